@@ -1,0 +1,1 @@
+//! The log format: commands, annotations, manifests, directories.

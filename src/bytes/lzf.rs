@@ -1,0 +1,241 @@
+//! LZF, the compression inside snapshots.
+//!
+//! ```text
+//! 000LLLLL                     L+1 literal bytes follow
+//! LLLooooo [LLLLLLLL] oooooooo  copy from o+1 bytes back; L+2 bytes, the middle byte only for L = 7
+//! ```
+//!
+//! A copy may overlap its own output. The declared length is a claim: [`decompress`] allocates
+//! it only when the compressed bytes could produce that much.
+
+use crate::error::Fault;
+
+/// No token makes more than 264 bytes out of its three.
+const MAX_EXPANSION: u64 = 88;
+
+/// Walks the tokens without producing anything: whether `packed` unpacks to exactly `len` bytes.
+pub fn validate(packed: &[u8], len: u64) -> Result<(), Fault> {
+    let mut input = packed;
+    let mut written = 0u64;
+    while let Some((token, rest)) = Token::next(input)? {
+        match token {
+            Token::Literal(bytes) => written += bytes.len() as u64,
+            Token::Copy { back, count } => {
+                if u64::from(back) > written {
+                    return Err(Fault::LzfOffset { back, have: written });
+                }
+                written += u64::from(count);
+            }
+        }
+        input = rest;
+    }
+    if written == len { Ok(()) } else { Err(Fault::LzfLength { want: len, got: written }) }
+}
+
+/// Unpacks into `out`, which is cleared first and holds exactly `len` bytes afterwards.
+pub fn decompress(packed: &[u8], len: u64, out: &mut Vec<u8>) -> Result<(), Fault> {
+    out.clear();
+    if len > (packed.len() as u64).saturating_mul(MAX_EXPANSION) {
+        // More than these bytes can make: say by how much, without making it.
+        validate(packed, len)?;
+    }
+    out.resize(usize::try_from(len).unwrap_or(usize::MAX), 0);
+    unpack(packed, out, len)
+}
+
+/// Unpacks no more than the first bytes, for headers: `out` is filled and the rest is not looked at.
+pub fn prefix(packed: &[u8], out: &mut [u8]) -> Result<usize, Fault> {
+    let mut input = packed;
+    let mut at = 0usize;
+    while at < out.len() {
+        let Some((token, rest)) = Token::next(input)? else { break };
+        match token {
+            Token::Literal(bytes) => {
+                for (slot, byte) in out.iter_mut().skip(at).zip(bytes) {
+                    *slot = *byte;
+                }
+                at += bytes.len();
+            }
+            Token::Copy { back, count } => {
+                for _ in 0..count {
+                    let from = at.checked_sub(back as usize);
+                    let byte = from.and_then(|from| out.get(from).copied());
+                    let Some(byte) = byte else {
+                        return Err(Fault::LzfOffset { back, have: at as u64 });
+                    };
+                    let Some(slot) = out.get_mut(at) else { break };
+                    *slot = byte;
+                    at += 1;
+                }
+            }
+        }
+        input = rest;
+    }
+    Ok(at.min(out.len()))
+}
+
+enum Token<'a> {
+    Literal(&'a [u8]),
+    Copy { back: u32, count: u32 },
+}
+
+impl<'a> Token<'a> {
+    #[inline(always)]
+    fn next(input: &'a [u8]) -> Result<Option<(Token<'a>, &'a [u8])>, Fault> {
+        let Some((&control, rest)) = input.split_first() else { return Ok(None) };
+        if control < 32 {
+            let Some((bytes, rest)) = rest.split_at_checked(usize::from(control) + 1) else {
+                return Err(Fault::LzfTruncated);
+            };
+            return Ok(Some((Token::Literal(bytes), rest)));
+        }
+        let mut count = u32::from(control >> 5) + 2;
+        let mut rest = rest;
+        if control >> 5 == 7 {
+            let Some((&more, after)) = rest.split_first() else { return Err(Fault::LzfTruncated) };
+            count += u32::from(more);
+            rest = after;
+        }
+        let Some((&low, rest)) = rest.split_first() else { return Err(Fault::LzfTruncated) };
+        let back = (u32::from(control & 31) << 8 | u32::from(low)) + 1;
+        Ok(Some((Token::Copy { back, count }, rest)))
+    }
+}
+
+/// The tokens of `packed` into the whole of `out`.
+fn unpack(packed: &[u8], out: &mut [u8], len: u64) -> Result<(), Fault> {
+    let mut input = packed;
+    let mut at = 0usize;
+    // What would be written past the end, if the tokens went on.
+    let overrun = |input: &[u8], at: usize, count: usize| -> Fault {
+        let mut got = (at + count) as u64;
+        let mut rest = input;
+        while let Ok(Some((token, after))) = Token::next(rest) {
+            got += match token {
+                Token::Literal(bytes) => bytes.len() as u64,
+                Token::Copy { count, .. } => u64::from(count),
+            };
+            rest = after;
+        }
+        Fault::LzfLength { want: len, got }
+    };
+    while let Some((token, rest)) = Token::next(input)? {
+        match token {
+            Token::Literal(bytes) => {
+                let Some(slot) = out.get_mut(at..at + bytes.len()) else {
+                    return Err(overrun(rest, at, bytes.len()));
+                };
+                slot.copy_from_slice(bytes);
+                at += bytes.len();
+            }
+            Token::Copy { back, count } => {
+                let (back, count) = (back as usize, count as usize);
+                if back > at {
+                    return Err(Fault::LzfOffset { back: back as u32, have: at as u64 });
+                }
+                if at + count > out.len() {
+                    return Err(overrun(rest, at, count));
+                }
+                copy_back(out, at, back, count);
+                at += count;
+            }
+        }
+        input = rest;
+    }
+    if at == out.len() { Ok(()) } else { Err(Fault::LzfLength { want: len, got: at as u64 }) }
+}
+
+/// Copies `count` bytes from `back` before `at` to `at`; both ends have been checked.
+#[inline(always)]
+fn copy_back(out: &mut [u8], at: usize, back: usize, count: usize) {
+    let from = at - back;
+    if back >= count {
+        // Whole sixteens where there is room behind: the bytes too many are overwritten later.
+        let room = out.len() - at;
+        let wide = count.next_multiple_of(16);
+        if back >= 16 && wide <= room && from + wide <= at + wide {
+            let mut done = 0;
+            while done < count {
+                if let Some(block) = out
+                    .get(from + done..from + done + 16)
+                    .and_then(|b| <[u8; 16]>::try_from(b).ok())
+                    && let Some(slot) = out.get_mut(at + done..at + done + 16)
+                {
+                    slot.copy_from_slice(&block);
+                }
+                done += 16;
+            }
+        } else {
+            out.copy_within(from..from + count, at);
+        }
+    } else if back == 1 {
+        if let Some(&byte) = out.get(from)
+            && let Some(run) = out.get_mut(at..at + count)
+        {
+            run.fill(byte);
+        }
+    } else {
+        // The copied stretch doubles each time: what has been written may be copied from.
+        let mut done = 0;
+        while done < count {
+            let step = (back + done).min(count - done);
+            out.copy_within(from..from + step, at + done);
+            done += step;
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[track_caller]
+    fn check(packed: &[u8], len: u64, want: Result<&[u8], Fault>) {
+        let mut out = Vec::new();
+        let got = decompress(packed, len, &mut out);
+        assert_eq!(got.map(|()| out.as_slice()), want);
+        assert_eq!(validate(packed, len), want.map(|_| ()), "validation says the same");
+        if let Ok(want) = want {
+            let mut head = vec![0; 10.min(want.len())];
+            assert_eq!(prefix(packed, &mut head), Ok(head.len()));
+            assert_eq!(head, want[..head.len()]);
+        }
+    }
+
+    #[test]
+    fn what_servers_wrote_comes_back() {
+        check(b"\x01aa\xe0\x0a\x00", 21, Ok(&[b'a'; 21]));
+        check(b"\x03abca\xe0\x0c\x02\x01bc", 27, Ok(&b"abc".repeat(9)));
+        check(b"", 0, Ok(b""));
+    }
+
+    #[test]
+    fn a_broken_stream_is_named() {
+        check(b"\x03ab", 4, Err(Fault::LzfTruncated));
+        check(b"\xe0", 4, Err(Fault::LzfTruncated));
+        check(b"\x00a\x20\x05", 4, Err(Fault::LzfOffset { back: 6, have: 1 }));
+        check(b"\x01aa\xe0\x0a\x00", 20, Err(Fault::LzfLength { want: 20, got: 21 }));
+        check(b"\x01aa", 3, Err(Fault::LzfLength { want: 3, got: 2 }));
+    }
+
+    #[test]
+    fn a_lie_about_the_length_allocates_nothing() {
+        check(b"\x01aa", 1 << 60, Err(Fault::LzfLength { want: 1 << 60, got: 2 }));
+    }
+
+    #[test]
+    fn an_independent_encoder_agrees() {
+        let mut text = Vec::new();
+        for n in 0..4000u32 {
+            text.extend_from_slice(format!("item:{} ", n * n % 611).as_bytes());
+            if n % 7 == 0 {
+                text.extend(std::iter::repeat_n(n as u8, (n % 300) as usize));
+            }
+        }
+        for len in [30, 100, 1000, 10_000, text.len()] {
+            if let Ok(packed) = ::lzf::compress(&text[..len]) {
+                check(&packed, len as u64, Ok(&text[..len]));
+            }
+        }
+    }
+}

@@ -1,0 +1,1 @@
+//! DEBUG DIGEST, computed from values.

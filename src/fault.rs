@@ -1,0 +1,221 @@
+//! The rules that files break: one variant each, with the numbers that show it.
+//!
+//! [`Fault::code`] is the stable name that reports carry, [`Fault::expected`] and
+//! [`Fault::found`] are the two halves of the sentence. A new rule is one entry in the table below.
+
+use std::fmt;
+
+macro_rules! faults {
+    ($( $(#[doc = $doc:literal])+ $name:ident $({ $($field:ident: $type:ty),+ })? => $code:literal, $expected:literal, $found:literal; )+) => {
+        /// A broken rule.
+        #[derive(Debug, Clone, Copy, PartialEq, Eq)]
+        #[non_exhaustive]
+        #[allow(missing_docs, reason = "the fields are the numbers of the sentence")]
+        pub enum Fault {
+            $( $(#[doc = $doc])+ $name $({ $($field: $type),+ })?, )+
+        }
+
+        impl Fault {
+            /// The stable name of the rule, as reports carry it.
+            pub fn code(&self) -> &'static str {
+                match self { $( Fault::$name { .. } => $code, )+ }
+            }
+
+            /// What the rule asks for.
+            #[allow(unused_variables, reason = "not every number is in both halves")]
+            pub fn expected(&self) -> String {
+                match *self { $( Fault::$name $({ $($field),+ })? => format!($expected), )+ }
+            }
+
+            /// What is there instead.
+            #[allow(unused_variables, reason = "not every number is in both halves")]
+            pub fn found(&self) -> String {
+                match *self { $( Fault::$name $({ $($field),+ })? => format!($found), )+ }
+            }
+        }
+    };
+}
+
+faults! {
+    // Frames.
+    /// The bytes end inside a frame. `need` is 0 where the missing part has no known length.
+    Truncated { need: u64, have: u64 } => "truncated", "{need} more bytes or the rest of the frame", "the end of the data after {have}";
+    /// The file does not begin with a magic that either family writes.
+    Magic => "magic", "REDIS or VALKEY and a version", "other bytes";
+    /// Version 0, or a version that goes with the other magic.
+    Version { version: u32 } => "version", "a version that this magic can carry", "version {version}";
+    /// A version that is newer than this reader.
+    NewerVersion { version: u32, known: u32 } => "newer-version", "a version up to {known}", "version {version}";
+    /// A first length byte that no version defines.
+    LengthByte { byte: u8 } => "length-byte", "a length", "the byte 0x{byte:02x}";
+    /// A special string encoding that does not exist, or one where a plain length must stand.
+    StringEncoding { byte: u8 } => "string-encoding", "a string encoding 0 to 3", "the byte 0x{byte:02x}";
+    /// A type that neither this version nor a newer known one has.
+    UnknownType { byte: u8 } => "unknown-type", "a value type", "the byte 0x{byte:02x}, which no known version of this family defines";
+    /// A type or opcode whose layout is known only by hearsay.
+    UnverifiedType { byte: u8 } => "unverified-type", "a type whose layout has been verified against a server", "0x{byte:02x}, whose layout no released server has confirmed";
+    /// A pre-release type of modules that carries no lengths.
+    ModulePreGa => "module-pre-ga", "a value that can be stepped over", "a module value of Redis 4.0 release candidates, which carries no lengths";
+    /// An opcode with a value that is out of its range.
+    OpcodeValue { value: u64, limit: u64 } => "opcode-value", "a value up to {limit}", "{value}";
+    /// Key metadata must be followed directly by the type byte.
+    KeyMetaOrder { byte: u8 } => "key-meta-order", "the type byte right after key metadata", "opcode 0x{byte:02x}";
+    /// A prefix (expiry, idle time, frequency) that no key follows.
+    DanglingPrefix { byte: u8 } => "dangling-prefix", "a key after an expiry, idle time, frequency or metadata", "opcode 0x{byte:02x}";
+    /// An opcode that only makes sense in the preamble of another family's file.
+    ForeignOpcode { byte: u8 } => "foreign-opcode", "an opcode of this family", "0x{byte:02x}, which another family of servers writes";
+    /// The checksum does not match the bytes.
+    Checksum { stored: u64, computed: u64 } => "checksum", "checksum {computed:016x}, computed from the bytes", "{stored:016x} stored in the file";
+    /// Bytes behind the end of the snapshot.
+    TrailingBytes { bytes: u64 } => "trailing-bytes", "the end of the file", "{bytes} more bytes";
+    /// A DUMP payload without its ten bytes of footer.
+    DumpFooter { have: u64 } => "dump-footer", "at least 11 bytes with a footer of 10", "{have}";
+    /// Bytes between the value of a DUMP payload and its footer.
+    DumpSlack { bytes: u64 } => "dump-slack", "the footer right after the value", "{bytes} bytes in between";
+
+    // Compression of strings.
+    /// The compressed bytes end inside a token.
+    LzfTruncated => "lzf-truncated", "a whole LZF token", "the end of the compressed bytes";
+    /// A back reference that points before the start of the output.
+    LzfOffset { back: u32, have: u64 } => "lzf-offset", "an LZF reference into the {have} bytes written so far", "one that goes back {back}";
+    /// The output is longer or shorter than declared.
+    LzfLength { want: u64, got: u64 } => "lzf-length", "{want} bytes after decompression", "{got}";
+
+    // Values as a whole.
+    /// A container without elements.
+    EmptyValue => "empty-value", "at least one element", "none";
+    /// An element, member or field that stands there twice.
+    Duplicate { first: u64 } => "duplicate-element", "every element once", "a repetition of element {first}";
+    /// The element count of pairs or triples is not a multiple.
+    TupleCount { count: u64, of: u64 } => "tuple-count", "a number of elements that divides by {of}", "{count}";
+    /// A score that is no number.
+    ScoreNan => "score-nan", "a score", "NaN";
+    /// A score whose text is no number.
+    ScoreText => "score-text", "a number as score", "text that is none";
+    /// A sorted set whose elements are out of order.
+    ScoreOrder { index: u64 } => "score-order", "elements by ascending score, then member", "element {index} before its place";
+    /// A container of a list node that is neither plain nor packed.
+    Container { container: u64 } => "list-container", "container 1 (plain) or 2 (packed)", "{container}";
+    /// An expiry of a field that is out of range.
+    FieldExpiry { value: i64 } => "field-expiry", "an expiry from 0 to 2^48-1 milliseconds", "{value}";
+    /// An expiry of a field that is no integer.
+    FieldExpiryText => "field-expiry-text", "an integer as expiry", "text";
+    /// Fields with expiry must come in its order.
+    FieldExpiryOrder { index: u64 } => "field-expiry-order", "fields by ascending expiry, those without last", "field {index} before its place";
+
+    // Intset.
+    /// The header does not fit the bytes.
+    IntsetSize { need: u64, have: u64 } => "intset-size", "{need} bytes of elements", "{have}";
+    /// A width that is none of 2, 4, 8.
+    IntsetWidth { width: u32 } => "intset-width", "a width of 2, 4 or 8", "{width}";
+    /// Members out of order or repeated.
+    IntsetOrder { index: u64 } => "intset-order", "strictly ascending members", "member {index} not above the one before";
+
+    // Listpack.
+    /// The blob's length and the header's total differ.
+    ListpackSize { total: u64, have: u64 } => "listpack-size", "a listpack of {total} bytes", "{have}";
+    /// The end byte is missing.
+    ListpackEnd => "listpack-end", "0xff at the end of the listpack", "another byte";
+    /// An entry that begins with a byte no encoding has, or runs past the end.
+    ListpackEntry { byte: u8 } => "listpack-entry", "a listpack entry that fits", "an entry that begins with 0x{byte:02x} and does not";
+    /// The back length of an entry is not its length.
+    ListpackBacklen { want: u64 } => "listpack-backlen", "a back length of {want}", "another";
+    /// The header's count differs from the entries.
+    ListpackCount { header: u64, entries: u64 } => "listpack-count", "{header} entries, as the header says", "{entries}";
+
+    // Ziplist.
+    /// The blob's length and the header's differ.
+    ZiplistSize { total: u64, have: u64 } => "ziplist-size", "a ziplist of {total} bytes", "{have}";
+    /// The end byte is missing.
+    ZiplistEnd => "ziplist-end", "0xff at the end of the ziplist", "another byte";
+    /// The tail offset does not point at the last entry.
+    ZiplistTail { tail: u64, want: u64 } => "ziplist-tail", "a tail offset of {want}", "{tail}";
+    /// An entry that begins with a byte no encoding has, or runs past the end.
+    ZiplistEntry { byte: u8 } => "ziplist-entry", "a ziplist entry that fits", "an entry with the encoding 0x{byte:02x} that does not";
+    /// The length of the previous entry is not what the entry says.
+    ZiplistPrevlen { want: u64, found: u64 } => "ziplist-prevlen", "a previous entry of {want} bytes", "{found}";
+    /// The header's count differs from the entries.
+    ZiplistCount { header: u64, entries: u64 } => "ziplist-count", "{header} entries, as the header says", "{entries}";
+
+    // Zipmap.
+    /// An entry runs past the end, or the end byte is missing.
+    ZipmapEntry => "zipmap-entry", "a zipmap that ends with 0xff behind its last pair", "an entry that runs past the end";
+    /// The header's count differs from the pairs.
+    ZipmapCount { header: u64, entries: u64 } => "zipmap-count", "{header} pairs, as the header says", "{entries}";
+
+    // Streams.
+    /// A node key that is not two 64-bit numbers.
+    StreamNodeKey { bytes: u64 } => "stream-node-key", "a node key of 16 bytes", "{bytes}";
+    /// Two nodes with one key, or nodes out of order.
+    StreamNodeOrder => "stream-node-order", "nodes by ascending id", "a node at or below the one before";
+    /// An element that must be an integer is none, or out of range.
+    StreamInteger => "stream-integer", "an integer", "text or a number out of range";
+    /// A node whose head or entries do not add up.
+    StreamNode { live: u64, deleted: u64 } => "stream-node", "{live} live and {deleted} deleted entries in the node, as its head says", "another number of elements";
+    /// The count of elements at the end of an entry is wrong.
+    StreamEntryCount { want: u64, found: i64 } => "stream-entry-count", "{want} elements in the entry", "{found}";
+    /// Ids must ascend, and lie within the stream.
+    StreamIdOrder => "stream-id-order", "ids in ascending order", "an id at or below the one before";
+    /// The declared length is not the number of live entries.
+    StreamLength { want: u64, found: u64 } => "stream-length", "a length of {found}, the number of live entries", "{want}";
+    /// Entries are declared but no node holds them.
+    StreamNoNodes { length: u64 } => "stream-no-nodes", "nodes that hold the {length} entries", "none";
+    /// The counter of entries ever added is below the length.
+    StreamAdded { added: u64, length: u64 } => "stream-entries-added", "at least {length} entries ever added", "{added}";
+    /// A group has read more entries than were ever added.
+    StreamRead { read: u64, added: u64 } => "stream-entries-read", "at most {added} entries read by the group", "{read}";
+    /// Two groups, consumers or producers of one name.
+    StreamDuplicateName => "stream-duplicate-name", "every group, consumer and producer once", "a name that was there before";
+    /// An id stands twice in a pending list.
+    StreamDuplicatePending => "stream-duplicate-pending", "every pending id once", "an id that was there before";
+    /// A consumer's pending id that the group does not have.
+    StreamUnknownPending => "stream-unknown-pending", "pending ids of the consumer among those of the group", "one that the group does not have";
+    /// A pending id that no consumer owns.
+    StreamUnownedPending { ids: u64 } => "stream-unowned-pending", "an owner for every pending id", "{ids} without";
+    /// A pending id that two consumers own, or a nacked one that has an owner.
+    StreamSharedPending => "stream-shared-pending", "one owner for a pending id", "a second one";
+    /// A limit of idempotent producers that is out of range.
+    StreamIdempotence { value: u64, limit: u64 } => "stream-idempotence", "a value from 1 to {limit}", "{value}";
+
+    // Modules, arrays, templates.
+    /// An opcode that module values do not have.
+    ModuleOpcode { opcode: u64 } => "module-opcode", "a module opcode 0 to 5", "{opcode}";
+    /// The point at which auxiliary data is loaded.
+    ModuleWhen { when: u64 } => "module-when", "1 (before the keys) or 2 (after them)", "{when}";
+    /// Key metadata of more classes than a key can have.
+    KeyMetaCount { count: u64 } => "key-meta-count", "at most 7 classes of key metadata", "{count}";
+    /// An index that an array cannot have.
+    ArrayIndex => "array-index", "an index up to 2^64-2", "another";
+    /// The flag that says whether an insert position follows.
+    ArrayFlag { flag: u64 } => "array-flag", "0 or 1", "{flag}";
+    /// A tag that no array element has.
+    ArrayTag { tag: u64 } => "array-tag", "an element tag 0 to 3", "{tag}";
+    /// A short string of an array that is not short.
+    ArrayShort { bytes: u64 } => "array-short", "at most 7 bytes", "{bytes}";
+    /// A hash that refers to a template that was not defined before it.
+    TemplateUnknown { id: u64 } => "template-unknown", "a template defined before the hash", "template {id}, which was not";
+    /// A template that is defined twice.
+    TemplateDuplicate { id: u64 } => "template-duplicate", "every template id once", "template {id} again";
+    /// Names of a template must ascend by length, then bytes.
+    TemplateOrder { index: u64 } => "template-order", "field names by ascending length, then bytes", "name {index} not above the one before";
+    /// A hash with another number of values than its template has names.
+    TemplateValues { names: u64, values: u64 } => "template-values", "{names} values, one for each name of the template", "{values}";
+    /// The form of the names in a DUMP payload.
+    TemplateForm { form: u64 } => "template-form", "0 (listpack) or 1 (strings)", "{form}";
+    /// A type that DUMP payloads, or files, never hold.
+    TypePlace { byte: u8 } => "type-place", "a type that may stand here", "0x{byte:02x}, which may not";
+}
+
+impl Fault {
+    /// Whether more bytes could mend it: the one fault that a window answers by widening.
+    #[inline]
+    pub fn is_truncated(&self) -> bool {
+        matches!(self, Fault::Truncated { .. })
+    }
+}
+
+impl fmt::Display for Fault {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "expected {}, found {}", self.expected(), self.found())
+    }
+}
