@@ -60,8 +60,6 @@ faults! {
     OpcodeValue { value: u64, limit: u64 } => "opcode-value", "a value up to {limit}", "{value}";
     /// Key metadata must be followed directly by the type byte.
     KeyMetaOrder { byte: u8 } => "key-meta-order", "the type byte right after key metadata", "opcode 0x{byte:02x}";
-    /// A prefix (expiry, idle time, frequency) that no key follows.
-    DanglingPrefix { byte: u8 } => "dangling-prefix", "a key after an expiry, idle time, frequency or metadata", "opcode 0x{byte:02x}";
     /// An opcode that only makes sense in the preamble of another family's file.
     ForeignOpcode { byte: u8 } => "foreign-opcode", "an opcode of this family", "0x{byte:02x}, which another family of servers writes";
     /// The checksum does not match the bytes.

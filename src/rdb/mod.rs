@@ -1,1 +1,35 @@
 //! The snapshot format: definitions, reader, check.
+//!
+//! ```text
+//! magic and version (9)   { record }*   0xFF   checksum u64 LE (version 5 and newer)
+//! ```
+//!
+//! [`Framer`] cuts bytes into [`Record`]s without decoding them; an [`Entry`] is one key, and
+//! answers at the depth it is asked: [`Entry::body`] the raw bytes, [`Entry::shape`] what kind it
+//! is and how large, [`Entry::visit`] every element.
+
+mod entry;
+mod frame;
+mod framer;
+mod header;
+mod length;
+mod module_id;
+mod record;
+mod template;
+mod text;
+mod value_type;
+
+pub mod object;
+pub mod opcode;
+pub mod packed;
+
+pub use entry::{Entry, Eviction};
+pub use framer::{Framer, Step};
+pub use header::{Family, HEADER_BYTES, Header, NEWEST_REDIS, NEWEST_VALKEY};
+pub use length::{Length, length, length_or_special};
+pub use module_id::ModuleId;
+pub use object::{Scratch, Shape};
+pub use record::{Record, Records, Snapshot};
+pub use template::Template;
+pub use text::Text;
+pub use value_type::ValueType;

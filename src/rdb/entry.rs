@@ -1,0 +1,102 @@
+//! One key of a snapshot: where it lies and what its header says. Nothing of its value is decoded.
+
+use std::borrow::Cow;
+use std::ops::ControlFlow;
+use std::sync::Arc;
+
+use super::object::{self, Scratch, Shape};
+use super::{Template, Text, ValueType};
+use crate::error::{Doing, Fault, FormatError};
+use crate::value::Item;
+
+/// One key of a snapshot.
+#[derive(Debug, Clone)]
+pub struct Entry<'a> {
+    /// The database.
+    pub db: u64,
+    /// The key.
+    pub key: Text<'a>,
+    /// When the key expires, unix time in milliseconds.
+    pub expires_at_ms: Option<i64>,
+    /// What an eviction policy remembers of it.
+    pub eviction: Option<Eviction>,
+    /// Metadata that modules attached (Redis 8.6 and newer): the record behind its opcode.
+    pub meta: Option<&'a [u8]>,
+    /// How its value is stored.
+    pub value_type: ValueType,
+    /// Absolute, of the first byte that belongs to it: a prefix, or the type byte.
+    pub offset: u64,
+    /// Absolute, of the first byte of the value.
+    pub body_offset: u64,
+    /// One past its last byte, absolute.
+    pub end: u64,
+    pub(super) body: &'a [u8],
+    pub(super) template: Option<Arc<Template>>,
+}
+
+/// What an eviction policy remembers of a key.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Eviction {
+    /// Seconds since the last access (LRU policies).
+    IdleSecs(u64),
+    /// The access counter (LFU policies).
+    Frequency(u8),
+}
+
+impl<'a> Entry<'a> {
+    /// The serialized value, as RESTORE wants it before version and checksum. (Types 30 and 32
+    /// refer to a template of their file and cannot be restored as they are.)
+    pub fn body(&self) -> &'a [u8] {
+        self.body
+    }
+
+    /// The template of a hash that has one.
+    pub fn template(&self) -> Option<&Template> {
+        self.template.as_deref()
+    }
+
+    /// The bytes of the key.
+    pub fn key_bytes(&self) -> Result<Cow<'a, [u8]>, Box<FormatError>> {
+        self.key.to_cow().map_err(|fault| {
+            Box::new(FormatError {
+                file: None,
+                offset: self.offset,
+                doing: Doing::Key,
+                key: None,
+                fault,
+            })
+        })
+    }
+
+    /// The bytes that this key takes in the file, prefixes and key included.
+    pub fn size_bytes(&self) -> u64 {
+        self.end - self.offset
+    }
+
+    /// Kind, encoding and number of elements, from headers alone.
+    pub fn shape(&self) -> Result<Shape, Box<FormatError>> {
+        object::shape(self).map_err(|fault| self.error(0, fault))
+    }
+
+    /// Decodes the value and hands out its parts; the visitor may stop it early.
+    pub fn visit(
+        &self,
+        scratch: &mut Scratch,
+        mut visitor: impl FnMut(Item<'_>) -> ControlFlow<()>,
+    ) -> Result<(), Box<FormatError>> {
+        object::visit(self, scratch, &mut visitor)
+            .map_err(|broken| self.error(broken.at, broken.fault))
+    }
+
+    /// A fault of this entry's value, `at` bytes behind its start.
+    #[cold]
+    pub(crate) fn error(&self, at: u64, fault: Fault) -> Box<FormatError> {
+        Box::new(FormatError {
+            file: None,
+            offset: self.body_offset + at,
+            doing: Doing::Value(self.value_type.label()),
+            key: self.key.to_cow().ok().map(Cow::into_owned),
+            fault,
+        })
+    }
+}
