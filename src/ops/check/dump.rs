@@ -28,13 +28,13 @@ pub(super) fn check(feed: &mut Feed, options: &CheckOptions, report: &mut FileRe
             report.keys = Some(1);
             let crc_at = bytes.len() as u64 - 8;
             let fault_at = |offset, doing, fault| FormatError { file: None, offset, doing, key: None, fault };
-            report.checksum = Some(match dump.checksum_matches() {
-                true => format!("{:016x} matches", dump.stored_checksum),
-                false => format!("{:016x} stored, {:016x} computed", dump.stored_checksum, dump.computed_checksum),
+            report.checksum = Some(match dump.is_intact() {
+                true => format!("{:016x} matches", dump.checksum),
+                false => format!("{:016x} stored, {:016x} computed", dump.checksum, dump.computed),
             });
-            if !dump.checksum_matches() {
+            if !dump.is_intact() {
                 let severity = if options.ignore_checksum { Severity::Warning } else { Severity::Error };
-                let fault = Fault::Checksum { stored: dump.stored_checksum, computed: dump.computed_checksum };
+                let fault = Fault::Checksum { stored: dump.checksum, computed: dump.computed };
                 findings.add(Finding::of(severity, &fault_at(crc_at, Doing::DumpFooter, fault)).explained(
                     "RESTORE answers «DUMP payload version or checksum are wrong»",
                     "make the payload again with DUMP; --ignore-checksum judges the rest",
@@ -48,9 +48,9 @@ pub(super) fn check(feed: &mut Feed, options: &CheckOptions, report: &mut FileRe
                     "restore it into a server at least as new as the one that made it",
                 ));
             }
-            if dump.slack > 0 {
-                let fault = Fault::DumpSlack { bytes: dump.slack };
-                let at = bytes.len() as u64 - 10 - dump.slack;
+            if dump.slack_bytes > 0 {
+                let fault = Fault::DumpSlack { bytes: dump.slack_bytes };
+                let at = bytes.len() as u64 - 10 - dump.slack_bytes;
                 findings.add(Finding::of(Severity::Warning, &fault_at(at, Doing::DumpFooter, fault)).explained(
                     "RESTORE ignores the bytes",
                     "nothing needs to be done",
