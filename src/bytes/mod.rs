@@ -2,9 +2,12 @@
 
 pub mod crc64;
 pub mod distinct;
+pub mod glob;
 pub mod hash;
 pub mod input;
 pub mod lzf;
+pub mod number;
+pub mod slot;
 pub mod take;
 
 mod quoted;
