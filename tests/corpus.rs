@@ -81,7 +81,11 @@ fn third_party_files_get_their_verdict() {
             }
             "wellformed-duplicate-keys" => {
                 assert!(!codes.is_empty(), "{}", file.file);
-                assert!(codes.iter().all(|&code| code == "duplicate-key"), "{}: {codes:?}", file.file);
+                assert!(
+                    codes.iter().all(|&code| code == "duplicate-key"),
+                    "{}: {codes:?}",
+                    file.file
+                );
                 let scan = file.in_file.as_ref().unwrap();
                 assert_eq!(codes.len() as u64, scan.duplicate_keys, "{}", file.file);
             }
@@ -93,7 +97,11 @@ fn third_party_files_get_their_verdict() {
                 assert!(checked(&path, &options).is_sound(), "{}", file.file);
             }
             "corrupt" => {
-                assert!(codes.iter().any(|code| code.starts_with("ziplist")), "{}: {codes:?}", file.file);
+                assert!(
+                    codes.iter().any(|code| code.starts_with("ziplist")),
+                    "{}: {codes:?}",
+                    file.file
+                );
             }
             other => panic!("{}: unknown validity {other}", file.file),
         }
@@ -132,15 +140,21 @@ fn corrupt_payloads_are_seen_through() {
         let path = corpus.path(&dump.file);
         assert!(dump.crc_ok || !checked(&path, &strict).is_sound(), "{}: the checksum", dump.file);
         let report = checked(&path, &lenient);
-        let sanitized = dump.servers.iter().filter(|(setting, _)| setting.ends_with("sanitize=yes"));
-        let refused = |verdict: &str| verdict.starts_with("reject") && !verdict.contains("version or checksum");
+        let sanitized =
+            dump.servers.iter().filter(|(setting, _)| setting.ends_with("sanitize=yes"));
+        let refused = |verdict: &str| {
+            verdict.starts_with("reject") && !verdict.contains("version or checksum")
+        };
         let verdicts: Vec<_> = sanitized.map(|(_, verdict)| refused(verdict)).collect();
         if verdicts.iter().any(|&refused| refused) {
             assert!(!report.is_sound(), "{}: {:?}", dump.file, dump.servers);
             rejected += 1;
         } else {
-            eprintln!("{} is refused by no sanitizing server; ours: {:?}", dump.file,
-                errors(&report).iter().map(|f| f.code).collect::<Vec<_>>());
+            eprintln!(
+                "{} is refused by no sanitizing server; ours: {:?}",
+                dump.file,
+                errors(&report).iter().map(|f| f.code).collect::<Vec<_>>()
+            );
         }
         seen += 1;
     }
@@ -154,7 +168,10 @@ fn broken_logs_get_the_verdict_of_server_or_check_tool() {
     for case in corpus.broken_aofs() {
         let report = checked(&corpus.path(&case.path), &CheckOptions::default());
         // Without truncation a server is as strict as it gets.
-        let refused = case.servers.iter().any(|(_, by)| by.get("aof-load-truncated no").is_some_and(|v| !v.loads));
+        let refused = case
+            .servers
+            .iter()
+            .any(|(_, by)| by.get("aof-load-truncated no").is_some_and(|v| !v.loads));
         let invalid = case.check_aof.values().any(|tool| tool.exit != 0);
         let stem = case.path.rsplit('/').next().unwrap();
         let sound = match stem {

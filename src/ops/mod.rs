@@ -1,3 +1,4 @@
 //! One function per verb: what the command line calls, and what a program may call.
 
+pub mod check;
 pub mod walk;
