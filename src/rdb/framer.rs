@@ -43,7 +43,7 @@ impl Framer {
     }
 
     /// The next record and the input behind it. `offset` is the absolute offset of `input`.
-    #[inline]
+    #[inline(always)]
     pub fn next<'a>(
         &mut self,
         input: &'a [u8],
@@ -52,6 +52,15 @@ impl Framer {
         if let Some(entry) = self.plain_string(input, offset) {
             return Ok(entry);
         }
+        self.next_of_any_kind(input, offset)
+    }
+
+    #[inline(never)]
+    fn next_of_any_kind<'a>(
+        &mut self,
+        input: &'a [u8],
+        offset: u64,
+    ) -> Result<(Record<'a>, &'a [u8]), Box<FormatError>> {
         let mut place = Place { doing: Doing::Opcode, key: None };
         match self.record(input, offset, &mut place) {
             Ok((rest, record)) => Ok((record, rest)),

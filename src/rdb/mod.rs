@@ -33,5 +33,5 @@ pub use module_id::ModuleId;
 pub use object::{Scratch, Shape};
 pub use record::{Record, Records, Snapshot};
 pub use template::Template;
-pub use text::Text;
+pub use text::{LZF_STRING, Text};
 pub use value_type::ValueType;

@@ -17,6 +17,9 @@ use crate::bytes::take::take;
 use crate::error::{Fault, Parsed, bad};
 use crate::value::Elem;
 
+/// The first byte of a compressed string.
+pub const LZF_STRING: u8 = 0xc3;
+
 /// A string, not decoded yet.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Text<'a> {

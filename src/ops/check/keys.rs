@@ -19,14 +19,13 @@ const LOG_IN_MEMORY: usize = 8 << 20;
 pub(super) struct Seen {
     hash: u64,
     offset: u64,
-    db: u64,
 }
 
 impl Seen {
     /// Notes an entry whose key is `key`.
     #[inline]
     pub(super) fn of(entry: &Entry<'_>, key: &[u8]) -> Seen {
-        Seen { hash: hash_in(entry.db, key), offset: entry.offset, db: entry.db }
+        Seen { hash: hash_in(entry.db, key), offset: entry.offset }
     }
 }
 
@@ -51,18 +50,24 @@ impl Keys {
     /// `logged`: the file cannot be read again, so keys must be kept.
     pub(super) fn new(logged: bool) -> Self {
         let log = logged.then(KeyLog::new);
-        Keys { distinct: Distinct::new(), databases: Vec::new(), log }
+        Keys { distinct: Distinct::new(), databases: vec![(0, 0)], log }
     }
 
-    /// Notes a key. `key` is looked at only where bytes are wanted.
+    /// Says that the keys from this offset on are in `db`.
+    pub(super) fn select(&mut self, offset: u64, db: u64) {
+        if self.databases.last().is_none_or(|&(_, last)| last != db) {
+            self.databases.push((offset, db));
+        }
+    }
+
+    /// Notes a key. `key` is looked at only where the file cannot be read again.
     #[inline]
     pub(super) fn note(&mut self, seen: &Seen, key: &[u8]) -> io::Result<()> {
-        if self.databases.last().is_none_or(|&(_, db)| db != seen.db) {
-            self.databases.push((seen.offset, seen.db));
-        }
         let position = match &mut self.log {
             None => seen.offset,
-            Some(log) => log.append(seen, key)?,
+            Some(log) => {
+                log.append(seen.offset, self.databases.last().map_or(0, |&(_, db)| db), key)?
+            }
         };
         self.distinct.insert(seen.hash, position)
     }
@@ -121,10 +126,10 @@ impl KeyLog {
         KeyLog { file: tempfile::SpooledTempFile::new(LOG_IN_MEMORY), end: 0 }
     }
 
-    fn append(&mut self, seen: &Seen, key: &[u8]) -> io::Result<u64> {
+    fn append(&mut self, offset: u64, db: u64, key: &[u8]) -> io::Result<u64> {
         let position = self.end;
         let mut head = [0; 24];
-        let numbers = [seen.db, seen.offset, key.len() as u64];
+        let numbers = [db, offset, key.len() as u64];
         for (slot, number) in head.chunks_exact_mut(8).zip(numbers) {
             slot.copy_from_slice(&number.to_le_bytes());
         }

@@ -7,7 +7,7 @@ use crate::error::{Doing, Error, Fault, FormatError, Result};
 use crate::finding::{Finding, Severity};
 use crate::ops::walk::{Checksum, Observer, Tally, WalkOptions, Walked, walk};
 use crate::rdb::object::{Checker, Problem};
-use crate::rdb::{Header, ModuleId, Record, Text};
+use crate::rdb::{Header, LZF_STRING, ModuleId, Record, Text, ValueType};
 use crate::source::Feed;
 
 /// Databases that a server has unless it is told otherwise.
@@ -107,6 +107,8 @@ impl Findings {
 struct CheckTally {
     findings: Findings,
     seen: Vec<Seen>,
+    /// Databases that were selected: before which key, at which offset, which.
+    selected: Vec<(usize, u64, u64)>,
     /// Keys, where the file cannot be read again: one behind the other, with their ends.
     key_bytes: Vec<u8>,
     key_ends: Vec<usize>,
@@ -129,6 +131,7 @@ impl CheckTally {
         CheckTally {
             findings: Findings::new(limit),
             seen: Vec::new(),
+            selected: Vec::new(),
             key_bytes: Vec::new(),
             key_ends: Vec::new(),
             logs_keys: false,
@@ -177,6 +180,12 @@ impl Tally for CheckTally {
                     self.key_bytes.extend_from_slice(key);
                     self.key_ends.push(self.key_bytes.len());
                 }
+                // There is nothing inside a string that is not compressed.
+                if entry.value_type == ValueType::String
+                    && entry.body().first() != Some(&LZF_STRING)
+                {
+                    return Ok(());
+                }
                 let findings = &mut self.findings;
                 room.checker.check(entry, &mut |problem: Problem| {
                     let (severity, server, advice) = words::of_problem(&problem);
@@ -202,8 +211,11 @@ impl Tally for CheckTally {
             Record::SlotInfo { slot, .. } if *slot >= SLOTS => {
                 self.findings.add(slot_out_of_range(offset, *slot));
             }
-            Record::SelectDb(db) if *db >= DEFAULT_DATABASES => {
-                self.findings.add(high_database(offset, *db));
+            Record::SelectDb(db) => {
+                self.selected.push((self.seen.len(), offset, *db));
+                if *db >= DEFAULT_DATABASES {
+                    self.findings.add(high_database(offset, *db));
+                }
             }
             Record::ModuleAux { id, .. } => self.findings.add(module_needed(offset, *id)),
             _ => {}
@@ -223,7 +235,11 @@ impl Tally for CheckTally {
         let Some(keys) = &mut self.keys else { return Ok(()) };
         let mut ends = later.key_ends.iter();
         let mut from = 0;
-        for seen in &later.seen {
+        let mut selected = later.selected.iter().peekable();
+        for (index, seen) in later.seen.iter().enumerate() {
+            while let Some((_, offset, db)) = selected.next_if(|(before, ..)| *before <= index) {
+                keys.select(*offset, *db);
+            }
             let to = ends.next().copied().unwrap_or(from);
             let key = later.key_bytes.get(from..to).unwrap_or_default();
             from = to;
