@@ -1,0 +1,111 @@
+//! The walk: every record of a snapshot, once, on all cores, in bounded memory.
+//!
+//! One thread steps over frames and hands out batches (a range of bytes and the framer's state
+//! before it); workers read their batch again and tally it; the tallies are merged in file order
+//! on the calling thread. The checksum is computed beside. So any tally gives the same result
+//! with any number of threads, and through a pipe, where all is done on one.
+
+mod checksum;
+mod streamed;
+mod whole;
+
+use crate::bytes::input::Input;
+use crate::error::{FormatError, Result};
+use crate::rdb::{Header, Record};
+
+pub use checksum::Checksum;
+
+/// Something that is counted, listed or written from the records of a snapshot.
+pub trait Tally: Send + Sized {
+    /// Room that is reused from batch to batch, one for each thread.
+    type Room: Default;
+
+    /// Takes in a record; records come in file order within a batch.
+    fn record(&mut self, record: &Record<'_>, room: &mut Self::Room) -> Result<()>;
+
+    /// Takes in what was tallied from the records right behind these: in file order, on the
+    /// calling thread.
+    fn merge(&mut self, later: Self) -> Result<()>;
+}
+
+/// How a walk is done.
+#[derive(Debug, Clone, Copy)]
+pub struct WalkOptions {
+    /// Threads that tally; 1 does everything on the calling thread.
+    pub threads: usize,
+    /// Whether the checksum is computed.
+    pub checksum: bool,
+    /// Whether records are tallied at all; if not, their frames are still walked.
+    pub tally: bool,
+}
+
+impl Default for WalkOptions {
+    fn default() -> Self {
+        let threads = std::thread::available_parallelism().map_or(1, usize::from);
+        WalkOptions { threads, checksum: true, tally: true }
+    }
+}
+
+/// Hears how far a long job is.
+pub trait Observer: Send + Sync {
+    /// So many bytes of the source are done.
+    fn progress(&self, bytes_done: u64) {
+        let _ = bytes_done;
+    }
+}
+
+/// An observer that hears nothing.
+#[derive(Debug, Clone, Copy)]
+pub struct Silent;
+
+impl Observer for Silent {}
+
+/// What a walk found, besides what was tallied.
+#[derive(Debug, Clone)]
+pub struct Walked {
+    /// Magic and version.
+    pub header: Header,
+    /// What became of the checksum.
+    pub checksum: Checksum,
+    /// The offset behind the snapshot, or of the record that could not be read.
+    pub end: u64,
+    /// Keys that were stepped over.
+    pub keys: u64,
+    /// Other records, the end marker left out.
+    pub others: u64,
+    /// Why the walk ended before the end marker.
+    pub fault: Option<Box<FormatError>>,
+}
+
+impl Walked {
+    /// For callers that want the whole snapshot or nothing.
+    pub fn complete(self) -> Result<Walked> {
+        match self.fault {
+            Some(error) => Err(error.into()),
+            None => Ok(self),
+        }
+    }
+}
+
+/// Walks the snapshot that begins at the input's position; afterwards the input stands behind it.
+/// `whole` are all bytes from there on, where they are at hand.
+pub fn walk<T: Tally>(
+    input: &mut dyn Input,
+    whole: bool,
+    fresh: &(dyn Fn() -> T + Sync),
+    root: &mut T,
+    options: &WalkOptions,
+    observer: &dyn Observer,
+) -> Result<Walked> {
+    if !whole {
+        return streamed::walk(input, fresh, root, options, observer);
+    }
+    let (bytes, start) = (input.buffer(), input.position());
+    let walked = whole::walk(bytes, start, fresh, root, options, observer)?;
+    let done = usize::try_from(walked.end - start).unwrap_or(bytes.len());
+    input.consume(done);
+    Ok(walked)
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,84 @@
+//! The walk over bytes that arrive through a window: one thread, each record once.
+
+use super::checksum::Checksum;
+use super::whole::parse_header;
+use super::{Observer, Tally, WalkOptions, Walked};
+use crate::bytes::crc64;
+use crate::bytes::input::Input;
+use crate::error::{FormatError, Result};
+use crate::rdb::{Framer, HEADER_BYTES, Record};
+
+/// Bytes are given back to the window, and tallies merged, in steps of this size.
+const STEP_BYTES: usize = 256 << 10;
+
+pub(super) fn walk<T: Tally>(
+    input: &mut dyn Input,
+    fresh: &(dyn Fn() -> T + Sync),
+    root: &mut T,
+    options: &WalkOptions,
+    observer: &dyn Observer,
+) -> Result<Walked> {
+    while input.buffer().len() < HEADER_BYTES && input.more()? {}
+    let header = parse_header(input.buffer(), input.position())?;
+
+    let mut framer = Framer::new(header);
+    let mut room = T::Room::default();
+    let (mut keys, mut others) = (0, 0);
+    let mut crc = 0;
+    // How much of the window has been walked but not given back.
+    let mut at = HEADER_BYTES;
+    let mut end: Option<Ended> = None;
+    while end.is_none() {
+        let mut tally = fresh();
+        let mut widen = false;
+        while at < STEP_BYTES && end.is_none() && !widen {
+            let buffer = input.buffer();
+            let rest = buffer.get(at..).unwrap_or_default();
+            match framer.next(rest, input.position() + at as u64) {
+                Ok((record, after)) => {
+                    match &record {
+                        Record::Entry(_) => keys += 1,
+                        Record::End { checksum } => end = Some(Ended::Marker(*checksum)),
+                        _ => others += 1,
+                    }
+                    if options.tally {
+                        tally.record(&record, &mut room)?;
+                    }
+                    at = buffer.len() - after.len();
+                }
+                Err(error) if error.fault.is_truncated() => {
+                    widen = true;
+                    if !input.more()? {
+                        end = Some(Ended::Fault(error));
+                    }
+                }
+                Err(error) => end = Some(Ended::Fault(error)),
+            }
+        }
+        root.merge(tally)?;
+        let covered = match end {
+            Some(Ended::Marker(Some(_))) => at - 8,
+            _ => at,
+        };
+        if options.checksum {
+            crc = crc64::update(crc, input.buffer().get(..covered).unwrap_or_default());
+        }
+        input.consume(at);
+        at = 0;
+        observer.progress(input.position());
+    }
+
+    let (checksum, fault) = match end {
+        Some(Ended::Marker(stored)) => {
+            (Checksum::of(stored, options.checksum.then_some(crc)), None)
+        }
+        Some(Ended::Fault(error)) => (Checksum::Unknown, Some(error)),
+        None => (Checksum::Unknown, None),
+    };
+    Ok(Walked { header, checksum, end: input.position(), keys, others, fault })
+}
+
+enum Ended {
+    Marker(Option<u64>),
+    Fault(Box<FormatError>),
+}

@@ -1,0 +1,117 @@
+use super::*;
+use crate::bytes::input::SliceInput;
+use crate::bytes::take::take;
+
+/// The offset and size of every key, in the order of merging.
+#[derive(Default, PartialEq, Debug)]
+struct Spans(Vec<(u64, u64)>);
+
+impl Tally for Spans {
+    type Room = ();
+
+    fn record(&mut self, record: &Record<'_>, _: &mut ()) -> Result<()> {
+        if let Record::Entry(entry) = record {
+            self.0.push((entry.offset, entry.size_bytes()));
+        }
+        Ok(())
+    }
+
+    fn merge(&mut self, mut later: Self) -> Result<()> {
+        self.0.append(&mut later.0);
+        Ok(())
+    }
+}
+
+/// Gives so many bytes with each `more`.
+struct Dripping<'a> {
+    bytes: &'a [u8],
+    position: usize,
+    have: usize,
+    step: usize,
+}
+
+impl Input for Dripping<'_> {
+    fn buffer(&self) -> &[u8] {
+        &self.bytes[self.position..self.have]
+    }
+    fn consume(&mut self, n: usize) {
+        self.position += n;
+    }
+    fn more(&mut self) -> Result<bool> {
+        let had = self.have;
+        self.have = (self.have + self.step).min(self.bytes.len());
+        Ok(self.have > had)
+    }
+    fn position(&self) -> u64 {
+        self.position as u64
+    }
+}
+
+fn snapshot(keys: u32) -> Vec<u8> {
+    let mut bytes = b"REDIS0010\xfe\x00".to_vec();
+    for n in 0..keys {
+        let key = format!("key:{n:06}");
+        bytes.extend([0, key.len() as u8]);
+        bytes.extend(key.as_bytes());
+        bytes.extend([0x40 | (n % 64) as u8, 0]);
+        bytes.extend(vec![b'v'; ((n % 64) << 8) as usize]);
+    }
+    bytes.push(0xff);
+    let crc = crate::bytes::crc64::plain(0, &bytes);
+    bytes.extend(crc.to_le_bytes());
+    bytes
+}
+
+fn run(input: &mut dyn Input, whole: bool, threads: usize) -> (Spans, Walked) {
+    let mut root = Spans::default();
+    let options = WalkOptions { threads, ..WalkOptions::default() };
+    let walked = walk(input, whole, &Spans::default, &mut root, &options, &Silent).unwrap();
+    (root, walked)
+}
+
+#[test]
+fn threads_and_arrival_do_not_matter() {
+    let bytes = snapshot(500);
+    let (want, walked) = run(&mut SliceInput::new(&bytes), true, 1);
+    assert_eq!(want.0.len(), 500);
+    assert!(matches!(walked.checksum, Checksum::Matches(_)));
+    for threads in [2, 3, 8] {
+        let (got, walked) = run(&mut SliceInput::new(&bytes), true, threads);
+        assert_eq!(got, want, "{threads} threads");
+        assert!(matches!(walked.checksum, Checksum::Matches(_)));
+        assert_eq!(walked.end, bytes.len() as u64);
+    }
+    for step in [1, 7, 4096, 1 << 20] {
+        let bytes = if step == 1 { snapshot(3) } else { bytes.clone() };
+        let (want, _) = run(&mut SliceInput::new(&bytes), true, 1);
+        let (got, walked) =
+            run(&mut Dripping { bytes: &bytes, position: 0, have: 0, step }, false, 2);
+        assert_eq!(got, want, "{step} bytes at a time");
+        assert!(matches!(walked.checksum, Checksum::Matches(_)));
+    }
+}
+
+#[test]
+fn a_cut_file_gives_what_was_before_the_cut() {
+    let bytes = snapshot(5);
+    for cut in 9..bytes.len() {
+        for threads in [1, 2] {
+            let (spans, walked) = run(&mut SliceInput::new(&bytes[..cut]), true, threads);
+            let fault = walked.fault.expect("a cut file");
+            assert!(fault.fault.is_truncated() && fault.offset <= cut as u64);
+            assert!(spans.0.iter().all(|(offset, size)| offset + size <= cut as u64));
+            assert_eq!(spans.0.len() as u64, walked.keys);
+        }
+    }
+}
+
+#[test]
+fn a_flipped_bit_shows_in_the_checksum() {
+    let mut bytes = snapshot(3);
+    bytes[20] ^= 1;
+    let (_, walked) = run(&mut SliceInput::new(&bytes), true, 2);
+    let stored = bytes.len() as u64 - 8;
+    let (_, footer) = take(&bytes[stored as usize..], 8).unwrap();
+    let stored = u64::from_le_bytes(footer.try_into().unwrap());
+    assert!(matches!(walked.checksum, Checksum::Mismatch { stored: s, .. } if s == stored));
+}
