@@ -1,3 +1,11 @@
 //! One function per verb: what the command line calls, and what a program may call.
 
+mod encoding;
+
+pub mod filter;
+pub mod get;
+pub mod inspect;
+pub mod keys;
 pub mod walk;
+
+pub use encoding::{encoding, encodings};

@@ -29,6 +29,8 @@ pub struct InspectReport {
     pub compression: Option<String>,
     /// What times to live were counted from.
     pub now_ms: i64,
+    /// Where the source is broken, a sentence each; what is reported stands before that.
+    pub broken: Vec<String>,
     /// The files of a log, in the order in which they are loaded.
     pub parts: Vec<PartReport>,
     /// The snapshot: the source itself, a log's preamble, or the base of a directory.
@@ -285,8 +287,6 @@ pub struct LogReport {
     pub last_at_ms: Option<i64>,
     /// The commands by name, most bytes first.
     pub by_name: Vec<CommandReport>,
-    /// Where the log ends too early or is broken, in a sentence.
-    pub broken: Option<String>,
 }
 
 /// A command of a log.
