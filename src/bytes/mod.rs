@@ -1,10 +1,11 @@
-//! What every format leans on: checksums, compression, number text, patterns, slots.
+//! What every format leans on: checksums, compression, input, number text, patterns, slots.
 
 pub mod crc64;
-pub mod distinct;
-pub mod hash;
+pub mod glob;
 pub mod input;
 pub mod lzf;
+pub mod number;
+pub mod slot;
 pub mod take;
 
 mod quoted;

@@ -1,0 +1,245 @@
+//! What a server accepts as a score: C's `strtod` over the whole text, and then some refusals.
+//!
+//! ```text
+//! [+-] digits [. digits] [e [+-] digits]        also ".5" and "5."
+//! [+-] 0x hexdigits [. hexdigits] [p [+-] digits]
+//! [+-] inf | infinity | nan | nan(letters)      in any case
+//! ```
+//!
+//! No space anywhere (ZADD, Redis 7.0 to 8.10 and Valkey 8.1). The danger is the range: a command
+//! refuses `1e400` and `1e-400`, while a file's loader takes them for infinity and zero.
+
+/// Where servers and places differ.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct DoubleRules {
+    /// Whether hexadecimal floats count (Valkey 9.1 refuses them).
+    pub hex: bool,
+    /// Whether what no double can hold becomes infinity or zero instead of being refused.
+    pub saturate: bool,
+}
+
+impl DoubleRules {
+    /// What commands accept.
+    pub const COMMAND: DoubleRules = DoubleRules { hex: true, saturate: false };
+    /// What a snapshot's loader makes of a score.
+    pub const LOADER: DoubleRules = DoubleRules { hex: true, saturate: true };
+}
+
+/// The score that a command would take `text` for. NaN is told apart, so that the caller can
+/// refuse it in its own words.
+#[inline]
+pub fn parse_double(text: &[u8]) -> Option<f64> {
+    parse_double_by(text, DoubleRules::COMMAND)
+}
+
+/// The double that `text` is by `rules`; it may be NaN.
+pub fn parse_double_by(text: &[u8], rules: DoubleRules) -> Option<f64> {
+    let (negative, body) = match text {
+        [b'-', body @ ..] => (true, body),
+        [b'+', body @ ..] => (false, body),
+        body => (false, body),
+    };
+    let size = match body {
+        [b'0', b'x' | b'X', hex @ ..] if rules.hex => hex_float(hex, rules)?,
+        [b'0'..=b'9' | b'.', ..] => decimal(body, rules)?,
+        _ => word(body)?,
+    };
+    Some(if negative { -size } else { size })
+}
+
+/// Digits with a point and an exponent, without sign.
+fn decimal(body: &[u8], rules: DoubleRules) -> Option<f64> {
+    // The standard library takes exactly the decimal forms of strtod, and rounds correctly.
+    let value: f64 = std::str::from_utf8(body).ok()?.parse().ok()?;
+    if !rules.saturate {
+        let mantissa = body.split(|byte| matches!(byte, b'e' | b'E')).next().unwrap_or_default();
+        let nonzero = mantissa.iter().any(|byte| matches!(byte, b'1'..=b'9'));
+        if value.is_infinite() || (value == 0.0 && nonzero) {
+            return None;
+        }
+    }
+    Some(value)
+}
+
+/// Infinity and NaN by name.
+fn word(body: &[u8]) -> Option<f64> {
+    if body.eq_ignore_ascii_case(b"inf") || body.eq_ignore_ascii_case(b"infinity") {
+        return Some(f64::INFINITY);
+    }
+    let (name, payload) = body.split_at_checked(3)?;
+    let well_formed = match payload {
+        [] => true,
+        [b'(', inner @ .., b')'] => inner.iter().all(|b| b.is_ascii_alphanumeric() || *b == b'_'),
+        _ => false,
+    };
+    (name.eq_ignore_ascii_case(b"nan") && well_formed).then_some(f64::NAN)
+}
+
+/// What stands behind `0x`.
+fn hex_float(text: &[u8], rules: DoubleRules) -> Option<f64> {
+    let mut split = text.splitn(2, |byte| matches!(byte, b'p' | b'P'));
+    let mantissa = split.next()?;
+    let mut exponent = match split.next() {
+        None => 0,
+        Some(text) => binary_exponent(text)?,
+    };
+
+    // 64 bits of mantissa and, for all that lies below them, whether any of it was set.
+    let (mut bits, mut sticky, mut any, mut point) = (0_u64, false, false, false);
+    for &byte in mantissa {
+        if byte == b'.' && !point {
+            point = true;
+            continue;
+        }
+        let digit = char::from(byte).to_digit(16)?;
+        any = true;
+        if bits >> 60 == 0 {
+            bits = bits << 4 | u64::from(digit);
+            exponent -= if point { 4 } else { 0 };
+        } else {
+            sticky |= digit != 0;
+            exponent += if point { 0 } else { 4 };
+        }
+    }
+    if !any {
+        return None;
+    }
+    let value = assemble(bits, sticky, exponent);
+    let lost = value.is_infinite() || (value == 0.0 && bits != 0);
+    (rules.saturate || !lost).then_some(value)
+}
+
+/// The exponent behind `p`; beyond any double it stops growing.
+fn binary_exponent(text: &[u8]) -> Option<i64> {
+    let (negative, digits) = match text {
+        [b'-', digits @ ..] => (true, digits),
+        [b'+', digits @ ..] => (false, digits),
+        digits => (false, digits),
+    };
+    if digits.is_empty() {
+        return None;
+    }
+    let mut value = 0_i64;
+    for &byte in digits {
+        let digit = char::from(byte).to_digit(10)?;
+        value = (value * 10 + i64::from(digit)).min(1 << 40);
+    }
+    Some(if negative { -value } else { value })
+}
+
+/// The double nearest to `bits × 2^exponent` and a bit more if `sticky`; ties go to even.
+fn assemble(bits: u64, sticky: bool, exponent: i64) -> f64 {
+    if bits == 0 {
+        return 0.0;
+    }
+    let shift = bits.leading_zeros();
+    let bits = bits << shift;
+    // The value is 1.xxx × 2^top.
+    let top = exponent - i64::from(shift) + 63;
+    if top > 1023 {
+        return f64::INFINITY;
+    }
+    // A normal double keeps 53 bits; below 2^-1022 it keeps fewer, at last none.
+    let keep = if top >= -1022 { 53 } else { 53 - (-1022 - top) };
+    if keep < 0 {
+        return 0.0;
+    }
+    let drop = (64 - keep) as u32;
+    let (kept, rest) =
+        if drop == 64 { (0, bits) } else { (bits >> drop, bits & ((1 << drop) - 1)) };
+    let half = 1_u64 << (drop - 1);
+    let up = rest > half || (rest == half && (sticky || kept & 1 == 1));
+    let kept = kept + u64::from(up);
+    // Adding instead of joining lets a carry out of the mantissa raise the exponent.
+    let biased = if top >= -1022 { ((top + 1022) as u64) << 52 } else { 0 };
+    f64::from_bits(biased + kept)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{DoubleRules, parse_double, parse_double_by};
+
+    #[track_caller]
+    fn check(text: &str, want: Option<f64>) {
+        let got = parse_double(text.as_bytes()).map(f64::to_bits);
+        assert_eq!(got, want.map(f64::to_bits), "{text:?}");
+    }
+
+    #[test]
+    fn decimals() {
+        check("0", Some(0.0));
+        check("-0", Some(-0.0));
+        check("+5", Some(5.0));
+        check("007", Some(7.0));
+        check(".5", Some(0.5));
+        check("5.", Some(5.0));
+        check("1e3", Some(1000.0));
+        check("1E+3", Some(1000.0));
+        check("-1.5e-7", Some(-1.5e-7));
+        check("0.1", Some(0.1));
+        check("5e-324", Some(5e-324));
+        check("3e-324", Some(5e-324));
+        check("1.7976931348623157e308", Some(f64::MAX));
+        check("0e-400", Some(0.0));
+        check("0e999999999999", Some(0.0));
+    }
+
+    #[test]
+    fn words() {
+        for text in ["inf", "+inf", "INF", "Infinity", "infinity"] {
+            check(text, Some(f64::INFINITY));
+            check(&format!("-{}", text.trim_start_matches('+')), Some(f64::NEG_INFINITY));
+        }
+        for text in ["nan", "NaN", "-nan", "+nan", "nan(12_a)", "nan()"] {
+            assert!(parse_double(text.as_bytes()).unwrap().is_nan());
+        }
+    }
+
+    #[test]
+    fn hexadecimals() {
+        check("0x10", Some(16.0));
+        check("-0X1p-1", Some(-0.5));
+        check("0x.8", Some(0.5));
+        check("0x1.8p+1", Some(3.0));
+        check("0x1.fffffffffffffp1023", Some(f64::MAX));
+        check("0x0.0000000000001p-1022", Some(5e-324));
+        check("0x1p-1074", Some(5e-324));
+        check("0x1.8p-1075", Some(5e-324));
+        check("0x0p-9999", Some(0.0));
+        check("0x1000000000000000000000", Some(2_f64.powi(84)));
+        check("0x1.00000000000008p0", Some(1.0));
+        check("0x1.000000000000080000000000001p0", Some(1.000_000_000_000_000_2));
+        check("0x1.00000000000018p0", Some(1.000_000_000_000_000_4));
+        check("0x0.00000000000000000000000000001p116", Some(1.0));
+        // Half of the smallest double is a tie, and zero is even.
+        check("0x1p-1075", None);
+        check("0x1p1024", None);
+        check("0x1.fffffffffffff8p1023", None);
+        check("0x1p99999999999999999999999999", None);
+        for text in ["0x", "0x.", "0xp1", "0x1p", "0x1p+", "0xg", "0x1.2.3", "0x 1"] {
+            check(text, None);
+        }
+        let no_hex = DoubleRules { hex: false, saturate: false };
+        assert_eq!(parse_double_by(b"0x10", no_hex), None);
+    }
+
+    #[test]
+    fn what_is_no_score() {
+        let others = [
+            "", " ", "+", "-", ".", "e5", "1e", "1e+", " 1", "1 ", "1\n", "1\0", "--1", "+-1", "1_0",
+            "1,5", "infi", "in", "nanx", "nan(", "nan(-)", "1e400", "-1e400", "1e-400", "1d", "\u{ff11}",
+        ];
+        for text in others {
+            check(text, None);
+        }
+    }
+
+    #[test]
+    fn a_loader_saturates() {
+        let load = |text: &str| parse_double_by(text.as_bytes(), DoubleRules::LOADER);
+        assert_eq!(load("1e400"), Some(f64::INFINITY));
+        assert_eq!(load("-1e400"), Some(f64::NEG_INFINITY));
+        assert_eq!(load("1e-400"), Some(0.0));
+        assert_eq!(load("0x1p1024"), Some(f64::INFINITY));
+    }
+}

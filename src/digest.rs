@@ -1,1 +1,0 @@
-//! DEBUG DIGEST, computed from values.
