@@ -1,9 +1,57 @@
-//! The blobs inside values: listpack, ziplist, zipmap, intset.
+//! The blobs inside values: [`Listpack`], [`Ziplist`], [`Zipmap`], [`Intset`].
+//!
+//! Each is a view that borrows the blob and holds its header against the bytes. `iter` walks what
+//! a loading server would walk; `strict` goes the same way and looks at everything besides, as a
+//! server does when it sanitizes: the first flaw of each rule is kept until the walk is over.
 
+use crate::error::Fault;
 use crate::value::Elem;
 
-/// The integer that a listpack's first entry is, from its first bytes.
-pub(super) fn first_integer(entry: &[u8]) -> Option<i64> {
-    let _ = (entry, Elem::Int(0));
-    None
+mod intset;
+mod listpack;
+mod ziplist;
+mod zipmap;
+
+pub use intset::Intset;
+pub use listpack::{Listpack, ListpackIter};
+pub use ziplist::{Ziplist, ZiplistIter};
+pub use zipmap::{Zipmap, ZipmapIter};
+
+pub(super) use listpack::first_integer;
+
+/// A broken rule inside a blob.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Flaw {
+    /// Bytes behind the start of the blob.
+    pub at: u64,
+    /// The rule.
+    pub fault: Fault,
+}
+
+/// A walk over the elements of a blob, for readers that do not care which of the two it is.
+pub(super) trait Walk<'a>: Iterator<Item = Result<Elem<'a>, Flaw>> {
+    /// Where the next element begins, bytes behind the start of the blob.
+    fn offset(&self) -> u64;
+
+    /// What a strict walk that has come to its end has to say about neighbours, tail and count.
+    fn flaws(&self) -> impl Iterator<Item = Flaw>;
+}
+
+/// A blob of elements: a listpack or a ziplist.
+pub(super) trait Packed<'a>: Copy + Sized {
+    /// Walks as a loading server does.
+    type Plain: Walk<'a>;
+    /// Walks as a sanitizing server does.
+    type Strict: Walk<'a>;
+
+    /// Holds the header against the bytes.
+    fn open(blob: &'a [u8]) -> Result<Self, Fault>;
+    /// See [`Packed::Plain`].
+    fn plain(self) -> Self::Plain;
+    /// See [`Packed::Strict`].
+    fn strict(self) -> Self::Strict;
+    /// The number of elements that the header claims, if it claims one.
+    fn claimed(self) -> Option<u64>;
+    /// The element at an offset that [`Walk::offset`] gave.
+    fn element_at(self, at: u64) -> Option<Elem<'a>>;
 }

@@ -1,0 +1,404 @@
+//! Listpack: elements one behind the other, each with its own length behind it.
+//!
+//! ```text
+//! total u32 LE    bytes of the whole blob
+//! count u16 LE    elements; 0xffff says that they must be counted
+//! entries         encoding, data, back length
+//! 0xff
+//!
+//! 0xxxxxxx                   0 to 127              1110LLLL LLLLLLLL  string up to 4095 bytes
+//! 10LLLLLL                   string up to 63       f0 u32 LE          string
+//! 110xxxxx xxxxxxxx          13 bits, signed       f1 f2 f3 f4        i16 i24 i32 i64 LE
+//! ```
+//!
+//! The back length is the size of encoding and data, in one to five groups of 7 bits, written to
+//! be read backwards: every byte but the first has bit 7 set. Servers that do not sanitize never
+//! look at it, so a wrong one loads, and brings the server down when it walks from the tail.
+
+use super::{Flaw, Packed, Walk};
+use crate::error::Fault;
+use crate::value::Elem;
+
+const HEADER: usize = 6;
+const END: u8 = 0xff;
+const UNCOUNTED: u16 = 0xffff;
+
+/// A listpack whose header fits its bytes. Its entries have not been looked at.
+#[derive(Debug, Clone, Copy)]
+pub struct Listpack<'a> {
+    blob: &'a [u8],
+    entries: &'a [u8],
+    count: u16,
+}
+
+impl<'a> Listpack<'a> {
+    /// Holds total and end byte against the blob.
+    #[inline]
+    pub fn new(blob: &'a [u8]) -> Result<Self, Fault> {
+        let have = blob.len() as u64;
+        let [t0, t1, t2, t3, c0, c1, entries @ .., end] = blob else {
+            return Err(Fault::ListpackSize { total: HEADER as u64 + 1, have });
+        };
+        let total = u64::from(u32::from_le_bytes([*t0, *t1, *t2, *t3]));
+        if total != have {
+            return Err(Fault::ListpackSize { total, have });
+        }
+        if *end != END {
+            return Err(Fault::ListpackEnd);
+        }
+        Ok(Listpack { blob, entries, count: u16::from_le_bytes([*c0, *c1]) })
+    }
+
+    /// The number of elements as the header says it; `None` where they must be counted.
+    #[inline]
+    pub fn header_count(&self) -> Option<u64> {
+        (self.count != UNCOUNTED).then_some(self.count.into())
+    }
+
+    /// The number of elements: the header's, or counted where it says none.
+    pub fn count(&self) -> Result<u64, Flaw> {
+        match self.header_count() {
+            Some(count) => Ok(count),
+            None => self.iter().try_fold(0, |n, elem| elem.map(|_| n + 1)),
+        }
+    }
+
+    /// Whether there is no entry at all, whatever the header says.
+    pub fn is_empty(&self) -> bool {
+        self.entries.is_empty()
+    }
+
+    /// The elements; back lengths and count are not looked at. The first error is the last item.
+    #[inline]
+    pub fn iter(&self) -> ListpackIter<'a> {
+        self.walk()
+    }
+
+    /// The elements, looking at everything that a sanitizing server looks at.
+    #[inline]
+    pub fn strict(&self) -> ListpackIter<'a, true> {
+        self.walk()
+    }
+
+    #[inline(always)]
+    fn walk<const STRICT: bool>(&self) -> ListpackIter<'a, STRICT> {
+        ListpackIter {
+            rest: self.entries,
+            end: HEADER + self.entries.len(),
+            claimed: self.count,
+            seen: 0,
+            back: None,
+        }
+    }
+}
+
+impl<'a> IntoIterator for Listpack<'a> {
+    type Item = Result<Elem<'a>, Flaw>;
+    type IntoIter = ListpackIter<'a>;
+
+    fn into_iter(self) -> Self::IntoIter {
+        self.iter()
+    }
+}
+
+/// See [`Listpack::iter`] and [`Listpack::strict`].
+#[derive(Debug, Clone)]
+pub struct ListpackIter<'a, const STRICT: bool = false> {
+    rest: &'a [u8],
+    /// The offset at which `rest` ends.
+    end: usize,
+    claimed: u16,
+    seen: u64,
+    back: Option<Flaw>,
+}
+
+impl<const STRICT: bool> ListpackIter<'_, STRICT> {
+    /// Where the next element begins, bytes behind the start of the blob.
+    #[inline(always)]
+    pub fn offset(&self) -> u64 {
+        (self.end - self.rest.len()) as u64
+    }
+
+    /// After a strict walk: the first wrong back length, and a count that is not the header's.
+    pub fn flaws(&self) -> impl Iterator<Item = Flaw> + use<STRICT> {
+        let header = u64::from(self.claimed);
+        let entries = self.seen;
+        // A walk that did not come to the end has not counted.
+        let count = (STRICT && self.rest.is_empty())
+            .then_some(Flaw { at: 4, fault: Fault::ListpackCount { header, entries } })
+            .filter(|_| self.claimed != UNCOUNTED && header != entries);
+        self.back.into_iter().chain(count)
+    }
+
+    #[cold]
+    fn broken(&mut self, at: &[u8]) -> Flaw {
+        let flaw = Flaw {
+            at: (self.end - at.len()) as u64,
+            fault: Fault::ListpackEntry { byte: at.first().copied().unwrap_or(END) },
+        };
+        // Whatever follows cannot be found; an end without a count.
+        self.rest = &[];
+        self.claimed = UNCOUNTED;
+        flaw
+    }
+
+    #[cold]
+    fn wrong_back(&mut self, at: &[u8], want: usize) {
+        let at = (self.end - at.len()) as u64;
+        self.back.get_or_insert(Flaw { at, fault: Fault::ListpackBacklen { want: want as u64 } });
+    }
+}
+
+impl<'a, const STRICT: bool> Iterator for ListpackIter<'a, STRICT> {
+    type Item = Result<Elem<'a>, Flaw>;
+
+    #[inline(always)]
+    fn next(&mut self) -> Option<Self::Item> {
+        let entry = self.rest;
+        if entry.is_empty() {
+            return None;
+        }
+        let Some((elem, tail)) = parse(entry) else { return Some(Err(self.broken(entry))) };
+        let size = entry.len() - tail.len();
+        // Nearly every entry is short, and its back length one byte.
+        if size < 0x80 {
+            let Some((&back, rest)) = tail.split_first() else {
+                return Some(Err(self.broken(entry)));
+            };
+            if STRICT && usize::from(back) != size {
+                self.wrong_back(entry, size);
+            }
+            self.rest = rest;
+        } else {
+            let (want, len) = back_length(size);
+            let Some((back, rest)) = tail.split_at_checked(len) else {
+                return Some(Err(self.broken(entry)));
+            };
+            if STRICT && Some(back) != want.get(want.len() - len..) {
+                self.wrong_back(entry, size);
+            }
+            self.rest = rest;
+        }
+        if STRICT {
+            self.seen += 1;
+        }
+        Some(Ok(elem))
+    }
+}
+
+/// The back length that goes with a size: its last bytes, and how many they are.
+#[inline]
+fn back_length(size: usize) -> ([u8; 5], usize) {
+    let len = match size {
+        0..0x80 => 1,
+        0x80..0x4000 => 2,
+        0x4000..0x20_0000 => 3,
+        0x20_0000..0x1000_0000 => 4,
+        _ => 5,
+    };
+    let group = |n: u32| (size >> (7 * n) & 0x7f) as u8;
+    let mut bytes = [group(4), group(3), group(2), group(1), group(0)];
+    for byte in bytes.iter_mut().skip(6 - len) {
+        *byte |= 0x80;
+    }
+    (bytes, len)
+}
+
+/// The element at the start of `entry` and what follows its data; `None` when it does not fit.
+#[inline(always)]
+fn parse(entry: &[u8]) -> Option<(Elem<'_>, &[u8])> {
+    match entry {
+        [n @ ..0x80, tail @ ..] => Some((Elem::Int((*n).into()), tail)),
+        [n @ 0x80..0xc0, tail @ ..] => string(tail, usize::from(n & 0x3f)),
+        _ => parse_wide(entry),
+    }
+}
+
+fn parse_wide(entry: &[u8]) -> Option<(Elem<'_>, &[u8])> {
+    let int = |n, tail| Some((Elem::Int(n), tail));
+    match entry {
+        [a @ 0xc0..=0xdf, b, tail @ ..] => {
+            let bits = u16::from(a & 0x1f) << 8 | u16::from(*b);
+            // The sign is bit 12.
+            int(((bits << 3) as i16 >> 3).into(), tail)
+        }
+        [a @ 0xe0..=0xef, b, tail @ ..] => {
+            string(tail, usize::from(a & 0xf) << 8 | usize::from(*b))
+        }
+        [0xf0, a, b, c, d, tail @ ..] => {
+            string(tail, usize::try_from(u32::from_le_bytes([*a, *b, *c, *d])).ok()?)
+        }
+        [0xf1, a, b, tail @ ..] => int(i16::from_le_bytes([*a, *b]).into(), tail),
+        [0xf2, a, b, c, tail @ ..] => int((i32::from_le_bytes([0, *a, *b, *c]) >> 8).into(), tail),
+        [0xf3, a, b, c, d, tail @ ..] => int(i32::from_le_bytes([*a, *b, *c, *d]).into(), tail),
+        [0xf4, a, b, c, d, e, f, g, h, tail @ ..] => {
+            int(i64::from_le_bytes([*a, *b, *c, *d, *e, *f, *g, *h]), tail)
+        }
+        _ => None,
+    }
+}
+
+#[inline(always)]
+fn string(tail: &[u8], len: usize) -> Option<(Elem<'_>, &[u8])> {
+    tail.split_at_checked(len).map(|(bytes, tail)| (Elem::Bytes(bytes), tail))
+}
+
+/// The integer that a listpack's first entry is, from its first bytes.
+pub(in crate::rdb) fn first_integer(entry: &[u8]) -> Option<i64> {
+    match parse(entry)?.0 {
+        Elem::Int(n) => Some(n),
+        Elem::Bytes(_) => None,
+    }
+}
+
+impl<'a, const STRICT: bool> Walk<'a> for ListpackIter<'a, STRICT> {
+    #[inline(always)]
+    fn offset(&self) -> u64 {
+        ListpackIter::offset(self)
+    }
+
+    fn flaws(&self) -> impl Iterator<Item = Flaw> {
+        ListpackIter::flaws(self)
+    }
+}
+
+impl<'a> Packed<'a> for Listpack<'a> {
+    type Plain = ListpackIter<'a>;
+    type Strict = ListpackIter<'a, true>;
+
+    #[inline]
+    fn open(blob: &'a [u8]) -> Result<Self, Fault> {
+        Listpack::new(blob)
+    }
+
+    #[inline]
+    fn plain(self) -> Self::Plain {
+        self.walk()
+    }
+
+    #[inline]
+    fn strict(self) -> Self::Strict {
+        self.walk()
+    }
+
+    fn claimed(self) -> Option<u64> {
+        self.header_count()
+    }
+
+    #[inline]
+    fn element_at(self, at: u64) -> Option<Elem<'a>> {
+        self.blob.get(usize::try_from(at).ok()?..).and_then(parse).map(|(elem, _)| elem)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// A listpack of raw entries, the back lengths included.
+    fn pack(count: u16, entries: &[u8]) -> Vec<u8> {
+        let mut blob = (entries.len() as u32 + 7).to_le_bytes().to_vec();
+        blob.extend(count.to_le_bytes());
+        blob.extend(entries);
+        blob.push(0xff);
+        blob
+    }
+
+    #[track_caller]
+    fn check(blob: &[u8], want: &[&str], flaws: &[Flaw]) {
+        let pack = Listpack::new(blob).expect("a header that fits");
+        let mut walk = pack.strict();
+        let mut texts = Vec::new();
+        let mut found = Vec::new();
+        for elem in &mut walk {
+            match elem {
+                Ok(elem) => texts.push(String::from_utf8(elem.to_vec()).unwrap()),
+                Err(flaw) => found.push(flaw),
+            }
+        }
+        found.extend(walk.flaws());
+        assert_eq!(texts, want);
+        assert_eq!(found, flaws);
+        let plain: Vec<_> = pack.iter().map_while(Result::ok).map(|e| e.to_vec()).collect();
+        assert_eq!(plain, want.iter().map(|t| t.as_bytes().to_vec()).collect::<Vec<_>>());
+        assert_eq!(pack.iter().flaws().count(), 0);
+    }
+
+    #[test]
+    fn every_integer() {
+        check(
+            b"\x12\0\0\0\x04\0\x81\x66\x02\x81\x76\x02\x81\x6e\x02\x07\x01\xff",
+            &["f", "v", "n", "7"],
+            &[],
+        );
+        let entries = b"\xc0\x80\x02\xdf\xff\x02\xf1\xff\xef\x03\xf2\x00\x80\x00\x04\xd0\x00\x02\
+            \xf3\x00\x00\x00\x80\x05\xf4\xff\xff\xff\xff\xff\xff\xff\x7f\x09\xf2\xff\xff\xff\x04";
+        let want =
+            ["128", "-1", "-4097", "32768", "-4096", "-2147483648", "9223372036854775807", "-1"];
+        check(&pack(8, entries), &want, &[]);
+    }
+
+    #[test]
+    fn every_string() {
+        for (len, head, back) in [
+            (0, &b"\x80"[..], &b"\x01"[..]),
+            (63, b"\xbf", b"\x40"),
+            (200, b"\xe0\xc8", b"\x01\xca"),
+            (4095, b"\xef\xff", b"\x20\x81"),
+            (5000, b"\xf0\x88\x13\x00\x00", b"\x27\x8d"),
+            (0x4000, b"\xf0\x00\x40\x00\x00", b"\x01\x80\x85"),
+            (0x20_0000, b"\xf0\x00\x00\x20\x00", b"\x01\x80\x80\x85"),
+        ] {
+            let text = "x".repeat(len);
+            let mut entry = head.to_vec();
+            entry.extend(text.as_bytes());
+            let size = entry.len() as u64;
+            entry.extend(back);
+            check(&pack(1, &entry), &[&text], &[]);
+            *entry.last_mut().unwrap() ^= 1;
+            let flaw = Flaw { at: 6, fault: Fault::ListpackBacklen { want: size } };
+            check(&pack(1, &entry), &[&text], &[flaw]);
+        }
+    }
+
+    #[test]
+    fn a_header_that_lies() {
+        let new = |blob: &[u8]| Listpack::new(blob).map(|_| ()).unwrap_err();
+        assert_eq!(new(b"\x07\0\0\0\0\0"), Fault::ListpackSize { total: 7, have: 6 });
+        assert_eq!(new(b"\x08\0\0\0\0\0\xff"), Fault::ListpackSize { total: 8, have: 7 });
+        assert_eq!(new(b"\x07\0\0\0\0\0\xfe"), Fault::ListpackEnd);
+        let count = |header| Flaw { at: 4, fault: Fault::ListpackCount { header, entries: 2 } };
+        check(&pack(3, b"\x07\x01\x07\x01"), &["7", "7"], &[count(3)]);
+        check(&pack(1, b"\x07\x01\x07\x01"), &["7", "7"], &[count(1)]);
+        check(&pack(0xffff, b"\x07\x01\x07\x01"), &["7", "7"], &[]);
+        let uncounted = pack(0xffff, b"\x07\x01\x07\x01");
+        assert_eq!(Listpack::new(&uncounted).unwrap().count(), Ok(2));
+    }
+
+    #[test]
+    fn an_entry_that_does_not_fit() {
+        for (entries, byte) in [
+            (&b"\x07\x01\xbf\x61\x02"[..], 0xbf),
+            (b"\x07\x01\xff\x01", 0xff),
+            (b"\x07\x01\xf5\x01", 0xf5),
+            (b"\x07\x01\xf4\x01", 0xf4),
+            (b"\x07\x01\x08", 0x08),
+            (b"\x07\x01\xe0", 0xe0),
+            (b"\x07\x01\xf0\xff\xff\xff\xff\x00", 0xf0),
+        ] {
+            check(
+                &pack(2, entries),
+                &["7"],
+                &[Flaw { at: 8, fault: Fault::ListpackEntry { byte } }],
+            );
+        }
+    }
+
+    #[test]
+    fn a_first_integer_out_of_a_prefix() {
+        assert_eq!(first_integer(b"\x02\x01"), Some(2));
+        assert_eq!(first_integer(b"\xf4\x01\0\0\0\0\0\0\x01"), Some(1 << 56 | 1));
+        assert_eq!(first_integer(b"\x81a"), None);
+        assert_eq!(first_integer(b""), None);
+    }
+}
