@@ -1,7 +1,9 @@
 //! What every format leans on: checksums, compression, input, number text, patterns, slots.
 
 pub mod crc64;
+pub mod distinct;
 pub mod glob;
+pub mod hash;
 pub mod input;
 pub mod lzf;
 pub mod number;
