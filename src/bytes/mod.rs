@@ -12,4 +12,4 @@ pub mod take;
 
 mod quoted;
 
-pub use quoted::{Quoted, quoted};
+pub use quoted::{Quoted, quoted, unquoted};

@@ -9,7 +9,8 @@ use std::ops::RangeInclusive;
 use regex::bytes::RegexSet;
 
 use super::encoding::encoding;
-use crate::bytes::{glob, slot};
+use crate::bytes::glob::Glob;
+use crate::bytes::slot::slot;
 use crate::error::{Error, Result};
 use crate::rdb::{Entry, Eviction};
 use crate::value::Kind;
@@ -98,7 +99,7 @@ enum Test {
     Encoding(Vec<String>),
     Prefix(Vec<Vec<u8>>),
     Slot(Vec<RangeInclusive<u16>>),
-    Glob(Vec<Vec<u8>>),
+    Glob(Vec<Glob>),
     Regex(RegexSet),
 }
 
@@ -159,7 +160,7 @@ impl Criteria {
         add(!self.encodings.is_empty(), Test::Encoding(self.encodings.clone()));
         add(!self.prefixes.is_empty(), Test::Prefix(self.prefixes.clone()));
         add(!self.slots.is_empty(), Test::Slot(self.slots.clone()));
-        add(!self.globs.is_empty(), Test::Glob(self.globs.clone()));
+        add(!self.globs.is_empty(), Test::Glob(self.globs.iter().map(|glob| Glob::new(glob)).collect()));
         if !self.regexes.is_empty() {
             let set = RegexSet::new(&self.regexes).map_err(|error| {
                 Error::Usage(format!("a regular expression for keys is wrong: {error}"))
@@ -209,10 +210,10 @@ impl Test {
             Test::Encoding(names) => names.iter().any(|name| name == encoding(entry)),
             Test::Prefix(prefixes) => prefixes.iter().any(|prefix| key.starts_with(prefix)),
             Test::Slot(slots) => {
-                let slot = slot::slot(key);
+                let slot = slot(key);
                 slots.iter().any(|slots| slots.contains(&slot))
             }
-            Test::Glob(globs) => globs.iter().any(|glob| glob::matches(glob, key, false)),
+            Test::Glob(globs) => globs.iter().any(|glob| glob.matches(key)),
             Test::Regex(set) => set.is_match(key),
         }
     }

@@ -1,6 +1,7 @@
 //! One function per verb: what the command line calls, and what a program may call.
 
 mod encoding;
+mod snapshot;
 
 pub mod filter;
 pub mod get;
@@ -9,3 +10,4 @@ pub mod keys;
 pub mod walk;
 
 pub use encoding::{encoding, encodings};
+pub use snapshot::Ended;

@@ -14,7 +14,7 @@ impl Table {
     /// Columns by their heads; a head that begins with `>` is of a column of numbers.
     pub fn new(heads: &[&str]) -> Self {
         let mut inner = Inner::new();
-        inner.load_preset(comfy_table::presets::NOTHING);
+        inner.load_style(comfy_table::presets::NOTHING);
         inner.set_content_arrangement(ContentArrangement::Disabled);
         let right = heads.iter().map(|head| head.starts_with('>')).collect();
         inner.set_header(heads.iter().map(|head| head.trim_start_matches('>')));

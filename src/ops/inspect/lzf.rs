@@ -25,33 +25,40 @@ pub(super) fn value(entry: &Entry<'_>, tally: &mut LzfReport) {
 fn body<'a>(entry: &Entry<'a>, tally: &mut LzfReport) -> Parsed<'a, ()> {
     use ValueType::*;
     let input = entry.body();
-    let mut one = |input| {
-        let (rest, string) = Text::parse(input)?;
-        text(&string, tally);
-        Ok((rest, ()))
-    };
     match entry.value_type {
         String | HashZipmap | ListZiplist | SetIntset | SortedSetZiplist | HashZiplist
         | HashListpack | SortedSetListpack | SetListpack | HashListpackExPreGa
-        | HashTemplateListpack => one(input),
-        List | Set | ListQuicklist => counted(input, one),
+        | HashTemplateListpack => one(input, tally),
+        List | Set | ListQuicklist => counted(input, |i| one(i, tally)),
         Hash | Stream | Stream2 | Stream3 | Stream4 | Stream5 => {
-            counted(input, |i| one(one(i)?.0))
+            counted(input, |i| two(i, tally))
         }
-        SortedSet => counted(input, |i| match byte(one(i)?.0)? {
+        SortedSet => counted(input, |i| match byte(one(i, tally)?.0)? {
             (rest, 253..=255) => Ok((rest, ())),
             (rest, n) => skip(rest, n.into()),
         }),
-        SortedSet2 => counted(input, |i| skip(one(i)?.0, 8)),
-        ListQuicklist2 => counted(input, |i| one(length(i)?.0)),
-        HashMetadataPreGa => counted(input, |i| one(one(length(i)?.0)?.0)),
-        HashMetadata => counted(skip(input, 8)?.0, |i| one(one(length(i)?.0)?.0)),
-        HashListpackEx => one(skip(input, 8)?.0),
-        HashValkey => counted(input, |i| skip(one(one(i)?.0)?.0, 8)),
+        SortedSet2 => counted(input, |i| skip(one(i, tally)?.0, 8)),
+        ListQuicklist2 => counted(input, |i| one(length(i)?.0, tally)),
+        HashMetadataPreGa => counted(input, |i| two(length(i)?.0, tally)),
+        HashMetadata => counted(skip(input, 8)?.0, |i| two(length(i)?.0, tally)),
+        HashListpackEx => one(skip(input, 8)?.0, tally),
+        HashValkey => counted(input, |i| skip(two(i, tally)?.0, 8)),
         // Rare, and of short strings.
         HashTemplateArray | HashTemplateListpackDump | HashTemplateArrayDump | Array | Module2
         | ModulePreGa => Ok((input, ())),
     }
+}
+
+#[inline(always)]
+fn one<'a>(input: &'a [u8], tally: &mut LzfReport) -> Parsed<'a, ()> {
+    let (rest, string) = Text::parse(input)?;
+    text(&string, tally);
+    Ok((rest, ()))
+}
+
+#[inline(always)]
+fn two<'a>(input: &'a [u8], tally: &mut LzfReport) -> Parsed<'a, ()> {
+    one(one(input, tally)?.0, tally)
 }
 
 #[inline(always)]

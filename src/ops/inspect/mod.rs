@@ -8,6 +8,7 @@ mod log;
 mod tally;
 mod top;
 
+use crate::bytes::input::Input as _;
 use crate::error::Result;
 use crate::ops::encoding;
 use crate::ops::walk::{Checksum, Observer, WalkOptions, Walked, walk};
@@ -16,7 +17,7 @@ use crate::report::inspect::{
     Amount, ChecksumReport, EncodingReport, ExpiryBucket, InspectReport, ModuleReport,
     SnapshotReport, TypeReport,
 };
-use crate::source::{Feed, Form, Source};
+use crate::source::{Feed, Form, OpenOptions, Source};
 use crate::value::Kind;
 use tally::{InspectTally, Shared, WITHIN};
 use top::Floor;
@@ -30,6 +31,8 @@ pub struct InspectOptions {
     pub now_ms: i64,
     /// Threads.
     pub threads: usize,
+    /// How the parts of a log directory are opened.
+    pub open: OpenOptions,
 }
 
 /// Reads a source to its end and says what it is and what is in it.
