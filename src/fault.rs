@@ -150,6 +150,8 @@ faults! {
     StreamInteger => "stream-integer", "an integer", "text or a number out of range";
     /// A node whose head or entries do not add up.
     StreamNode { live: u64, deleted: u64 } => "stream-node", "{live} live and {deleted} deleted entries in the node, as its head says", "another number of elements";
+    /// A node that ends in the middle of its head or of an entry.
+    StreamNodeEnd => "stream-node-end", "a whole head and whole entries in the node", "its end in the middle of one";
     /// The count of elements at the end of an entry is wrong.
     StreamEntryCount { want: u64, found: i64 } => "stream-entry-count", "{want} elements in the entry", "{found}";
     /// Ids must ascend, and lie within the stream.
@@ -198,6 +200,8 @@ faults! {
     TemplateOrder { index: u64 } => "template-order", "field names by ascending length, then bytes", "name {index} not above the one before";
     /// A hash with another number of values than its template has names.
     TemplateValues { names: u64, values: u64 } => "template-values", "{names} values, one for each name of the template", "{values}";
+    /// A hash in a listpack that does not begin with the id of its template.
+    TemplateIdText => "template-id-text", "an integer as template id in front of the values", "text, or nothing";
     /// The form of the names in a DUMP payload.
     TemplateForm { form: u64 } => "template-form", "0 (listpack) or 1 (strings)", "{form}";
     /// A type that DUMP payloads, or files, never hold.

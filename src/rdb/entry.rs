@@ -57,14 +57,18 @@ impl<'a> Entry<'a> {
 
     /// The bytes of the key.
     pub fn key_bytes(&self) -> Result<Cow<'a, [u8]>, Box<FormatError>> {
-        self.key.to_cow().map_err(|fault| {
-            Box::new(FormatError {
-                file: None,
-                offset: self.offset,
-                doing: Doing::Key,
-                key: None,
-                fault,
-            })
+        self.key.to_cow().map_err(|fault| self.key_error(fault))
+    }
+
+    /// A fault of this entry's key.
+    #[cold]
+    pub(crate) fn key_error(&self, fault: Fault) -> Box<FormatError> {
+        Box::new(FormatError {
+            file: None,
+            offset: self.offset,
+            doing: Doing::Key,
+            key: None,
+            fault,
         })
     }
 

@@ -75,6 +75,24 @@ impl Framer {
         })
     }
 
+    /// The key of the entry that begins here, its value left alone.
+    pub fn key_at<'a>(&self, input: &'a [u8]) -> Option<Text<'a>> {
+        let mut at = input;
+        loop {
+            let (rest, code) = byte(at).ok()?;
+            at = match code {
+                opcode::EXPIRE_MS => le_i64(rest).ok()?.0,
+                opcode::EXPIRE_SECS => le_i32(rest).ok()?.0,
+                opcode::IDLE => length(rest).ok()?.0,
+                opcode::FREQ => byte(rest).ok()?.0,
+                opcode::KEY_META_OR_SLOT_IMPORT if self.header.family == Family::Redis => {
+                    frame::key_meta(rest).ok()?.0
+                }
+                _ => return Text::parse(rest).ok().map(|(_, key)| key),
+            };
+        }
+    }
+
     fn record<'a>(
         &mut self,
         input: &'a [u8],

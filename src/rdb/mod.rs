@@ -8,6 +8,7 @@
 //! answers at the depth it is asked: [`Entry::body`] the raw bytes, [`Entry::shape`] what kind it
 //! is and how large, [`Entry::visit`] every element.
 
+mod dump;
 mod entry;
 mod frame;
 mod framer;
@@ -23,6 +24,7 @@ pub mod object;
 pub mod opcode;
 pub mod packed;
 
+pub use dump::Dump;
 pub use entry::{Entry, Eviction};
 pub use framer::{Framer, Step};
 pub use header::{Family, HEADER_BYTES, Header, NEWEST_REDIS, NEWEST_VALKEY};

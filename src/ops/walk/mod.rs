@@ -20,8 +20,8 @@ pub trait Tally: Send + Sized {
     /// Room that is reused from batch to batch, one for each thread.
     type Room: Default;
 
-    /// Takes in a record; records come in file order within a batch.
-    fn record(&mut self, record: &Record<'_>, room: &mut Self::Room) -> Result<()>;
+    /// Takes in the record that begins at `offset`; records come in file order within a batch.
+    fn record(&mut self, record: &Record<'_>, offset: u64, room: &mut Self::Room) -> Result<()>;
 
     /// Takes in what was tallied from the records right behind these: in file order, on the
     /// calling thread.

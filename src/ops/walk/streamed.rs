@@ -42,7 +42,7 @@ pub(super) fn walk<T: Tally>(
                         _ => others += 1,
                     }
                     if options.tally {
-                        tally.record(&record, &mut room)?;
+                        tally.record(&record, input.position() + at as u64, &mut room)?;
                     }
                     at = buffer.len() - after.len();
                 }

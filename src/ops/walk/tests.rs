@@ -9,7 +9,7 @@ struct Spans(Vec<(u64, u64)>);
 impl Tally for Spans {
     type Room = ();
 
-    fn record(&mut self, record: &Record<'_>, _: &mut ()) -> Result<()> {
+    fn record(&mut self, record: &Record<'_>, _: u64, _: &mut ()) -> Result<()> {
         if let Record::Entry(entry) = record {
             self.0.push((entry.offset, entry.size_bytes()));
         }

@@ -232,7 +232,7 @@ fn read<T: Tally>(
     let mut at = start + job.range.start as u64;
     while !rest.is_empty() {
         let (record, after) = framer.next(rest, at)?;
-        tally.record(&record, room)?;
+        tally.record(&record, at, room)?;
         at += (rest.len() - after.len()) as u64;
         rest = after;
         if matches!(record, Record::End { .. }) {

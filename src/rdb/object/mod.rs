@@ -1,10 +1,32 @@
 //! The logical values out of their layouts on disk: one file per kind.
+//!
+//! Reading goes along with what a loading server tolerates (a wrong back length is not seen), but
+//! never past a length that does not hold. Nothing is collected: what is large is walked, what is
+//! compressed is unpacked into a [`Scratch`] that the next value reuses.
+
+mod array;
+mod cursor;
+mod hash;
+mod list;
+mod module;
+mod score;
+mod set;
+mod shape;
+mod sorted_set;
+mod stream;
+mod string;
+mod template;
 
 use std::ops::ControlFlow;
 
+use self::cursor::Cursor;
 use super::Entry;
+use super::packed::{Flaw, Packed};
 use crate::error::Fault;
-use crate::value::{Item, Kind};
+use crate::value::{Elem, Item, Kind};
+
+pub use shape::Shape;
+pub(super) use shape::shape;
 
 /// Room that decoding reuses from value to value.
 #[derive(Debug, Default)]
@@ -14,17 +36,6 @@ pub struct Scratch {
     pub(super) second: Vec<u8>,
 }
 
-/// What the headers of a value tell.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Shape {
-    /// The kind.
-    pub kind: Kind,
-    /// The encoding on disk.
-    pub encoding: &'static str,
-    /// Elements: of a string 1, of a hash its fields, of a stream its live entries.
-    pub elements: u64,
-}
-
 /// A fault, that many bytes behind the start of the body.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct Broken {
@@ -32,17 +43,93 @@ pub(crate) struct Broken {
     pub(crate) fault: Fault,
 }
 
-/// Kind, encoding and number of elements.
-pub(super) fn shape(entry: &Entry<'_>) -> Result<Shape, Fault> {
-    let ty = entry.value_type;
-    Ok(Shape { kind: ty.kind(), encoding: ty.encoding(), elements: 0 })
+/// Decodes a value and hands out its parts.
+#[inline]
+pub(super) fn visit(
+    entry: &Entry<'_>,
+    scratch: &mut Scratch,
+    visitor: &mut impl FnMut(Item<'_>) -> ControlFlow<()>,
+) -> Result<(), Broken> {
+    let mut out = Out(visitor);
+    let body = Cursor::new(entry.body);
+    let done = match entry.value_type.kind() {
+        Kind::String => string::visit(body, scratch, &mut out),
+        Kind::List => list::visit(entry.value_type, body, scratch, &mut out),
+        Kind::Set => set::visit(entry.value_type, body, scratch, &mut out),
+        Kind::SortedSet => sorted_set::visit(entry.value_type, body, scratch, &mut out),
+        Kind::Hash => hash::visit(entry, body, scratch, &mut out),
+        // These are large code and no hot loops: one copy of each will do.
+        Kind::Stream => stream::visit(entry.value_type, body, scratch, &mut out.boxed()),
+        Kind::Module => module::visit(entry.value_type, body, scratch, &mut out.boxed()),
+        Kind::Array => array::visit(body, scratch, &mut out.boxed()),
+    };
+    match done {
+        Ok(()) | Err(Stop::Enough) => Ok(()),
+        Err(Stop::Broken(broken)) => Err(broken),
+    }
 }
 
-/// Decodes a value and hands out its parts.
-pub(super) fn visit(
-    _entry: &Entry<'_>,
-    _scratch: &mut Scratch,
-    _visitor: &mut dyn FnMut(Item<'_>) -> ControlFlow<()>,
-) -> Result<(), Broken> {
-    Ok(())
+/// Where the parts go.
+struct Out<'v, V: ?Sized>(&'v mut V);
+
+type DynOut<'v, 'd> = Out<'v, dyn FnMut(Item<'_>) -> ControlFlow<()> + 'd>;
+
+impl<V: FnMut(Item<'_>) -> ControlFlow<()> + ?Sized> Out<'_, V> {
+    /// Hands out a part; the visitor may have had enough.
+    #[inline(always)]
+    fn give(&mut self, item: Item<'_>) -> Result<(), Stop> {
+        match (self.0)(item) {
+            ControlFlow::Continue(()) => Ok(()),
+            ControlFlow::Break(()) => Err(Stop::Enough),
+        }
+    }
+}
+
+impl<'d, V: FnMut(Item<'_>) -> ControlFlow<()> + 'd> Out<'_, V> {
+    fn boxed(&mut self) -> DynOut<'_, 'd> {
+        Out(&mut *self.0)
+    }
+}
+
+/// Why a walk ends early.
+enum Stop {
+    /// The visitor has had enough.
+    Enough,
+    /// The value is broken.
+    Broken(Broken),
+}
+
+impl From<Broken> for Stop {
+    #[cold]
+    fn from(broken: Broken) -> Self {
+        Stop::Broken(broken)
+    }
+}
+
+/// Walks a blob in tuples of `N` elements.
+#[inline]
+fn tuples<'s, P: Packed<'s>, const N: usize>(
+    blob: cursor::Blob<'s>,
+    mut each: impl FnMut([Elem<'s>; N], u64) -> Result<(), Stop>,
+) -> Result<(), Stop> {
+    let pack = P::open(blob.bytes).map_err(|fault| blob.broken(Flaw { at: 0, fault }))?;
+    let mut walk = pack.plain();
+    let mut seen = 0;
+    loop {
+        let at = super::packed::Walk::offset(&walk);
+        let mut tuple = [Elem::Int(0); N];
+        for (place, slot) in tuple.iter_mut().enumerate() {
+            *slot = match walk.next() {
+                Some(Ok(elem)) => elem,
+                Some(Err(flaw)) => return Err(blob.broken(flaw).into()),
+                None if place == 0 => return Ok(()),
+                None => {
+                    let fault = Fault::TupleCount { count: seen + place as u64, of: N as u64 };
+                    return Err(blob.broken(Flaw { at, fault }).into());
+                }
+            };
+        }
+        seen += N as u64;
+        each(tuple, blob.at(at))?;
+    }
 }

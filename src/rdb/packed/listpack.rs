@@ -119,6 +119,12 @@ impl<const STRICT: bool> ListpackIter<'_, STRICT> {
         (self.end - self.rest.len()) as u64
     }
 
+    /// Bytes of entries that have not been walked yet.
+    #[inline(always)]
+    pub(in crate::rdb) fn bytes_left(&self) -> usize {
+        self.rest.len()
+    }
+
     /// After a strict walk: the first wrong back length, and a count that is not the header's.
     pub fn flaws(&self) -> impl Iterator<Item = Flaw> + use<STRICT> {
         let header = u64::from(self.claimed);

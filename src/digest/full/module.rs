@@ -1,0 +1,89 @@
+//! What modules wrote: values, metadata of keys, data beside the keys. All are runs of parts with
+//! an opcode, which are hashed as they are, except that a string is its bytes however stored.
+
+use nom::Parser;
+use nom::number::complete::{le_f32, le_f64, le_u32};
+
+use super::message::{Bag, Message};
+use crate::error::{Fault, Parsed, bad, unwrap_bad};
+use crate::rdb::{Text, length};
+use crate::value::ModuleItem;
+
+/// One part.
+pub(super) fn part(message: &mut Message, part: ModuleItem<'_>) {
+    match part {
+        ModuleItem::Signed(n) => message.u8(1).i64(n),
+        ModuleItem::Unsigned(n) => message.u8(2).u64(n),
+        ModuleItem::Float(n) => message.u8(3).u64(n.to_bits().into()),
+        ModuleItem::Double(n) => message.u8(4).u64(n.to_bits()),
+        ModuleItem::Text(bytes) => message.u8(5).bytes(bytes),
+        ModuleItem::Id(id) => message.u8(6).u64(id),
+    };
+}
+
+/// A run of parts with its end marker, out of a record.
+pub(super) fn parts(message: &mut Message, body: &[u8]) -> Result<(), Fault> {
+    run(message, body).map(drop).map_err(|error| unwrap_bad(error).fault)
+}
+
+/// The metadata of a key: a bag, by class.
+pub(super) fn metadata(meta: Option<&[u8]>) -> Result<Bag, Fault> {
+    let mut bag = Bag::default();
+    if let Some(meta) = meta {
+        classes(&mut bag, meta).map_err(|error| unwrap_bad(error).fault)?;
+    }
+    Ok(bag)
+}
+
+fn classes<'a>(bag: &mut Bag, meta: &'a [u8]) -> Parsed<'a, ()> {
+    let (mut rest, count) = length(meta)?;
+    for _ in 0..count {
+        let (after, class) = le_u32.parse(rest)?;
+        let mut message = Message::new();
+        message.u64(class.into());
+        (rest, ()) = run(&mut message, after)?;
+        bag.add(message);
+    }
+    Ok((rest, ()))
+}
+
+fn run<'a>(message: &mut Message, mut input: &'a [u8]) -> Parsed<'a, ()> {
+    let mut room = Vec::new();
+    loop {
+        let (rest, opcode) = length(input)?;
+        let rest = match opcode {
+            0 => {
+                message.u8(0);
+                return Ok((rest, ()));
+            }
+            1 | 2 => {
+                let (rest, n) = length(rest)?;
+                let signed = opcode == 1;
+                let item =
+                    if signed { ModuleItem::Signed(n as i64) } else { ModuleItem::Unsigned(n) };
+                part(message, item);
+                rest
+            }
+            3 => {
+                let (rest, n) = le_f32.parse(rest)?;
+                part(message, ModuleItem::Float(n));
+                rest
+            }
+            4 => {
+                let (rest, n) = le_f64.parse(rest)?;
+                part(message, ModuleItem::Double(n));
+                rest
+            }
+            5 => {
+                let (after, text) = Text::parse(rest)?;
+                match text.blob(&mut room) {
+                    Ok(bytes) => part(message, ModuleItem::Text(bytes)),
+                    Err(fault) => return bad(rest, fault),
+                }
+                after
+            }
+            opcode => return bad(input, Fault::ModuleOpcode { opcode }),
+        };
+        input = rest;
+    }
+}

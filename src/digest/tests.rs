@@ -1,0 +1,569 @@
+//! The servers' answers to commands, computed from snapshots that hold the same, built by hand.
+//! The numbers are those of a list of 24 examples taken from live servers: Redis 7.0.15 and
+//! 8.10.2, Valkey 9.1.2.
+
+use super::{Accumulator, Options, Profile, full, value_digest};
+use crate::error::Error;
+use crate::rdb::{Record, Scratch, Snapshot};
+
+const FAR: i64 = 4_102_444_800_000;
+const ZERO: &str = "0000000000000000000000000000000000000000";
+
+fn text(bytes: &[u8]) -> Vec<u8> {
+    assert!(bytes.len() < 64);
+    [&[bytes.len() as u8], bytes].concat()
+}
+
+/// A counted run of strings.
+fn texts(n: u8, all: &[&str]) -> Vec<u8> {
+    let mut out = vec![n];
+    all.iter().for_each(|one| out.extend(text(one.as_bytes())));
+    out
+}
+
+fn key(type_code: u8, name: &str, body: &[u8]) -> Vec<u8> {
+    [&[type_code], text(name.as_bytes()).as_slice(), body].concat()
+}
+
+fn expiring(at_ms: i64, key: Vec<u8>) -> Vec<u8> {
+    [&[0xfc], at_ms.to_le_bytes().as_slice(), &key].concat()
+}
+
+fn string(name: &str, value: &str) -> Vec<u8> {
+    key(0, name, &text(value.as_bytes()))
+}
+
+fn list(name: &str, elements: &[&str]) -> Vec<u8> {
+    key(1, name, &texts(elements.len() as u8, elements))
+}
+
+fn set(name: &str, members: &[&str]) -> Vec<u8> {
+    key(2, name, &texts(members.len() as u8, members))
+}
+
+fn hash(name: &str, pairs: &[&str]) -> Vec<u8> {
+    key(4, name, &texts(pairs.len() as u8 / 2, pairs))
+}
+
+fn skiplist(name: &str, members: &[(&str, f64)]) -> Vec<u8> {
+    let mut body = vec![members.len() as u8];
+    for (member, score) in members {
+        body.extend(text(member.as_bytes()));
+        body.extend(score.to_le_bytes());
+    }
+    key(5, name, &body)
+}
+
+/// A listpack of short strings; those of one or two digits become integers.
+fn listpack(elements: &[&str]) -> Vec<u8> {
+    let mut body = Vec::new();
+    for one in elements {
+        match one.parse::<u8>() {
+            Ok(n) if n < 100 => body.extend([n, 1]),
+            _ => {
+                body.push(0x80 | one.len() as u8);
+                body.extend(one.as_bytes());
+                body.push(one.len() as u8 + 1);
+            }
+        }
+    }
+    body.push(0xff);
+    let mut out = (body.len() as u32 + 6).to_le_bytes().to_vec();
+    out.extend((elements.len() as u16).to_le_bytes());
+    out.extend(body);
+    out
+}
+
+fn long_text(bytes: &[u8]) -> Vec<u8> {
+    [&(0x4000 | bytes.len() as u16).to_be_bytes(), bytes].concat()
+}
+
+/// What stands behind the nodes of a stream.
+struct Tail<'a> {
+    length: u8,
+    last: [u8; 2],
+    /// First and deleted id, and entries added: from type 19 on.
+    more: &'a [u8],
+    groups: &'a [u8],
+}
+
+/// A stream of one node that begins at 1-1 with field `f`.
+fn stream(type_code: u8, name: &str, node: &[&str], tail: &Tail<'_>) -> Vec<u8> {
+    let mut body = vec![1, 16];
+    body.extend(1_u64.to_be_bytes());
+    body.extend(1_u64.to_be_bytes());
+    body.extend(long_text(&listpack(node)));
+    body.push(tail.length);
+    body.extend(tail.last);
+    body.extend(tail.more);
+    body.extend(tail.groups);
+    key(type_code, name, &body)
+}
+
+/// XADD x 1-1 f v
+fn one_entry(name: &str) -> Vec<u8> {
+    let node = ["1", "0", "1", "f", "0", "2", "0", "0", "v", "4"];
+    stream(15, name, &node, &Tail { length: 1, last: [1, 1], more: b"", groups: b"\0" })
+}
+
+fn file(magic: &str, databases: &[(u8, &[Vec<u8>])]) -> Vec<u8> {
+    let mut out = magic.as_bytes().to_vec();
+    for (db, keys) in databases {
+        out.extend([0xfe, *db]);
+        keys.iter().for_each(|key| out.extend(key));
+    }
+    out.push(0xff);
+    out.extend([0; 8]);
+    out
+}
+
+fn redis(keys: &[Vec<u8>]) -> Vec<u8> {
+    file("REDIS0015", &[(0, keys)])
+}
+
+fn accumulate(options: &Options, file: &[u8]) -> Accumulator {
+    let mut total = Accumulator::new(options);
+    // Every key through its own share, as threads would do it.
+    for entry in Snapshot::new(file).unwrap().entries() {
+        let mut share = total.share();
+        share.add(&entry.unwrap(), &mut Scratch::default()).unwrap();
+        total.merge(share);
+    }
+    total
+}
+
+#[track_caller]
+fn digest(server: &str, file: &[u8]) -> String {
+    let profile = server.parse().unwrap();
+    accumulate(&Options { profile, ..Options::default() }, file).finish().to_string()
+}
+
+#[track_caller]
+fn values(server: &str, file: &[u8]) -> Vec<String> {
+    let profile: Profile = server.parse().unwrap();
+    let entries = Snapshot::new(file).unwrap().entries();
+    entries
+        .map(|entry| {
+            let digest = value_digest(&entry.unwrap(), &profile, &mut Scratch::default()).unwrap();
+            assert!(digest.exists && digest.covered);
+            digest.sum.to_string()
+        })
+        .collect()
+}
+
+/// One key: DEBUG DIGEST and DEBUG DIGEST-VALUE, the same for all of `servers`.
+#[track_caller]
+fn check(servers: &[&str], key: Vec<u8>, whole: &str, value: &str) {
+    let file = redis(&[key]);
+    for server in servers {
+        assert_eq!(digest(server, &file), whole, "{server}");
+        assert_eq!(values(server, &file), [value], "{server}");
+    }
+}
+
+const ALL: &[&str] = &["redis:6.2", "redis:7.0", "redis:8.10", "valkey:9.1", "redict"];
+const OLD: &[&str] = &["redis:5.0", "redis:7.0"];
+const NEW: &[&str] = &["redis:7.2", "redis:8.10", "valkey:8.1", "redict"];
+
+#[test]
+fn nothing() {
+    assert_eq!(digest("redis", &file("REDIS0015", &[])), ZERO);
+    assert_eq!(digest("redis", &redis(&[])), ZERO);
+}
+
+#[test]
+fn strings() {
+    let a = "b4fc66738120fba0b5aa500ab5c2bf89cea1c5da";
+    check(ALL, string("a", "1"), "943d800368fb9c0e951138f1bc0e313ac769d91f", a);
+    check(ALL, key(0, "a", b"\xc0\x01"), "943d800368fb9c0e951138f1bc0e313ac769d91f", a);
+    let foo = "68467c70ae30376e7ce005bcc8827f5ba7fd67dc";
+    check(ALL, string("foo", "bar"), "d2ab4820c1be0580ea28efbfe8bfa1dc05bb802a", foo);
+    let e = "8b3447c33a834b810e3e181b6fd6a2ee1020921c";
+    check(ALL, string("e", ""), "a2cd1ee0b0ae140526a0994a6a0b7e78ace250fe", e);
+    let foo = "8ec3828f7209dd3abdf6ee448de8b0c0bd53265f";
+    let whole = "8b0c6d22108f15467022bc27c005787072eb4c4b";
+    check(ALL, expiring(FAR, string("foo", "bar")), whole, foo);
+    check(ALL, expiring(0, string("foo", "bar")), whole, foo);
+}
+
+#[test]
+fn lists_sets_and_hashes() {
+    let l = "09eb1fc9381ee92790d59930ab462945f8cd948b";
+    check(ALL, list("l", &["a", "b", "3"]), "a678928a6ea683b36646d6fa7c4527ea3be15e50", l);
+    let s = "593c2414786d75446e97f4ea5d4b731f3313da72";
+    check(ALL, set("s", &["a", "b", "c"]), "962701ae75fa060ef4093971aa5f47591b4473d7", s);
+    check(ALL, set("s", &["c", "a", "b"]), "962701ae75fa060ef4093971aa5f47591b4473d7", s);
+    let s = "2a462a3f51a1db89738ebbeef0c47ce1bbc85246";
+    check(ALL, set("s", &["1", "2", "3"]), "5db52aea846889b51b38382f9a31b671754d2571", s);
+    let intset = b"\x0e\x02\0\0\0\x03\0\0\0\x01\0\x02\0\x03\0";
+    check(ALL, key(11, "s", intset), "5db52aea846889b51b38382f9a31b671754d2571", s);
+    let h = "4f27ca621cb2752866d01527a40541bd50df9e80";
+    let whole = "31356c97621fc1140ad5eb23582fbe02915db883";
+    check(ALL, hash("h", &["f", "v", "n", "7"]), whole, h);
+    // HIMPORT PREPARE t f n; HIMPORT SET h t v 7
+    let template = [b"\xf2\0\x02\x01f\x01n".as_slice(), &key(32, "h", b"\0\x01v\x017")].concat();
+    check(ALL, template, whole, h);
+}
+
+#[test]
+fn fields_that_expire() {
+    let body = [4_000_000_000_000_i64.to_le_bytes().as_slice(), b"\x02\x01\x01f\x01v\0\x01n\x017"];
+    let key = key(24, "h", &body.concat());
+    let marked = "ab58352ff3ee3541432411b848740df255dc1735";
+    let whole = "de2eff691104b627bac32b41f9202b93191b77b8";
+    check(&["redis:7.4", "redis:8.10"], key.clone(), whole, marked);
+    // Valkey does not show them.
+    let plain = "4f27ca621cb2752866d01527a40541bd50df9e80";
+    check(&["valkey:9.1"], key, "31356c97621fc1140ad5eb23582fbe02915db883", plain);
+}
+
+#[test]
+fn sorted_sets() {
+    let key = skiplist("z", &[("b", 2.5), ("a", 1.0), ("c", f64::NEG_INFINITY)]);
+    let z = "f2ad7cda97b68291b8199d655f83d19f6e41e93c";
+    check(ALL, key, "bab1ecb74c25a815ee6bfcd861de0a8d9d7e6b97", z);
+
+    let key = skiplist("z", &[("a", 0.1), ("b", 1e30), ("c", 3.000_000_000_000_000_4)]);
+    let z = "2d3c97eee01cb67b7d12c3531e09166bc8feffa2";
+    check(OLD, key.clone(), "a131f995c7e23f3754d23b508cfdab9e35907b13", z);
+    let z = "fb4f361ea886cadad43511b05ae4dc5e24077c8f";
+    check(NEW, key, "5482370cc1e2a11060eaaefbf102dcaa0237df42", z);
+}
+
+#[test]
+fn sorted_sets_whose_encoding_shows() {
+    let packed = |elements: &[&str]| key(17, "z", &long_text(&listpack(elements)));
+    let z = "8d8d88c2cfb8d9411b8d9973c96538bd6378d446";
+    check(NEW, packed(&["a", "0"]), "0367780cb5fb00d3b92714cf0415f857100b25f2", z);
+    let z = "c9ab76967bcda336b21df9199d49f17d5c44ca5f";
+    check(NEW, skiplist("z", &[("a", -0.0)]), "c8ec539c1260a7bb045eda50c70ff67a676267bf", z);
+
+    let elements = ["a", "0", "d", "5e-324", "c", "0.30000000000000004"];
+    let more = ["e", "123456789012345680", "f", "1e+21", "b", "99999999999999990000000"];
+    let z = "425e64ffe9d5ec58d6fc1205df7d3e71b072defd";
+    let whole = "6ca7b12fd503ff587e40ac43b04263015609800d";
+    check(NEW, packed(&[elements.as_slice(), &more].concat()), whole, z);
+    let mut members = vec![("a", -0.0), ("b", 1e23), ("c", 0.1 + 0.2), ("d", 5e-324)];
+    members.extend([("e", 123_456_789_012_345_680.0), ("f", 1e21)]);
+    let z = "06789aab5da0962f7f6c726f8b51f7b18f4ec0e4";
+    check(NEW, skiplist("z", &members), "244eeea8cf03743f72f6573dbaf74c5e93b721ad", z);
+}
+
+#[test]
+fn streams() {
+    // XADD x 1-1 f v; XADD x 2-5 g w h 9
+    let node = [
+        "2", "0", "1", "f", "0", "2", "0", "0", "v", "4", "0", "1", "4", "2", "g", "w", "h", "9", "8",
+    ];
+    let key = stream(15, "x", &node, &Tail { length: 2, last: [2, 5], more: b"", groups: b"\0" });
+    let x = "d48a1817746e031ecfd072e7bd9e2eb506f3a705";
+    check(ALL, key, "f821ac655159e23f4dde7b6672e6444d85a8c901", x);
+
+    // XADD x 1-1 f v; XADD x 2-5 g w; XDEL x 2-5; XGROUP CREATE x grp 0
+    let node = [
+        "1", "1", "1", "f", "0", "2", "0", "0", "v", "4", "1", "1", "4", "1", "g", "w", "6",
+    ];
+    let more = [1, 1, 2, 5, 2];
+    let groups = b"\x01\x03grp\0\0\0\0\0";
+    let key = stream(19, "x", &node, &Tail { length: 1, last: [2, 5], more: &more, groups });
+    let x = "2ed9a7a81688084b1f7eae33456ef7727d357031";
+    check(ALL, key, "055a1337dbc6573a6a56008351cb9c4d44ce2163", x);
+}
+
+#[test]
+fn databases_are_mixed_in_ascending_order() {
+    let a = [string("a", "1")];
+    let both = file("REDIS0010", &[(0, &a), (3, &a)]);
+    assert_eq!(digest("redis", &both), "f383bca646c02922c5e41d083fc287554a3d7555");
+    let swapped = file("REDIS0010", &[(3, &a), (0, &a)]);
+    assert_eq!(digest("redis", &swapped), digest("redis", &both));
+    let third = file("REDIS0010", &[(0, &[]), (3, &a)]);
+    assert_eq!(digest("redis", &third), "bc8f01911f375369cc100f32d768813c62974af0");
+}
+
+#[test]
+fn one_of_each_kind() {
+    let keys = [
+        expiring(FAR, string("a", "1")),
+        list("l", &["a", "b", "3"]),
+        set("s", &["a", "b", "c"]),
+        skiplist("z", &[("a", 1.0), ("b", 2.5)]),
+        hash("h", &["f", "v", "n", "7"]),
+        one_entry("x"),
+    ];
+    let file = file("REDIS0010", &[(0, &keys), (9, &[string("k", "v")])]);
+    for server in ALL {
+        assert_eq!(digest(server, &file), "607ef284edc4ce3fb78482786335da17b55ff3c3");
+        let values = values(server, &file);
+        assert_eq!(
+            values[..6],
+            [
+                "5279988c5d1911f474bcbbf2f0a87012d40f8459",
+                "09eb1fc9381ee92790d59930ab462945f8cd948b",
+                "593c2414786d75446e97f4ea5d4b731f3313da72",
+                "c45c5b051acd64070e5ed1a949939d5145f806c5",
+                "4f27ca621cb2752866d01527a40541bd50df9e80",
+                "2ed9a7a81688084b1f7eae33456ef7727d357031",
+            ]
+        );
+    }
+}
+
+/// ARSET a 0 x; ARSET a 3 12; ARSET a 4 1.5
+const ARRAY: &[u8] = b"\x03\0\0\x03\x01x\x03\x01\x0c\0\0\0\0\0\0\0\x04\x02\0\0\0\0\0\0\xf8\x3f";
+
+#[test]
+fn arrays() {
+    let a = "fc09a69feb0903633635149afdc5963e936c7841";
+    check(ALL, key(28, "a", ARRAY), "178d8bf973daff4edbd7b4cc63bc546c72eaa9c8", a);
+    let expiring = redis(&[expiring(FAR, key(28, "a", ARRAY))]);
+    assert_eq!(values("redis", &expiring), ["1a8c58603730e937f723ff62b8af59a589c239c2"]);
+
+    // Out of order, and index 3 first as something else.
+    let shuffled = b"\x04\0\x04\x02\0\0\0\0\0\0\xf8\x3f\x03\x03\x01y\0\x03\x01x\x03\0\xc0\x0c";
+    check(ALL, key(28, "a", shuffled), "178d8bf973daff4edbd7b4cc63bc546c72eaa9c8", a);
+}
+
+#[test]
+fn an_array_with_too_many_holes_is_refused() {
+    let body = b"\x01\0\x81\x00\x00\x01\0\0\0\0\0\x03\x01x";
+    let file = redis(&[key(28, "sparse", body)]);
+    let entry = Snapshot::new(&file).unwrap().entries().next().unwrap().unwrap();
+    let mut total = Accumulator::new(&Options::default());
+    let error = total.add(&entry, &mut Scratch::default()).unwrap_err();
+    assert_eq!(
+        error.to_string(),
+        "the server's digest walks every hole of an array (and hangs on many); the one in key \
+         \"sparse\" of database 0 asks for 1099511627776, the limit is 67108864"
+    );
+    assert!(matches!(error, Error::Limit { .. }));
+    assert_eq!(total.finish().keys, 0);
+
+    // The limit is one for all arrays of a data set: three holes here, two there.
+    let two = |holes| {
+        let options = Options { max_array_holes: holes, ..Options::default() };
+        let mut total = Accumulator::new(&options);
+        let file = redis(&[key(28, "a", ARRAY), key(28, "b", ARRAY)]);
+        let entries = Snapshot::new(&file).unwrap().entries();
+        let mut added = 0;
+        for entry in entries {
+            let mut share = total.share();
+            added += u64::from(share.add(&entry.unwrap(), &mut Scratch::default()).is_ok());
+            total.merge(share);
+        }
+        added
+    };
+    assert_eq!([two(4), two(3), two(1)], [2, 1, 0]);
+}
+
+#[test]
+fn what_a_loader_would_drop() {
+    let keys = [
+        set("empty", &[]),
+        expiring(1000, string("gone", "v")),
+        expiring(-1, string("never", "v")),
+        string("a", "1"),
+    ];
+    let file = redis(&keys);
+    let options = Options { drop_expired_at_ms: Some(1000), ..Options::default() };
+    let kept = accumulate(&options, &file).finish();
+    assert_eq!((kept.keys, kept.expired, kept.empty), (3, 0, 1));
+    let options = Options { drop_expired_at_ms: Some(1001), ..Options::default() };
+    let dropped = accumulate(&options, &file).finish();
+    assert_eq!((dropped.keys, dropped.expired, dropped.empty), (2, 1, 1));
+    // A time of −1 is no time at all.
+    let plain = redis(&[string("never", "v"), string("a", "1")]);
+    assert_eq!(dropped.to_string(), digest("redis", &plain));
+
+    // Valkey's loader also drops fields.
+    let fields = [b"\x02\x01f\x01v".as_slice(), &999_i64.to_le_bytes(), b"\x01g\x01w", &[0xff; 8]];
+    let file = self::file("VALKEY080", &[(0, &[key(22, "h", &fields.concat())])]);
+    let profile = Profile::NEWEST_VALKEY;
+    let options = Options { profile, drop_expired_at_ms: Some(1000), ..Options::default() };
+    let want = digest("valkey", &redis(&[hash("h", &["g", "w"])]));
+    assert_eq!(accumulate(&options, &file).finish().to_string(), want);
+    assert_ne!(digest("valkey", &file), want);
+}
+
+#[test]
+fn an_unknown_module_is_counted() {
+    let module = b"\x81\xb5\xeb\x2d\xfa\xdc\xa9\x78\x01\x02\x05\0";
+    let digest = accumulate(&Options::default(), &redis(&[key(7, "m", module)])).finish();
+    assert_eq!((digest.keys, digest.uncovered), (1, 1));
+}
+
+fn full(file: &[u8]) -> String {
+    let mut total = full::Accumulator::default();
+    for record in Snapshot::new(file).unwrap().records() {
+        let record: Record<'_> = record.unwrap();
+        let mut share = total.share();
+        share.add_record(&record, 0, &mut Scratch::default()).unwrap();
+        total.merge(&share);
+    }
+    total.finish().to_string()
+}
+
+#[track_caller]
+fn same(left: Vec<u8>, right: Vec<u8>) {
+    assert_eq!(full(&redis(&[left])), full(&redis(&[right])));
+}
+
+/// All of them have different digests.
+#[track_caller]
+fn all_differ(files: &[Vec<u8>]) {
+    let digests: Vec<String> = files.iter().map(|file| full(file)).collect();
+    for (n, digest) in digests.iter().enumerate() {
+        assert!(!digests[..n].contains(digest), "file {n} is like one before");
+    }
+}
+
+#[test]
+fn full_does_not_see_encodings() {
+    same(string("a", "1"), key(0, "a", b"\xc0\x01"));
+    same(string("a", &"a".repeat(30)), key(0, "a", b"\xc3\x05\x1e\x00\x61\xe0\x14\x00"));
+    same(set("s", &["1", "2"]), key(2, "s", &texts(2, &["2", "1"])));
+    same(set("s", &["1", "2"]), key(11, "s", b"\x0c\x02\0\0\0\x02\0\0\0\x01\0\x02\0"));
+    same(set("s", &["a", "2"]), key(20, "s", &long_text(&listpack(&["a", "2"]))));
+    same(hash("h", &["f", "v", "n", "7"]), hash("h", &["n", "7", "f", "v"]));
+    same(hash("h", &["f", "v"]), key(16, "h", &long_text(&listpack(&["f", "v"]))));
+    let zset = skiplist("z", &[("b", 2.5), ("a", -0.0)]);
+    same(zset, key(17, "z", &long_text(&listpack(&["a", "0", "b", "2.5"]))));
+    same(list("l", &["a", "b"]), key(14, "l", b"\x01\x11\x11\0\0\0\x0d\0\0\0\x02\0\0\x01a\x03\x01b\xff"));
+    let shuffled = b"\x03\0\x04\x02\0\0\0\0\0\0\xf8\x3f\0\x03\x01x\x03\0\xc0\x0c";
+    same(key(28, "a", ARRAY), key(28, "a", shuffled));
+    // An idle time and a frequency.
+    same(string("a", "1"), [b"\xf8\x05".as_slice(), &string("a", "1")].concat());
+    same(string("a", "1"), [b"\xf9\x05".as_slice(), &string("a", "1")].concat());
+    same(string("a", "1"), expiring(-1, string("a", "1")));
+    assert_eq!(full(&redis(&[string("a", "1"), set("s", &[])])), full(&redis(&[string("a", "1")])));
+    assert_eq!(
+        full(&redis(&[string("a", "1"), string("b", "2")])),
+        full(&redis(&[string("b", "2"), string("a", "1")]))
+    );
+}
+
+#[test]
+fn full_sees_every_change() {
+    let far = FAR.to_le_bytes();
+    let fields = |tail: &[u8]| key(24, "h", &[far.as_slice(), b"\x01", tail].concat());
+    let array = |head: &[u8]| [head, ARRAY.get(2..).unwrap()].concat();
+    let meta = |text: &[u8]| {
+        [b"\xf3\x01\x09\xf5\xc4\x28\x05", text, b"\0", &string("a", "1")].concat()
+    };
+    let module = |n| key(7, "m", &[b"\x81\xb5\xeb\x2d\xfa\xdc\xa9\x78\x01\x02", &[n, 0][..]].concat());
+    let mut files: Vec<Vec<u8>> = [
+        string("a", "1"),
+        string("a", "2"),
+        string("b", "1"),
+        expiring(FAR, string("a", "1")),
+        expiring(FAR + 1, string("a", "1")),
+        meta(b"\x04meta"),
+        meta(b"\x04metb"),
+        list("a", &["1"]),
+        list("a", &["1", "2"]),
+        list("a", &["2", "1"]),
+        set("a", &["1"]),
+        set("a", &["1", "2"]),
+        hash("h", &["f", "v"]),
+        hash("h", &["f", "w"]),
+        hash("h", &["v", "f"]),
+        fields(b"\x01\x01f\x01v"),
+        fields(b"\x02\x01f\x01v"),
+        skiplist("z", &[("a", 1.0)]),
+        skiplist("z", &[("a", 1.000_000_000_000_000_2)]),
+        skiplist("z", &[("b", 1.0)]),
+        key(28, "a", ARRAY),
+        key(28, "a", &array(b"\x03\x01\x03")),
+        key(28, "a", &array(b"\x03\x01\x04")),
+        module(5),
+        module(6),
+    ]
+    .map(|key| redis(&[key]))
+    .into();
+    files.push(file("REDIS0015", &[(1, &[string("a", "1")])]));
+    files.push(redis(&[]));
+    files.push(redis(&[string("a", "1"), string("a", "1")]));
+    files.push(redis(&[b"\xf5\x05#!lua".to_vec()]));
+    files.push(redis(&[b"\xf5\x05#!luz".to_vec()]));
+    files.push(redis(&[b"\xf7\x81\xb5\xeb\x2d\xfa\xdc\xa9\x78\x01\x02\x01\x01\x05\0".to_vec()]));
+    files.push(redis(&[b"\xf7\x81\xb5\xeb\x2d\xfa\xdc\xa9\x78\x01\x02\x02\x01\x05\0".to_vec()]));
+    files.push(redis(&[b"\xf7\x81\xb5\xeb\x2d\xfa\xdc\xa9\x78\x01\x02\x02\x01\x06\0".to_vec()]));
+    all_differ(&files);
+}
+
+/// The tail of a stream of type 27 with all that there can be.
+const RICH: &[u8] = b"\x01\x01g\x02\x01\x02\
+    \x02\0\0\0\0\0\0\0\x01\0\0\0\0\0\0\0\x01\0\0\0\0\0\0\0\0\x01\
+    \0\0\0\0\0\0\0\x02\0\0\0\0\0\0\0\x01\xe8\x03\0\0\0\0\0\0\x02\
+    \x01\x01c\x05\0\0\0\0\0\0\0\x05\0\0\0\0\0\0\0\
+    \x01\0\0\0\0\0\0\0\x02\0\0\0\0\0\0\0\x01\
+    \x01\0\0\0\0\0\0\0\x01\0\0\0\0\0\0\0\x01\
+    \x3c\x3d\x01\x01p\x01\x01i\x01\x01\x05\x06";
+
+#[test]
+fn full_sees_all_of_a_stream() {
+    let node = ["2", "0", "1", "f", "0", "2", "0", "0", "v", "4", "2", "1", "0", "w", "4"];
+    let with = |last, more: &[u8], groups: &[u8]| {
+        redis(&[stream(27, "x", &node, &Tail { length: 2, last, more, groups })])
+    };
+    let more = [1, 1, 0, 0, 2];
+    let mut files = vec![with([2, 1], &more, RICH)];
+    files.push(with([2, 2], &more, RICH));
+    for place in 2..5 {
+        let mut other = more;
+        other[place] += 1;
+        files.push(with([2, 1], &other, RICH));
+    }
+    // Every byte that is a number or a text, but not a count or the owner of an id.
+    let counts = [0, 1, 6, 57, 58, 77, 94, 113, 114, 116, 118];
+    let ids = (7..23).chain(32..48).chain(78..94).chain(95..111);
+    let skip: Vec<usize> = counts.into_iter().chain(ids).collect();
+    for place in 0..RICH.len() {
+        if !skip.contains(&place) {
+            let mut other = RICH.to_vec();
+            other[place] ^= 2;
+            files.push(with([2, 1], &more, &other));
+        }
+    }
+    all_differ(&files);
+}
+
+#[test]
+fn full_infers_what_older_stream_layouts_leave_out() {
+    let node = ["2", "0", "1", "f", "0", "2", "0", "0", "v", "4", "2", "1", "0", "w", "4"];
+    let old = |group: &[u8]| {
+        let groups = [b"\x01\x01g", group, b"\0\x01\x01c\x05\0\0\0\0\0\0\0\0"].concat();
+        stream(15, "x", &node, &Tail { length: 2, last: [2, 1], more: b"", groups: &groups })
+    };
+    let new = |group: &[u8], read: &[u8]| {
+        let consumer = b"\0\x01\x01c\x05\0\0\0\0\0\0\0\x05\0\0\0\0\0\0\0\0\0\x40\x64\x40\x64\0\0\0";
+        let groups = [b"\x01\x01g", group, read, consumer].concat();
+        let more = [1, 1, 0, 0, 2];
+        stream(27, "x", &node, &Tail { length: 2, last: [2, 1], more: &more, groups: &groups })
+    };
+    let unknown = [0x81, 255, 255, 255, 255, 255, 255, 255, 255];
+    same(old(&[0, 0]), new(&[0, 0], &[0]));
+    same(old(&[1, 1]), new(&[1, 1], &[1]));
+    same(old(&[1, 2]), new(&[1, 2], &unknown));
+    same(old(&[2, 1]), new(&[2, 1], &[2]));
+    same(old(&[3, 0]), new(&[3, 0], &unknown));
+}
+
+#[test]
+fn full_stays_what_it_is() {
+    assert_eq!(full(&file("REDIS0015", &[])), "");
+    assert_eq!(full(&redis(&[string("a", "1")])), "");
+    let node = ["2", "0", "1", "f", "0", "2", "0", "0", "v", "4", "2", "1", "0", "w", "4"];
+    let tail = Tail { length: 2, last: [2, 1], more: &[1, 1, 0, 0, 2], groups: RICH };
+    let keys = [
+        expiring(FAR, string("a", "1")),
+        list("l", &["a", "b", "3"]),
+        set("s", &["a", "b", "c"]),
+        skiplist("z", &[("a", -0.0), ("b", 2.5)]),
+        hash("h", &["f", "v", "n", "7"]),
+        stream(27, "x", &node, &tail),
+        key(28, "r", ARRAY),
+        b"\xf5\x05#!lua".to_vec(),
+    ];
+    assert_eq!(full(&redis(&keys)), "");
+}

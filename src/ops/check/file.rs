@@ -1,0 +1,111 @@
+//! The check of one file: a snapshot, a log, a log behind a snapshot, or a DUMP payload.
+
+use super::snapshot::{self, Findings};
+use super::{CheckOptions, FileReport, dump};
+use crate::aof::{self, Place, ScanOptions};
+use crate::bytes::Input;
+use crate::error::{Doing, Error, Fault, FormatError, Result};
+use crate::finding::{Finding, Severity};
+use crate::ops::walk::Observer;
+use crate::source::{Feed, Form, Source};
+
+/// Checks an opened file. `place` says whether other parts of a log follow it.
+pub(super) fn check(
+    source: Source,
+    place: Place,
+    options: &CheckOptions,
+    observer: &dyn Observer,
+) -> Result<FileReport> {
+    let Source { name, form, feed, .. } = source;
+    let Some(mut feed) = feed else {
+        return Err(Error::Usage(format!("{name} is a directory where a file is expected")));
+    };
+    let mut report = FileReport { name, ..FileReport::default() };
+    report.depth = "frames";
+    match form {
+        Form::Dump => dump::check(&mut feed, options, &mut report)?,
+        Form::Rdb => {
+            report.kind = "RDB snapshot".to_owned();
+            if snapshot::check(&mut feed, options, observer, &mut report)? {
+                behind_snapshot(&mut feed, place, options, &mut report)?;
+            }
+        }
+        _ => {
+            report.kind = "AOF".to_owned();
+            check_log(&mut feed, place, options, &mut report)?;
+        }
+    }
+    report.size_bytes = drain(&mut feed)?;
+    for finding in &mut report.findings {
+        finding.file.clone_from(&report.name);
+    }
+    Ok(report)
+}
+
+/// What follows a snapshot: nothing, a log whose preamble it is, or bytes that do not belong.
+fn behind_snapshot(
+    feed: &mut Feed,
+    place: Place,
+    options: &CheckOptions,
+    report: &mut FileReport,
+) -> Result<()> {
+    while feed.buffer().is_empty() && feed.more()? {}
+    match feed.buffer().first() {
+        None => Ok(()),
+        Some(b'*' | b'#') => {
+            report.kind = "AOF with RDB preamble".to_owned();
+            check_log(feed, place, options, report)
+        }
+        Some(_) => {
+            let offset = feed.position();
+            let bytes = drain(feed)? - offset;
+            let fault = Fault::TrailingBytes { bytes };
+            let error = FormatError { file: None, offset, doing: Doing::Checksum, key: None, fault };
+            report.findings.push(Finding::of(Severity::Warning, &error).explained(
+                "servers ignore what follows the checksum",
+                "two files joined, or a copy that went on too long: cut the file at this offset",
+            ));
+            Ok(())
+        }
+    }
+}
+
+/// Checks the log that begins at the feed's position.
+fn check_log(
+    feed: &mut Feed,
+    place: Place,
+    options: &CheckOptions,
+    report: &mut FileReport,
+) -> Result<()> {
+    let scan = ScanOptions {
+        threads: options.threads,
+        kept_per_kind: options.max_findings as u64,
+        ..ScanOptions::default()
+    };
+    let begins_at = feed.position();
+    let log = match feed.whole() {
+        Some(bytes) => aof::check_slice(bytes, begins_at, place, &scan)?,
+        None => aof::check_input(feed, place, scan.kept_per_kind)?,
+    };
+    report.commands = Some(log.outcome.counts.commands);
+    report.transactions = Some(log.outcome.counts.transactions);
+    report.good_up_to = Some(log.outcome.good_up_to);
+    let mut findings = Findings::new(options.max_findings);
+    for finding in log.findings {
+        findings.add(finding);
+    }
+    report.unlisted.others += log.unlisted;
+    findings.hand_over(report);
+    Ok(())
+}
+
+/// Goes to the end; where that is.
+fn drain(feed: &mut Feed) -> Result<u64> {
+    loop {
+        let left = feed.buffer().len();
+        feed.consume(left);
+        if !feed.more()? {
+            return Ok(feed.position());
+        }
+    }
+}

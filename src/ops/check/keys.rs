@@ -1,0 +1,155 @@
+//! Keys that stand twice in one database: a server panics while loading, its check tool is silent.
+//!
+//! Of each key only its hash and a position are kept ([`Distinct`]). With the whole file at hand
+//! the position is the entry's offset, and the key is read again where two hashes meet; through a
+//! pipe keys go into a temporary file of their own, and the position is their place in it.
+
+use std::borrow::Cow;
+use std::io::{self, Read, Seek, SeekFrom, Write};
+
+use crate::bytes::distinct::Distinct;
+use crate::bytes::hash::hash_in;
+use crate::rdb::{Entry, Framer, Header};
+
+/// Keys in a pipe's log are kept in memory up to here.
+const LOG_IN_MEMORY: usize = 8 << 20;
+
+/// A key that has been seen: enough to find it again.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Seen {
+    hash: u64,
+    offset: u64,
+    db: u64,
+}
+
+impl Seen {
+    /// Notes an entry whose key is `key`.
+    #[inline]
+    pub(super) fn of(entry: &Entry<'_>, key: &[u8]) -> Seen {
+        Seen { hash: hash_in(entry.db, key), offset: entry.offset, db: entry.db }
+    }
+}
+
+/// A key that stands there again.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct Repeat {
+    pub(super) db: u64,
+    pub(super) key: Vec<u8>,
+    pub(super) first: u64,
+    pub(super) again: u64,
+}
+
+/// All keys of a snapshot, as far as they have been noted.
+pub(super) struct Keys {
+    distinct: Distinct,
+    /// From which offset on which database is selected.
+    databases: Vec<(u64, u64)>,
+    log: Option<KeyLog>,
+}
+
+impl Keys {
+    /// `logged`: the file cannot be read again, so keys must be kept.
+    pub(super) fn new(logged: bool) -> Self {
+        let log = logged.then(KeyLog::new);
+        Keys { distinct: Distinct::new(), databases: Vec::new(), log }
+    }
+
+    /// Whether [`Keys::note`] wants the bytes of keys too.
+    pub(super) fn wants_bytes(&self) -> bool {
+        self.log.is_some()
+    }
+
+    /// Notes a key. `key` is looked at only where bytes are wanted.
+    #[inline]
+    pub(super) fn note(&mut self, seen: &Seen, key: &[u8]) -> io::Result<()> {
+        if self.databases.last().is_none_or(|&(_, db)| db != seen.db) {
+            self.databases.push((seen.offset, seen.db));
+        }
+        let position = match &mut self.log {
+            None => seen.offset,
+            Some(log) => log.append(seen, key)?,
+        };
+        self.distinct.insert(seen.hash, position)
+    }
+
+    /// Looks for repetitions among all that was noted. `bytes` is the whole file, if it is at hand.
+    pub(super) fn repeats(
+        mut self,
+        header: Header,
+        bytes: &[u8],
+        mut report: impl FnMut(Repeat),
+    ) -> io::Result<()> {
+        let (databases, log) = (self.databases, &mut self.log);
+        let mut failure = None;
+        let mut look = |position: u64| -> Option<(u64, u64, Vec<u8>)> {
+            match log {
+                Some(log) => log.read(position).map_err(|error| failure = Some(error)).ok(),
+                None => {
+                    let at = databases.partition_point(|&(from, _)| from <= position);
+                    let (_, db) = databases.get(at.checked_sub(1)?)?;
+                    let key = key_at(header, bytes, position)?;
+                    Some((position, *db, key))
+                }
+            }
+        };
+        let mut pairs = Vec::new();
+        self.distinct.repeats(
+            |first, again| match (look(first), look(again)) {
+                (Some(first), Some(again)) => (first.1, first.2) == (again.1, again.2),
+                _ => false,
+            },
+            |first, again| pairs.push((first, again)),
+        )?;
+        for (first, again) in pairs {
+            if let (Some((first, ..)), Some((again, db, key))) = (look(first), look(again)) {
+                report(Repeat { db, key, first, again });
+            }
+        }
+        failure.map_or(Ok(()), Err)
+    }
+}
+
+/// The key of the entry that begins at `at`.
+fn key_at(header: Header, bytes: &[u8], at: u64) -> Option<Vec<u8>> {
+    let from = bytes.get(usize::try_from(at).ok()?..)?;
+    Framer::new(header).key_at(from)?.to_cow().ok().map(Cow::into_owned)
+}
+
+/// Keys on their way through a pipe: database, offset, length and bytes, one behind the other.
+struct KeyLog {
+    file: tempfile::SpooledTempFile,
+    end: u64,
+}
+
+impl KeyLog {
+    fn new() -> Self {
+        KeyLog { file: tempfile::SpooledTempFile::new(LOG_IN_MEMORY), end: 0 }
+    }
+
+    fn append(&mut self, seen: &Seen, key: &[u8]) -> io::Result<u64> {
+        let position = self.end;
+        let mut head = [0; 24];
+        let numbers = [seen.db, seen.offset, key.len() as u64];
+        for (slot, number) in head.chunks_exact_mut(8).zip(numbers) {
+            slot.copy_from_slice(&number.to_le_bytes());
+        }
+        self.file.write_all(&head)?;
+        self.file.write_all(key)?;
+        self.end += 24 + key.len() as u64;
+        Ok(position)
+    }
+
+    /// Offset, database and key.
+    fn read(&mut self, position: u64) -> io::Result<(u64, u64, Vec<u8>)> {
+        self.file.seek(SeekFrom::Start(position))?;
+        let mut number = || -> io::Result<u64> {
+            let mut bytes = [0; 8];
+            self.file.read_exact(&mut bytes)?;
+            Ok(u64::from_le_bytes(bytes))
+        };
+        let (db, offset, len) = (number()?, number()?, number()?);
+        let mut key = Vec::new();
+        Read::by_ref(&mut self.file).take(len).read_to_end(&mut key)?;
+        Ok((offset, db, key))
+    }
+}

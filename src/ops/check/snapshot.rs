@@ -1,0 +1,396 @@
+//! The check of a snapshot: frames, checksum, and what is inside every record.
+
+use super::keys::{Keys, Repeat, Seen};
+use super::words;
+use super::{CheckOptions, FileReport, Unlisted};
+use crate::error::{Doing, Error, Fault, FormatError, Result};
+use crate::finding::{Finding, Severity};
+use crate::ops::walk::{Checksum, Observer, Tally, WalkOptions, Walked, walk};
+use crate::rdb::object::{Checker, Problem};
+use crate::rdb::{Header, ModuleId, Record, Text};
+use crate::source::Feed;
+
+/// Databases that a server has unless it is told otherwise.
+const DEFAULT_DATABASES: u64 = 16;
+/// Slots of a cluster.
+const SLOTS: u64 = 16384;
+
+/// Checks the snapshot that begins at the feed's position into `report`. Afterwards the feed
+/// stands behind it; the answer is whether its end was reached.
+pub(super) fn check(
+    feed: &mut Feed,
+    options: &CheckOptions,
+    observer: &dyn Observer,
+    report: &mut FileReport,
+) -> Result<bool> {
+    let walk_options = WalkOptions { threads: options.threads, checksum: true, tally: !options.quick };
+    let start = crate::bytes::Input::position(feed);
+    let whole = feed.whole().is_some();
+    let mut root = CheckTally::new(options.max_findings);
+    root.keys = Some(Keys::new(!whole));
+    let fresh = || CheckTally { logs_keys: !whole, ..CheckTally::new(options.max_findings) };
+
+    let walked = match walk(feed, whole, &fresh, &mut root, &walk_options, observer) {
+        Ok(walked) => walked,
+        Err(Error::Format(error)) => {
+            // No header, no snapshot.
+            let fault = error.fault;
+            root.findings.add(words::of_broken_frame(Finding::of(Severity::Error, &error), &fault));
+            root.findings.hand_over(report);
+            return Ok(false);
+        }
+        Err(error) => return Err(error),
+    };
+
+    let mut findings = Findings::new(options.max_findings);
+    newer_version(walked.header, start, &mut findings);
+    findings.append(root.findings);
+    if let Some(keys) = root.keys {
+        let bytes = feed.whole().unwrap_or_default();
+        keys.repeats(walked.header, bytes, |repeat| findings.add(duplicate(repeat)))
+            .map_err(|cause| Error::io("cannot use a temporary file", cause))?;
+    }
+    end_of(&walked, options, &mut findings);
+    findings.sort();
+    findings.hand_over(report);
+
+    report.keys = Some(walked.keys);
+    report.checksum = Some(checksum_words(walked.checksum));
+    report.depth = if options.quick { "frames and checksum" } else { "every value" };
+    Ok(walked.fault.is_none())
+}
+
+/// Findings up to a limit; beyond it they are counted. Errors displace nothing.
+#[derive(Debug, Default)]
+pub(super) struct Findings {
+    list: Vec<Finding>,
+    unlisted: Unlisted,
+    limit: usize,
+}
+
+impl Findings {
+    pub(super) fn new(limit: usize) -> Self {
+        Findings { limit, ..Findings::default() }
+    }
+
+    pub(super) fn add(&mut self, finding: Finding) {
+        if self.list.len() < self.limit {
+            self.list.push(finding);
+        } else if finding.severity == Severity::Error {
+            self.unlisted.errors += 1;
+        } else {
+            self.unlisted.others += 1;
+        }
+    }
+
+    fn append(&mut self, later: Findings) {
+        for finding in later.list {
+            self.add(finding);
+        }
+        self.unlisted.errors += later.unlisted.errors;
+        self.unlisted.others += later.unlisted.others;
+    }
+
+    fn sort(&mut self) {
+        self.list.sort_by_key(|finding| finding.offset);
+    }
+
+    pub(super) fn hand_over(self, report: &mut FileReport) {
+        report.findings.extend(self.list);
+        report.unlisted.errors += self.unlisted.errors;
+        report.unlisted.others += self.unlisted.others;
+    }
+}
+
+/// What is found in a run of records.
+struct CheckTally {
+    findings: Findings,
+    seen: Vec<Seen>,
+    /// Keys, where the file cannot be read again: one behind the other, with their ends.
+    key_bytes: Vec<u8>,
+    key_ends: Vec<usize>,
+    logs_keys: bool,
+    /// Of the root only: all keys so far.
+    keys: Option<Keys>,
+    /// Names of function libraries.
+    libraries: Vec<Vec<u8>>,
+}
+
+/// Room of a thread.
+#[derive(Default)]
+struct Room {
+    checker: Checker,
+    key: Vec<u8>,
+}
+
+impl CheckTally {
+    fn new(limit: usize) -> Self {
+        CheckTally {
+            findings: Findings::new(limit),
+            seen: Vec::new(),
+            key_bytes: Vec::new(),
+            key_ends: Vec::new(),
+            logs_keys: false,
+            keys: None,
+            libraries: Vec::new(),
+        }
+    }
+
+    /// A text that must decompress; its bytes, if it does.
+    fn text(&mut self, offset: u64, name: &'static str, text: &Text<'_>) -> Option<Vec<u8>> {
+        match text.to_cow() {
+            Ok(bytes) => Some(bytes.into_owned()),
+            Err(fault) => {
+                let error =
+                    FormatError { file: None, offset, doing: Doing::Record(name), key: None, fault };
+                self.findings.add(words::of_broken_frame(Finding::of(Severity::Error, &error), &fault));
+                None
+            }
+        }
+    }
+}
+
+impl Tally for CheckTally {
+    type Room = Room;
+
+    fn record(&mut self, record: &Record<'_>, offset: u64, room: &mut Room) -> Result<()> {
+        match record {
+            Record::Entry(entry) => {
+                let key = match entry.key.blob(&mut room.key) {
+                    Ok(key) => key,
+                    Err(fault) => {
+                        let error = entry.key_error(fault);
+                        let finding = Finding::of(Severity::Error, &error);
+                        self.findings.add(words::of_broken_frame(finding, &fault));
+                        return Ok(());
+                    }
+                };
+                self.seen.push(Seen::of(entry, key));
+                if self.logs_keys {
+                    self.key_bytes.extend_from_slice(key);
+                    self.key_ends.push(self.key_bytes.len());
+                }
+                let findings = &mut self.findings;
+                room.checker.check(entry, &mut |problem: Problem| {
+                    let (severity, server, advice) = words::of_problem(&problem);
+                    let error = entry.error(problem.at, problem.fault);
+                    let mut finding = Finding::of(severity, &error).explained(server, advice);
+                    finding.db = Some(entry.db);
+                    findings.add(finding);
+                })?;
+            }
+            Record::Aux { name, value } => {
+                self.text(offset, "AUX", name);
+                self.text(offset, "AUX", value);
+            }
+            Record::Function(code) => {
+                if let Some(code) = self.text(offset, "FUNCTION2", code) {
+                    match library_name(&code) {
+                        Some(name) => self.libraries.push(name),
+                        None => self.findings.add(nameless_library(offset)),
+                    }
+                }
+            }
+            Record::FunctionPreGa { .. } => self.findings.add(pre_release_function(offset)),
+            Record::SlotInfo { slot, .. } if *slot >= SLOTS => {
+                self.findings.add(slot_out_of_range(offset, *slot));
+            }
+            Record::SelectDb(db) if *db >= DEFAULT_DATABASES => {
+                self.findings.add(high_database(offset, *db));
+            }
+            Record::ModuleAux { id, .. } => self.findings.add(module_needed(offset, *id)),
+            _ => {}
+        }
+        Ok(())
+    }
+
+    fn merge(&mut self, later: Self) -> Result<()> {
+        self.findings.append(later.findings);
+        for name in later.libraries {
+            if self.libraries.contains(&name) {
+                self.findings.add(repeated_library(&name));
+            } else {
+                self.libraries.push(name);
+            }
+        }
+        let Some(keys) = &mut self.keys else { return Ok(()) };
+        let mut ends = later.key_ends.iter();
+        let mut from = 0;
+        for seen in &later.seen {
+            let to = ends.next().copied().unwrap_or(from);
+            let key = later.key_bytes.get(from..to).unwrap_or_default();
+            from = to;
+            keys.note(seen, key).map_err(|cause| Error::io("cannot write a temporary file", cause))?;
+        }
+        Ok(())
+    }
+}
+
+/// The name in the first line of a library, `#!lua name=mylib`.
+pub(crate) fn library_name(code: &[u8]) -> Option<Vec<u8>> {
+    let line = code.split(|&byte| byte == b'\n').next()?.strip_prefix(b"#!")?;
+    line.split(|byte| byte.is_ascii_whitespace())
+        .skip(1)
+        .find_map(|word| word.strip_prefix(b"name="))
+        .map(<[u8]>::to_vec)
+}
+
+fn newer_version(header: Header, offset: u64, findings: &mut Findings) {
+    let (version, known) = (header.version, header.newest());
+    if version > known {
+        let fault = Fault::NewerVersion { version, known };
+        let error = FormatError { file: None, offset, doing: Doing::Header, key: None, fault };
+        findings.add(Finding::of(Severity::Error, &error).explained(
+            "servers refuse versions newer than their own",
+            "use a version of this tool that knows it; what is said of the rest may be wrong",
+        ));
+    }
+}
+
+fn end_of(walked: &Walked, options: &CheckOptions, findings: &mut Findings) {
+    if let Some(error) = &walked.fault {
+        findings.add(words::of_broken_frame(Finding::of(Severity::Error, error), &error.fault));
+    }
+    if let Checksum::Mismatch { stored, computed } = walked.checksum {
+        let severity = if options.ignore_checksum { Severity::Warning } else { Severity::Error };
+        let error = FormatError {
+            file: None,
+            offset: walked.end - 8,
+            doing: Doing::Checksum,
+            key: None,
+            fault: Fault::Checksum { stored, computed },
+        };
+        findings.add(Finding::of(severity, &error).explained(
+            "every server refuses the file at the very end of the load",
+            "bytes have changed since it was written: prefer another copy; --ignore-checksum judges the rest",
+        ));
+    }
+}
+
+fn checksum_words(checksum: Checksum) -> String {
+    match checksum {
+        Checksum::Matches(crc) => format!("{crc:016x} matches"),
+        Checksum::Disabled => "none: the writer had rdbchecksum no".to_owned(),
+        Checksum::Absent => "none: versions before 5 have no checksum".to_owned(),
+        Checksum::Mismatch { stored, computed } => {
+            format!("{stored:016x} stored, {computed:016x} computed")
+        }
+        Checksum::Unknown => "not compared: the end was not reached".to_owned(),
+    }
+}
+
+/// A finding that no fault of the format describes.
+fn finding(
+    severity: Severity,
+    code: &'static str,
+    offset: Option<u64>,
+    doing: &str,
+    (expected, found): (&str, String),
+) -> Finding {
+    Finding {
+        severity,
+        code,
+        file: String::new(),
+        offset,
+        db: None,
+        key: None,
+        doing: doing.to_owned(),
+        expected: expected.to_owned(),
+        found,
+        server: "",
+        advice: "",
+    }
+}
+
+fn duplicate(repeat: Repeat) -> Finding {
+    let found = format!("the key of offset {} again", repeat.first);
+    let mut finding = finding(
+        Severity::Error,
+        "duplicate-key",
+        Some(repeat.again),
+        "a key",
+        ("every key once in a database", found),
+    );
+    finding.db = Some(repeat.db);
+    finding.key = Some(repeat.key);
+    finding.explained(
+        "a server that loads the file panics here; its check tool does not notice",
+        "files merged by a tool look like this: decide which value is right and drop the other",
+    )
+}
+
+fn nameless_library(offset: u64) -> Finding {
+    finding(
+        Severity::Error,
+        "function-name",
+        Some(offset),
+        "the FUNCTION2 record",
+        ("a first line like `#!lua name=mylib`", "none".to_owned()),
+    )
+    .explained("the server stops loading here", "add the line, or load the file without the library")
+}
+
+fn repeated_library(name: &[u8]) -> Finding {
+    let found = format!("library {} again", crate::bytes::quoted(name));
+    finding(
+        Severity::Error,
+        "function-duplicate",
+        None,
+        "the FUNCTION2 record",
+        ("every library once", found),
+    )
+    .explained("the server stops loading here", "drop one of the two")
+}
+
+fn pre_release_function(offset: u64) -> Finding {
+    finding(
+        Severity::Warning,
+        "function-pre-release",
+        Some(offset),
+        "the FUNCTION_PRE_GA record",
+        ("a library as released servers write it", "one of Redis 7.0-rc1 or rc2".to_owned()),
+    )
+    .explained(
+        "Redis 7.0 loads it, newer servers stop here",
+        "load it with Redis 7.0 and save it again before upgrading",
+    )
+}
+
+fn slot_out_of_range(offset: u64, slot: u64) -> Finding {
+    finding(
+        Severity::Error,
+        "slot",
+        Some(offset),
+        "the SLOT_INFO record",
+        ("a slot from 0 to 16383", slot.to_string()),
+    )
+    .explained(
+        "a cluster node stops loading here; without cluster mode it is passed over",
+        "rewrite the file without slot information",
+    )
+}
+
+fn high_database(offset: u64, db: u64) -> Finding {
+    finding(
+        Severity::Warning,
+        "database",
+        Some(offset),
+        "the SELECTDB record",
+        ("a database below 16, the servers' default", db.to_string()),
+    )
+    .explained(
+        "a server with fewer databases stops loading here; its check tool does not notice",
+        "set `databases` high enough where the file is loaded",
+    )
+}
+
+fn module_needed(offset: u64, id: u64) -> Finding {
+    finding(
+        Severity::Info,
+        "module-needed",
+        Some(offset),
+        "the MODULE_AUX record",
+        ("nothing that needs a module", format!("data of module type {}", ModuleId(id))),
+    )
+    .explained("a server without the module stops loading here", "load the module first")
+}
