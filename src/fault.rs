@@ -71,6 +71,11 @@ faults! {
     /// Bytes between the value of a DUMP payload and its footer.
     DumpSlack { bytes: u64 } => "dump-slack", "the footer right after the value", "{bytes} bytes in between";
 
+    /// A compressed source whose bytes its decoder refuses. `raw` counts compressed bytes.
+    CompressedCorrupt { name: &'static str, raw: u64 } => "compressed-corrupt", "a sound {name} stream", "bytes that do not decompress, among the first {raw} of the file";
+    /// A compressed source that ends inside a frame. `raw` counts compressed bytes.
+    CompressedTruncated { name: &'static str, raw: u64 } => "compressed-truncated", "a whole {name} stream", "its end after {raw} compressed bytes, inside a frame";
+
     // Compression of strings.
     /// The compressed bytes end inside a token.
     LzfTruncated => "lzf-truncated", "a whole LZF token", "the end of the compressed bytes";
