@@ -7,10 +7,11 @@ use std::fmt;
 use std::io;
 
 use super::walk::{Checksum, Observer, Tally, WalkOptions, walk as walk_input};
-use crate::bytes::input::{Input, SliceInput};
-use crate::error::{Error, Fault, FormatError, Doing, Result};
-use crate::rdb::{Header, Family};
-use crate::source::{Form, OpenOptions, Source};
+use crate::aof;
+use crate::bytes::input::Input;
+use crate::error::{Error, FormatError, Result};
+use crate::rdb::{Dump, Record};
+use crate::source::{Form, OpenOptions, Source, open_part};
 
 /// What is to be said of a file after its keys were read.
 #[derive(Debug, Clone, Default)]
@@ -59,29 +60,19 @@ pub(super) fn walk<T: Tally>(
     let Some(mut feed) = source.feed else { return Err(is_a_log(&name)) };
     if source.form == Form::Dump {
         while feed.more()? {}
-        let snapshot = dump_as_snapshot(feed.buffer()).map_err(|error| Error::from(error).in_file(&name))?;
-        let mut input = SliceInput::new(&snapshot);
-        return walk_one(&mut input, true, fresh, root, options, observer);
+        return payload(feed.buffer(), fresh, root).map_err(|error| error.in_file(&name));
     }
     let whole = feed.is_seekable();
     let ended = walk_one(&mut feed, whole, fresh, root, options, observer)
         .map_err(|error| error.in_file(&source.name))?;
     if ended.fault.is_none() && !ended.stopped && (!feed.buffer().is_empty() || feed.more()?) {
-        return Err(if matches!(feed.buffer(), [b'*' | b'#', ..]) {
-            Error::Usage(format!(
+        // Bytes that are no log do not belong there, and servers do not look at them.
+        if matches!(feed.buffer(), [b'*' | b'#', ..]) {
+            return Err(Error::Usage(format!(
                 "{name} is a log behind an RDB preamble: its keys exist only after running it, and \
                  this version reads snapshots only (what was shown is the preamble)"
-            ))
-        } else {
-            let bytes = feed.buffer().len() as u64;
-            Error::from(Box::new(FormatError {
-                file: Some(name),
-                offset: feed.position(),
-                doing: Doing::Opcode,
-                key: None,
-                fault: Fault::TrailingBytes { bytes },
-            }))
-        });
+            )));
+        }
     }
     Ok(ended)
 }
@@ -112,13 +103,38 @@ fn walk_one<T: Tally>(
 fn base(source: Source, open: &OpenOptions) -> Result<Source> {
     match source.form {
         Form::Rdb | Form::Dump => Ok(source),
-        Form::AofDir | Form::Manifest => base_of_directory(source, open),
+        Form::AofDir | Form::Manifest => base_of_directory(&source, open),
         Form::Aof | Form::Empty => Err(is_a_log(&source.name)),
     }
 }
 
-fn base_of_directory(source: Source, _open: &OpenOptions) -> Result<Source> {
-    Err(is_a_log(&source.name))
+/// The base of a directory whose increments are empty.
+fn base_of_directory(source: &Source, open: &OpenOptions) -> Result<Source> {
+    let Some(path) = &source.path else { return Err(is_a_log(&source.name)) };
+    let directory = aof::survey(path)?;
+    let [base, increments @ ..] = directory.parts.as_slice() else {
+        return Err(Error::Usage(format!("{} has no parts, and so no keys", source.name)));
+    };
+    if increments.iter().any(|part| part.size_bytes != Some(0)) {
+        return Err(is_a_log(&source.name));
+    }
+    let base = open_part(&base.path, open)?;
+    if base.form == Form::Rdb { Ok(base) } else { Err(is_a_log(&source.name)) }
+}
+
+/// Tallies a DUMP payload: one key without a name.
+fn payload<T: Tally>(bytes: &[u8], fresh: &dyn Fn() -> T, root: &mut T) -> Result<Ended> {
+    let dump = Dump::parse(bytes)?;
+    let mismatch = (!dump.is_intact()).then_some((dump.checksum, dump.computed));
+    let mut ended = Ended { checksum_mismatch: mismatch, ..Ended::default() };
+    let mut tally = fresh();
+    let done = tally.record(&Record::Entry(dump.entry), &mut T::Room::default());
+    match done.and_then(|()| root.merge(tally)) {
+        Ok(()) => {}
+        Err(error) if is_stop(&error) => ended.stopped = true,
+        Err(error) => return Err(error),
+    }
+    Ok(ended)
 }
 
 fn is_a_log(name: &str) -> Error {
@@ -126,28 +142,4 @@ fn is_a_log(name: &str) -> Error {
         "{name} is a log: its keys exist only after running it, and this version reads snapshots \
          only"
     ))
-}
-
-/// A DUMP payload as a snapshot of one key without a name.
-///
-/// ```text
-/// type   value   version u16 LE   checksum u64 LE
-/// ```
-pub(super) fn dump_as_snapshot(payload: &[u8]) -> Result<Vec<u8>, Box<FormatError>> {
-    let error = |fault| FormatError { file: None, offset: 0, doing: Doing::DumpFooter, key: None, fault };
-    let short = || error(Fault::DumpFooter { have: payload.len() as u64 });
-    let (value, footer) = payload.split_last_chunk::<10>().ok_or_else(short)?;
-    let [low, high, ..] = *footer;
-    let header = Header::of_dump(u16::from_le_bytes([low, high]));
-    let (value_type, body) = value.split_first().ok_or_else(short)?;
-    // The number that fits into the magic decides nothing but the family.
-    let magic = match header.family {
-        Family::Redis => format!("REDIS{:04}", header.version.max(1)),
-        Family::Valkey => format!("VALKEY{:03}", header.version.min(999)),
-    };
-    let mut snapshot = magic.into_bytes();
-    snapshot.extend_from_slice(&[*value_type, 0]);
-    snapshot.extend_from_slice(body);
-    snapshot.extend_from_slice(&[0xff, 0, 0, 0, 0, 0, 0, 0, 0]);
-    Ok(snapshot)
 }

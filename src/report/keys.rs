@@ -47,7 +47,7 @@ pub struct KeyRow<'a> {
 pub fn push_head(out: &mut Vec<u8>, format: RowFormat) {
     out.extend_from_slice(match format {
         RowFormat::Table => {
-            b"  DB TYPE    ENCODING     ELEMENTS        BYTES EXPIRES     IDLE/FREQ  KEY\n".as_slice()
+            b"  DB TYPE   ENCODING          ELEMENTS       BYTES EXPIRES     IDLE/FREQ  KEY\n".as_slice()
         }
         RowFormat::JsonLines => b"",
         RowFormat::Csv => {
@@ -78,7 +78,7 @@ fn push_table(out: &mut Vec<u8>, row: &KeyRow<'_>, now_ms: i64) {
     // Writing into memory cannot fail.
     let _ = writeln!(
         out,
-        "{:>4} {:<7} {:<11} {:>9} {:>12} {expires:<11} {eviction:<10} {}",
+        "{:>4} {:<6} {:<17} {:>8} {:>11} {expires:<11} {eviction:<10} {}",
         row.db,
         row.kind,
         row.encoding,
@@ -184,7 +184,7 @@ mod tests {
         check(
             RowFormat::Table,
             &ROW,
-            "   3 hash    listpack            2           45 in 1m       1m         \"a,\\xff\"\n",
+            "   3 hash   listpack                 2          45 in 1m       1m         \"a,\\xff\"\n",
         );
         check(
             RowFormat::JsonLines,

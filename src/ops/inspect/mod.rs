@@ -9,10 +9,10 @@ mod tally;
 mod top;
 
 use crate::bytes::input::Input as _;
-use crate::error::Result;
+use crate::error::{Doing, Error, Fault, FormatError, Result};
 use crate::ops::encoding;
-use crate::ops::walk::{Checksum, Observer, WalkOptions, Walked, walk};
-use crate::rdb::Family;
+use crate::ops::walk::{Checksum, Observer, Tally as _, WalkOptions, Walked, walk};
+use crate::rdb::{Dump, Family, Record};
 use crate::report::inspect::{
     Amount, ChecksumReport, EncodingReport, ExpiryBucket, InspectReport, ModuleReport,
     SnapshotReport, TypeReport,
@@ -20,7 +20,6 @@ use crate::report::inspect::{
 use crate::source::{Feed, Form, OpenOptions, Source};
 use crate::value::Kind;
 use tally::{InspectTally, Shared, WITHIN};
-use top::Floor;
 
 /// How a source is inspected.
 #[derive(Debug, Clone)]
@@ -57,41 +56,77 @@ pub fn inspect(
         snapshot: None,
         log: None,
     };
-    match (source.form, source.feed) {
-        (Form::Rdb, Some(mut feed)) => {
+    let name = source.name.clone();
+    if source.directory().is_some() {
+        report.kind = "aof-dir";
+        log::directory(&source, &mut report, options, observer)?;
+        return Ok(report);
+    }
+    let Some(mut feed) = source.feed else {
+        return Err(Error::Usage(format!("{name} has no bytes to look at")));
+    };
+    match source.form {
+        Form::Rdb => {
             report.kind = "rdb";
-            if snapshot(&mut feed, &mut report, options, observer)? {
+            if snapshot(&mut feed, &name, &mut report, options, observer)?
+                && log::behind_snapshot(&mut feed, &mut report, options)?
+            {
                 report.kind = "aof-preamble";
-                log::rest(&mut feed, &mut report, observer)?;
             }
         }
-        _ => {}
+        Form::Dump => {
+            report.kind = "dump";
+            dump(&mut feed, &mut report, options).map_err(|error| error.in_file(&name))?;
+        }
+        _ => log::file(&mut feed, &mut report, options)?,
     }
     Ok(report)
 }
 
-/// Walks a snapshot; says whether a log follows it.
+/// Walks a snapshot; says whether something follows it. `name` is that of the file.
 fn snapshot(
     feed: &mut Feed,
+    name: &str,
     report: &mut InspectReport,
     options: &InspectOptions,
     observer: &dyn Observer,
 ) -> Result<bool> {
-    let shared = Shared {
-        now_ms: options.now_ms,
-        limit: options.top,
-        bytes_floor: Floor::default(),
-        elements_floor: Floor::default(),
-    };
+    let shared = Shared::new(options);
     let mut tally = InspectTally::new(&shared);
     let walk_options = WalkOptions { threads: options.threads, ..WalkOptions::default() };
     let fresh = || InspectTally::new(&shared);
     let whole = feed.is_seekable();
-    let walked = walk(feed, whole, &fresh, &mut tally, &walk_options, observer)?;
-    report.broken.extend(walked.fault.as_ref().map(ToString::to_string));
+    let walked = walk(feed, whole, &fresh, &mut tally, &walk_options, observer)
+        .map_err(|error| error.in_file(name))?;
     let more = walked.fault.is_none() && (!feed.buffer().is_empty() || feed.more()?);
+    if let Some(fault) = &walked.fault {
+        report.broken.push(Error::from(fault.clone()).in_file(name).to_string());
+    } else if let Checksum::Mismatch { stored, computed } = walked.checksum {
+        let fault = Fault::Checksum { stored, computed };
+        let (file, offset) = (Some(name.to_owned()), walked.end.saturating_sub(8));
+        let error = FormatError { file, offset, doing: Doing::Checksum, key: None, fault };
+        report.broken.push(error.to_string());
+    }
     report.snapshot = Some(summary(tally, &walked));
     Ok(more)
+}
+
+/// A DUMP payload: one key without a name.
+fn dump(feed: &mut Feed, report: &mut InspectReport, options: &InspectOptions) -> Result<()> {
+    while feed.more()? {}
+    let dump = Dump::parse(feed.buffer())?;
+    let shared = Shared::new(options);
+    let mut tally = InspectTally::new(&shared);
+    let checksum = if dump.is_intact() {
+        Checksum::Matches(dump.checksum)
+    } else {
+        Checksum::Mismatch { stored: dump.checksum, computed: dump.computed }
+    };
+    tally.record(&Record::Entry(dump.entry), &mut ())?;
+    let end = feed.buffer().len() as u64;
+    let walked = Walked { header: dump.header, checksum, end, keys: 1, others: 0, fault: None };
+    report.snapshot = Some(summary(tally, &walked));
+    Ok(())
 }
 
 fn summary(tally: InspectTally<'_>, walked: &Walked) -> SnapshotReport {

@@ -2,7 +2,7 @@
 //! a key that is not among the biggest: arrays are indexed by encoding, a comparison keeps the
 //! rest out of the lists.
 
-use super::lzf;
+use super::{InspectOptions, lzf};
 use super::top::{Floor, Top};
 use crate::error::Result;
 use crate::ops::encoding::{self, ENCODINGS};
@@ -28,10 +28,21 @@ pub(super) const WITHIN: [(&str, u64); 5] = [
 /// What all batches share.
 #[derive(Debug)]
 pub(super) struct Shared {
-    pub(super) now_ms: i64,
-    pub(super) limit: usize,
-    pub(super) bytes_floor: Floor,
-    pub(super) elements_floor: Floor,
+    now_ms: i64,
+    limit: usize,
+    bytes_floor: Floor,
+    elements_floor: Floor,
+}
+
+impl Shared {
+    pub(super) fn new(options: &InspectOptions) -> Self {
+        Shared {
+            now_ms: options.now_ms,
+            limit: options.top,
+            bytes_floor: Floor::default(),
+            elements_floor: Floor::default(),
+        }
+    }
 }
 
 /// What was counted.

@@ -279,6 +279,8 @@ pub struct LogReport {
     pub commands: u64,
     /// Transactions.
     pub transactions: u64,
+    /// Commands inside them.
+    pub commands_in_transactions: u64,
     /// Annotations with a time.
     pub annotations: u64,
     /// The first of them.
@@ -287,6 +289,12 @@ pub struct LogReport {
     pub last_at_ms: Option<i64>,
     /// The commands by name, most bytes first.
     pub by_name: Vec<CommandReport>,
+    /// Commands of names past the number that is told apart.
+    pub other_names: u64,
+    /// The commands by database; SELECT is in none.
+    pub databases: Vec<LogDatabase>,
+    /// The biggest command.
+    pub biggest: Option<BiggestCommand>,
 }
 
 /// A command of a log.
@@ -300,4 +308,32 @@ pub struct CommandReport {
     pub commands: u64,
     /// What it takes.
     pub size_bytes: u64,
+}
+
+/// A database of a log.
+#[derive(Debug, Clone, Serialize)]
+#[non_exhaustive]
+pub struct LogDatabase {
+    /// Its number.
+    pub db: u64,
+    /// Commands that ran in it.
+    pub commands: u64,
+}
+
+/// The biggest command of a log.
+#[derive(Debug, Clone, Serialize)]
+#[non_exhaustive]
+pub struct BiggestCommand {
+    /// The file it is in.
+    pub file: String,
+    /// Where it begins.
+    pub offset: u64,
+    /// The bytes it takes.
+    pub size_bytes: u64,
+    /// Its name, in capitals.
+    #[serde(serialize_with = "json::bytes")]
+    pub name: Vec<u8>,
+    /// Its first argument, perhaps cut.
+    #[serde(serialize_with = "json::optional_bytes")]
+    pub key: Option<Vec<u8>>,
 }

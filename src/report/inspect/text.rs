@@ -58,7 +58,9 @@ fn headline(out: &mut dyn Write, report: &InspectReport, style: Style) -> io::Re
         ("aof-dir", None) => "append-only directory".to_owned(),
         _ => "append-only file".to_owned(),
     };
-    writeln!(out, "{} {what}", style.bold(format!("{}:", report.source)))?;
+    let wide = report.source.chars().count() + what.chars().count() > 96;
+    let apart = if wide { "\n  " } else { " " };
+    writeln!(out, "{}{apart}{what}", style.bold(format!("{}:", report.source)))?;
     let mut facts = Vec::new();
     if let Some(snapshot) = &report.snapshot {
         let databases = plural(snapshot.databases.len() as u64, "database");
@@ -261,9 +263,13 @@ fn times_to_live(
     }
     heading(out, &format!("Expiry, as of {}", instant(report.now_ms)), style)?;
     let mut table = Table::new(&["within", ">keys", ">share", ""]);
-    let most = snapshot.expiry.iter().map(|bucket| bucket.keys).max().unwrap_or(0);
+    let expiring = || snapshot.expiry.iter().filter(|bucket| bucket.within != "never");
+    let most = expiring().map(|bucket| bucket.keys).max().unwrap_or(0);
     for bucket in &snapshot.expiry {
-        let bar = (bucket.keys * 30).div_ceil(most.max(1));
+        let bar = match bucket.within {
+            "never" => 0,
+            _ => (bucket.keys * 30).div_ceil(most.max(1)),
+        };
         table.row([
             bucket.within.to_owned(),
             count(bucket.keys),
@@ -332,7 +338,25 @@ fn commands(out: &mut dyn Write, log: &LogReport, style: Style) -> io::Result<()
     let mut line = |name: &str, text: String| writeln!(out, "  {name:<14}{text}");
     line("size", format!("{} ({} bytes)", size(log.size_bytes), count(log.size_bytes)))?;
     line("commands", count(log.commands))?;
-    line("transactions", count(log.transactions))?;
+    line(
+        "transactions",
+        match log.transactions {
+            0 => "none".to_owned(),
+            n => format!("{} with {}", count(n), plural(log.commands_in_transactions, "command")),
+        },
+    )?;
+    let databases: Vec<String> = log.databases.iter().take(8).map(|d| d.db.to_string()).collect();
+    if !databases.is_empty() {
+        let more = if log.databases.len() > 8 { " …" } else { "" };
+        line("databases", format!("{}{more}", databases.join(", ")))?;
+    }
+    if let Some(biggest) = &log.biggest {
+        let of = biggest.key.as_ref().map_or_else(String::new, |k| format!(" {}", key(k, KEY_WIDTH)));
+        line(
+            "biggest",
+            format!("{}{of}, {} at offset {}", plain(&biggest.name), size(biggest.size_bytes), biggest.offset),
+        )?;
+    }
     match (log.first_at_ms, log.last_at_ms) {
         (Some(first), Some(last)) => {
             let took = last.saturating_sub(first).max(0).unsigned_abs();
