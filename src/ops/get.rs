@@ -124,7 +124,7 @@ impl Getter<'_, '_> {
 impl Tally for Getter<'_, '_> {
     type Room = Scratch;
 
-    fn record(&mut self, record: &Record<'_>, room: &mut Scratch) -> Result<()> {
+    fn record(&mut self, record: &Record<'_>, _offset: u64, room: &mut Scratch) -> Result<()> {
         let Record::Entry(entry) = record else { return Ok(()) };
         if self.options.db.is_some_and(|db| db != entry.db) {
             return Ok(());

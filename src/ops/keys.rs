@@ -112,7 +112,7 @@ struct Rows<'o, 'w> {
 impl Tally for Rows<'_, '_> {
     type Room = ();
 
-    fn record(&mut self, record: &Record<'_>, (): &mut ()) -> Result<()> {
+    fn record(&mut self, record: &Record<'_>, _offset: u64, (): &mut ()) -> Result<()> {
         let Record::Entry(entry) = record else { return Ok(()) };
         if !self.options.filter.matches(entry)? {
             return Ok(());
@@ -201,7 +201,7 @@ impl Sorted<'_> {
 impl Tally for Sorted<'_> {
     type Room = ();
 
-    fn record(&mut self, record: &Record<'_>, (): &mut ()) -> Result<()> {
+    fn record(&mut self, record: &Record<'_>, _offset: u64, (): &mut ()) -> Result<()> {
         let Record::Entry(entry) = record else { return Ok(()) };
         if !self.options.filter.matches(entry)? {
             return Ok(());

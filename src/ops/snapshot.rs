@@ -128,7 +128,7 @@ fn payload<T: Tally>(bytes: &[u8], fresh: &dyn Fn() -> T, root: &mut T) -> Resul
     let mismatch = (!dump.is_intact()).then_some((dump.checksum, dump.computed));
     let mut ended = Ended { checksum_mismatch: mismatch, ..Ended::default() };
     let mut tally = fresh();
-    let done = tally.record(&Record::Entry(dump.entry), &mut T::Room::default());
+    let done = tally.record(&Record::Entry(dump.entry), 0, &mut T::Room::default());
     match done.and_then(|()| root.merge(tally)) {
         Ok(()) => {}
         Err(error) if is_stop(&error) => ended.stopped = true,

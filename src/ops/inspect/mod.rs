@@ -122,7 +122,7 @@ fn dump(feed: &mut Feed, report: &mut InspectReport, options: &InspectOptions) -
     } else {
         Checksum::Mismatch { stored: dump.checksum, computed: dump.computed }
     };
-    tally.record(&Record::Entry(dump.entry), &mut ())?;
+    tally.record(&Record::Entry(dump.entry), 0, &mut ())?;
     let end = feed.buffer().len() as u64;
     let walked = Walked { header: dump.header, checksum, end, keys: 1, others: 0, fault: None };
     report.snapshot = Some(summary(tally, &walked));

@@ -245,7 +245,7 @@ impl Tally for InspectTally<'_> {
     type Room = ();
 
     #[inline]
-    fn record(&mut self, record: &Record<'_>, (): &mut ()) -> Result<()> {
+    fn record(&mut self, record: &Record<'_>, _offset: u64, (): &mut ()) -> Result<()> {
         match record {
             Record::Entry(entry) => return self.entry(entry),
             Record::Aux { name, value } => self.aux(name, value),
