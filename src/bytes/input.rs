@@ -1,46 +1,81 @@
-//! Bytes that arrive: all at once, or through a window.
+//! The window through which a sequential reader sees its bytes.
+//!
+//! A reader looks at [`Input::buffer`], gives back what it has read with [`Input::consume`], and
+//! asks for a wider window with [`Input::more`] when a frame does not fit. The bytes themselves
+//! may be a mapped file, a pipe or the output of a decompressor: whoever implements this knows.
 
-/// Where a reader takes its bytes from. A reader that runs out of bytes inside a frame asks for
-/// [`more`](Input::more) and begins the frame anew.
+use crate::Result;
+
+/// A window over bytes that come one after the other.
 pub trait Input {
-    /// The bytes at hand, from the current position on.
+    /// The bytes seen so far and not yet consumed.
     fn buffer(&self) -> &[u8];
-    /// Moves the position past `n` of them.
+
+    /// Gives back the first `n` bytes of the buffer. More than it holds counts as all of it.
     fn consume(&mut self, n: usize);
-    /// Brings more bytes behind those at hand; `false` at the end of the data.
-    fn more(&mut self) -> crate::Result<bool>;
-    /// The position of the first byte at hand, from the start of the (uncompressed) data.
+
+    /// Widens the window by at least one byte; `false` says that there are no more.
+    fn more(&mut self) -> Result<bool>;
+
+    /// Where the first byte of the buffer lies, counted from the start of the uncompressed bytes.
     fn position(&self) -> u64;
 }
 
-/// Bytes that are all at hand.
-#[derive(Debug, Clone, Copy)]
+/// An input that is all there.
+#[derive(Debug, Clone)]
 pub struct SliceInput<'a> {
-    bytes: &'a [u8],
-    position: usize,
+    rest: &'a [u8],
+    position: u64,
 }
 
 impl<'a> SliceInput<'a> {
-    /// Starts at the first byte.
+    /// The whole of `bytes`, from position 0.
     pub fn new(bytes: &'a [u8]) -> Self {
-        SliceInput { bytes, position: 0 }
+        SliceInput { rest: bytes, position: 0 }
+    }
+
+    /// The bytes behind `position`; a position past the end leaves nothing.
+    pub fn starting_at(bytes: &'a [u8], position: u64) -> Self {
+        let rest = usize::try_from(position).ok().and_then(|at| bytes.get(at..)).unwrap_or(&[]);
+        SliceInput { rest, position }
     }
 }
 
 impl Input for SliceInput<'_> {
+    #[inline]
     fn buffer(&self) -> &[u8] {
-        self.bytes.get(self.position..).unwrap_or_default()
+        self.rest
     }
 
+    #[inline]
     fn consume(&mut self, n: usize) {
-        self.position = self.position.saturating_add(n).min(self.bytes.len());
+        let n = n.min(self.rest.len());
+        self.rest = self.rest.get(n..).unwrap_or(&[]);
+        self.position += n as u64;
     }
 
-    fn more(&mut self) -> crate::Result<bool> {
+    fn more(&mut self) -> Result<bool> {
         Ok(false)
     }
 
     fn position(&self) -> u64 {
-        self.position as u64
+        self.position
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{Input, SliceInput};
+
+    #[test]
+    fn a_slice_is_consumed_from_its_start() {
+        let mut input = SliceInput::starting_at(b"0123456789", 4);
+        assert_eq!(input.buffer(), b"456789");
+        input.consume(2);
+        assert_eq!((input.buffer(), input.position()), (&b"6789"[..], 6));
+        input.consume(99);
+        assert_eq!((input.buffer(), input.position()), (&b""[..], 10));
+        assert!(!input.more().unwrap());
+        assert_eq!(SliceInput::starting_at(b"01", 3).buffer(), b"");
     }
 }

@@ -12,4 +12,5 @@ pub mod take;
 
 mod quoted;
 
+pub use input::{Input, SliceInput};
 pub use quoted::{Quoted, quoted, unquoted};

@@ -49,11 +49,40 @@ impl Framer {
         input: &'a [u8],
         offset: u64,
     ) -> Result<(Record<'a>, &'a [u8]), Box<FormatError>> {
+        if let Some(entry) = self.plain_string(input, offset) {
+            return Ok(entry);
+        }
         let mut place = Place { doing: Doing::Opcode, key: None };
         match self.record(input, offset, &mut place) {
             Ok((rest, record)) => Ok((record, rest)),
             Err(error) => Err(place.error(input, offset, error)),
         }
+    }
+
+    /// The commonest record, a string without prefixes, by the shortest way. Whatever is not
+    /// quite that, or broken, is left to the long way.
+    #[inline(always)]
+    fn plain_string<'a>(&self, input: &'a [u8], offset: u64) -> Option<(Record<'a>, &'a [u8])> {
+        let (&0, at) = input.split_first()? else { return None };
+        if self.carried.any() {
+            return None;
+        }
+        let (body, key) = Text::parse(at).ok()?;
+        let (rest, ()) = Text::skip(body).ok()?;
+        let entry = Entry {
+            db: self.db,
+            key,
+            expires_at_ms: None,
+            eviction: None,
+            meta: None,
+            value_type: ValueType::String,
+            offset,
+            body_offset: offset + (input.len() - body.len()) as u64,
+            end: offset + (input.len() - rest.len()) as u64,
+            body: between(body, rest),
+            template: None,
+        };
+        Some((Record::Entry(entry), rest))
     }
 
     /// Steps over the next record: the same walk, but nothing is built of it. Returns whether it
@@ -397,6 +426,12 @@ struct Prefixes<'a> {
 struct Kept {
     expires_at_ms: Option<i64>,
     eviction: Option<Eviction>,
+}
+
+impl Kept {
+    fn any(&self) -> bool {
+        self.expires_at_ms.is_some() || self.eviction.is_some()
+    }
 }
 
 impl Prefixes<'_> {

@@ -1,0 +1,178 @@
+//! `digest`: the servers' DEBUG DIGEST of a source, key by key, or our own digest of all it holds.
+
+use super::snapshot::{self, Ended};
+use super::walk::{Observer, Tally, WalkOptions};
+use crate::digest::{Accumulator, Options, Profile, full, value_digest};
+use crate::error::Result;
+use crate::rdb::{Record, Scratch};
+use crate::source::{OpenOptions, Source};
+
+/// What is computed, and how.
+#[derive(Debug, Clone, Default)]
+pub struct DigestOptions {
+    /// The server whose digest it is.
+    pub profile: Profile,
+    /// Our own digest instead, which covers all that a snapshot holds.
+    pub full: bool,
+    /// Leaves out what a primary that loads the file at this unix time (milliseconds) would drop.
+    pub drop_expired_at_ms: Option<i64>,
+    /// How the walk is done.
+    pub walk: WalkOptions,
+    /// How the base of a log directory is opened.
+    pub open: OpenOptions,
+}
+
+/// The digest of a source.
+#[derive(Debug, Clone)]
+pub struct DigestReport {
+    /// The source as it was named.
+    pub name: String,
+    /// Hexadecimal digits: forty, or 64 of the full one.
+    pub digest: String,
+    /// Keys in it.
+    pub keys: u64,
+    /// Keys left out because they had expired.
+    pub expired: u64,
+    /// Keys left out because they hold nothing: a server drops them while it loads.
+    pub empty: u64,
+    /// Keys of modules whose contents the servers' digest cannot be known of.
+    pub uncovered: u64,
+    /// What there is to say about the file itself.
+    pub ended: Ended,
+}
+
+/// Computes the digest of a source.
+pub fn digest(
+    source: Source,
+    options: &DigestOptions,
+    observer: &dyn Observer,
+) -> Result<DigestReport> {
+    let name = source.name.clone();
+    if options.full {
+        let mut root = Full(full::Accumulator::new(options.drop_expired_at_ms));
+        let share = root.0.share();
+        let fresh = || Full(share.share());
+        let ended =
+            snapshot::walk(source, &options.open, &fresh, &mut root, &options.walk, observer)?;
+        let sum = root.0.finish();
+        return Ok(DigestReport {
+            name,
+            digest: sum.to_string(),
+            keys: sum.keys,
+            expired: sum.expired,
+            empty: sum.empty,
+            uncovered: 0,
+            ended,
+        });
+    }
+    let asked = Options {
+        profile: options.profile,
+        drop_expired_at_ms: options.drop_expired_at_ms,
+        ..Options::default()
+    };
+    let mut root = Server(Accumulator::new(&asked));
+    let share = root.0.share();
+    let fresh = || Server(share.share());
+    let ended = snapshot::walk(source, &options.open, &fresh, &mut root, &options.walk, observer)?;
+    let sum = root.0.finish();
+    Ok(DigestReport {
+        name,
+        digest: sum.to_string(),
+        keys: sum.keys,
+        expired: sum.expired,
+        empty: sum.empty,
+        uncovered: sum.uncovered,
+        ended,
+    })
+}
+
+/// The digest of one key, as DEBUG DIGEST-VALUE answers it (or its full digest).
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct KeyDigest {
+    /// The database.
+    pub db: u64,
+    /// The key.
+    pub key: Vec<u8>,
+    /// Hexadecimal digits; all zeros for a key that a server would drop.
+    pub digest: String,
+}
+
+/// Computes the digest of each key, in the order of the file.
+pub fn digest_keys(
+    source: Source,
+    options: &DigestOptions,
+    each: &mut (dyn FnMut(KeyDigest) -> Result<()> + Send),
+    observer: &dyn Observer,
+) -> Result<Ended> {
+    let mut root = PerKey { options, rows: Vec::new(), each: Some(each) };
+    let fresh = || PerKey { options, rows: Vec::new(), each: None };
+    snapshot::walk(source, &options.open, &fresh, &mut root, &options.walk, observer)
+}
+
+struct Server(Accumulator);
+
+impl Tally for Server {
+    type Room = Scratch;
+
+    fn record(&mut self, record: &Record<'_>, _: u64, room: &mut Scratch) -> Result<()> {
+        match record {
+            Record::Entry(entry) => self.0.add(entry, room),
+            _ => Ok(()),
+        }
+    }
+
+    fn merge(&mut self, later: Self) -> Result<()> {
+        self.0.merge(later.0);
+        Ok(())
+    }
+}
+
+struct Full(full::Accumulator);
+
+impl Tally for Full {
+    type Room = Scratch;
+
+    fn record(&mut self, record: &Record<'_>, offset: u64, room: &mut Scratch) -> Result<()> {
+        self.0.add_record(record, offset, room)
+    }
+
+    fn merge(&mut self, later: Self) -> Result<()> {
+        self.0.merge(&later.0);
+        Ok(())
+    }
+}
+
+/// Where the rows of the root go.
+type Each<'a> = &'a mut (dyn FnMut(KeyDigest) -> Result<()> + Send);
+
+struct PerKey<'a> {
+    options: &'a DigestOptions,
+    rows: Vec<KeyDigest>,
+    each: Option<Each<'a>>,
+}
+
+impl Tally for PerKey<'_> {
+    type Room = Scratch;
+
+    fn record(&mut self, record: &Record<'_>, _: u64, room: &mut Scratch) -> Result<()> {
+        let Record::Entry(entry) = record else { return Ok(()) };
+        let expired = |now| entry.expires_at_ms.is_some_and(|ms| ms < now);
+        if self.options.drop_expired_at_ms.is_some_and(expired) {
+            return Ok(());
+        }
+        let digest = if self.options.full {
+            full::value_digest(entry, room)?.map_or_else(|| "0".repeat(64), |sum| sum.to_string())
+        } else {
+            value_digest(entry, &self.options.profile, room)?.sum.to_string()
+        };
+        self.rows.push(KeyDigest { db: entry.db, key: entry.key_bytes()?.into_owned(), digest });
+        Ok(())
+    }
+
+    fn merge(&mut self, later: Self) -> Result<()> {
+        match &mut self.each {
+            Some(each) => later.rows.into_iter().try_for_each(each),
+            None => Ok(()),
+        }
+    }
+}

@@ -1,0 +1,31 @@
+//! What the integration tests share: real servers, a client for them, and the
+//! corpus of files that real servers wrote.
+//!
+//! A test file says `mod support;` and begins with
+//! `#![allow(clippy::unwrap_used, ..., reason = "tests")]`.
+
+#![allow(dead_code, unreachable_pub, reason = "each test binary uses a part of this")]
+
+pub mod client;
+pub mod corpus;
+pub mod servers;
+
+use std::fmt::Display;
+use std::io::{Write, stderr};
+
+/// True where nothing may be skipped quietly.
+pub fn in_ci() -> bool {
+    std::env::var_os("CI").is_some_and(|value| value == "true")
+}
+
+/// Says that a test did not run.
+pub fn skipped(what: impl Display) {
+    say(format_args!("SKIPPED: {what}"));
+}
+
+/// Prints a line past the test runner's capture, which would swallow what a
+/// test says that passes.
+pub fn say(line: impl Display) {
+    // Nothing is lost but the line.
+    let _ = writeln!(stderr(), "{line}");
+}
