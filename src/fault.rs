@@ -211,6 +211,18 @@ faults! {
     TemplateForm { form: u64 } => "template-form", "0 (listpack) or 1 (strings)", "{form}";
     /// A type that DUMP payloads, or files, never hold.
     TypePlace { byte: u8 } => "type-place", "a type that may stand here", "0x{byte:02x}, which may not";
+
+    // Logs.
+    /// A byte where a command or an annotation must begin.
+    CommandStart { byte: u8 } => "command-start", "a command (*) or an annotation (#)", "the byte 0x{byte:02x}";
+    /// A command of no arguments, or of a negative number of them.
+    CommandCount { count: i64 } => "command-count", "a command of at least one argument", "{count}";
+    /// A byte where the header of an argument must begin.
+    ArgumentStart { byte: u8 } => "argument-start", "the header of an argument ($)", "the byte 0x{byte:02x}";
+    /// An argument of a negative length, or of one that no memory holds.
+    ArgumentLength { length: i64 } => "argument-length", "an argument of 0 or more bytes", "a length of {length}";
+    /// An annotation that is longer than the loader's line buffer.
+    AnnotationLength { limit: u64 } => "annotation-length", "an annotation of at most {limit} bytes with its line end", "a longer one";
 }
 
 impl Fault {

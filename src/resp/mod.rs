@@ -1,1 +1,7 @@
 //! The wire form of commands and replies.
+
+pub mod command;
+pub mod encode;
+pub mod header;
+
+pub use command::{Args, Command};
