@@ -207,7 +207,7 @@ fn lists_sets_and_hashes() {
 
 #[test]
 fn fields_that_expire() {
-    let body = [4_000_000_000_000_i64.to_le_bytes().as_slice(), b"\x02\x01\x01f\x01v\0\x01n\x017"];
+    let body = [&4_000_000_000_000_i64.to_le_bytes()[..], b"\x02\x01\x01f\x01v\0\x01n\x017"];
     let key = key(24, "h", &body.concat());
     let marked = "ab58352ff3ee3541432411b848740df255dc1735";
     let whole = "de2eff691104b627bac32b41f9202b93191b77b8";

@@ -30,6 +30,10 @@ pub(super) fn check(
                 behind_snapshot(&mut feed, place, options, &mut report)?;
             }
         }
+        Form::Empty => {
+            report.kind = "empty file".to_owned();
+            report.findings.push(empty_file());
+        }
         _ => {
             report.kind = "AOF".to_owned();
             check_log(&mut feed, place, options, &mut report)?;
@@ -40,6 +44,16 @@ pub(super) fn check(
         finding.file.clone_from(&report.name);
     }
     Ok(report)
+}
+
+/// A file without a byte may be a log to which nothing has been written yet.
+fn empty_file() -> Finding {
+    let fault = Fault::Truncated { need: 9, have: 0 };
+    let error = FormatError { file: None, offset: 0, doing: Doing::Header, key: None, fault };
+    Finding { code: "empty-file", ..Finding::of(Severity::Warning, &error) }.explained(
+        "as a log it loads and holds nothing; as a snapshot every server refuses it",
+        "a snapshot of this size is one that a full disk cut off: --from rdb makes this an error",
+    )
 }
 
 /// What follows a snapshot: nothing, a log whose preamble it is, or bytes that do not belong.

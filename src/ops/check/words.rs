@@ -11,30 +11,24 @@ const SALVAGE: &str = "restore another copy, or repair the file to keep what is 
 /// How bad a problem inside a value is, what servers do, what to do about it.
 pub(super) fn of_problem(problem: &Problem) -> (Severity, &'static str, &'static str) {
     let rewrite = "rewrite the key with a current server, or repair the file";
-    match problem.stance {
-        Stance::Fatal => (Severity::Error, STOPS, SALVAGE),
-        Stance::DeepOnly => (
-            Severity::Error,
-            "a load passes over it; with sanitize-dump-payload yes the server refuses it, without it may crash later",
-            rewrite,
-        ),
-        Stance::Dropped => (
-            Severity::Error,
-            "a load drops the key without a word; RESTORE refuses it",
-            "no data is in it: delete the key at its source",
-        ),
-        Stance::Unnoticed => (
-            Severity::Error,
-            "no server notices; commands on this key give wrong answers",
-            rewrite,
-        ),
-        Stance::NewestOnly => (
-            Severity::Error,
-            "Redis 8.10 refuses it; older servers and Valkey load it",
-            rewrite,
-        ),
-        Stance::Harmless => (Severity::Warning, "servers load it", "nothing needs to be done"),
-    }
+    let server = match problem.stance {
+        Stance::Fatal => return (Severity::Error, STOPS, SALVAGE),
+        Stance::FatalSince7 => {
+            "Redis 7.0 and newer and Valkey stop loading here; older servers may load it and crash later"
+        }
+        Stance::FatalSince8_10 => "Redis 8.10 stops loading here; older servers and Valkey load it",
+        Stance::DeepOnly => {
+            "a load passes over it, and the server may crash later; sanitize-dump-payload yes refuses it"
+        }
+        Stance::Dropped => {
+            let advice = "no data is in it: delete the key at its source";
+            let server = "a load drops it without a word; RESTORE refuses it";
+            return (Severity::Error, server, advice);
+        }
+        Stance::Unnoticed => "no server notices; commands on this key may give wrong answers",
+        _ => "servers differ",
+    };
+    (Severity::Error, server, rewrite)
 }
 
 /// Explains why frames could be read no further.
@@ -72,11 +66,14 @@ pub(super) fn of_broken_frame(finding: Finding, fault: &Fault) -> Finding {
 pub(super) fn of_restore(problem: &Problem) -> &'static str {
     match problem.stance {
         Stance::Fatal | Stance::Dropped => "RESTORE answers «Bad data format»",
+        Stance::FatalSince7 => "RESTORE of Redis 7.0 and newer and Valkey answers «Bad data format»",
+        Stance::FatalSince8_10 => {
+            "RESTORE of Redis 8.10 answers «Bad data format», older servers and Valkey take it"
+        }
         Stance::DeepOnly => {
             "RESTORE takes it unless sanitize-dump-payload is on; the server may crash later"
         }
-        Stance::NewestOnly => "RESTORE of Redis 8.10 refuses it, older servers and Valkey take it",
-        Stance::Unnoticed => "RESTORE takes it; commands on this key give wrong answers",
-        Stance::Harmless => "RESTORE takes it",
+        Stance::Unnoticed => "RESTORE takes it; commands on this key may give wrong answers",
+        _ => "servers differ",
     }
 }

@@ -1,0 +1,61 @@
+//! The check of a multi-part log: its manifest, then each part in the order of a loading server.
+
+use super::{CheckOptions, SourceReport, file};
+use crate::aof::{self, Layout, Part, PartType, Place};
+use crate::error::{Error, Result};
+use crate::ops::walk::Observer;
+use crate::source::{Form, Source, open_part};
+
+/// Checks the log in a directory, or the one that a manifest describes.
+pub(super) fn check(
+    source: &Source,
+    options: &CheckOptions,
+    observer: &dyn Observer,
+) -> Result<SourceReport> {
+    let Some(path) = &source.path else {
+        return Err(Error::Usage("a manifest has no parts without its directory".to_owned()));
+    };
+    let log = aof::survey(path)?;
+    let kind = match log.layout {
+        Layout::MultiPart => "AOF directory",
+        Layout::NoManifest => "AOF directory without its manifest",
+        Layout::SingleFile => "AOF in a directory",
+    };
+    let mut report = SourceReport {
+        name: source.name.clone(),
+        kind: kind.to_owned(),
+        findings: log.findings,
+        ..SourceReport::default()
+    };
+    // A missing part has its finding already.
+    let there = log.parts.iter().filter(|part| part.size_bytes.is_some());
+    let last = log.parts.last();
+    for part in there {
+        let place = if Some(part) == last { Place::Last } else { Place::Earlier };
+        report.files.push(check_part(part, place, options, observer)?);
+    }
+    Ok(report)
+}
+
+fn check_part(
+    part: &Part,
+    place: Place,
+    options: &CheckOptions,
+    observer: &dyn Observer,
+) -> Result<super::FileReport> {
+    let source = open_part(&part.path, &options.open)?;
+    let snapshot = source.form == Form::Rdb;
+    let mut report = file::check(source, place, options, observer)?;
+    let role = match part.part_type {
+        PartType::Base => "base",
+        PartType::Incr => "increment",
+        PartType::History => "history",
+    };
+    report.kind = format!("{role}: {}", report.kind);
+    if snapshot && part.part_type == PartType::Incr {
+        let mut finding = aof::check::preamble_in_increment();
+        finding.file.clone_from(&report.name);
+        report.findings.insert(0, finding);
+    }
+    Ok(report)
+}
