@@ -7,8 +7,8 @@ use std::io::Write as _;
 
 use clap::Args;
 use rdbkit::Error;
-use rdbkit::ops::check::{CheckOptions, CheckReport, check};
-use rdbkit::report::check::{write_json, write_text};
+use rdbkit::ops::check::{CheckOptions, check_source};
+use rdbkit::report::check::{CheckReport, SourceReport, write_json, write_text};
 use rdbkit::source::Locator;
 
 use super::args::{CommonArgs, Format, SourceArgs};
@@ -66,16 +66,22 @@ pub(crate) fn run(args: &CheckArgs) -> Result<Exit, Error> {
         open: args.from.options()?,
     };
     let mut report = CheckReport::default();
-    for source in &args.sources {
-        let locator = Locator::from(source.as_os_str());
-        let bar = Bar::of_locator(&locator, args.common.shows_progress());
-        report.sources.extend(check(&[locator], &options, &bar).sources);
+    for name in &args.sources {
+        let checked = args.from.open(name).and_then(|source| {
+            let bar = Bar::of(&source, args.common.shows_progress());
+            check_source(source, &options, &bar)
+        });
+        // The others are checked all the same.
+        report.sources.push(checked.unwrap_or_else(|error| SourceReport {
+            name: Locator::from(name.as_os_str()).to_string(),
+            could_not_look: Some(super::sentence(&error)),
+            ..SourceReport::default()
+        }));
     }
 
     let mut out = super::stdout();
     match args.format {
         Format::Json => write_json(&mut out, &report)?,
-        Format::Human if args.common.is_quiet() => {}
         Format::Human => write_text(&mut out, &report, args.common.style())?,
     }
     out.flush().map_err(super::cannot_write)?;

@@ -4,6 +4,8 @@
 //! indicatif and exit codes.
 
 mod args;
+mod check;
+mod digest;
 mod exit;
 mod filters;
 mod get;
@@ -29,9 +31,11 @@ struct Cli {
 
 #[derive(Debug, Subcommand)]
 enum Verb {
+    Check(check::CheckArgs),
     Inspect(inspect::InspectArgs),
     Keys(keys::KeysArgs),
     Get(get::GetArgs),
+    Digest(digest::DigestArgs),
 }
 
 /// The verbs by what they are for, in the order of the help text.
@@ -50,9 +54,11 @@ pub(crate) fn main() -> Exit {
     };
     let result = match Cli::from_arg_matches(&matches) {
         Ok(cli) => match &cli.verb {
+            Verb::Check(args) => check::run(args),
             Verb::Inspect(args) => inspect::run(args),
             Verb::Keys(args) => keys::run(args),
             Verb::Get(args) => get::run(args),
+            Verb::Digest(args) => digest::run(args),
         },
         Err(error) => Err(Error::Usage(error.to_string())),
     };

@@ -3,6 +3,7 @@
 mod encoding;
 mod snapshot;
 
+pub mod check;
 pub mod digest;
 pub mod filter;
 pub mod get;

@@ -77,6 +77,12 @@ pub fn document<T: Serialize>(out: &mut dyn Write, report: &T) -> Result<()> {
     out.write_all(b"\n").map_err(failed)
 }
 
+/// Writes an object on a line of its own.
+pub fn line<T: Serialize>(out: &mut dyn Write, object: &T) -> Result<()> {
+    serde_json::to_writer(&mut *out, object).map_err(|error| failed(error.into()))?;
+    out.write_all(b"\n").map_err(failed)
+}
+
 /// A failure to write a result.
 pub(crate) fn failed(cause: std::io::Error) -> Error {
     Error::io("cannot write the result", cause)

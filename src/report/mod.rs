@@ -6,6 +6,7 @@
 
 pub mod check;
 pub mod csv;
+pub mod digest;
 pub mod get;
 pub mod inspect;
 pub mod json;
