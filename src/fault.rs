@@ -99,6 +99,12 @@ faults! {
     ScoreOrder { index: u64 } => "score-order", "elements by ascending score, then member", "element {index} before its place";
     /// A container of a list node that is neither plain nor packed.
     Container { container: u64 } => "list-container", "container 1 (plain) or 2 (packed)", "{container}";
+    /// A plain list node whose element has no bytes.
+    ListPlainEmpty => "list-plain-empty", "a plain list node with bytes in it", "none";
+    /// A list node that holds nothing.
+    ListNodeEmpty => "list-node-empty", "at least one element in every list node", "a node without";
+    /// A list node with more elements than servers can count.
+    ListNodeCount { entries: u64 } => "list-node-count", "at most 65535 elements in a list node", "{entries}, of which servers see what is left over modulo 65536";
     /// An expiry of a field that is out of range.
     FieldExpiry { value: i64 } => "field-expiry", "an expiry from 0 to 2^48-1 milliseconds", "{value}";
     /// An expiry of a field that is no integer.
@@ -191,6 +197,8 @@ faults! {
     KeyMetaCount { count: u64 } => "key-meta-count", "at most 7 classes of key metadata", "{count}";
     /// An index that an array cannot have.
     ArrayIndex => "array-index", "an index up to 2^64-2", "another";
+    /// Cells out of order or repeated: of two with one index the last one stays.
+    ArrayOrder { index: u64 } => "array-order", "cells by ascending index", "cell {index} at or below the one before";
     /// The flag that says whether an insert position follows.
     ArrayFlag { flag: u64 } => "array-flag", "0 or 1", "{flag}";
     /// A tag that no array element has.

@@ -12,6 +12,7 @@ use std::path::{Path, PathBuf};
 
 use base64::Engine;
 use base64::prelude::BASE64_STANDARD;
+use rdbkit::rdb::object::{Checker, MOST, Problem};
 use rdbkit::rdb::{Dump, Entry, Scratch, Snapshot};
 use rdbkit::value::{Cell, Elem, Item, Kind, StreamInfo};
 use serde_json::{Value, json};
@@ -272,4 +273,72 @@ fn values_are_what_the_servers_said() {
         files += 1;
     }
     assert!(files >= 30 && keys >= 1500 && dumps >= 1500, "{files} {keys} {dumps}");
+}
+
+/// What the deep check says of a value.
+fn problems(entry: &Entry<'_>, checker: &mut Checker) -> Vec<Problem> {
+    let mut problems = Vec::new();
+    checker.check(entry, &mut |problem| problems.push(problem)).unwrap();
+    for problem in &problems {
+        assert!(problem.at <= entry.body().len() as u64, "{problem:?}");
+    }
+    assert!(problems.len() <= MOST as usize);
+    problems
+}
+
+#[test]
+fn what_servers_wrote_is_sound() {
+    let Some(folder) = corpus("gen") else { return };
+    let mut checker = Checker::default();
+    let mut keys = 0;
+    for path in fs::read_dir(folder).unwrap().map(|file| file.unwrap().path()) {
+        if path.extension().is_some_and(|ext| ext == "rdb") {
+            let bytes = fs::read(&path).unwrap();
+            for entry in Snapshot::new(&bytes).unwrap().entries() {
+                let entry = entry.unwrap();
+                assert_eq!(problems(&entry, &mut checker), [], "{path:?}: {:?}", entry.key);
+                keys += 1;
+            }
+        }
+        if path.extension().is_some_and(|ext| ext == "ndjson") {
+            for line in fs::read_to_string(&path).unwrap().lines() {
+                let row: Value = serde_json::from_str(line).unwrap();
+                let payload = unb64(&row["dump_b64"]);
+                let dump = Dump::parse(&payload).unwrap();
+                assert_eq!(problems(&dump.entry, &mut checker), [], "{path:?}: {row}");
+            }
+        }
+    }
+    assert!(keys > 2000, "{keys}");
+}
+
+#[test]
+fn what_a_sanitizing_server_refuses_is_found() {
+    let Some(folder) = corpus("corrupt-dump") else { return };
+    let index = fs::read_to_string(folder.join("index.json")).unwrap();
+    let index: Vec<Value> = serde_json::from_str(&index).unwrap();
+    let mut checker = Checker::default();
+    let (mut refused, mut found) = (0, 0);
+    for row in &index {
+        let file = folder.parent().unwrap().join(row["file"].as_str().unwrap());
+        let payload = fs::read(&file).unwrap();
+        let verdicts = row["servers"].as_object().unwrap();
+        let rejected = verdicts.iter().any(|(server, verdict)| {
+            // Not a word about the value: the version, the checksum, the server's age.
+            let verdict = verdict.as_str().unwrap();
+            server.ends_with("sanitize=yes") && verdict == "reject: Bad data format"
+        });
+        let (sound, story) = match Dump::parse(&payload) {
+            Err(error) => (false, error.to_string()),
+            Ok(dump) => {
+                let problems = problems(&dump.entry, &mut checker);
+                (problems.is_empty(), format!("{problems:?}"))
+            }
+        };
+        eprintln!("{:>7} {} {story}", if rejected { "refused" } else { "" }, row["file"]);
+        refused += u64::from(rejected);
+        found += u64::from(rejected && !sound);
+    }
+    assert!(refused >= 30, "{refused}");
+    assert_eq!(refused, found);
 }

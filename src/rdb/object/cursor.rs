@@ -10,20 +10,27 @@ use crate::value::{Elem, StreamId};
 /// A place in the body of a value.
 #[derive(Clone)]
 pub(super) struct Cursor<'a> {
+    body: &'a [u8],
     rest: &'a [u8],
-    len: usize,
 }
 
 impl<'a> Cursor<'a> {
     #[inline(always)]
     pub(super) fn new(body: &'a [u8]) -> Self {
-        Cursor { rest: body, len: body.len() }
+        Cursor { body, rest: body }
     }
 
     /// Bytes behind the start of the body.
     #[inline(always)]
     pub(super) fn at(&self) -> u64 {
-        (self.len - self.rest.len()) as u64
+        (self.body.len() - self.rest.len()) as u64
+    }
+
+    /// Another place in the same body.
+    #[inline]
+    pub(super) fn jump(&self, at: u64) -> Cursor<'a> {
+        let rest = usize::try_from(at).ok().and_then(|at| self.body.get(at..));
+        Cursor { body: self.body, rest: rest.unwrap_or_default() }
     }
 
     /// What has not been read yet.
@@ -45,7 +52,7 @@ impl<'a> Cursor<'a> {
 
     #[cold]
     fn broken(&self, bad: Bad<'_>) -> Broken {
-        Broken { at: (self.len - bad.at.len()) as u64, fault: bad.fault }
+        Broken { at: (self.body.len() - bad.at.len()) as u64, fault: bad.fault }
     }
 
     #[inline(always)]

@@ -5,6 +5,7 @@
 //! compressed is unpacked into a [`Scratch`] that the next value reuses.
 
 mod array;
+mod check;
 mod cursor;
 mod hash;
 mod list;
@@ -25,6 +26,7 @@ use super::packed::{Flaw, Packed};
 use crate::error::Fault;
 use crate::value::{Elem, Item, Kind};
 
+pub use check::{Checker, MOST, Problem, Stance};
 pub use shape::Shape;
 pub(super) use shape::shape;
 

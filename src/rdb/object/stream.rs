@@ -89,7 +89,7 @@ pub(super) fn node_key(body: &mut Cursor<'_>, room: &mut Vec<u8>) -> Result<Stre
 /// Hands out the live entries of a node.
 fn node(first_id: StreamId, blob: Blob<'_>, out: &mut DynOut<'_, '_>) -> Result<(), Stop> {
     let pack = Listpack::new(blob.bytes).map_err(|fault| blob.broken(Flaw { at: 0, fault }))?;
-    let mut elems = Elems { blob, walk: pack.iter() };
+    let mut elems = Elems::plain(blob, pack);
     let _live = elems.int()?;
     let _deleted = elems.int()?;
     let count = elems.count()?;
@@ -127,18 +127,45 @@ fn node(first_id: StreamId, blob: Blob<'_>, out: &mut DynOut<'_, '_>) -> Result<
 }
 
 /// The elements of a node, one of which must follow.
-struct Elems<'s> {
+pub(super) struct Elems<'s, const STRICT: bool = false> {
     blob: Blob<'s>,
-    walk: ListpackIter<'s>,
+    walk: ListpackIter<'s, STRICT>,
 }
 
 impl<'s> Elems<'s> {
-    fn is_done(&self) -> bool {
+    fn plain(blob: Blob<'s>, pack: Listpack<'s>) -> Self {
+        Elems { blob, walk: pack.iter() }
+    }
+}
+
+impl<'s> Elems<'s, true> {
+    pub(super) fn strict(blob: Blob<'s>, pack: Listpack<'s>) -> Self {
+        Elems { blob, walk: pack.strict() }
+    }
+
+    /// Walks on to the end, for what is only known there.
+    pub(super) fn exhaust(&mut self) {
+        self.walk.by_ref().for_each(drop);
+    }
+
+    /// What the strict walk found.
+    pub(super) fn flaws(&self) -> impl Iterator<Item = Flaw> + use<> {
+        self.walk.flaws()
+    }
+
+    /// The place in the body of the next element.
+    pub(super) fn at(&self) -> u64 {
+        self.blob.at(self.walk.offset())
+    }
+}
+
+impl<'s, const STRICT: bool> Elems<'s, STRICT> {
+    pub(super) fn is_done(&self) -> bool {
         self.walk.bytes_left() == 0
     }
 
     #[inline]
-    fn next(&mut self) -> Result<Elem<'s>, Broken> {
+    pub(super) fn next(&mut self) -> Result<Elem<'s>, Broken> {
         let at = self.walk.offset();
         match self.walk.next() {
             Some(Ok(elem)) => Ok(elem),
@@ -148,7 +175,7 @@ impl<'s> Elems<'s> {
     }
 
     #[inline]
-    fn int(&mut self) -> Result<i64, Broken> {
+    pub(super) fn int(&mut self) -> Result<i64, Broken> {
         let at = self.walk.offset();
         match self.next()? {
             Elem::Int(n) => Ok(n),
@@ -161,7 +188,7 @@ impl<'s> Elems<'s> {
     }
 
     /// A number of elements that follow: a claim, so none is made room for.
-    fn count(&mut self) -> Result<u64, Broken> {
+    pub(super) fn count(&mut self) -> Result<u64, Broken> {
         let at = self.walk.offset();
         u64::try_from(self.int()?)
             .map_err(|_| self.blob.broken(Flaw { at, fault: Fault::StreamInteger }))
@@ -179,17 +206,19 @@ pub(super) fn numbers(body: &mut Cursor<'_>, layout: u8) -> Result<(StreamInfo, 
     Ok((info, body.length()?))
 }
 
-/// What stands in front of a group's lists: name, last id, entries read where they are known.
-pub(super) fn group_head<'s, 'a: 's>(
-    body: &mut Cursor<'a>,
-    layout: u8,
-    room: &'s mut Vec<u8>,
-) -> Result<Group<'s>, Broken> {
-    let name = body.bytes(room)?;
+/// What stands between a group's name and its lists.
+pub(super) struct GroupHead {
+    last_id: StreamId,
+    /// Where the layout has it and it is known.
+    pub(super) entries_read: Option<u64>,
+    pub(super) pending: u64,
+}
+
+pub(super) fn group_head(body: &mut Cursor<'_>, layout: u8) -> Result<GroupHead, Broken> {
     let last_id = body.id()?;
     let entries_read = if layout >= 2 { Some(body.length()?) } else { None };
     let entries_read = entries_read.filter(|&read| read != u64::MAX);
-    Ok(Group { name, last_id, entries_read, pending: body.length()? })
+    Ok(GroupHead { last_id, entries_read, pending: body.length()? })
 }
 
 /// A consumer's times: when it was seen, and from layout 3 on when it was active.
@@ -209,9 +238,10 @@ fn visit_groups(
     out: &mut DynOut<'_, '_>,
 ) -> Result<(), Stop> {
     for _ in 0..groups {
-        let group = group_head(body, layout, &mut scratch.first)?;
-        out.give(Item::Group(group))?;
-        for _ in 0..group.pending {
+        let name = body.bytes(&mut scratch.first)?;
+        let GroupHead { last_id, entries_read, pending } = group_head(body, layout)?;
+        out.give(Item::Group(Group { name, last_id, entries_read, pending }))?;
+        for _ in 0..pending {
             let id = body.raw_id()?;
             let delivered_at_ms = body.i64()?;
             let deliveries = body.length()?;
@@ -235,10 +265,9 @@ fn visit_groups(
 }
 
 fn skip_groups(body: &mut Cursor<'_>, layout: u8, groups: u64) -> Result<(), Broken> {
-    let mut room = Vec::new();
     for _ in 0..groups {
-        let group = group_head(body, layout, &mut room)?;
-        for _ in 0..group.pending {
+        body.text()?;
+        for _ in 0..group_head(body, layout)?.pending {
             body.take(24)?;
             body.length()?;
         }

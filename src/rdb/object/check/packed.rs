@@ -1,0 +1,125 @@
+//! Strict walks over blobs, and the search for repetitions in them.
+
+use super::seen::{Seen, hash_elem, same};
+use super::{Halt, Report, Stance};
+use crate::error::Fault;
+use crate::rdb::object::cursor::Blob;
+use crate::rdb::packed::{Flaw, Listpack, Packed, Walk, Ziplist};
+use crate::value::Elem;
+
+/// What servers make of flaws in a kind of blob.
+pub(super) trait Judged {
+    /// Of a header that does not fit.
+    const HEADER: Stance;
+    /// Of everything inside.
+    const INSIDE: Stance;
+}
+
+impl Judged for Listpack<'_> {
+    const HEADER: Stance = Stance::Fatal;
+    const INSIDE: Stance = Stance::DeepOnly;
+}
+
+// Read into a listpack on load, since 7.0.
+impl Judged for Ziplist<'_> {
+    const HEADER: Stance = Stance::FatalSince7;
+    const INSIDE: Stance = Stance::FatalSince7;
+}
+
+/// A tuple of a blob: its elements, and where the first of them is.
+pub(super) struct Tuple<'s, const N: usize> {
+    pub(super) elems: [Elem<'s>; N],
+    /// Bytes behind the start of the blob.
+    pub(super) offset: u64,
+    /// Tuples before it.
+    pub(super) number: u64,
+}
+
+/// Opens a blob; what is wrong with its header is reported.
+#[inline]
+pub(super) fn open<'s, P: Packed<'s> + Judged>(
+    blob: Blob<'s>,
+    report: &mut Report<'_>,
+) -> Result<Option<P>, Halt> {
+    match P::open(blob.bytes) {
+        Ok(pack) => Ok(Some(pack)),
+        Err(fault) => report.flaw(blob, Flaw { at: 0, fault }, P::HEADER).map(|()| None),
+    }
+}
+
+/// Walks a blob strictly in tuples of `N`; returns how many elements it has, if all were found.
+#[inline]
+pub(super) fn tuples<'s, P: Packed<'s> + Judged, const N: usize>(
+    pack: P,
+    blob: Blob<'s>,
+    report: &mut Report<'_>,
+    mut each: impl FnMut(&mut Report<'_>, Tuple<'s, N>) -> Result<(), Halt>,
+) -> Result<Option<u64>, Halt> {
+    let mut walk = pack.strict();
+    let mut number = 0u64;
+    let count = 'walk: loop {
+        let offset = walk.offset();
+        let mut elems = [Elem::Int(0); N];
+        for (place, slot) in elems.iter_mut().enumerate() {
+            match walk.next() {
+                Some(Ok(elem)) => *slot = elem,
+                Some(Err(flaw)) => {
+                    report.flaw(blob, flaw, P::INSIDE)?;
+                    break 'walk None;
+                }
+                None => {
+                    let count = number * N as u64 + place as u64;
+                    if place != 0 {
+                        let fault = Fault::TupleCount { count, of: N as u64 };
+                        report.flaw(blob, Flaw { at: offset, fault }, P::INSIDE)?;
+                    }
+                    break 'walk Some(count);
+                }
+            }
+        }
+        each(report, Tuple { elems, offset, number })?;
+        number += 1;
+    };
+    for flaw in walk.flaws() {
+        report.flaw(blob, flaw, P::INSIDE)?;
+    }
+    Ok(count)
+}
+
+/// Like [`tuples`], and the first elements of the tuples must differ.
+#[inline]
+pub(super) fn distinct_tuples<'s, P: Packed<'s> + Judged, const N: usize>(
+    pack: P,
+    blob: Blob<'s>,
+    seen: &mut Seen,
+    report: &mut Report<'_>,
+    mut each: impl FnMut(&mut Report<'_>, &Tuple<'s, N>) -> Result<(), Halt>,
+) -> Result<Option<u64>, Halt> {
+    // A count that must be counted: no entry is smaller than two bytes.
+    let elements = pack.claimed().unwrap_or(blob.bytes.len() as u64 / 2);
+    seen.begin(elements / N as u64);
+    let count = tuples::<P, N>(pack, blob, report, |report, tuple| {
+        let Some(&key) = tuple.elems.first() else { return Ok(()) };
+        let is_same = |at| pack.element_at(at).is_some_and(|first| same(first, key));
+        if let Some(first) = seen.insert(hash_elem(key), tuple.offset, tuple.number, is_same)? {
+            let flaw = Flaw { at: tuple.offset, fault: Fault::Duplicate { first } };
+            report.flaw(blob, flaw, P::INSIDE)?;
+        }
+        each(report, &tuple)
+    })?;
+    let pair = |a, b| match (pack.element_at(a), pack.element_at(b)) {
+        (Some(a), Some(b)) => same(a, b),
+        _ => false,
+    };
+    let number = |at| {
+        let mut walk = pack.plain();
+        let mut elements = 0;
+        while walk.offset() < at && walk.next().is_some() {
+            elements += 1;
+        }
+        elements / N as u64
+    };
+    let fault = |first| Fault::Duplicate { first: number(first) };
+    seen.finish(pair, fault, |at| blob.at(at), P::INSIDE, report)?;
+    Ok(count)
+}
