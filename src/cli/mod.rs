@@ -23,7 +23,7 @@ use exit::Exit;
 
 /// Exact answers about the files of Redis and Valkey: RDB snapshots and append-only files
 #[derive(Debug, Parser)]
-#[command(name = "rdbkit", version, max_term_width = 100)]
+#[command(name = "rdbkit", version, max_term_width = 100, subcommand_value_name = "VERB")]
 struct Cli {
     #[command(subcommand)]
     verb: Verb,

@@ -163,7 +163,10 @@ impl Criteria {
         add(!self.globs.is_empty(), Test::Glob(self.globs.iter().map(|glob| Glob::new(glob)).collect()));
         if !self.regexes.is_empty() {
             let set = RegexSet::new(&self.regexes).map_err(|error| {
-                Error::Usage(format!("a regular expression for keys is wrong: {error}"))
+                // Its text is a drawing of several lines; the last one says what is wrong.
+                let text = error.to_string();
+                let why = text.lines().last().unwrap_or_default().trim_start_matches("error: ");
+                Error::Usage(format!("a regular expression for keys is wrong: {why}"))
             })?;
             tests.push(Test::Regex(set));
         }
