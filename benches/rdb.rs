@@ -72,34 +72,50 @@ fn corpus() -> Vec<(&'static str, Vec<u8>)> {
     vec![
         ("string", snapshot(0, |b, n| string(b, format!("value of {n}").as_bytes()))),
         ("string-int", snapshot(0, |b, n| b.extend([&[0xc2][..], &n.to_le_bytes()].concat()))),
-        ("string-lzf", snapshot(0, |b, n| compressed(b, format!("{n:010}").repeat(100).as_bytes()))),
-        ("set-intset", snapshot(11, |b, n| {
-            let members: Vec<u8> = (0..200u32).flat_map(|m| (m * 7 + n).to_le_bytes()).collect();
-            string(b, &[&[4, 0, 0, 0, 200, 0, 0, 0][..], &members].concat());
-        })),
+        (
+            "string-lzf",
+            snapshot(0, |b, n| compressed(b, format!("{n:010}").repeat(100).as_bytes())),
+        ),
+        (
+            "set-intset",
+            snapshot(11, |b, n| {
+                let members: Vec<u8> =
+                    (0..200u32).flat_map(|m| (m * 7 + n).to_le_bytes()).collect();
+                string(b, &[&[4, 0, 0, 0, 200, 0, 0, 0][..], &members].concat());
+            }),
+        ),
         ("hash-listpack", snapshot(16, |b, n| string(b, &listpack(100, n)))),
         ("hash-listpack-lzf", snapshot(16, |b, n| compressed(b, &listpack(100, n)))),
-        ("hash-table", snapshot(4, |b, n| {
-            length(b, 200);
-            for m in 0..200 {
-                string(b, format!("field:{m}").as_bytes());
-                string(b, format!("value:{n}:{m}").as_bytes());
-            }
-        })),
-        ("zset-skiplist", snapshot(5, |b, n| {
-            length(b, 200);
-            for m in (0..200).rev() {
-                string(b, format!("member:{m}").as_bytes());
-                b.extend(f64::from(m * 3 + n).to_le_bytes());
-            }
-        })),
-        ("list-quicklist", snapshot(18, |b, n| {
-            length(b, 4);
-            for node in 0..4 {
-                b.push(2);
-                string(b, &listpack(100, n * 4 + node));
-            }
-        })),
+        (
+            "hash-table",
+            snapshot(4, |b, n| {
+                length(b, 200);
+                for m in 0..200 {
+                    string(b, format!("field:{m}").as_bytes());
+                    string(b, format!("value:{n}:{m}").as_bytes());
+                }
+            }),
+        ),
+        (
+            "zset-skiplist",
+            snapshot(5, |b, n| {
+                length(b, 200);
+                for m in (0..200).rev() {
+                    string(b, format!("member:{m}").as_bytes());
+                    b.extend(f64::from(m * 3 + n).to_le_bytes());
+                }
+            }),
+        ),
+        (
+            "list-quicklist",
+            snapshot(18, |b, n| {
+                length(b, 4);
+                for node in 0..4 {
+                    b.push(2);
+                    string(b, &listpack(100, n * 4 + node));
+                }
+            }),
+        ),
     ]
 }
 

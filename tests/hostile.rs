@@ -56,7 +56,9 @@ fn fixtures() -> Vec<PathBuf> {
             let path = entry.unwrap().path();
             match path.extension().and_then(|ending| ending.to_str()) {
                 _ if path.is_dir() => folders.push(path),
-                Some("rdb" | "aof" | "dump") if path.metadata().unwrap().len() <= LARGEST => found.push(path),
+                Some("rdb" | "aof" | "dump") if path.metadata().unwrap().len() <= LARGEST => {
+                    found.push(path)
+                }
                 _ => {}
             }
         }
@@ -70,7 +72,9 @@ fn look(name: &str, bytes: Vec<u8>, from: Option<Form>) -> Option<SourceReport> 
     let (before, size, started) = (NOW.load(Relaxed), bytes.len(), Instant::now());
     PEAK.store(before, Relaxed);
     let open = OpenOptions { from, ..OpenOptions::default() };
-    let report = open_bytes(name, bytes, &open).and_then(|source| check_source(source, &options, &Silent)).ok();
+    let report = open_bytes(name, bytes, &open)
+        .and_then(|source| check_source(source, &options, &Silent))
+        .ok();
     let (peak, took) = (PEAK.load(Relaxed).saturating_sub(before), started.elapsed());
     assert!(peak < BASE + size * MULTIPLE, "{name}: {peak} bytes of memory for {size}");
     assert!(took < Duration::from_secs(5), "{name}: {took:?} for {size} bytes");
@@ -99,7 +103,8 @@ fn cut_and_changed_files_get_an_answer() {
                 // Where only the log behind a preamble is cut, its whole commands are sound.
                 let log = report.files[0].good_up_to.is_some() || bytes.last() == Some(&b'\n');
                 assert!(log || !report.is_sound(), "{name} cut at {cut} passes");
-                let finding = report.files[0].findings.iter().find(|f| f.severity == Severity::Error);
+                let finding =
+                    report.files[0].findings.iter().find(|f| f.severity == Severity::Error);
                 assert!(finding.is_none_or(|f| f.offset.is_none_or(|offset| offset <= cut as u64)));
             }
             looked += 1;

@@ -43,13 +43,16 @@ fn score_text(kind: &Kind) -> ScoreText {
 
 fn doubles() -> Vec<f64> {
     let mut random = Random(42);
-    let mut all = vec![0.1, 0.1 + 0.2, 1e23, 1e17, 5e-324, f64::MAX, f64::MIN_POSITIVE, 2_f64.powi(62)];
+    let mut all =
+        vec![0.1, 0.1 + 0.2, 1e23, 1e17, 5e-324, f64::MAX, f64::MIN_POSITIVE, 2_f64.powi(62)];
     all.extend((-330..309).map(|exponent| format!("1e{exponent}").parse::<f64>().unwrap()));
     all.extend((-1074..1024).map(|exponent| 2_f64.powi(exponent)));
     all.extend((0..4000).map(|_| f64::from_bits(random.next())));
     all.extend((0..2000).map(|_| random.next() as i64 as f64));
     all.extend((0..2000).map(|_| random.below(1_000_000) as f64 / 1000.0));
-    all.extend((0..2000).map(|_| random.below(100_000) as f64 * 10_f64.powi(random.below(40) as i32 - 20)));
+    all.extend(
+        (0..2000).map(|_| random.below(100_000) as f64 * 10_f64.powi(random.below(40) as i32 - 20)),
+    );
     all.retain(|value| value.is_finite());
     all.extend(all.clone().iter().map(|value| -value));
     all
@@ -112,15 +115,79 @@ fn xor(sum: &mut [u8; 20], other: &[u8; 20]) {
 #[test]
 fn a_score_is_what_the_server_takes_for_one() {
     let texts = [
-        "0", "-0", "+5", "007", ".5", "5.", "1e3", "1E+3", "0.1", "5e-324", "3e-324", "2e-324", "1e400",
-        "-1e400", "1e-400", "0e-400", "0e9999999999", "inf", "+inf", "-inf", "INF", "Infinity",
-        "-infinity", "infi", "nan", "NaN", "-nan", "nan(1)", "nan(", "", " ", " 1", "1 ", "1\n", "1\0", "+",
-        "-", ".", "e5", "1e", "1e+", "--1", "+-1", "1_0", "1,5", "1d", "0x10", "0X1P-1", "0x.8", "0x",
-        "0x.", "0xp1", "0x1p", "0x1.8p+1", "0x1p-1074", "0x1p-1075", "0x1.8p-1075", "0x1p1024",
-        "0x1.fffffffffffffp1023", "0x1.fffffffffffff8p1023", "0x1.fffffffffffff7p1023",
-        "0x1.00000000000008p0", "0x1.00000000000018p0", "0x1.000000000000080001p0", "0x0p-9999",
-        "0x1000000000000000000000", "0xg", "0x 1", "1.7976931348623158e308", "1.7976931348623159e308",
-        "2.4703282292062327e-324", "2.4703282292062328e-324", "\u{a0}1",
+        "0",
+        "-0",
+        "+5",
+        "007",
+        ".5",
+        "5.",
+        "1e3",
+        "1E+3",
+        "0.1",
+        "5e-324",
+        "3e-324",
+        "2e-324",
+        "1e400",
+        "-1e400",
+        "1e-400",
+        "0e-400",
+        "0e9999999999",
+        "inf",
+        "+inf",
+        "-inf",
+        "INF",
+        "Infinity",
+        "-infinity",
+        "infi",
+        "nan",
+        "NaN",
+        "-nan",
+        "nan(1)",
+        "nan(",
+        "",
+        " ",
+        " 1",
+        "1 ",
+        "1\n",
+        "1\0",
+        "+",
+        "-",
+        ".",
+        "e5",
+        "1e",
+        "1e+",
+        "--1",
+        "+-1",
+        "1_0",
+        "1,5",
+        "1d",
+        "0x10",
+        "0X1P-1",
+        "0x.8",
+        "0x",
+        "0x.",
+        "0xp1",
+        "0x1p",
+        "0x1.8p+1",
+        "0x1p-1074",
+        "0x1p-1075",
+        "0x1.8p-1075",
+        "0x1p1024",
+        "0x1.fffffffffffffp1023",
+        "0x1.fffffffffffff8p1023",
+        "0x1.fffffffffffff7p1023",
+        "0x1.00000000000008p0",
+        "0x1.00000000000018p0",
+        "0x1.000000000000080001p0",
+        "0x0p-9999",
+        "0x1000000000000000000000",
+        "0xg",
+        "0x 1",
+        "1.7976931348623158e308",
+        "1.7976931348623159e308",
+        "2.4703282292062327e-324",
+        "2.4703282292062328e-324",
+        "\u{a0}1",
     ];
     let mut differ = Vec::new();
     // Redis 2.8 took an empty text for zero.
@@ -139,8 +206,11 @@ fn a_score_is_what_the_server_takes_for_one() {
             let ours = ours.map(|value| score_text(&kind).reply(value).to_string());
             // A listpack of newer servers loses the sign of zero.
             let plain = |text: Option<String>| text.map(|text| text.replace("-0", "0"));
-            let (ours, theirs) =
-                if ours.as_deref() == Some("-0") { (plain(ours), plain(theirs)) } else { (ours, theirs) };
+            let (ours, theirs) = if ours.as_deref() == Some("-0") {
+                (plain(ours), plain(theirs))
+            } else {
+                (ours, theirs)
+            };
             if theirs != ours {
                 differ.push(format!("{}: {sample:?} is {theirs:?}, not {ours:?}", kind.name));
             }
@@ -194,7 +264,9 @@ fn patterns_mean_what_keys_means() {
         for stars in [999, 1000, 1001, 1002] {
             for tail in ["", "*"] {
                 let pattern = [b"*a".repeat(stars).as_slice(), tail.as_bytes()].concat();
-                let Value::Array(found) = server.cmd(&[b"KEYS".as_slice(), &pattern]) else { panic!() };
+                let Value::Array(found) = server.cmd(&[b"KEYS".as_slice(), &pattern]) else {
+                    panic!()
+                };
                 let ours = Glob::new(&pattern).matches(&long);
                 assert_eq!(found.len() == 1, ours, "{name}: {stars} stars and {tail:?}");
             }

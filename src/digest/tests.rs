@@ -253,16 +253,16 @@ fn sorted_sets_whose_encoding_shows() {
 fn streams() {
     // XADD x 1-1 f v; XADD x 2-5 g w h 9
     let node = [
-        "2", "0", "1", "f", "0", "2", "0", "0", "v", "4", "0", "1", "4", "2", "g", "w", "h", "9", "8",
+        "2", "0", "1", "f", "0", "2", "0", "0", "v", "4", "0", "1", "4", "2", "g", "w", "h", "9",
+        "8",
     ];
     let key = stream(15, "x", &node, &Tail { length: 2, last: [2, 5], more: b"", groups: b"\0" });
     let x = "d48a1817746e031ecfd072e7bd9e2eb506f3a705";
     check(ALL, key, "f821ac655159e23f4dde7b6672e6444d85a8c901", x);
 
     // XADD x 1-1 f v; XADD x 2-5 g w; XDEL x 2-5; XGROUP CREATE x grp 0
-    let node = [
-        "1", "1", "1", "f", "0", "2", "0", "0", "v", "4", "1", "1", "4", "1", "g", "w", "6",
-    ];
+    let node =
+        ["1", "1", "1", "f", "0", "2", "0", "0", "v", "4", "1", "1", "4", "1", "g", "w", "6"];
     let more = [1, 1, 2, 5, 2];
     let groups = b"\x01\x03grp\0\0\0\0\0";
     let key = stream(19, "x", &node, &Tail { length: 1, last: [2, 5], more: &more, groups });
@@ -428,7 +428,10 @@ fn full_does_not_see_encodings() {
     same(hash("h", &["f", "v"]), key(16, "h", &long_text(&listpack(&["f", "v"]))));
     let zset = skiplist("z", &[("b", 2.5), ("a", -0.0)]);
     same(zset, key(17, "z", &long_text(&listpack(&["a", "0", "b", "2.5"]))));
-    same(list("l", &["a", "b"]), key(14, "l", b"\x01\x11\x11\0\0\0\x0d\0\0\0\x02\0\0\x01a\x03\x01b\xff"));
+    same(
+        list("l", &["a", "b"]),
+        key(14, "l", b"\x01\x11\x11\0\0\0\x0d\0\0\0\x02\0\0\x01a\x03\x01b\xff"),
+    );
     let shuffled = b"\x03\0\x04\x02\0\0\0\0\0\0\xf8\x3f\0\x03\x01x\x03\0\xc0\x0c";
     same(key(28, "a", ARRAY), key(28, "a", shuffled));
     // An idle time and a frequency.
@@ -447,10 +450,10 @@ fn full_sees_every_change() {
     let far = FAR.to_le_bytes();
     let fields = |tail: &[u8]| key(24, "h", &[far.as_slice(), b"\x01", tail].concat());
     let array = |head: &[u8]| [head, ARRAY.get(2..).unwrap()].concat();
-    let meta = |text: &[u8]| {
-        [b"\xf3\x01\x09\xf5\xc4\x28\x05", text, b"\0", &string("a", "1")].concat()
-    };
-    let module = |n| key(7, "m", &[b"\x81\xb5\xeb\x2d\xfa\xdc\xa9\x78\x01\x02", &[n, 0][..]].concat());
+    let meta =
+        |text: &[u8]| [b"\xf3\x01\x09\xf5\xc4\x28\x05", text, b"\0", &string("a", "1")].concat();
+    let module =
+        |n| key(7, "m", &[b"\x81\xb5\xeb\x2d\xfa\xdc\xa9\x78\x01\x02", &[n, 0][..]].concat());
     let mut files: Vec<Vec<u8>> = [
         string("a", "1"),
         string("a", "2"),

@@ -103,13 +103,13 @@ value_types! {
     /// A sparse array.
     Array = 28, Array, "ARRAY", "array", since 14;
     /// A hash in a DUMP payload: names of a template, then a listpack of values.
-    HashTemplateListpackDump = 29, Hash, "HASH_TEMPLATE_LISTPACK_DUMP", "template-listpack", since 15;
+    HashTemplateListpackDump = 29, Hash, "HASH_TMPL_LP", "template-listpack", since 15;
     /// A hash in a file: a template's id and values in a listpack.
-    HashTemplateListpack = 30, Hash, "HASH_TEMPLATE_LISTPACK", "template-listpack", since 15;
+    HashTemplateListpack = 30, Hash, "HASH_TMPL_LP_REF", "template-listpack", since 15;
     /// A hash in a DUMP payload: names of a template, then values one by one.
-    HashTemplateArrayDump = 31, Hash, "HASH_TEMPLATE_ARRAY_DUMP", "template-array", since 15;
+    HashTemplateArrayDump = 31, Hash, "HASH_TMPL_ARRAY", "template-array", since 15;
     /// A hash in a file: a template's id and values one by one.
-    HashTemplateArray = 32, Hash, "HASH_TEMPLATE_ARRAY", "template-array", since 15;
+    HashTemplateArray = 32, Hash, "HASH_TMPL_ARRAY_REF", "template-array", since 15;
     /// Fields with expiry as Valkey 9 writes them.
     HashValkey = 22, Hash, "HASH_2", "hashtable", since 80;
 }

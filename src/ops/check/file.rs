@@ -74,7 +74,8 @@ fn behind_snapshot(
             let offset = feed.position();
             let bytes = drain(feed)? - offset;
             let fault = Fault::TrailingBytes { bytes };
-            let error = FormatError { file: None, offset, doing: Doing::Checksum, key: None, fault };
+            let error =
+                FormatError { file: None, offset, doing: Doing::Checksum, key: None, fault };
             report.findings.push(Finding::of(Severity::Warning, &error).explained(
                 "servers ignore what follows the checksum",
                 "two files joined, or a copy that went on too long: cut the file at this offset",

@@ -54,11 +54,6 @@ impl Keys {
         Keys { distinct: Distinct::new(), databases: Vec::new(), log }
     }
 
-    /// Whether [`Keys::note`] wants the bytes of keys too.
-    pub(super) fn wants_bytes(&self) -> bool {
-        self.log.is_some()
-    }
-
     /// Notes a key. `key` is looked at only where bytes are wanted.
     #[inline]
     pub(super) fn note(&mut self, seen: &Seen, key: &[u8]) -> io::Result<()> {

@@ -23,7 +23,8 @@ pub(super) fn check(
     observer: &dyn Observer,
     report: &mut FileReport,
 ) -> Result<bool> {
-    let walk_options = WalkOptions { threads: options.threads, checksum: true, tally: !options.quick };
+    let walk_options =
+        WalkOptions { threads: options.threads, checksum: true, tally: !options.quick };
     let start = crate::bytes::Input::position(feed);
     let whole = feed.whole().is_some();
     let mut root = CheckTally::new(options.max_findings);
@@ -141,9 +142,15 @@ impl CheckTally {
         match text.to_cow() {
             Ok(bytes) => Some(bytes.into_owned()),
             Err(fault) => {
-                let error =
-                    FormatError { file: None, offset, doing: Doing::Record(name), key: None, fault };
-                self.findings.add(words::of_broken_frame(Finding::of(Severity::Error, &error), &fault));
+                let error = FormatError {
+                    file: None,
+                    offset,
+                    doing: Doing::Record(name),
+                    key: None,
+                    fault,
+                };
+                self.findings
+                    .add(words::of_broken_frame(Finding::of(Severity::Error, &error), &fault));
                 None
             }
         }
@@ -220,7 +227,8 @@ impl Tally for CheckTally {
             let to = ends.next().copied().unwrap_or(from);
             let key = later.key_bytes.get(from..to).unwrap_or_default();
             from = to;
-            keys.note(seen, key).map_err(|cause| Error::io("cannot write a temporary file", cause))?;
+            keys.note(seen, key)
+                .map_err(|cause| Error::io("cannot write a temporary file", cause))?;
         }
         Ok(())
     }
@@ -327,7 +335,10 @@ fn nameless_library(offset: u64) -> Finding {
         "the FUNCTION2 record",
         ("a first line like `#!lua name=mylib`", "none".to_owned()),
     )
-    .explained("the server stops loading here", "add the line, or load the file without the library")
+    .explained(
+        "the server stops loading here",
+        "add the line, or load the file without the library",
+    )
 }
 
 fn repeated_library(name: &[u8]) -> Finding {

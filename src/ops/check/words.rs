@@ -26,7 +26,6 @@ pub(super) fn of_problem(problem: &Problem) -> (Severity, &'static str, &'static
             return (Severity::Error, server, advice);
         }
         Stance::Unnoticed => "no server notices; commands on this key may give wrong answers",
-        _ => "servers differ",
     };
     (Severity::Error, server, rewrite)
 }
@@ -46,10 +45,9 @@ pub(super) fn of_broken_frame(finding: Finding, fault: &Fault) -> Finding {
             "only builds of the version that introduced it can say",
             "load it with the server that wrote it and convert there",
         ),
-        Fault::ForeignOpcode { .. } => (
-            "Redis and Valkey stop loading here",
-            "read the file with the server that wrote it",
-        ),
+        Fault::ForeignOpcode { .. } => {
+            ("Redis and Valkey stop loading here", "read the file with the server that wrote it")
+        }
         Fault::ModulePreGa => (
             "Redis 4.0 release candidates with that module load it, no other server does",
             "load it there and save it with a later version",
@@ -66,7 +64,9 @@ pub(super) fn of_broken_frame(finding: Finding, fault: &Fault) -> Finding {
 pub(super) fn of_restore(problem: &Problem) -> &'static str {
     match problem.stance {
         Stance::Fatal | Stance::Dropped => "RESTORE answers «Bad data format»",
-        Stance::FatalSince7 => "RESTORE of Redis 7.0 and newer and Valkey answers «Bad data format»",
+        Stance::FatalSince7 => {
+            "RESTORE of Redis 7.0 and newer and Valkey answers «Bad data format»"
+        }
         Stance::FatalSince8_10 => {
             "RESTORE of Redis 8.10 answers «Bad data format», older servers and Valkey take it"
         }
@@ -74,6 +74,5 @@ pub(super) fn of_restore(problem: &Problem) -> &'static str {
             "RESTORE takes it unless sanitize-dump-payload is on; the server may crash later"
         }
         Stance::Unnoticed => "RESTORE takes it; commands on this key may give wrong answers",
-        _ => "servers differ",
     }
 }
