@@ -96,11 +96,12 @@ fn one(out: &mut dyn Write, finding: &Finding, style: Style) -> io::Result<()> {
     if let Some(offset) = finding.offset {
         write!(out, " at offset {offset}")?;
     }
-    if !finding.doing.is_empty() {
-        write!(out, ", reading {}", finding.doing)?;
-    }
-    if let Some(bytes) = &finding.key {
-        write!(out, " of key {}", key(bytes, KEY_WIDTH))?;
+    let key = finding.key.as_ref().map(|bytes| key(bytes, KEY_WIDTH));
+    match (finding.doing.as_str(), key) {
+        ("", None) => {}
+        ("" | "a key", Some(key)) => write!(out, ", key {key}")?,
+        (doing, None) => write!(out, ", reading {doing}")?,
+        (doing, Some(key)) => write!(out, ", reading {doing} of key {key}")?,
     }
     if let Some(db) = finding.db {
         write!(out, " in db {db}")?;
