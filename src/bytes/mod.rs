@@ -1,4 +1,4 @@
-//! What every format leans on: checksums, compression, number text, patterns, slots.
+//! What every format leans on: checksums, compression, input, number text, patterns, slots.
 
 pub mod crc64;
 pub mod distinct;
@@ -13,4 +13,4 @@ pub mod take;
 mod quoted;
 
 pub use input::{Input, SliceInput};
-pub use quoted::{Quoted, quoted};
+pub use quoted::{Quoted, quoted, unquoted};

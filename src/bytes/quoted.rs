@@ -37,9 +37,46 @@ impl fmt::Display for Quoted<'_> {
     }
 }
 
+/// The bytes that [`quoted`] displays so, with or without the quotes around them; `None` where an
+/// escape is none of its own.
+pub fn unquoted(text: &[u8]) -> Option<Vec<u8>> {
+    let inner = text.strip_prefix(b"\"").and_then(|text| text.strip_suffix(b"\""));
+    let mut rest = inner.unwrap_or(text).iter().copied();
+    let mut bytes = Vec::with_capacity(rest.len());
+    while let Some(byte) = rest.next() {
+        if byte != b'\\' {
+            bytes.push(byte);
+            continue;
+        }
+        bytes.push(match rest.next()? {
+            b'n' => b'\n',
+            b'r' => b'\r',
+            b't' => b'\t',
+            b'x' => {
+                let mut digit = || char::from(rest.next()?).to_digit(16);
+                u8::try_from(digit()? << 4 | digit()?).ok()?
+            }
+            byte @ (b'"' | b'\\') => byte,
+            _ => return None,
+        });
+    }
+    Some(bytes)
+}
+
 #[cfg(test)]
 mod tests {
-    use super::quoted;
+    use super::{quoted, unquoted};
+
+    #[test]
+    fn what_is_quoted_comes_back() {
+        for bytes in [b"user:1".as_slice(), b"a\"\\\r\n\x00\xff", b"", b"\xc3\xa9\xc3"] {
+            assert_eq!(unquoted(quoted(bytes).to_string().as_bytes()).as_deref(), Some(bytes));
+        }
+        assert_eq!(unquoted(b"\\x61b").as_deref(), Some(b"ab".as_slice()));
+        for wrong in [b"\\".as_slice(), b"\\q", b"\\x1", b"\\xg1"] {
+            assert_eq!(unquoted(wrong), None);
+        }
+    }
 
     #[test]
     fn what_a_terminal_would_not_show_is_escaped() {

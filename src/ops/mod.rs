@@ -1,4 +1,15 @@
 //! One function per verb: what the command line calls, and what a program may call.
 
+mod encoding;
+mod snapshot;
+
 pub mod check;
+pub mod digest;
+pub mod filter;
+pub mod get;
+pub mod inspect;
+pub mod keys;
 pub mod walk;
+
+pub use encoding::{encoding, encodings};
+pub use snapshot::Ended;

@@ -1,1 +1,16 @@
-//! Reports as text, JSON and CSV.
+//! What the verbs say: structs first, then the forms they are written in.
+//!
+//! One room per report holds its struct (which is its JSON, too) and its text for a terminal;
+//! [`json`], [`text`] and [`csv`] hold what they share. Nothing here reads a source, and nothing
+//! writes anywhere but into the writer that it is handed.
+
+pub mod check;
+pub mod csv;
+pub mod digest;
+pub mod get;
+pub mod inspect;
+pub mod json;
+pub mod keys;
+#[cfg(feature = "cli")]
+pub mod table;
+pub mod text;

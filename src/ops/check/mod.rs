@@ -12,8 +12,8 @@ mod snapshot;
 mod words;
 
 use crate::error::Result;
-use crate::finding::{Finding, Severity};
 use crate::ops::walk::Observer;
+pub use crate::report::check::{CheckReport, FileReport, SourceReport, Unlisted};
 use crate::source::{Locator, OpenOptions, Source, open};
 
 /// How a check is done.
@@ -40,91 +40,6 @@ impl Default for CheckOptions {
             max_findings: 1000,
             open: OpenOptions::default(),
         }
-    }
-}
-
-/// What a check of several sources found.
-#[derive(Debug, Clone, Default)]
-pub struct CheckReport {
-    /// One for each source, in the order of the call.
-    pub sources: Vec<SourceReport>,
-}
-
-/// What a check of one source found.
-#[derive(Debug, Clone, Default)]
-pub struct SourceReport {
-    /// The source as it was named.
-    pub name: String,
-    /// What it is, in words: `RDB snapshot`, `AOF`, `AOF directory`.
-    pub kind: String,
-    /// Its files: one, or the parts of a directory.
-    pub files: Vec<FileReport>,
-    /// What is wrong with a directory as a whole.
-    pub findings: Vec<Finding>,
-    /// Why it could not be looked at.
-    pub could_not_look: Option<String>,
-}
-
-/// What a check of one file found.
-#[derive(Debug, Clone, Default)]
-pub struct FileReport {
-    /// The file as the source names it.
-    pub name: String,
-    /// What it is, in words.
-    pub kind: String,
-    /// How deep it was looked at.
-    pub depth: &'static str,
-    /// Its size, uncompressed.
-    pub size_bytes: u64,
-    /// What was found, in the order of the file, up to the limit of the call.
-    pub findings: Vec<Finding>,
-    /// Findings that are not listed.
-    pub unlisted: Unlisted,
-    /// Keys of its snapshot.
-    pub keys: Option<u64>,
-    /// What became of the checksum of its snapshot, in words.
-    pub checksum: Option<String>,
-    /// Commands of its log.
-    pub commands: Option<u64>,
-    /// Transactions of its log.
-    pub transactions: Option<u64>,
-    /// Up to which offset its log is good: whole commands outside a transaction.
-    pub good_up_to: Option<u64>,
-}
-
-/// Findings that are not listed.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
-pub struct Unlisted {
-    /// Of severity error.
-    pub errors: u64,
-    /// Of a lower severity.
-    pub others: u64,
-}
-
-impl CheckReport {
-    /// Whether nothing found is an error.
-    pub fn is_sound(&self) -> bool {
-        self.sources.iter().all(SourceReport::is_sound)
-    }
-
-    /// Whether every source could be looked at.
-    pub fn is_complete(&self) -> bool {
-        self.sources.iter().all(|source| source.could_not_look.is_none())
-    }
-}
-
-impl SourceReport {
-    /// Whether nothing found is an error.
-    pub fn is_sound(&self) -> bool {
-        self.findings.iter().all(|f| f.severity < Severity::Error)
-            && self.files.iter().all(FileReport::is_sound)
-    }
-}
-
-impl FileReport {
-    /// Whether nothing found is an error.
-    pub fn is_sound(&self) -> bool {
-        self.unlisted.errors == 0 && self.findings.iter().all(|f| f.severity < Severity::Error)
     }
 }
 

@@ -1,0 +1,166 @@
+//! The options that all verbs share.
+
+use std::ffi::{OsStr, OsString};
+use std::io::IsTerminal as _;
+use std::time::{SystemTime, UNIX_EPOCH};
+
+use clap::{Args, ValueEnum};
+use jiff::Timestamp;
+use rdbkit::Error;
+use rdbkit::report::text::Style;
+use rdbkit::source::{Form, Locator, OpenOptions, Source};
+
+/// How a report is written.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(crate) enum Format {
+    /// For the eye
+    Human,
+    /// One JSON document, or one JSON object per line where there is a row per key
+    Json,
+}
+
+/// When colours are used.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+enum Color {
+    /// If standard output is a terminal and NO_COLOR is not set
+    Auto,
+    /// Whatever it is
+    Always,
+    /// Not at all
+    Never,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct SourceArgs {
+    /// Take the source for this, whatever its content looks like
+    #[arg(
+        long,
+        value_name = "FORM",
+        value_parser = ["rdb", "aof", "aof-dir", "manifest", "dump"],
+        help_heading = "Source options"
+    )]
+    from: Option<String>,
+
+    /// Read files instead of mapping them: slower, but safe while another process may cut them short
+    #[arg(long, help_heading = "Source options")]
+    no_mmap: bool,
+}
+
+#[derive(Debug, Args)]
+#[command(next_help_heading = "Common options")]
+pub(crate) struct CommonArgs {
+    /// Threads to use [default: one for each processor]
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u16).range(1..=1024))]
+    threads: Option<u16>,
+
+    /// Say nothing on standard error but what went wrong
+    #[arg(long, short)]
+    quiet: bool,
+
+    /// Show no progress bar
+    #[arg(long)]
+    no_progress: bool,
+
+    /// Use colours
+    #[arg(long, value_name = "WHEN", value_enum, default_value_t = Color::Auto, hide_possible_values = true)]
+    color: Color,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct NowArgs {
+    /// The time from which times to live are counted: 2026-11-23T14:00:00Z, or unix time in
+    /// seconds or milliseconds [default: now]
+    #[arg(long, value_name = "TIME", value_parser = instant, help_heading = "Common options")]
+    now: Option<i64>,
+}
+
+impl NowArgs {
+    /// Unix time in milliseconds.
+    pub(crate) fn now_ms(&self) -> i64 {
+        self.now.unwrap_or_else(|| {
+            let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+            i64::try_from(since.as_millis()).unwrap_or(i64::MAX)
+        })
+    }
+}
+
+impl CommonArgs {
+    /// Threads to use.
+    pub(crate) fn threads(&self) -> usize {
+        match self.threads {
+            Some(threads) => threads.into(),
+            None => std::thread::available_parallelism().map_or(1, usize::from),
+        }
+    }
+
+    /// Whether only failures are told.
+    pub(crate) fn is_quiet(&self) -> bool {
+        self.quiet
+    }
+
+    /// Whether a bar may be drawn.
+    pub(crate) fn shows_progress(&self) -> bool {
+        !self.quiet && !self.no_progress && std::io::stderr().is_terminal()
+    }
+
+    /// How text on standard output may look.
+    pub(crate) fn style(&self) -> Style {
+        let color = match self.color {
+            Color::Always => true,
+            Color::Never => false,
+            // An empty NO_COLOR counts as not set, as no-color.org asks.
+            Color::Auto => {
+                std::io::stdout().is_terminal()
+                    && std::env::var_os("NO_COLOR").is_none_or(|value| value.is_empty())
+                    && std::env::var_os("TERM").is_none_or(|term| term != "dumb")
+            }
+        };
+        Style { color }
+    }
+}
+
+impl SourceArgs {
+    /// How sources are opened.
+    pub(crate) fn options(&self) -> Result<OpenOptions, Error> {
+        let from = self.from.as_deref().map(str::parse::<Form>).transpose();
+        Ok(OpenOptions {
+            no_mmap: self.no_mmap,
+            from: from.map_err(Error::Usage)?,
+            ..OpenOptions::default()
+        })
+    }
+
+    /// Opens a source.
+    pub(crate) fn open(&self, source: &OsStr) -> Result<Source, Error> {
+        rdbkit::source::open(&Locator::from(source), &self.options()?)
+    }
+}
+
+/// The bytes of an argument.
+pub(crate) fn bytes(argument: &OsString) -> Vec<u8> {
+    argument.as_encoded_bytes().to_vec()
+}
+
+/// A point in time as unix milliseconds.
+fn instant(text: &str) -> Result<i64, String> {
+    if let Ok(number) = text.parse::<i64>() {
+        // Seconds stay below this until the year 5138, milliseconds were above it from 1973 on.
+        return Ok(if number.abs() < 100_000_000_000 { number * 1000 } else { number });
+    }
+    text.parse::<Timestamp>().map(Timestamp::as_millisecond).map_err(|_| {
+        "a time looks like 2026-11-23T14:00:00Z, or is a number of seconds or milliseconds".into()
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::instant;
+
+    #[test]
+    fn times_come_in_three_forms() {
+        assert_eq!(instant("2023-11-14T22:13:20Z"), Ok(1_700_000_000_000));
+        assert_eq!(instant("1700000000"), Ok(1_700_000_000_000));
+        assert_eq!(instant("1700000000123"), Ok(1_700_000_000_123));
+        assert!(instant("yesterday").is_err());
+    }
+}

@@ -1,0 +1,95 @@
+//! `check`: is it sound, and where not, exactly where and why?
+//!
+//! Exit status: 0 sound, 1 findings of severity error, 2 could not look.
+
+use std::ffi::OsString;
+use std::io::Write as _;
+
+use clap::Args;
+use rdbkit::Error;
+use rdbkit::ops::check::{CheckOptions, check_source};
+use rdbkit::report::check::{CheckReport, SourceReport, write_json, write_text};
+use rdbkit::source::Locator;
+
+use super::args::{CommonArgs, Format, SourceArgs};
+use super::exit::Exit;
+use super::progress::Bar;
+
+/// Say whether files are sound and, if not, exactly where and why
+///
+/// By default every value is looked into: order, duplicates, counts, lengths and ranges, at least
+/// as deep as a server with sanitize-dump-payload yes. The check goes on after a fault where it
+/// can and lists all that it finds: what was expected and found, at which offset, under which
+/// key, and what a server would do with it. Of a log it says up to which offset it is good.
+#[derive(Debug, Args)]
+#[command(after_help = "\
+Examples:
+  rdbkit check dump.rdb
+  rdbkit check --quick backups/*.rdb.zst
+  rdbkit check appendonlydir --format json | jq '.sources[].files[].good_up_to'
+  ssh db1 cat /var/lib/redis/dump.rdb | rdbkit check -
+
+Exit status: 0 sound, 1 findings of severity error, 2 a source could not be looked at")]
+pub(crate) struct CheckArgs {
+    /// RDB or AOF files, manifests or appendonlydirs, plain or compressed; `-` is standard input
+    #[arg(required = true)]
+    sources: Vec<OsString>,
+
+    /// Look at frames and checksums only, not into values
+    #[arg(long)]
+    quick: bool,
+
+    /// Go on in spite of a checksum that does not match, and call it a warning
+    #[arg(long)]
+    ignore_checksum: bool,
+
+    /// How many findings to list for each file; the rest is counted
+    #[arg(long, value_name = "N", default_value_t = 100)]
+    max_findings: u32,
+
+    /// How the report is written
+    #[arg(long, value_enum, default_value_t = Format::Human)]
+    format: Format,
+
+    #[command(flatten)]
+    from: SourceArgs,
+    #[command(flatten)]
+    common: CommonArgs,
+}
+
+pub(crate) fn run(args: &CheckArgs) -> Result<Exit, Error> {
+    let options = CheckOptions {
+        quick: args.quick,
+        ignore_checksum: args.ignore_checksum,
+        threads: args.common.threads(),
+        max_findings: usize::try_from(args.max_findings).unwrap_or(usize::MAX),
+        open: args.from.options()?,
+    };
+    let mut report = CheckReport::default();
+    for name in &args.sources {
+        let checked = args.from.open(name).and_then(|source| {
+            let bar = Bar::of(&source, args.common.shows_progress());
+            check_source(source, &options, &bar)
+        });
+        // The others are checked all the same.
+        report.sources.push(checked.unwrap_or_else(|error| SourceReport {
+            name: Locator::from(name.as_os_str()).to_string(),
+            could_not_look: Some(super::sentence(&error)),
+            ..SourceReport::default()
+        }));
+    }
+
+    let mut out = super::stdout();
+    match args.format {
+        Format::Json => write_json(&mut out, &report)?,
+        Format::Human => write_text(&mut out, &report, args.common.style())?,
+    }
+    out.flush().map_err(super::cannot_write)?;
+    Ok(if !report.is_complete() {
+        Exit::Failed
+    } else if report.is_sound() {
+        Exit::Clean
+    } else {
+        Exit::Findings
+    })
+}

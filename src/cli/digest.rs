@@ -1,0 +1,152 @@
+//! `digest`: the servers' DEBUG DIGEST of a source.
+//!
+//! Exit status: 0 all digests, 2 not all of them.
+
+use std::ffi::{OsStr, OsString};
+use std::io::Write;
+
+use clap::Args;
+use rdbkit::Error;
+use rdbkit::digest::Profile;
+use rdbkit::ops::digest::{DigestOptions, digest, digest_keys};
+use rdbkit::ops::walk::WalkOptions;
+use rdbkit::report::digest::{DigestLine, write_json, write_key, write_key_json, write_line};
+
+use super::args::{CommonArgs, Format, NowArgs, SourceArgs};
+use super::exit::Exit;
+use super::progress::Bar;
+
+/// Compute the digest that a server's DEBUG DIGEST would answer
+///
+/// Two sources with one digest hold the same data, whatever their versions, encodings and order.
+/// The servers' digest leaves out when keys expire, all of a stream but its entries, and
+/// functions; --full is a digest of our own that covers these too. Redis up to 7.0 prints scores
+/// in another way than newer servers: say with --server whose digest to compare with.
+///
+/// All keys of the file count, as they do for a replica; a primary drops the expired ones while
+/// it loads, and so does --drop-expired.
+#[derive(Debug, Args)]
+#[command(after_help = "\
+Examples:
+  rdbkit digest dump.rdb
+  rdbkit digest before.rdb after.rdb --full
+  rdbkit digest dump.rdb --server redis:7.0 --drop-expired
+  rdbkit digest dump.rdb --per-key | sort > keys.digests
+
+Exit status: 0 all digests were computed, 2 not all of them")]
+pub(crate) struct DigestArgs {
+    /// RDB files, or appendonlydirs or AOFs that are an RDB base and nothing more; `-` is standard
+    /// input
+    #[arg(required = true)]
+    sources: Vec<OsString>,
+
+    /// A line for each key, as DEBUG DIGEST-VALUE answers
+    #[arg(long)]
+    per_key: bool,
+
+    /// Whose digest: redis:7.0, redis:8.0, valkey:9.1, redict … [default: the newest Redis]
+    #[arg(long, value_name = "NAME:VERSION", value_parser = profile, conflicts_with = "full")]
+    server: Option<Profile>,
+
+    /// Our own digest of all that a snapshot holds, 64 digits
+    #[arg(long)]
+    full: bool,
+
+    /// Leave out what a primary would drop while loading (see --now)
+    #[arg(long)]
+    drop_expired: bool,
+
+    /// How digests are written
+    #[arg(long, value_enum, default_value_t = Format::Human)]
+    format: Format,
+
+    #[command(flatten)]
+    from: SourceArgs,
+    #[command(flatten)]
+    now: NowArgs,
+    #[command(flatten)]
+    common: CommonArgs,
+}
+
+pub(crate) fn run(args: &DigestArgs) -> Result<Exit, Error> {
+    let options = DigestOptions {
+        profile: args.server.unwrap_or_default(),
+        full: args.full,
+        drop_expired_at_ms: args.drop_expired.then(|| args.now.now_ms()),
+        walk: WalkOptions { threads: args.common.threads(), ..WalkOptions::default() },
+        open: args.from.options()?,
+    };
+    let mut out = super::stdout();
+    let mut exit = Exit::Clean;
+    for source in &args.sources {
+        let done = one(args, source, &options, &mut out);
+        // What was computed is told before what was not, and the others are looked at all the same.
+        out.flush().map_err(super::cannot_write)?;
+        match done {
+            Ok(one) => exit = exit.max(one),
+            Err(error) if super::exit::is_closed_pipe(&error) => return Err(error),
+            Err(error) => {
+                super::complain(&super::sentence(&error));
+                exit = Exit::Failed;
+            }
+        }
+    }
+    Ok(exit)
+}
+
+fn one(
+    args: &DigestArgs,
+    source: &OsStr,
+    options: &DigestOptions,
+    out: &mut (impl Write + Send),
+) -> Result<Exit, Error> {
+    let source = args.from.open(source)?;
+    let name = source.name.clone();
+    let bar = Bar::of(&source, args.common.shows_progress());
+    let ended = if args.per_key {
+        digest_keys(
+            source,
+            options,
+            &mut |key| match args.format {
+                Format::Human => write_key(out, &key.digest, key.db, &key.key),
+                Format::Json => write_key_json(out, &name, &key.digest, key.db, &key.key),
+            },
+            &bar,
+        )?
+    } else {
+        let report = digest(source, options, &bar)?;
+        drop(bar);
+        if report.ended.fault.is_some() {
+            return super::say_ended(&name, report.ended, args.common.is_quiet());
+        }
+        if report.uncovered > 0 && !args.common.is_quiet() {
+            super::complain(&format!(
+                "{name}: {} keys are of modules whose digest only the module can compute, so a \
+                 server's digest will be another",
+                report.uncovered
+            ));
+        }
+        match args.format {
+            Format::Human => write_line(out, &report.digest, &report.name)?,
+            Format::Json => write_json(
+                out,
+                &DigestLine {
+                    schema: "rdbkit.digest/1",
+                    source: &report.name,
+                    digest: &report.digest,
+                    server: &if args.full { "full".into() } else { options.profile.to_string() },
+                    keys: report.keys,
+                    expired: report.expired,
+                    empty: report.empty,
+                    uncovered: report.uncovered,
+                },
+            )?,
+        }
+        report.ended
+    };
+    super::say_ended(&name, ended, args.common.is_quiet())
+}
+
+fn profile(text: &str) -> Result<Profile, String> {
+    text.parse::<Profile>().map_err(|error| error.to_string())
+}

@@ -1,0 +1,102 @@
+//! `get`: values of keys.
+//!
+//! Exit status: 0 all of them, 1 a key is not there, 2 could not look.
+
+use std::ffi::OsString;
+use std::io::Write as _;
+
+use clap::Args;
+use rdbkit::Error;
+use rdbkit::bytes::{quoted, unquoted};
+use rdbkit::ops::get::{GetOptions, get};
+use rdbkit::report::get::ValueFormat;
+
+use super::args::{CommonArgs, Format, NowArgs, SourceArgs, bytes};
+use super::exit::Exit;
+use super::progress::Bar;
+
+/// Show the values of keys
+///
+/// Keys are named exactly, byte for byte; a key that several databases have is shown from each of
+/// them. Streams come with their groups, consumers and pending entries, hash fields with their
+/// own expiry, module values as the parts that the module wrote.
+#[derive(Debug, Args)]
+#[command(after_help = "\
+Examples:
+  rdbkit get dump.rdb user:1000
+  rdbkit get dump.rdb session:a session:b --db 2 --format json
+  rdbkit get dump.rdb avatar:7 --raw > avatar.png
+  rdbkit get dump.rdb --escaped '\"\\xff\\x00id\"'
+
+Exit status: 0 all keys were there, 1 one was not, 2 could not look")]
+pub(crate) struct GetArgs {
+    /// RDB file, or appendonlydir or AOF that is an RDB base and nothing more; `-` is standard input
+    source: OsString,
+
+    /// The keys
+    #[arg(required = true)]
+    keys: Vec<OsString>,
+
+    /// Only keys of this database
+    #[arg(long, value_name = "N")]
+    db: Option<u64>,
+
+    /// Keys are written as the other verbs show them: \xff and \n stand for one byte each
+    #[arg(long)]
+    escaped: bool,
+
+    /// Write the bytes of a string and nothing else
+    #[arg(long, conflicts_with = "format")]
+    raw: bool,
+
+    /// How values are written
+    #[arg(long, value_enum, default_value_t = Format::Human)]
+    format: Format,
+
+    #[command(flatten)]
+    from: SourceArgs,
+    #[command(flatten)]
+    now: NowArgs,
+    #[command(flatten)]
+    pub(super) common: CommonArgs,
+}
+
+pub(crate) fn run(args: &GetArgs) -> Result<Exit, Error> {
+    let keys = args.keys.iter().map(|key| {
+        let key = bytes(key);
+        if !args.escaped {
+            return Ok(key);
+        }
+        unquoted(&key).ok_or_else(|| {
+            Error::Usage(format!("{} has an escape that means nothing: \\xNN, \\n, \\r, \\t, \\\", \\\\ do", quoted(&key)))
+        })
+    });
+    let options = GetOptions {
+        keys: keys.collect::<Result<_, _>>()?,
+        db: args.db,
+        format: match (args.raw, args.format) {
+            (true, _) => ValueFormat::Raw,
+            (_, Format::Json) => ValueFormat::JsonLines,
+            (_, Format::Human) => {
+                ValueFormat::Human { style: args.common.style(), now_ms: args.now.now_ms() }
+            }
+        },
+        open: args.from.options()?,
+    };
+    let source = args.from.open(&args.source)?;
+    let name = source.name.clone();
+    let bar = Bar::of(&source, args.common.shows_progress());
+    let mut out = super::stdout();
+    let got = get(source, &options, &mut out, &bar)?;
+    out.flush().map_err(super::cannot_write)?;
+    drop(bar);
+    let exit = super::say_ended(&name, got.ended, args.common.is_quiet())?;
+    for key in &got.missing {
+        let place = args.db.map_or_else(String::new, |db| format!(" in database {db}"));
+        super::complain(&format!(
+            "{name} has no key {}{place}: `rdbkit keys` lists what it has",
+            quoted(key)
+        ));
+    }
+    Ok(if got.missing.is_empty() { exit } else { exit.max(Exit::Findings) })
+}

@@ -1,0 +1,118 @@
+//! `keys`: a row per key.
+//!
+//! Exit status: 0 all rows, 2 not all of them.
+
+use std::ffi::OsString;
+use std::io::Write as _;
+
+use clap::{Args, ValueEnum};
+use rdbkit::Error;
+use rdbkit::ops::keys::{KeysOptions, Sort, SortBy, keys};
+use rdbkit::ops::walk::WalkOptions;
+use rdbkit::report::keys::RowFormat;
+
+use super::args::{CommonArgs, NowArgs, SourceArgs};
+use super::exit::Exit;
+use super::filters::FilterArgs;
+use super::progress::Bar;
+
+/// How rows are written.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+enum KeysFormat {
+    /// A table
+    Human,
+    /// One JSON object per line
+    Json,
+    /// RFC 4180; backslashes and bytes that are no UTF-8 as \\ and \xNN
+    Csv,
+}
+
+/// List keys, one row each, filtered and sorted
+///
+/// A row says database, type, encoding, elements, bytes in the file, expiry, idle time or access
+/// frequency, and the key. Without --sort, rows come in the order of the file as they are read,
+/// in little memory whatever the file's size. With --sort and --limit only the rows that may
+/// still be shown are kept; with --sort alone, all of them.
+#[derive(Debug, Args)]
+#[command(after_help = "\
+Examples:
+  rdbkit keys dump.rdb --sort -bytes --limit 20
+  rdbkit keys dump.rdb --key 'session:*' --ttl none
+  rdbkit keys dump.rdb --type hash --not-encoding listpack --format csv > hashes.csv
+  rdbkit keys dump.rdb --format json | jq -r .key
+
+Exit status: 0 all rows were written, 2 not all of them")]
+pub(crate) struct KeysArgs {
+    /// RDB file, or appendonlydir or AOF that is an RDB base and nothing more; `-` is standard input
+    source: OsString,
+
+    /// Order of the rows: bytes, elements, key, ttl, db, type, idle, freq; with a minus in front,
+    /// greatest first
+    #[arg(long, value_name = "[-]COLUMN", value_parser = sort, allow_hyphen_values = true)]
+    sort: Option<Sort>,
+
+    /// Stop after so many rows
+    #[arg(long, value_name = "N")]
+    limit: Option<u64>,
+
+    /// How rows are written
+    #[arg(long, value_enum, default_value_t = KeysFormat::Human)]
+    format: KeysFormat,
+
+    #[command(flatten)]
+    filters: FilterArgs,
+    #[command(flatten)]
+    from: SourceArgs,
+    #[command(flatten)]
+    now: NowArgs,
+    #[command(flatten)]
+    pub(super) common: CommonArgs,
+}
+
+pub(crate) fn run(args: &KeysArgs) -> Result<Exit, Error> {
+    let now_ms = args.now.now_ms();
+    let options = KeysOptions {
+        filter: args.filters.filter(now_ms)?,
+        sort: args.sort,
+        limit: args.limit,
+        format: match args.format {
+            KeysFormat::Human => RowFormat::Table,
+            KeysFormat::Json => RowFormat::JsonLines,
+            KeysFormat::Csv => RowFormat::Csv,
+        },
+        now_ms,
+        walk: WalkOptions { threads: args.common.threads(), ..WalkOptions::default() },
+        open: args.from.options()?,
+    };
+    let source = args.from.open(&args.source)?;
+    let name = source.name.clone();
+    let bar = Bar::of(&source, args.common.shows_progress());
+    let mut out = super::stdout();
+    let ended = keys(source, &options, &mut out, &bar)?;
+    out.flush().map_err(super::cannot_write)?;
+    drop(bar);
+    super::say_ended(&name, ended, args.common.is_quiet())
+}
+
+fn sort(text: &str) -> Result<Sort, String> {
+    let (name, descending) = match text.strip_prefix('-') {
+        Some(name) => (name, true),
+        None => (text, false),
+    };
+    let by = match name {
+        "bytes" => SortBy::Bytes,
+        "elements" => SortBy::Elements,
+        "key" => SortBy::Key,
+        "ttl" => SortBy::Ttl,
+        "db" => SortBy::Db,
+        "type" => SortBy::Type,
+        "idle" => SortBy::Idle,
+        "freq" => SortBy::Frequency,
+        _ => {
+            return Err("give bytes, elements, key, ttl, db, type, idle or freq, with a minus in \
+                        front for greatest first"
+                .into());
+        }
+    };
+    Ok(Sort { by, descending })
+}

@@ -1,0 +1,138 @@
+//! The face: arguments in, one library call, one report, one exit status.
+//!
+//! Results go to standard output, all else to standard error. Only this floor knows clap,
+//! indicatif and exit codes.
+
+mod args;
+mod check;
+mod digest;
+mod exit;
+mod filters;
+mod get;
+mod inspect;
+mod keys;
+mod progress;
+
+use std::io::{self, BufWriter, Stdout, Write as _};
+
+use clap::{CommandFactory as _, FromArgMatches as _, Parser, Subcommand};
+use rdbkit::Error;
+use rdbkit::ops::Ended;
+
+use exit::Exit;
+
+/// Exact answers about the files of Redis and Valkey: RDB snapshots and append-only files
+#[derive(Debug, Parser)]
+#[command(name = "rdbkit", version, max_term_width = 100, subcommand_value_name = "VERB")]
+struct Cli {
+    #[command(subcommand)]
+    verb: Verb,
+}
+
+#[derive(Debug, Subcommand)]
+enum Verb {
+    Check(check::CheckArgs),
+    Inspect(inspect::InspectArgs),
+    Keys(keys::KeysArgs),
+    Get(get::GetArgs),
+    Digest(digest::DigestArgs),
+}
+
+/// The verbs by what they are for, in the order of the help text.
+const GROUPS: [(&str, &[&str]); 1] =
+    [("Look at a source", &["check", "inspect", "keys", "get", "digest"])];
+
+/// Runs the program.
+pub(crate) fn main() -> Exit {
+    let matches = match command().try_get_matches() {
+        Ok(matches) => matches,
+        Err(error) => {
+            // Help goes to standard output and may meet a closed pipe; there is nobody to tell.
+            let _ = error.print();
+            return if error.use_stderr() { Exit::Failed } else { Exit::Clean };
+        }
+    };
+    let result = match Cli::from_arg_matches(&matches) {
+        Ok(cli) => match &cli.verb {
+            Verb::Check(args) => check::run(args),
+            Verb::Inspect(args) => inspect::run(args),
+            Verb::Keys(args) => keys::run(args),
+            Verb::Get(args) => get::run(args),
+            Verb::Digest(args) => digest::run(args),
+        },
+        Err(error) => Err(Error::Usage(error.to_string())),
+    };
+    match result {
+        Ok(exit) => exit,
+        Err(error) if exit::is_closed_pipe(&error) => Exit::Clean,
+        Err(error) => {
+            complain(&sentence(&error));
+            Exit::Failed
+        }
+    }
+}
+
+/// The arguments, and a help text that groups the verbs.
+fn command() -> clap::Command {
+    let command = Cli::command();
+    let mut help = String::from("{about}\n\n{usage-heading} {usage}\n");
+    for (title, verbs) in GROUPS {
+        help += &format!("\n{title}:\n");
+        for verb in verbs.iter().filter_map(|verb| command.find_subcommand(verb)) {
+            let about = verb.get_about().map(ToString::to_string).unwrap_or_default();
+            help += &format!("  {:<10}{about}\n", verb.get_name());
+        }
+    }
+    help += "
+A SOURCE is an RDB file, an append-only file, its manifest or its appendonlydir, or - for standard
+input; plain or under gzip, zstd, lz4 or bzip2. What it is is found from its content.
+
+Options:
+{options}
+
+`rdbkit help VERB` has the options of a verb, and examples.
+";
+    command.help_template(help)
+}
+
+/// Standard output, gathered into large writes.
+fn stdout() -> BufWriter<Stdout> {
+    BufWriter::with_capacity(256 << 10, io::stdout())
+}
+
+fn cannot_write(cause: io::Error) -> Error {
+    Error::io("cannot write the result", cause)
+}
+
+/// One sentence on standard error.
+fn complain(text: &str) {
+    // Where even that fails there is nobody to tell.
+    let _ = writeln!(io::stderr(), "rdbkit: {text}");
+}
+
+/// What went wrong and what to do next.
+fn sentence(error: &Error) -> String {
+    match error {
+        Error::Format(_) => format!("{error}; `rdbkit check` lists all that is wrong with the file"),
+        Error::Io { cause, .. } if cause.kind() == io::ErrorKind::NotFound => {
+            format!("{error}; is the path right?")
+        }
+        _ => error.to_string(),
+    }
+}
+
+/// What there is to say of a file whose keys were read.
+fn say_ended(name: &str, ended: Ended, quiet: bool) -> Result<Exit, Error> {
+    if let Some(fault) = ended.fault {
+        return Err(Error::from(fault).in_file(name));
+    }
+    if let Some((stored, computed)) = ended.checksum_mismatch
+        && !quiet
+    {
+        complain(&format!(
+            "{name}: the checksum is {stored:016x} but the bytes have {computed:016x}, so what was \
+             read may be wrong; `rdbkit check` says more"
+        ));
+    }
+    Ok(Exit::Clean)
+}

@@ -1,0 +1,225 @@
+//! `inspect`: what is this, and what is in it?
+//!
+//! A snapshot is walked once on all cores and its keys' headers are tallied; a log is counted
+//! command by command. What stands before a fault is reported together with the fault.
+
+mod lzf;
+mod log;
+mod tally;
+mod top;
+
+use crate::bytes::input::Input as _;
+use crate::error::{Doing, Error, Fault, FormatError, Result};
+use crate::ops::encoding;
+use crate::ops::walk::{Checksum, Observer, Tally as _, WalkOptions, Walked, walk};
+use crate::rdb::{Dump, Family, Record};
+use crate::report::inspect::{
+    Amount, ChecksumReport, EncodingReport, ExpiryBucket, InspectReport, ModuleReport,
+    SnapshotReport, TypeReport,
+};
+use crate::source::{Feed, Form, OpenOptions, Source};
+use crate::value::Kind;
+use tally::{InspectTally, Shared, WITHIN};
+
+/// How a source is inspected.
+#[derive(Debug, Clone)]
+pub struct InspectOptions {
+    /// How many of the biggest keys are listed.
+    pub top: usize,
+    /// What times to live are counted from, unix time in milliseconds.
+    pub now_ms: i64,
+    /// Threads.
+    pub threads: usize,
+    /// How the parts of a log directory are opened.
+    pub open: OpenOptions,
+}
+
+/// Reads a source to its end and says what it is and what is in it.
+///
+/// A source that breaks in the middle gives what stands before the fault, and the fault in
+/// [`InspectReport::broken`]. Fails where nothing can be said: the source cannot be read, or is
+/// broken from its first bytes on.
+pub fn inspect(
+    source: Source,
+    options: &InspectOptions,
+    observer: &dyn Observer,
+) -> Result<InspectReport> {
+    let mut report = InspectReport {
+        schema: "rdbkit.inspect/1",
+        source: source.name.clone(),
+        kind: "aof",
+        size_bytes: source.size_bytes,
+        compression: source.compression.map(|compression| compression.to_string()),
+        now_ms: options.now_ms,
+        broken: Vec::new(),
+        parts: Vec::new(),
+        snapshot: None,
+        log: None,
+    };
+    let name = source.name.clone();
+    if source.directory().is_some() {
+        report.kind = "aof-dir";
+        log::directory(&source, &mut report, options, observer)?;
+        return Ok(report);
+    }
+    let Some(mut feed) = source.feed else {
+        return Err(Error::Usage(format!("{name} has no bytes to look at")));
+    };
+    match source.form {
+        Form::Rdb => {
+            report.kind = "rdb";
+            if snapshot(&mut feed, &name, &mut report, options, observer)?
+                && log::behind_snapshot(&mut feed, &mut report, options)?
+            {
+                report.kind = "aof-preamble";
+            }
+        }
+        Form::Dump => {
+            report.kind = "dump";
+            dump(&mut feed, &mut report, options).map_err(|error| error.in_file(&name))?;
+        }
+        _ => log::file(&mut feed, &mut report, options)?,
+    }
+    Ok(report)
+}
+
+/// Walks a snapshot; says whether something follows it. `name` is that of the file.
+fn snapshot(
+    feed: &mut Feed,
+    name: &str,
+    report: &mut InspectReport,
+    options: &InspectOptions,
+    observer: &dyn Observer,
+) -> Result<bool> {
+    let shared = Shared::new(options);
+    let mut tally = InspectTally::new(&shared);
+    let walk_options = WalkOptions { threads: options.threads, ..WalkOptions::default() };
+    let fresh = || InspectTally::new(&shared);
+    let whole = feed.is_seekable();
+    let walked = walk(feed, whole, &fresh, &mut tally, &walk_options, observer)
+        .map_err(|error| error.in_file(name))?;
+    let more = walked.fault.is_none() && (!feed.buffer().is_empty() || feed.more()?);
+    if let Some(fault) = &walked.fault {
+        report.broken.push(Error::from(fault.clone()).in_file(name).to_string());
+    } else if let Checksum::Mismatch { stored, computed } = walked.checksum {
+        let fault = Fault::Checksum { stored, computed };
+        let (file, offset) = (Some(name.to_owned()), walked.end.saturating_sub(8));
+        let error = FormatError { file, offset, doing: Doing::Checksum, key: None, fault };
+        report.broken.push(error.to_string());
+    }
+    report.snapshot = Some(summary(tally, &walked));
+    Ok(more)
+}
+
+/// A DUMP payload: one key without a name.
+fn dump(feed: &mut Feed, report: &mut InspectReport, options: &InspectOptions) -> Result<()> {
+    while feed.more()? {}
+    let dump = Dump::parse(feed.buffer())?;
+    let shared = Shared::new(options);
+    let mut tally = InspectTally::new(&shared);
+    let checksum = if dump.is_intact() {
+        Checksum::Matches(dump.checksum)
+    } else {
+        Checksum::Mismatch { stored: dump.checksum, computed: dump.computed }
+    };
+    tally.record(&Record::Entry(dump.entry), 0, &mut ())?;
+    let end = feed.buffer().len() as u64;
+    let walked = Walked { header: dump.header, checksum, end, keys: 1, others: 0, fault: None };
+    report.snapshot = Some(summary(tally, &walked));
+    Ok(())
+}
+
+fn summary(tally: InspectTally<'_>, walked: &Walked) -> SnapshotReport {
+    let total = |sum: fn(&crate::report::inspect::DatabaseReport) -> u64| {
+        tally.databases.iter().map(sum).sum::<u64>()
+    };
+    let (keys, expiring) = (total(|db| db.keys), total(|db| db.expiring));
+    let aux = |name: &[u8]| {
+        let field = tally.aux.iter().find(|field| field.name.eq_ignore_ascii_case(name))?;
+        Some(String::from_utf8_lossy(&field.value).into_owned())
+    };
+    let written_at_ms = aux(b"ctime").and_then(|text| text.parse::<i64>().ok());
+    let writer = match (aux(b"valkey-ver"), aux(b"redis-ver"), walked.header.family) {
+        (Some(version), _, _) => Some(format!("Valkey {version}")),
+        (None, Some(version), Family::Redis) => Some(format!("Redis {version}")),
+        (None, Some(version), Family::Valkey) => Some(format!("Valkey {version}")),
+        (None, None, _) => None,
+    };
+    let [expired, within @ .., later] = tally.expiry;
+    let mut expiry = vec![ExpiryBucket { within: "expired", keys: expired }];
+    let spans = WITHIN.iter().zip(within);
+    expiry.extend(spans.map(|((within, _), keys)| ExpiryBucket { within, keys }));
+    expiry.push(ExpiryBucket { within: "later", keys: later });
+    expiry.push(ExpiryBucket { within: "never", keys: keys - expiring });
+    SnapshotReport {
+        magic: walked.header.magic(),
+        version: walked.header.version,
+        writer,
+        written_at_ms: written_at_ms.and_then(|secs| secs.checked_mul(1000)),
+        size_bytes: walked.end,
+        checksum: checksum(&walked.checksum),
+        keys,
+        expiring,
+        slots: tally.slots,
+        hash_templates: tally.hash_templates,
+        keys_with_metadata: tally.keys_with_metadata,
+        types: types(&tally.encodings),
+        lzf: tally.lzf,
+        expiry,
+        biggest_by_bytes: tally.by_bytes.into_entries().collect(),
+        biggest_by_elements: tally.by_elements.into_entries().collect(),
+        modules: tally
+            .modules
+            .iter()
+            .map(|module| ModuleReport {
+                name: module.id.name(),
+                version: module.id.version(),
+                keys: module.keys,
+                size_bytes: module.size_bytes,
+                aux_records: module.aux_records,
+            })
+            .collect(),
+        functions: tally.functions,
+        aux: tally.aux,
+        aux_more: tally.aux_more,
+        databases: tally.databases,
+    }
+}
+
+fn types(amounts: &[Amount]) -> Vec<TypeReport> {
+    let mut types: Vec<TypeReport> = Vec::new();
+    for kind in Kind::ALL {
+        let mut total = Amount::default();
+        let mut encodings: Vec<EncodingReport> = Vec::new();
+        for (index, &amount) in amounts.iter().enumerate() {
+            if amount.keys == 0 || encoding::kind(index) != kind {
+                continue;
+            }
+            total.add(amount);
+            let name = encoding::name(index);
+            // One word may stand for several layouts: those of streams, or of lists with nodes.
+            match encodings.iter_mut().find(|encoding| encoding.encoding == name) {
+                Some(encoding) => encoding.total.add(amount),
+                None => encodings.push(EncodingReport { encoding: name, total: amount }),
+            }
+        }
+        if total.keys > 0 {
+            encodings.sort_by_key(|encoding| std::cmp::Reverse(encoding.total.size_bytes));
+            types.push(TypeReport { kind: kind.name(), total, encodings });
+        }
+    }
+    types.sort_by_key(|kind| std::cmp::Reverse(kind.total.size_bytes));
+    types
+}
+
+pub(crate) fn checksum(checksum: &Checksum) -> ChecksumReport {
+    let hex = |sum: &u64| Some(format!("{sum:016x}"));
+    let (status, stored, computed) = match checksum {
+        Checksum::Matches(sum) => ("ok", hex(sum), None),
+        Checksum::Mismatch { stored, computed } => ("mismatch", hex(stored), hex(computed)),
+        Checksum::Disabled => ("disabled", None, None),
+        Checksum::Absent => ("none", None, None),
+        Checksum::Unknown => ("unknown", None, None),
+    };
+    ChecksumReport { status, stored, computed }
+}

@@ -1,0 +1,63 @@
+//! CSV as RFC 4180 has it: fields in quotes where they must be, lines that end in CR LF.
+//!
+//! CSV has no bytes, only text. So a backslash is written `\\`, and a byte that is no part of
+//! UTF-8 is written `\xNN`: a reader that turns both back has the exact bytes.
+
+/// Appends bytes as one field.
+pub fn push_bytes(out: &mut Vec<u8>, bytes: &[u8]) {
+    let plain = |byte: &u8| byte.is_ascii() && !matches!(byte, b'"' | b',' | b'\r' | b'\n' | b'\\');
+    if bytes.iter().all(plain) {
+        out.extend_from_slice(bytes);
+        return;
+    }
+    let quotes = bytes.iter().any(|byte| matches!(byte, b'"' | b',' | b'\r' | b'\n'));
+    if quotes {
+        out.push(b'"');
+    }
+    for chunk in bytes.utf8_chunks() {
+        for &byte in chunk.valid().as_bytes() {
+            match byte {
+                b'"' => out.extend_from_slice(b"\"\""),
+                b'\\' => out.extend_from_slice(b"\\\\"),
+                byte => out.push(byte),
+            }
+        }
+        for byte in chunk.invalid() {
+            out.extend_from_slice(format!("\\x{byte:02x}").as_bytes());
+        }
+    }
+    if quotes {
+        out.push(b'"');
+    }
+}
+
+/// Ends a line.
+pub fn end(out: &mut Vec<u8>) {
+    out.extend_from_slice(b"\r\n");
+}
+
+#[cfg(test)]
+mod tests {
+    use super::push_bytes;
+
+    #[track_caller]
+    fn check(bytes: &[u8], want: &str) {
+        let mut out = Vec::new();
+        push_bytes(&mut out, bytes);
+        assert_eq!(String::from_utf8(out).unwrap(), want);
+    }
+
+    #[test]
+    fn fields_are_quoted_where_they_must_be() {
+        check(b"user:1", "user:1");
+        check(b"a,b", "\"a,b\"");
+        check(b"say \"hi\"\r\n", "\"say \"\"hi\"\"\r\n\"");
+        check("caf\u{e9}".as_bytes(), "caf\u{e9}");
+    }
+
+    #[test]
+    fn bytes_can_be_told_from_text_that_looks_like_them() {
+        check(b"\xff\x00z", "\\xff\0z");
+        check(b"\\xff", "\\\\xff");
+    }
+}

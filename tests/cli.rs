@@ -1,0 +1,252 @@
+//! The program as a whole: its screens (goldens, which `UPDATE_GOLDEN=1` rewrites), its exit
+//! codes, and how it behaves among pipes and terminals.
+
+#![allow(clippy::unwrap_used, clippy::panic, reason = "tests")]
+
+use std::io::{BufRead, BufReader, Read, Write};
+use std::path::{Path, PathBuf};
+use std::process::{Output, Stdio};
+
+use assert_cmd::Command;
+
+const ROOT: &str = env!("CARGO_MANIFEST_DIR");
+/// Times to live are counted from here, so that screens repeat.
+const NOW: &str = "--now=2026-11-24T00:00:00Z";
+
+#[test]
+fn inspect_screens() {
+    golden("inspect-redis-8.10.2", &["inspect", "redis-8.10.2-alltypes.rdb", NOW]);
+    golden("inspect-valkey-9.1.2", &["inspect", "valkey-9.1.2-alltypes.rdb", "--top", "3", NOW]);
+    golden("inspect-redis-2.8.17", &["inspect", "redis-2.8.17-alltypes.rdb", "--top", "0", NOW]);
+    golden("inspect-modules", &["inspect", "redis-8.10.2-modules.rdb", NOW]);
+    golden("inspect-expired", &["inspect", "redis-8.10.2-expired.rdb", NOW]);
+    golden("inspect-aofdir", &["inspect", "redis-8.10.2-alltypes-aofdir", NOW]);
+    golden("inspect-aofdir-preamble", &["inspect", "redis-7.0.15-alltypes-aofdir-preamble", NOW]);
+    golden("inspect-preamble", &["inspect", "redis-5.0.6-alltypes-preamble.aof", "--top=2", NOW]);
+    golden("inspect-annotations", &["inspect", "annotations.aof", NOW]);
+    golden("inspect-json", &["inspect", "redis-8.10.2-modules.rdb", "--format=json", NOW]);
+    golden("inspect-aof-json", &["inspect", "annotations.aof", "--format=json", NOW]);
+}
+
+#[test]
+fn keys_screens() {
+    golden("keys-table", &["keys", "redis-8.10.2-hash-templates.rdb", NOW]);
+    golden("keys-lru", &["keys", "redis-7.0.15-lru.rdb", NOW]);
+    golden("keys-lfu-json", &["keys", "redis-7.0.15-lfu.rdb", "--format=json", NOW]);
+    golden("keys-csv", &["keys", "redis-7.0.15-alltypes.rdb", "--format=csv", "--prefix=str:"]);
+    golden("keys-sorted", &["keys", "redis-7.0.15-alltypes.rdb", "--sort=-bytes", "--limit=5", NOW]);
+    let filters = ["--type=hash,zset", "--not-encoding=listpack", "--larger-than=1kb"];
+    golden("keys-filtered", &[&["keys", "redis-7.0.15-alltypes.rdb", NOW], &filters[..]].concat());
+}
+
+#[test]
+fn get_screens() {
+    golden("get-stream", &["get", "redis-8.10.2-stream-nack-idmp.rdb", "x", "p", "e", NOW]);
+    golden("get-stream-json", &["get", "redis-8.10.2-stream-nack-idmp.rdb", "x", "p", "--format=json"]);
+    golden("get-array", &["get", "redis-8.10.2-array.rdb", "a", "ins", NOW]);
+    golden("get-module", &["get", "redis-8.10.2-modules.rdb", "mod:t", NOW]);
+    golden("get-field-expiry", &["get", "valkey-9.1.2-hash-field-ttl.rdb", "h", NOW]);
+    golden("get-values", &["get", "redis-7.0.15-alltypes.rdb", "zset:tie", "str:crlf", "hash:small", NOW]);
+}
+
+#[test]
+fn check_screens() {
+    golden("check-sound", &["check", "redis-8.10.2-alltypes.rdb", "valkey-9.1.2-alltypes-aofdir"]);
+    let broken = ["broken/checksum.rdb", "broken/duplicate-key.rdb", "broken/dir-missing-incr"];
+    golden("check-broken", &[&["check"], &broken[..], &["broken/trunc-in-multi.aof"]].concat());
+    golden("check-json", &["check", "broken/trunc-in-multi.aof", "--format=json"]);
+}
+
+#[test]
+fn digest_lines() {
+    golden("digest", &["digest", "redis-7.0.15-alltypes.rdb", "--server=redis:7.0"]);
+    golden("digest-per-key", &["digest", "redis-7.0.15-lru.rdb", "--per-key"]);
+    golden("digest-json", &["digest", "redis-7.0.15-lru.rdb", "--format=json", "--full"]);
+}
+
+#[test]
+fn help_groups_the_verbs() {
+    golden("help", &["--help"]);
+    golden("help-keys", &["keys", "--help"]);
+}
+
+#[test]
+fn exit_codes_say_what_happened() {
+    exits(0, &["check", "redis-7.0.15-alltypes.rdb"], "");
+    exits(1, &["check", "broken/checksum.rdb"], "");
+    exits(0, &["check", "broken/checksum.rdb", "--ignore-checksum"], "");
+    exits(2, &["check", "no-such-file", "redis-7.0.15-alltypes.rdb"], "");
+    exits(1, &["inspect", "broken/cut-in-a-value.rdb"], "");
+    exits(2, &["inspect", "no-such-file"], "rdbkit: cannot open no-such-file");
+    exits(1, &["get", "redis-7.0.15-lru.rdb", "nope"], "has no key \"nope\"");
+    exits(2, &["keys", "annotations.aof"], "is a log: its keys exist only after running it");
+    exits(2, &["keys", "broken/cut-in-a-value.rdb"], "offset 14:");
+    exits(2, &["get", "redis-5.0.6-alltypes-preamble.aof", "x"], "is a log behind an RDB preamble");
+    exits(2, &["get", "redis-7.0.15-lru.rdb", "--raw", "{k1}l"], "only a string has raw bytes");
+    exits(0, &["--version"], "");
+}
+
+#[test]
+fn wrong_calls_are_told_what_is_right() {
+    exits(2, &["chek", "x"], "a similar subcommand exists: 'check'");
+    exits(2, &["keys", "x", "--ttl", "30m"], "'<30m' or '>1d'");
+    exits(2, &["keys", "x", "--type", "sting"], "a similar value exists: 'string'");
+    exits(2, &["keys", "x", "--sort", "size"], "give bytes, elements, key");
+    exits(2, &["keys", "x", "--key-regex", "("], "is wrong: unclosed group");
+    exits(2, &["inspect", "x", "--now", "soon"], "2026-11-23T14:00:00Z");
+}
+
+#[test]
+fn what_arrives_by_a_pipe_is_the_same() {
+    let path = fixtures().join("redis-8.10.2-alltypes.rdb");
+    let bytes = std::fs::read(&path).unwrap();
+    for args in [&["keys", "-", NOW][..], &["digest", "-"], &["get", "-", "geo", "hash:many"]] {
+        let piped = rdbkit().args(args).write_stdin(bytes.clone()).output().unwrap();
+        let named: Vec<&str> =
+            args.iter().map(|arg| if *arg == "-" { path.to_str().unwrap() } else { arg }).collect();
+        let named = rdbkit().args(&named).output().unwrap();
+        assert_eq!(piped.status.code(), Some(0), "{args:?}");
+        let without_names = |output: &Output| {
+            String::from_utf8(output.stdout.clone()).unwrap().replace(path.to_str().unwrap(), "-")
+        };
+        assert_eq!(without_names(&piped), without_names(&named), "{args:?}");
+    }
+}
+
+#[test]
+fn compressed_input_is_looked_through() {
+    let bytes = std::fs::read(fixtures().join("redis-7.0.15-lru.rdb")).unwrap();
+    let mut gzip = flate2::write::GzEncoder::new(Vec::new(), flate2::Compression::default());
+    gzip.write_all(&bytes).unwrap();
+    for packed in [gzip.finish().unwrap(), zstd::encode_all(&bytes[..], 3).unwrap()] {
+        let output = rdbkit().args(["keys", "-"]).write_stdin(packed).output().unwrap();
+        let plain = rdbkit().args(["keys", "redis-7.0.15-lru.rdb"]).output().unwrap();
+        assert_eq!(output.stdout, plain.stdout);
+    }
+}
+
+#[test]
+fn the_number_of_threads_and_the_way_of_reading_do_not_matter() {
+    for verb in ["keys", "digest", "check", "inspect"] {
+        let run = |option: &str| {
+            let mut command = rdbkit();
+            command.args([verb, "redis-8.10.2-alltypes.rdb", option]);
+            if matches!(verb, "keys" | "inspect") {
+                command.arg(NOW);
+            }
+            command.output().unwrap().stdout
+        };
+        let one = run("--threads=1");
+        assert_eq!(run("--threads=4"), one, "{verb}");
+        assert_eq!(run("--no-mmap"), one, "{verb}");
+    }
+}
+
+#[test]
+fn a_closed_pipe_is_a_quiet_success() {
+    let mut child = std::process::Command::new(env!("CARGO_BIN_EXE_rdbkit"))
+        .current_dir(fixtures())
+        // More than a pipe holds.
+        .args(["get", "redis-8.10.2-alltypes.rdb", "--format=json"])
+        .args(["hash:many", "list:bigitems", "str:raw16384", "str:raw16383", "hash:hfe:ht"])
+        .args(["zset:big", "stream:many", "list:many", "hash:tmpl:wide", "str:lzfbig"])
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .spawn()
+        .unwrap();
+    let mut first = String::new();
+    BufReader::with_capacity(16, child.stdout.take().unwrap()).read_line(&mut first).unwrap();
+    let mut complaints = String::new();
+    child.stderr.take().unwrap().read_to_string(&mut complaints).unwrap();
+    assert!(first.starts_with("{\"schema\":\"rdbkit.get/1\""));
+    assert_eq!(child.wait().unwrap().code(), Some(0), "{complaints}");
+    assert_eq!(complaints, "");
+}
+
+#[test]
+fn colours_are_for_terminals_and_for_who_asks() {
+    let run = |args: &[&str], no_color: bool| {
+        let mut command = rdbkit();
+        if no_color {
+            command.env("NO_COLOR", "1");
+        }
+        command.args(["check", "redis-7.0.15-lru.rdb"]).args(args).output().unwrap().stdout
+    };
+    let escapes = |text: Vec<u8>| text.contains(&0x1b);
+    assert!(!escapes(run(&[], false)));
+    assert!(escapes(run(&["--color=always"], false)));
+    assert!(!escapes(run(&["--color=never"], false)));
+    assert!(escapes(run(&["--color=always"], true)));
+}
+
+#[test]
+fn quiet_leaves_results_and_failures_only() {
+    let run = |args: &[&str]| rdbkit().args(args).output().unwrap();
+    let loud = run(&["keys", "broken/checksum.rdb"]);
+    assert!(String::from_utf8_lossy(&loud.stderr).contains("the checksum is"));
+    let quiet = run(&["keys", "broken/checksum.rdb", "--quiet"]);
+    assert_eq!(String::from_utf8_lossy(&quiet.stderr), "");
+    assert_eq!(quiet.stdout, loud.stdout);
+    assert_ne!(run(&["keys", "no-such-file", "--quiet"]).stderr, b"");
+}
+
+#[test]
+fn json_is_exact_and_raw_is_rawer() {
+    let file = "redis-7.0.15-alltypes.rdb";
+    let keys = rdbkit().args(["keys", file, "--format=json"]).output().unwrap();
+    for line in String::from_utf8(keys.stdout).unwrap().lines() {
+        let row: serde_json::Value = serde_json::from_str(line).unwrap();
+        assert_eq!(row.get("schema").unwrap(), "rdbkit.keys/1");
+    }
+    let raw = rdbkit().args(["get", file, "str:crlf", "--raw"]).output().unwrap().stdout;
+    let json = rdbkit().args(["get", file, "str:crlf", "--format=json"]).output().unwrap().stdout;
+    let value: serde_json::Value = serde_json::from_slice(&json).unwrap();
+    assert_eq!(value.get("value").unwrap().as_str().unwrap().as_bytes(), raw);
+}
+
+#[test]
+fn a_dump_payload_is_read_where_it_is_asked_for() {
+    // DUMP of a string "b", version 11.
+    let mut payload = b"\0\x01b\x0b\0".to_vec();
+    payload.extend_from_slice(&rdbkit::bytes::crc64::update(0, &payload).to_le_bytes());
+    let run = |args: &[&str]| rdbkit().args(args).write_stdin(payload.clone()).output().unwrap();
+    assert_eq!(run(&["get", "-", "", "--raw", "--from=dump"]).stdout, b"b");
+    assert_eq!(run(&["check", "-", "--from=dump"]).status.code(), Some(0));
+    assert_eq!(run(&["inspect", "-", "--from=dump"]).status.code(), Some(0));
+    assert_eq!(run(&["inspect", "-"]).status.code(), Some(2));
+}
+
+/// Compares what a call prints with its golden file.
+#[track_caller]
+fn golden(name: &str, args: &[&str]) {
+    let output = rdbkit().args(args).output().unwrap();
+    let complaints = String::from_utf8_lossy(&output.stderr);
+    assert!(matches!(output.status.code(), Some(0 | 1)), "{name}: {complaints}");
+    let path = Path::new(ROOT).join("tests/golden").join(format!("{name}.txt"));
+    if std::env::var_os("UPDATE_GOLDEN").is_some() {
+        std::fs::write(&path, &output.stdout).unwrap();
+    }
+    let got = String::from_utf8(output.stdout).unwrap();
+    let want = std::fs::read_to_string(&path).unwrap_or_default();
+    assert!(got == want, "{} is not what is printed now:\n{got}", path.display());
+}
+
+/// A call that ends with this status and says this on standard error.
+#[track_caller]
+fn exits(status: i32, args: &[&str], says: &str) {
+    let output = rdbkit().args(args).output().unwrap();
+    let complaints = String::from_utf8_lossy(&output.stderr);
+    assert_eq!(output.status.code(), Some(status), "{args:?}: {complaints}");
+    assert!(complaints.contains(says), "{args:?}: {complaints}");
+}
+
+/// The program, among the fixtures, whatever the terminal of the tests is.
+fn rdbkit() -> Command {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_rdbkit"));
+    command.current_dir(fixtures()).env_remove("NO_COLOR").env("COLUMNS", "100");
+    command
+}
+
+fn fixtures() -> PathBuf {
+    Path::new(ROOT).join("fixtures")
+}
