@@ -23,6 +23,9 @@ use crate::finding::{Finding, Severity};
 /// A manifest larger than this is none: servers keep a handful of lines.
 const MANIFEST_MAX_BYTES: u64 = 64 << 20;
 
+/// What servers call the directory unless told otherwise.
+const DEFAULT_NAME: &str = "appendonlydir";
+
 /// How the parts were found.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Layout {
@@ -137,6 +140,8 @@ fn survey_directory(path: &Path) -> Result<Directory> {
         (Some(_), Some(_)) => {
             Err(Error::Usage(format!("{} holds several logs: name one", path.display())))
         }
+        // The working directory of a server, one above the one that is meant.
+        (None, _) if path.join(DEFAULT_NAME).is_dir() => survey_directory(&path.join(DEFAULT_NAME)),
         (None, _) => Err(Error::Usage(format!("{} holds no log and no manifest", path.display()))),
     }
 }
@@ -475,6 +480,15 @@ mod tests {
         assert_eq!(layout("x"), Layout::SingleFile);
         assert_eq!(layout("y"), Layout::MultiPart);
         assert!(survey(&folder.path().join("missing")).is_err());
+    }
+
+    #[test]
+    fn the_working_directory_of_a_server_leads_to_its_log() {
+        let folder = folder(&[("dump.rdb", "")]);
+        let inner = folder.path().join("appendonlydir");
+        fs::create_dir(&inner).unwrap();
+        fs::write(inner.join("x.manifest"), "file b seq 1 type b\n").unwrap();
+        assert_eq!(survey(folder.path()).unwrap().parts[0].path, inner.join("b"));
     }
 
     #[test]

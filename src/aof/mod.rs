@@ -1,4 +1,17 @@
 //! The log format: commands, annotations, manifests, directories.
+//!
+//! ```text
+//! directory, manifest   which files are the parts of a log, and in which order they are loaded
+//! log, annotation       one item out of the bytes at hand
+//! walk                  all items of one log, through any window; notes incidents
+//! scan                  the same for a log that is all there, on several threads
+//! check                 incidents put into words
+//! stats                 what a log is made of
+//! ```
+//!
+//! All of it is about frames and transactions. What commands mean, and whether a server knows
+//! them, is not looked at here. The snapshot that a log may begin with is read elsewhere: here a
+//! log begins at the offset that the caller gives.
 
 pub mod annotation;
 pub mod check;

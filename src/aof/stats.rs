@@ -98,10 +98,70 @@ impl Histogram {
     }
 }
 
+/// Where the volumes of short names are, as they were written: logs repeat a few of them over and
+/// over, and this saves hashing them.
+#[derive(Debug, Clone)]
+struct Recent([(u64, usize, usize); 64]);
+
+impl Default for Recent {
+    fn default() -> Self {
+        // No name has no length.
+        Recent([(0, 0, 0); 64])
+    }
+}
+
+/// What is remembered changes nothing.
+impl PartialEq for Recent {
+    fn eq(&self, _: &Self) -> bool {
+        true
+    }
+}
+
+impl Eq for Recent {}
+
+impl Recent {
+    /// All bytes of a name of 1 to 8 in one number, which together with its length is the name.
+    #[inline(always)]
+    fn pack(name: &[u8]) -> Option<u64> {
+        match (name, name.first_chunk::<4>(), name.last_chunk::<4>()) {
+            (_, Some(head), Some(tail)) if name.len() <= 8 => Some(
+                u64::from(u32::from_le_bytes(*head)) | u64::from(u32::from_le_bytes(*tail)) << 32,
+            ),
+            (&[a, b, c], ..) => Some(u64::from(u32::from_le_bytes([a, b, c, 0]))),
+            (&[a, b], ..) => Some(u64::from(u32::from_le_bytes([a, b, 0, 0]))),
+            (&[a], ..) => Some(u64::from(a)),
+            _ => None,
+        }
+    }
+
+    #[inline(always)]
+    fn slot(packed: u64) -> usize {
+        (packed.wrapping_mul(0x9e37_79b9_7f4a_7c15) >> 58) as usize
+    }
+
+    #[inline(always)]
+    fn find(&self, name: &[u8]) -> Option<usize> {
+        let packed = Self::pack(name)?;
+        let &(known, length, at) = self.0.get(Self::slot(packed))?;
+        (known == packed && length == name.len()).then_some(at)
+    }
+
+    fn keep(&mut self, name: &[u8], at: usize) {
+        if let Some(packed) = Self::pack(name)
+            && let Some(slot) = self.0.get_mut(Self::slot(packed))
+        {
+            *slot = (packed, name.len(), at);
+        }
+    }
+}
+
 /// What a log is made of.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct LogStats {
-    names: HashMap<Box<[u8]>, Volume>,
+    /// Where in `volumes` a name in upper case has its own.
+    names: HashMap<Box<[u8]>, usize>,
+    volumes: Vec<Volume>,
+    recent: Recent,
     other_names: Volume,
     selects: u64,
     databases: BTreeMap<u64, u64>,
@@ -130,9 +190,18 @@ impl LogStats {
 
     /// The commands by name in upper case, most bytes first.
     pub fn names(&self) -> Vec<(&[u8], Volume)> {
-        let mut names: Vec<_> = self.names.iter().map(|(name, &v)| (&**name, v)).collect();
+        let volume = |at: &usize| self.volumes.get(*at).copied().unwrap_or_default();
+        let mut names: Vec<_> = self.names.iter().map(|(name, at)| (&**name, volume(at))).collect();
         names.sort_by(|(a, x), (b, y)| y.bytes.cmp(&x.bytes).then(a.cmp(b)));
         names
+    }
+
+    /// The names in the order in which they were met, so that the same ones are kept apart in
+    /// however many pieces a log is counted.
+    fn names_as_met(&self) -> Vec<(&[u8], Volume)> {
+        let mut names: Vec<_> = self.names.iter().map(|(name, &at)| (at, &**name)).collect();
+        names.sort_unstable();
+        names.into_iter().map(|(_, name)| name).zip(self.volumes.iter().copied()).collect()
     }
 
     /// Commands with names past the number that is kept apart.
@@ -186,16 +255,35 @@ impl LogStats {
         Some(timed as f64 / secs as f64)
     }
 
+    #[inline]
     fn name(&mut self, name: &[u8], volume: Volume) {
+        let at = match self.recent.find(name) {
+            Some(at) => at,
+            None => self.look_up(name),
+        };
+        match self.volumes.get_mut(at) {
+            Some(known) => known.add(volume),
+            None => self.other_names.add(volume),
+        }
+    }
+
+    /// Where a name has its volume; past the number that is kept apart, nowhere.
+    #[cold]
+    fn look_up(&mut self, name: &[u8]) -> usize {
         let mut upper = [0; NAME_BYTES];
         let upper = upper_case(name, &mut upper);
-        if let Some(known) = self.names.get_mut(upper) {
-            known.add(volume);
-        } else if self.names.len() < NAMES {
-            self.names.insert(upper.into(), volume);
-        } else {
-            self.other_names.add(volume);
-        }
+        let at = match self.names.get(upper) {
+            Some(&at) => at,
+            None if self.volumes.len() < NAMES => {
+                self.volumes.push(Volume::default());
+                let at = self.volumes.len() - 1;
+                self.names.insert(upper.into(), at);
+                at
+            }
+            None => return usize::MAX,
+        };
+        self.recent.keep(name, at);
+        at
     }
 
     /// Files what was counted since the last SELECT under the database it was counted for.
@@ -274,8 +362,8 @@ impl LogTally for LogStats {
     }
 
     fn merge(&mut self, later: Self) {
-        for (name, volume) in later.names {
-            self.name(&name, volume);
+        for (name, volume) in later.names_as_met() {
+            self.name(name, volume);
         }
         self.other_names.add(later.other_names);
 
@@ -364,6 +452,20 @@ mod tests {
         assert_eq!((&biggest.name[..], biggest.key.as_deref()), (&b"HSET"[..], Some(&b"c"[..])));
         let frame = &log[biggest.offset as usize..][..biggest.size_bytes as usize];
         assert!(frame.starts_with(b"*4\r\n$4\r\nHSET") && frame.ends_with(b"value\r\n"));
+    }
+
+    #[test]
+    fn names_differ_by_every_byte() {
+        let names = ["a", "b", "ab", "abc", "abd", "abcd", "abcdefgh", "abcdefgi", "abxdefgh"];
+        let long = ["abcdefghi", "abcdefghj", ""];
+        let mut out = Vec::new();
+        for name in names.iter().chain(&long).cycle().take(600) {
+            encode::command(&mut out, [name]);
+            encode::command(&mut out, [name.to_uppercase()]);
+        }
+        let (_, stats) = scan(&out, 0, &ScanOptions::default(), LogStats::at_start()).unwrap();
+        assert_eq!(stats.names().len(), names.len() + long.len());
+        assert!(stats.names().iter().all(|(_, volume)| volume.commands == 100));
     }
 
     #[test]
