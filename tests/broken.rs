@@ -23,11 +23,23 @@ const RECORDS: &[(&str, &[u8], &str)] = &[
     ("intset-width", b"\xfe\0\x0b\x01a\x0b\x03\0\0\0\x01\0\0\0\x07\0\0", "intset-width"),
     ("intset-size", b"\xfe\0\x0b\x01a\x0a\x02\0\0\0\x02\0\0\0\x07\0", "intset-size"),
     // A listpack: total, count, entries with back lengths, end.
-    ("listpack-back-length", b"\xfe\0\x10\x01a\x0d\x0d\0\0\0\x02\0\x81f\x02\x81v\x03\xff", "listpack-backlen"),
-    ("listpack-count", b"\xfe\0\x10\x01a\x0d\x0d\0\0\0\x04\0\x81f\x02\x81v\x02\xff", "listpack-count"),
+    (
+        "listpack-back-length",
+        b"\xfe\0\x10\x01a\x0d\x0d\0\0\0\x02\0\x81f\x02\x81v\x03\xff",
+        "listpack-backlen",
+    ),
+    (
+        "listpack-count",
+        b"\xfe\0\x10\x01a\x0d\x0d\0\0\0\x04\0\x81f\x02\x81v\x02\xff",
+        "listpack-count",
+    ),
     ("listpack-odd", b"\xfe\0\x10\x01a\x0a\x0a\0\0\0\x01\0\x81f\x02\xff", "tuple-count"),
     ("listpack-no-end", b"\xfe\0\x10\x01a\x0d\x0d\0\0\0\x02\0\x81f\x02\x81v\x02\0", "listpack-end"),
-    ("zset-out-of-order", b"\xfe\0\x11\x01a\x11\x11\0\0\0\x04\0\x81m\x02\x02\x01\x81n\x02\x01\x01\xff", "score-order"),
+    (
+        "zset-out-of-order",
+        b"\xfe\0\x11\x01a\x11\x11\0\0\0\x04\0\x81m\x02\x02\x01\x81n\x02\x01\x01\xff",
+        "score-order",
+    ),
     ("zset-score-nan", b"\xfe\0\x05\x01a\x01\x01m\0\0\0\0\0\0\xf8\x7f", "score-nan"),
     ("lzf-too-short", b"\xfe\0\0\x01a\xc3\x05\x1f\0\x61\xe0\x14\0", "lzf-length"),
     ("lzf-before-the-start", b"\xfe\0\0\x01a\xc3\x05\x1e\0\x61\xe0\x14\x09", "lzf-offset"),

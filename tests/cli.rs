@@ -34,7 +34,10 @@ fn keys_screens() {
     golden("keys-lru", &["keys", "redis-7.0.15-lru.rdb", NOW]);
     golden("keys-lfu-json", &["keys", "redis-7.0.15-lfu.rdb", "--format=json", NOW]);
     golden("keys-csv", &["keys", "redis-7.0.15-alltypes.rdb", "--format=csv", "--prefix=str:"]);
-    golden("keys-sorted", &["keys", "redis-7.0.15-alltypes.rdb", "--sort=-bytes", "--limit=5", NOW]);
+    golden(
+        "keys-sorted",
+        &["keys", "redis-7.0.15-alltypes.rdb", "--sort=-bytes", "--limit=5", NOW],
+    );
     let filters = ["--type=hash,zset", "--not-encoding=listpack", "--larger-than=1kb"];
     golden("keys-filtered", &[&["keys", "redis-7.0.15-alltypes.rdb", NOW], &filters[..]].concat());
 }
@@ -42,11 +45,17 @@ fn keys_screens() {
 #[test]
 fn get_screens() {
     golden("get-stream", &["get", "redis-8.10.2-stream-nack-idmp.rdb", "x", "p", "e", NOW]);
-    golden("get-stream-json", &["get", "redis-8.10.2-stream-nack-idmp.rdb", "x", "p", "--format=json"]);
+    golden(
+        "get-stream-json",
+        &["get", "redis-8.10.2-stream-nack-idmp.rdb", "x", "p", "--format=json"],
+    );
     golden("get-array", &["get", "redis-8.10.2-array.rdb", "a", "ins", NOW]);
     golden("get-module", &["get", "redis-8.10.2-modules.rdb", "mod:t", NOW]);
     golden("get-field-expiry", &["get", "valkey-9.1.2-hash-field-ttl.rdb", "h", NOW]);
-    golden("get-values", &["get", "redis-7.0.15-alltypes.rdb", "zset:tie", "str:crlf", "hash:small", NOW]);
+    golden(
+        "get-values",
+        &["get", "redis-7.0.15-alltypes.rdb", "zset:tie", "str:crlf", "hash:small", NOW],
+    );
 }
 
 #[test]

@@ -15,7 +15,9 @@ use super::args::bytes;
 /// Several values of one filter are "any of" (commas separate them, except in patterns); several
 /// filters are "all of"
 #[derive(Debug, Args)]
-#[command(next_help_heading = "Filters (several values: any of them; several filters: all of them)")]
+#[command(
+    next_help_heading = "Filters (several values: any of them; several filters: all of them)"
+)]
 pub(crate) struct FilterArgs {
     /// Keys in this database, or range of them
     #[arg(long, value_name = "N|A-B", value_delimiter = ',', value_parser = databases)]

@@ -68,7 +68,10 @@ pub(crate) fn run(args: &GetArgs) -> Result<Exit, Error> {
             return Ok(key);
         }
         unquoted(&key).ok_or_else(|| {
-            Error::Usage(format!("{} has an escape that means nothing: \\xNN, \\n, \\r, \\t, \\\", \\\\ do", quoted(&key)))
+            Error::Usage(format!(
+                "{} has an escape that means nothing: \\xNN, \\n, \\r, \\t, \\\", \\\\ do",
+                quoted(&key)
+            ))
         })
     });
     let options = GetOptions {

@@ -113,7 +113,9 @@ fn complain(text: &str) {
 /// What went wrong and what to do next.
 fn sentence(error: &Error) -> String {
     match error {
-        Error::Format(_) => format!("{error}; `rdbkit check` lists all that is wrong with the file"),
+        Error::Format(_) => {
+            format!("{error}; `rdbkit check` lists all that is wrong with the file")
+        }
         Error::Io { cause, .. } if cause.kind() == io::ErrorKind::NotFound => {
             format!("{error}; is the path right?")
         }

@@ -42,9 +42,7 @@ impl Bar {
         };
         bar.set_draw_target(ProgressDrawTarget::stderr());
         let template = match self.total_bytes {
-            Some(_) => {
-                "{prefix} {wide_bar} {bytes} of {total_bytes}, {bytes_per_sec}, {eta} left"
-            }
+            Some(_) => "{prefix} {wide_bar} {bytes} of {total_bytes}, {bytes_per_sec}, {eta} left",
             None => "{prefix} {spinner} {bytes}, {bytes_per_sec}, {elapsed}",
         };
         if let Ok(style) = ProgressStyle::with_template(template) {

@@ -160,7 +160,10 @@ impl Criteria {
         add(!self.encodings.is_empty(), Test::Encoding(self.encodings.clone()));
         add(!self.prefixes.is_empty(), Test::Prefix(self.prefixes.clone()));
         add(!self.slots.is_empty(), Test::Slot(self.slots.clone()));
-        add(!self.globs.is_empty(), Test::Glob(self.globs.iter().map(|glob| Glob::new(glob)).collect()));
+        add(
+            !self.globs.is_empty(),
+            Test::Glob(self.globs.iter().map(|glob| Glob::new(glob)).collect()),
+        );
         if !self.regexes.is_empty() {
             let set = RegexSet::new(&self.regexes).map_err(|error| {
                 // Its text is a drawing of several lines; the last one says what is wrong.

@@ -183,7 +183,8 @@ struct Sorted<'o> {
 impl Sorted<'_> {
     /// Sorts, and drops what is beyond the limit, if there are `slack` more rows than it.
     fn prune(&mut self, slack: usize) {
-        let limit = self.options.limit.map_or(usize::MAX, |n| usize::try_from(n).unwrap_or(usize::MAX));
+        let limit =
+            self.options.limit.map_or(usize::MAX, |n| usize::try_from(n).unwrap_or(usize::MAX));
         if slack > 0 && self.rows.len() <= limit.saturating_add(slack) {
             return;
         }

@@ -47,7 +47,8 @@ pub struct KeyRow<'a> {
 pub fn push_head(out: &mut Vec<u8>, format: RowFormat) {
     out.extend_from_slice(match format {
         RowFormat::Table => {
-            b"  DB TYPE   ENCODING          ELEMENTS       BYTES EXPIRES     IDLE/FREQ  KEY\n".as_slice()
+            b"  DB TYPE   ENCODING          ELEMENTS       BYTES EXPIRES     IDLE/FREQ  KEY\n"
+                .as_slice()
         }
         RowFormat::JsonLines => b"",
         RowFormat::Csv => {

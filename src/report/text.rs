@@ -113,13 +113,8 @@ pub fn rfc3339(ms: i64) -> Option<String> {
 
 /// A span in its two largest units: `3d 4h`.
 pub fn span(ms: u64) -> String {
-    const UNITS: [(u64, &str); 5] = [
-        (365 * 86_400_000, "y"),
-        (86_400_000, "d"),
-        (3_600_000, "h"),
-        (60_000, "m"),
-        (1000, "s"),
-    ];
+    const UNITS: [(u64, &str); 5] =
+        [(365 * 86_400_000, "y"), (86_400_000, "d"), (3_600_000, "h"), (60_000, "m"), (1000, "s")];
     let mut left = ms;
     let mut parts = Vec::new();
     for (unit, name) in UNITS {

@@ -200,8 +200,7 @@ impl Sums {
             .collect();
         report.by_name.sort_by_key(|command| std::cmp::Reverse(command.size_bytes));
         let databases = self.databases.into_iter();
-        report.databases =
-            databases.map(|(db, commands)| LogDatabase { db, commands }).collect();
+        report.databases = databases.map(|(db, commands)| LogDatabase { db, commands }).collect();
         report
     }
 }

@@ -1,8 +1,8 @@
 //! How much of a snapshot is compressed: a walk over the strings of a value, none unpacked.
 
+use crate::bytes::take::{byte, take};
 use crate::error::Parsed;
 use crate::rdb::{Entry, Text, ValueType, length};
-use crate::bytes::take::{byte, take};
 use crate::report::inspect::LzfReport;
 
 /// Counts a string.
@@ -30,9 +30,7 @@ fn body<'a>(entry: &Entry<'a>, tally: &mut LzfReport) -> Parsed<'a, ()> {
         | HashListpack | SortedSetListpack | SetListpack | HashListpackExPreGa
         | HashTemplateListpack => one(input, tally),
         List | Set | ListQuicklist => counted(input, |i| one(i, tally)),
-        Hash | Stream | Stream2 | Stream3 | Stream4 | Stream5 => {
-            counted(input, |i| two(i, tally))
-        }
+        Hash | Stream | Stream2 | Stream3 | Stream4 | Stream5 => counted(input, |i| two(i, tally)),
         SortedSet => counted(input, |i| match byte(one(i, tally)?.0)? {
             (rest, 253..=255) => Ok((rest, ())),
             (rest, n) => skip(rest, n.into()),
@@ -44,7 +42,11 @@ fn body<'a>(entry: &Entry<'a>, tally: &mut LzfReport) -> Parsed<'a, ()> {
         HashListpackEx => one(skip(input, 8)?.0, tally),
         HashValkey => counted(input, |i| skip(two(i, tally)?.0, 8)),
         // Rare, and of short strings.
-        HashTemplateArray | HashTemplateListpackDump | HashTemplateArrayDump | Array | Module2
+        HashTemplateArray
+        | HashTemplateListpackDump
+        | HashTemplateArrayDump
+        | Array
+        | Module2
         | ModulePreGa => Ok((input, ())),
     }
 }

@@ -3,8 +3,8 @@
 //! A snapshot is walked once on all cores and its keys' headers are tallied; a log is counted
 //! command by command. What stands before a fault is reported together with the fault.
 
-mod lzf;
 mod log;
+mod lzf;
 mod tally;
 mod top;
 

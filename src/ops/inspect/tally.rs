@@ -2,8 +2,8 @@
 //! a key that is not among the biggest: arrays are indexed by encoding, a comparison keeps the
 //! rest out of the lists.
 
-use super::{InspectOptions, lzf};
 use super::top::{Floor, Top};
+use super::{InspectOptions, lzf};
 use crate::error::Result;
 use crate::ops::encoding::{self, ENCODINGS};
 use crate::ops::walk::Tally;

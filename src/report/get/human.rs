@@ -81,7 +81,8 @@ impl Human {
                     let at_ms = i64::try_from(*at_ms).unwrap_or(i64::MAX);
                     let verb = if at_ms > self.now_ms { "expires" } else { "expired" };
                     let (when, how) = (instant(at_ms), expiry(at_ms, self.now_ms));
-                    let _ = write!(out, "  {}", self.style.dim(format_args!("{verb} {when} ({how})")));
+                    let _ =
+                        write!(out, "  {}", self.style.dim(format_args!("{verb} {when} ({how})")));
                 }
                 out.push(b'\n');
             }
@@ -144,7 +145,10 @@ impl Human {
                 };
                 let name = self.style.bold(quoted(group.name));
                 let (last, pending) = (group.last_id, group.pending);
-                line(out, format_args!("group {name}: last delivered {last}{read}, {pending} pending"));
+                line(
+                    out,
+                    format_args!("group {name}: last delivered {last}{read}, {pending} pending"),
+                );
             }
             Item::Pending { id, delivered_at_ms, deliveries } => {
                 let times = plural(*deliveries, "time");

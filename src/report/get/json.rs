@@ -380,7 +380,10 @@ mod tests {
         check("set", &[], "[]");
         check(
             "zset",
-            &[Item::Scored { member: a, score: f64::INFINITY }, Item::Scored { member: one, score: 2.5 }],
+            &[
+                Item::Scored { member: a, score: f64::INFINITY },
+                Item::Scored { member: one, score: 2.5 },
+            ],
             r#"[{"member":"a","score":"inf"},{"member":"1","score":2.5}]"#,
         );
         check(
@@ -397,7 +400,8 @@ mod tests {
     fn streams_with_all_that_belongs_to_them() {
         let fields = [(Elem::Bytes(b"f"), Elem::Int(1))];
         let info = StreamInfo { length: 1, last_id: ID, groups: 2, ..StreamInfo::default() };
-        let group = |name| Item::Group(Group { name, last_id: ID, entries_read: Some(1), pending: 1 });
+        let group =
+            |name| Item::Group(Group { name, last_id: ID, entries_read: Some(1), pending: 1 });
         let consumer = |name| Item::Consumer { name, seen_at_ms: 9, active_at_ms: Some(-1) };
         check(
             "stream",

@@ -351,10 +351,16 @@ fn commands(out: &mut dyn Write, log: &LogReport, style: Style) -> io::Result<()
         line("databases", format!("{}{more}", databases.join(", ")))?;
     }
     if let Some(biggest) = &log.biggest {
-        let of = biggest.key.as_ref().map_or_else(String::new, |k| format!(" {}", key(k, KEY_WIDTH)));
+        let of =
+            biggest.key.as_ref().map_or_else(String::new, |k| format!(" {}", key(k, KEY_WIDTH)));
         line(
             "biggest",
-            format!("{}{of}, {} at offset {}", plain(&biggest.name), size(biggest.size_bytes), biggest.offset),
+            format!(
+                "{}{of}, {} at offset {}",
+                plain(&biggest.name),
+                size(biggest.size_bytes),
+                biggest.offset
+            ),
         )?;
     }
     match (log.first_at_ms, log.last_at_ms) {
