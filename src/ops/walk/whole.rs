@@ -2,11 +2,10 @@
 
 use std::collections::BTreeMap;
 use std::ops::Range;
-use std::sync::mpsc;
 
 use crossbeam_channel as channel;
 
-use super::checksum::{Checksum, follow};
+use super::checksum::{Ahead, Checksum};
 use super::{Observer, Tally, WalkOptions, Walked};
 use crate::bytes::crc64;
 use crate::error::{Doing, FormatError, Result, unwrap_bad};
@@ -74,9 +73,9 @@ pub(super) fn walk<T: Tally>(
         return Ok(walked(&walker, options.checksum.then_some(crc)));
     }
 
+    let ahead = Ahead::new();
     std::thread::scope(|scope| {
-        let (walked_tx, walked_rx) = mpsc::channel();
-        let crc = options.checksum.then(|| scope.spawn(move || follow(bytes, &walked_rx)));
+        let crc = options.checksum.then(|| scope.spawn(|| ahead.run(bytes)));
         let (jobs_tx, jobs_rx) = channel::bounded::<Job>(options.threads * AHEAD);
         let (tallies_tx, tallies_rx) = channel::unbounded();
         if options.tally {
@@ -113,15 +112,16 @@ pub(super) fn walk<T: Tally>(
                 }
                 sent += 1;
             }
-            // The follower is gone only when it was not asked for.
-            let _ = walked_tx.send(walker.covered);
             observer.progress(start + walker.at as u64);
         }
-        drop((jobs_tx, walked_tx));
+        ahead.ends_at(walker.covered);
+        drop(jobs_tx);
         for (number, tally) in &tallies_rx {
             merger.take(number, tally?)?;
         }
-        let crc = crc.and_then(|thread| thread.join().ok());
+        let crc = crc
+            .and_then(|thread| thread.join().ok())
+            .and_then(|()| ahead.up_to(bytes, walker.covered));
         Ok(walked(&walker, crc))
     })
 }
