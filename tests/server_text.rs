@@ -190,13 +190,21 @@ fn a_score_is_what_the_server_takes_for_one() {
         "\u{a0}1",
     ];
     let mut differ = Vec::new();
-    // Redis 2.8 took an empty text for zero.
-    for kind in servers().into_iter().filter(|kind| kind.version.at_least(3, 0)) {
+    for kind in servers() {
         let server = Server::start(&kind, &[]);
         // Valkey 9.1 refuses hexadecimals.
         let hex = !(kind.version.flavour == Flavour::Valkey && kind.version.at_least(9, 1));
         let rules = DoubleRules { hex, saturate: false };
-        for sample in texts {
+        // The servers' own flaws: up to 3.2 an empty text was zero and a NUL ended one; 8.10 reads
+        // with another routine, which does not always see that a number is out of range.
+        let flaws: &[&str] = match (kind.version.flavour, kind.version.major) {
+            (_, ..5) => &["", "1\0"],
+            (Flavour::Redis, 8..) if kind.version.at_least(8, 10) => {
+                &["2e-324", "2.4703282292062327e-324", "1.7976931348623159e308"]
+            }
+            _ => &[],
+        };
+        for sample in texts.into_iter().filter(|sample| !flaws.contains(sample)) {
             let ours = parse_double_by(sample.as_bytes(), rules).filter(|value| !value.is_nan());
             let taken = server.cmd(&["ZADD", "z", sample, "m"]);
             let theirs = match taken {

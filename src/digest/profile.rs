@@ -12,6 +12,8 @@ pub struct Profile {
     server: Server,
     /// Major and minor version.
     version: (u16, u16),
+    /// As the server that wrote the file answered, not as one answers that loaded it.
+    as_written: bool,
 }
 
 /// The families of servers whose digests are known.
@@ -39,11 +41,27 @@ const KNOWN: [Known; 3] = [
 /// The first Redis that prints scores by Grisu2.
 const FIRST_GRISU2: (u16, u16) = (7, 2);
 
+/// The first Redis that packs small sorted sets into listpacks.
+const FIRST_LISTPACK: (u16, u16) = (7, 0);
+
 impl Profile {
     /// The newest Redis whose rules are known.
-    pub const NEWEST_REDIS: Profile = Profile { server: Server::Redis, version: (8, 10) };
+    pub const NEWEST_REDIS: Profile = Profile::new(Server::Redis, (8, 10));
     /// The newest Valkey whose rules are known.
-    pub const NEWEST_VALKEY: Profile = Profile { server: Server::Valkey, version: (9, 2) };
+    pub const NEWEST_VALKEY: Profile = Profile::new(Server::Valkey, (9, 2));
+
+    const fn new(server: Server, version: (u16, u16)) -> Self {
+        Profile { server, version, as_written: false }
+    }
+
+    /// The answer of a server that has not loaded the file, but written it.
+    ///
+    /// It differs in one place: the score −0 of a small sorted set that was stored as a large one
+    /// loses its sign in the load, see [`Profile::packs_minus_zero`].
+    #[must_use]
+    pub fn as_written(self) -> Self {
+        Profile { as_written: true, ..self }
+    }
 
     /// How the server spells scores.
     pub fn score_text(&self) -> ScoreText {
@@ -57,6 +75,13 @@ impl Profile {
     /// Whether a field's own expiry shows in the digest: in Redis yes, in Valkey 9.1.2 no.
     pub fn marks_expiring_fields(&self) -> bool {
         self.server != Server::Valkey
+    }
+
+    /// Whether the score −0 becomes 0 in a sorted set that a load with the default limits packs
+    /// into a listpack, where it is stored as an integer: since Redis 7.0. The ziplists of older
+    /// servers held it as text.
+    pub fn packs_minus_zero(&self) -> bool {
+        !self.as_written && (self.server != Server::Redis || self.version >= FIRST_LISTPACK)
     }
 
     /// Whether a primary drops expired fields while it loads a snapshot: Valkey does, Redis keeps
@@ -93,7 +118,7 @@ impl FromStr for Profile {
         };
         let server = known.server;
         let Some(version) = version else {
-            return Ok(Profile { server, version: known.newest });
+            return Ok(Profile::new(server, known.newest));
         };
         let Some((major, minor)) = numbers(version) else {
             return Err(refuse(text, "a version is two or three numbers, as in 7.0 or 7.0.15"));
@@ -107,7 +132,7 @@ impl FromStr for Profile {
             None => (major, if major == known.oldest.0 { known.oldest.1 } else { 0 }),
         };
         if (known.oldest..=known.newest).contains(&version) {
-            Ok(Profile { server, version })
+            Ok(Profile::new(server, version))
         } else {
             Err(refuse(text, "the rules of that version are not known"))
         }

@@ -25,8 +25,13 @@ use super::sum::Sum;
 use super::vector_set::VectorSet;
 use crate::bytes::number::ScoreText;
 use crate::error::{Error, Result};
-use crate::rdb::{Entry, ModuleId, Scratch};
+use crate::rdb::{Entry, ModuleId, Scratch, ValueType};
 use crate::value::{Elem, Item, Kind, ModuleItem};
+
+/// The default of `zset-max-listpack-entries`.
+const PACKED_MEMBERS: u64 = 128;
+/// The default of `zset-max-listpack-value`.
+const PACKED_MEMBER_BYTES: u64 = 64;
 
 /// Hashes of what is fixed.
 struct Marks {
@@ -95,6 +100,7 @@ pub fn value_digest(
 pub(super) struct Rules {
     score_text: ScoreText,
     field_marks: bool,
+    packs_minus_zero: bool,
     /// Fields that expire before this time are left out.
     fields_from_ms: Option<u64>,
 }
@@ -108,6 +114,7 @@ impl Rules {
         Rules {
             score_text: profile.score_text(),
             field_marks: profile.marks_expiring_fields(),
+            packs_minus_zero: profile.packs_minus_zero(),
             fields_from_ms,
         }
     }
@@ -137,13 +144,24 @@ pub(super) fn digest(
         let (sum, exists) = array(sum, entry, holes, scratch)?;
         (sum, exists, true)
     } else {
-        let mut value = Value { sum, elements: 0, rules, marks, module: Module::Unknown };
+        let mut value = Value {
+            sum,
+            elements: 0,
+            rules,
+            marks,
+            longest: 0,
+            unsigned: Sum::default(),
+            module: Module::Unknown,
+        };
         entry.visit(scratch, |item| {
             value.item(item);
             ControlFlow::Continue(())
         })?;
         // Streams may be empty; modules are not ours to judge.
         let exists = value.elements > 0 || matches!(kind, Kind::Stream | Kind::Module);
+        if matches!(entry.value_type, ValueType::SortedSet | ValueType::SortedSet2) {
+            value.pack();
+        }
         let covered = value.end(kind);
         (value.sum, exists, covered)
     };
@@ -167,6 +185,10 @@ struct Value<'r> {
     elements: u64,
     rules: &'r Rules,
     marks: &'r Marks,
+    /// The longest member of a sorted set.
+    longest: u64,
+    /// What changes in the sum if every −0 loses its sign.
+    unsigned: Sum,
     module: Module,
 }
 
@@ -189,9 +211,20 @@ impl Value<'_> {
             }
             Item::Scored { member, score } => {
                 self.elements += 1;
-                let mut pair = hash(member).hashed();
-                pair.mix(&self.rules.score_text.digest(score));
-                self.sum.xor_sum(pair.hashed());
+                self.longest = self.longest.max(member.len());
+                let member = hash(member).hashed();
+                let pair = |score| {
+                    let mut pair = member;
+                    pair.mix(&self.rules.score_text.digest(score));
+                    pair.hashed()
+                };
+                let signed = pair(score);
+                if score == 0.0 && score.is_sign_negative() {
+                    let zero = pair(0.0);
+                    self.unsigned.xor_sum(signed);
+                    self.unsigned.xor_sum(zero);
+                }
+                self.sum.xor_sum(signed);
             }
             Item::Field { field, value, expires_at_ms } => {
                 let gone = |from| expires_at_ms.is_some_and(|ms| ms < from);
@@ -229,6 +262,14 @@ impl Value<'_> {
             }
             // The rest of a stream is not part of the server's digest.
             _ => {}
+        }
+    }
+
+    /// Does to a sorted set what a loader does that finds it small enough for a listpack.
+    fn pack(&mut self) {
+        let small = self.elements <= PACKED_MEMBERS && self.longest <= PACKED_MEMBER_BYTES;
+        if small && self.rules.packs_minus_zero {
+            self.sum.xor_sum(self.unsigned);
         }
     }
 

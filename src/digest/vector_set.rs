@@ -55,6 +55,11 @@ impl VectorSet {
         self.next = self.step(part).unwrap_or(Next::Lost);
     }
 
+    /// Whether the next part begins an element.
+    pub(super) fn at_element(&self) -> bool {
+        matches!(self.next, Next::Name)
+    }
+
     /// The digest that the module would have given, if all parts were in their places.
     pub(super) fn finish(self) -> Option<Sum> {
         matches!(self.next, Next::Name).then_some(self.sum)

@@ -96,6 +96,12 @@ impl Bag {
         self.merge(&Bag { count: 1, sum });
     }
 
+    pub(super) fn add_some(&mut self, message: Option<Message>) {
+        if let Some(message) = message {
+            self.add(message);
+        }
+    }
+
     pub(super) fn merge(&mut self, other: &Bag) {
         self.count += other.count;
         let mut carry = false;

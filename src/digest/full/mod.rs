@@ -27,6 +27,7 @@
 //! hash       bag{ bytes(field)  bytes(value)  opt(u64 expiry ms) }
 //! array      { 1 u64 index  bytes }  0  opt(u64 insert index)         by ascending index
 //! module     parts, the first of them 6 and the module's id
+//!            of a vector set only those before its elements, then bag{ { part } of an element }
 //! stream     { 1 id  u64 pairs  { bytes(field)  bytes(value) } }  0   live entries
 //!            u64 length  id last  id first  id max-deleted  u64 entries-added
 //!            bag{group}  u64 duration  u64 max  u64 added  u64 duplicates  bag{producer}
@@ -48,6 +49,7 @@ use std::fmt;
 use std::ops::ControlFlow;
 
 use self::message::{Bag, Message};
+use self::module::Module;
 use self::stream::{Stream, elem};
 use super::array;
 use super::hex::Hex;
@@ -84,6 +86,7 @@ fn contents(
     let mut bag = Bag::default();
     let mut elements = 0_u64;
     let mut stream = Stream::default();
+    let mut module = Module::default();
     entry.visit(scratch, |item| {
         match item {
             Item::Text(text) => elem(message, text),
@@ -110,7 +113,7 @@ fn contents(
                 one.opt_u64(expires_at_ms);
                 bag.add(one);
             }
-            Item::Module(part) => module::part(message, part),
+            Item::Module(part) => module.item(message, part),
             item => stream.item(message, item),
         }
         ControlFlow::Continue(())
@@ -123,7 +126,7 @@ fn contents(
             elements > 0
         }
         Kind::Module => {
-            message.u8(0);
+            module.end(message);
             true
         }
         Kind::Stream => {

@@ -4,10 +4,46 @@
 use nom::Parser;
 use nom::number::complete::{le_f32, le_f64, le_u32};
 
+use super::super::vector_set::VectorSet;
 use super::message::{Bag, Message};
 use crate::error::{Fault, Parsed, bad, unwrap_bad};
-use crate::rdb::{Text, length};
+use crate::rdb::{ModuleId, Text, length};
 use crate::value::ModuleItem;
+
+/// A module's value on its way. The elements of a vector set are a bag, because a server turns
+/// their order around in each load and save; the parts of all other values keep theirs.
+#[derive(Default)]
+pub(super) struct Module {
+    set: Option<VectorSet>,
+    element: Option<Message>,
+    elements: Bag,
+}
+
+impl Module {
+    /// Takes the next part; what belongs to no element goes into the value's own message.
+    pub(super) fn item(&mut self, value: &mut Message, item: ModuleItem<'_>) {
+        if let ModuleItem::Id(id) = item
+            && ModuleId(id).name() == "vectorset"
+        {
+            self.set = Some(VectorSet::default());
+        } else if let Some(set) = &mut self.set {
+            if set.at_element() {
+                self.elements.add_some(self.element.replace(Message::new()));
+            }
+            set.part(item);
+        }
+        part(self.element.as_mut().unwrap_or(value), item);
+    }
+
+    /// Ends the value's message.
+    pub(super) fn end(mut self, value: &mut Message) {
+        value.u8(0);
+        if self.set.is_some() {
+            self.elements.add_some(self.element.take());
+            value.bag(&self.elements);
+        }
+    }
+}
 
 /// One part.
 pub(super) fn part(message: &mut Message, part: ModuleItem<'_>) {
