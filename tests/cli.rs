@@ -50,6 +50,7 @@ fn get_screens() {
         &["get", "redis-8.10.2-stream-nack-idmp.rdb", "x", "p", "--format=json"],
     );
     golden("get-array", &["get", "redis-8.10.2-array.rdb", "a", "ins", NOW]);
+    golden("get-array-json", &["get", "redis-8.10.2-array.rdb", "a", "ins", "--format=json"]);
     golden("get-module", &["get", "redis-8.10.2-modules.rdb", "mod:t", NOW]);
     golden("get-field-expiry", &["get", "valkey-9.1.2-hash-field-ttl.rdb", "h", NOW]);
     golden(

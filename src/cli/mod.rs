@@ -33,7 +33,7 @@ struct Cli {
 enum Verb {
     Check(check::CheckArgs),
     Inspect(inspect::InspectArgs),
-    Keys(keys::KeysArgs),
+    Keys(Box<keys::KeysArgs>),
     Get(get::GetArgs),
     Digest(digest::DigestArgs),
 }

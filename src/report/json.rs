@@ -38,7 +38,6 @@ pub fn bytes<S: Serializer>(bytes: &[u8], serializer: S) -> Result<S::Ok, S::Err
 }
 
 /// For `serialize_with`: a field of bytes that may be missing.
-#[expect(clippy::ref_option, reason = "the form that serde asks for")]
 pub fn optional_bytes<S: Serializer>(
     bytes: &Option<Vec<u8>>,
     serializer: S,

@@ -128,7 +128,11 @@ pub fn span(ms: u64) -> String {
             break;
         }
     }
-    if parts.is_empty() { format!("{ms}ms") } else { parts.join(" ") }
+    match ms {
+        0 => "0s".to_owned(),
+        1..1000 => format!("{ms}ms"),
+        _ => parts.join(" "),
+    }
 }
 
 /// When something expires, as seen from `now_ms`: `in 3d 4h`, `2h ago`.
@@ -177,7 +181,8 @@ mod tests {
     fn times_are_readable() {
         assert_eq!(instant(1_700_000_000_000), "2023-11-14 22:13:20 UTC");
         assert_eq!(instant(i64::MAX), "9223372036854775807 ms");
-        assert_eq!(span(0), "0ms");
+        assert_eq!(span(0), "0s");
+        assert_eq!(span(7), "7ms");
         assert_eq!(span(90_061_000), "1d 1h");
         assert_eq!(span(86_400_000), "1d");
         assert_eq!(span(86_401_000), "1d");

@@ -94,7 +94,9 @@ impl Human {
                     Cell::Double(n) => line(out, format_args!("{}", double(n))),
                 }
             }
-            Item::ArrayInsertIndex(index) => line(out, format_args!("inserts go on at {index}")),
+            Item::ArrayInsertIndex(index) => {
+                line(out, format_args!("inserts go on behind index {index}"))
+            }
             Item::Module(item) => self.module(out, *item),
             stream => self.stream(out, stream),
         }

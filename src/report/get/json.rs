@@ -4,7 +4,7 @@
 //! string  bytes                                   list, set  [bytes, …]
 //! zset    [{"member": bytes, "score": number}]    hash       [{"field": bytes, "value": bytes}]
 //! stream  {"entries": [{"id": "1-0", "fields": [[bytes, bytes], …]}], "length": …, "groups": […]}
-//! array   {"cells": [{"index": n, "value": …}], "insert_index": n}
+//! array   {"insert_index": n, "cells": [{"index": n, "value": …}]}
 //! module  {"module": "ReJSON-RL", "version": 3, "items": [{"unsigned": 1}, {"string": bytes}]}
 //! ```
 //!
@@ -23,6 +23,8 @@ pub(super) struct Json {
     open: Vec<Level>,
     /// Whether something stands in the innermost one already.
     comma: bool,
+    /// Whether the cells of an array have been begun: what it says of itself may come before them.
+    cells: bool,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -90,7 +92,7 @@ impl Json {
             }
             "array" => {
                 self.object(out, Level::Array);
-                self.list(out, "cells", Level::Cells);
+                self.cells = false;
             }
             "module" => self.object(out, Level::Module),
             _ => {
@@ -102,6 +104,9 @@ impl Json {
     }
 
     pub(super) fn end(&mut self, out: &mut Vec<u8>) {
+        if self.open.contains(&Level::Array) {
+            self.begin_cells(out);
+        }
         while let Some(level) = self.open.pop() {
             out.push(level.closing());
         }
@@ -135,6 +140,7 @@ impl Json {
                 out.push(b'}');
             }
             Item::Cell { index, cell } => {
+                self.begin_cells(out);
                 self.separate(out);
                 out.extend_from_slice(format!("{{\"index\":{index},\"value\":").as_bytes());
                 match *cell {
@@ -150,6 +156,13 @@ impl Json {
             }
             Item::Module(item) => self.module(out, item),
             stream => self.stream(out, stream),
+        }
+    }
+
+    fn begin_cells(&mut self, out: &mut Vec<u8>) {
+        if !self.cells {
+            self.cells = true;
+            self.list(out, "cells", Level::Cells);
         }
     }
 
@@ -438,12 +451,18 @@ mod tests {
         check(
             "array",
             &[
+                Item::ArrayInsertIndex(9),
                 Item::Cell { index: u64::MAX - 1, cell: Cell::Int(-7) },
                 Item::Cell { index: 9, cell: Cell::Bytes(b"x") },
-                Item::ArrayInsertIndex(9),
             ],
             r#"{"cells":[{"index":18446744073709551614,"value":-7},{"index":9,"value":"x"}],
                "insert_index":9}"#,
+        );
+        check("array", &[Item::ArrayInsertIndex(9)], r#"{"cells":[],"insert_index":9}"#);
+        check(
+            "array",
+            &[Item::Cell { index: 0, cell: Cell::Double(0.5) }, Item::ArrayInsertIndex(1)],
+            r#"{"cells":[{"index":0,"value":0.5}],"insert_index":1}"#,
         );
         check(
             "module",
