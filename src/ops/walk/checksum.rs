@@ -1,7 +1,7 @@
 //! The checksum of a snapshot.
 
 use std::sync::atomic::{AtomicUsize, Ordering};
-use std::sync::{Mutex, PoisonError};
+use std::time::Duration;
 
 use crate::bytes::crc64;
 
@@ -38,47 +38,82 @@ impl Checksum {
     }
 }
 
-/// States are kept at multiples of this.
-const BLOCK: usize = 1 << 20;
+/// States are kept at multiples of this, and a step is that long: it fits the nearest cache.
+const BLOCK: usize = 256 << 10;
+/// How far the checksum may run ahead of the walker: what the caches still hold when it comes.
+const LEAD: usize = 4 << 20;
 
-/// The checksum over bytes whose end is not known yet: it runs ahead of the walker, which finds
-/// the pages that it needs already mapped and in the cache.
+/// The checksum over bytes whose end is not known yet.
+///
+/// It runs a little ahead of the walker, and so brings the bytes into the cache one after the
+/// other, at the speed of memory; the walker, which jumps, would wait for each of its jumps.
+#[derive(Default)]
 pub(super) struct Ahead {
-    /// The walker's word on where the end is.
-    end: AtomicUsize,
+    crc: u64,
+    done: usize,
     /// The state before each block.
-    states: Mutex<Vec<u64>>,
+    states: Vec<u64>,
 }
 
 impl Ahead {
-    pub(super) fn new() -> Self {
-        Ahead { end: AtomicUsize::new(usize::MAX), states: Mutex::new(Vec::new()) }
+    /// Computes block after block until those that hold the first `upto` bytes are done.
+    pub(super) fn advance(&mut self, bytes: &[u8], upto: usize) {
+        while self.done < upto.min(bytes.len()) {
+            self.states.push(self.crc);
+            let end = (self.done + BLOCK).min(bytes.len());
+            self.crc = crc64::update(self.crc, bytes.get(self.done..end).unwrap_or_default());
+            self.done = end;
+        }
     }
 
-    /// Computes block after block, to the end of the bytes or the one that was told meanwhile.
-    pub(super) fn run(&self, bytes: &[u8]) {
-        let mut states = Vec::with_capacity(bytes.len() / BLOCK + 1);
-        let mut crc = 0;
-        for (number, block) in bytes.chunks(BLOCK).enumerate() {
-            if number * BLOCK > self.end.load(Ordering::Relaxed) {
+    /// Runs ahead of a walker on another thread until that has finished.
+    pub(super) fn follow(mut self, bytes: &[u8], walker: &Position) -> Ahead {
+        while self.done < bytes.len() {
+            let (at, finished) = walker.get();
+            if finished {
+                self.advance(bytes, at);
                 break;
             }
-            states.push(crc);
-            crc = crc64::update(crc, block);
+            if self.done < at.saturating_add(LEAD) {
+                self.advance(bytes, self.done + BLOCK);
+            } else {
+                std::thread::sleep(PAUSE);
+            }
         }
-        *self.states.lock().unwrap_or_else(PoisonError::into_inner) = states;
+        self
     }
 
-    /// Tells where the end is.
-    pub(super) fn ends_at(&self, end: usize) {
-        self.end.store(end, Ordering::Relaxed);
+    /// The checksum of the first `end` bytes.
+    pub(super) fn up_to(mut self, bytes: &[u8], end: usize) -> Option<u64> {
+        self.advance(bytes, end);
+        if end == self.done {
+            return Some(self.crc);
+        }
+        let block = end / BLOCK;
+        Some(crc64::update(*self.states.get(block)?, bytes.get(block * BLOCK..end)?))
+    }
+}
+
+/// How long the checksum waits for the walker to catch up.
+const PAUSE: Duration = Duration::from_micros(50);
+
+/// Where a walker is, for others to see.
+#[derive(Default)]
+pub(super) struct Position(AtomicUsize);
+
+impl Position {
+    const FINISHED: usize = 1 << (usize::BITS - 1);
+
+    pub(super) fn reach(&self, at: usize) {
+        self.0.store(at, Ordering::Relaxed);
     }
 
-    /// The checksum up to `end`, once [`run`](Self::run) has returned.
-    pub(super) fn up_to(&self, bytes: &[u8], end: usize) -> Option<u64> {
-        let states = self.states.lock().unwrap_or_else(PoisonError::into_inner);
-        // An end right behind the last block has no state of its own.
-        let block = (end / BLOCK).min(states.len().checked_sub(1)?);
-        Some(crc64::update(*states.get(block)?, bytes.get(block * BLOCK..end)?))
+    pub(super) fn finish(&self, at: usize) {
+        self.0.store(at | Self::FINISHED, Ordering::Relaxed);
+    }
+
+    fn get(&self) -> (usize, bool) {
+        let value = self.0.load(Ordering::Relaxed);
+        (value & !Self::FINISHED, value & Self::FINISHED != 0)
     }
 }

@@ -5,7 +5,7 @@ use std::ops::Range;
 
 use crossbeam_channel as channel;
 
-use super::checksum::{Ahead, Checksum};
+use super::checksum::{Ahead, Checksum, Position};
 use super::{Observer, Tally, WalkOptions, Walked};
 use crate::bytes::crc64;
 use crate::error::{Doing, FormatError, Result, unwrap_bad};
@@ -57,25 +57,29 @@ pub(super) fn walk<T: Tally>(
 
     if options.threads <= 1 {
         let mut room = T::Room::default();
-        let (mut crc, mut done) = (0, 0);
-        while let Some(job) = walker.batch() {
+        let mut ahead = Ahead::default();
+        loop {
+            if options.checksum {
+                ahead.advance(bytes, walker.at + BATCH_BYTES);
+            }
+            let Some(job) = walker.batch() else { break };
             if options.tally {
                 let mut tally = fresh();
                 read(&job, bytes, start, &mut tally, &mut room)?;
                 root.merge(tally)?;
             }
-            if options.checksum {
-                crc = crc64::update(crc, bytes.get(done..walker.covered).unwrap_or_default());
-                done = walker.covered;
-            }
             observer.progress(start + walker.at as u64);
         }
-        return Ok(walked(&walker, options.checksum.then_some(crc)));
+        let crc = if options.checksum { ahead.up_to(bytes, walker.covered) } else { None };
+        return Ok(walked(&walker, crc));
     }
 
-    let ahead = Ahead::new();
+    let position = Position::default();
     std::thread::scope(|scope| {
-        let crc = options.checksum.then(|| scope.spawn(|| ahead.run(bytes)));
+        // However this ends, the checksum's thread must not wait for a walker that is gone.
+        let _finish = FinishOnDrop(&position);
+        let ahead =
+            options.checksum.then(|| scope.spawn(|| Ahead::default().follow(bytes, &position)));
         let (jobs_tx, jobs_rx) = channel::bounded::<Job>(options.threads * AHEAD);
         let (tallies_tx, tallies_rx) = channel::unbounded();
         if options.tally {
@@ -112,16 +116,17 @@ pub(super) fn walk<T: Tally>(
                 }
                 sent += 1;
             }
+            position.reach(walker.at);
             observer.progress(start + walker.at as u64);
         }
-        ahead.ends_at(walker.covered);
+        position.finish(walker.covered);
         drop(jobs_tx);
         for (number, tally) in &tallies_rx {
             merger.take(number, tally?)?;
         }
-        let crc = crc
+        let crc = ahead
             .and_then(|thread| thread.join().ok())
-            .and_then(|()| ahead.up_to(bytes, walker.covered));
+            .and_then(|ahead| ahead.up_to(bytes, walker.covered));
         Ok(walked(&walker, crc))
     })
 }
@@ -140,6 +145,14 @@ pub(super) fn parse_header(bytes: &[u8], start: u64) -> Result<Header> {
             })
             .into())
         }
+    }
+}
+
+struct FinishOnDrop<'p>(&'p Position);
+
+impl Drop for FinishOnDrop<'_> {
+    fn drop(&mut self) {
+        self.0.finish(0);
     }
 }
 
