@@ -34,8 +34,11 @@ fn errors(report: &SourceReport) -> Vec<&Finding> {
     all.filter(|finding| finding.severity == Severity::Error).collect()
 }
 
+/// Keys and expiries by database, keys by type, function libraries.
+type Counts = (BTreeMap<String, (u64, u64)>, BTreeMap<String, u64>, u64);
+
 /// What the file holds by our own reading, in the words of the scan.
-fn count(bytes: &[u8]) -> (BTreeMap<String, (u64, u64)>, BTreeMap<String, u64>, u64) {
+fn count(bytes: &[u8]) -> Counts {
     let (mut dbs, mut types, mut functions) = (BTreeMap::new(), BTreeMap::new(), 0);
     for record in Snapshot::new(bytes).unwrap().records() {
         match record.unwrap() {

@@ -4,7 +4,7 @@ use super::snapshot::{self, Ended};
 use super::walk::{Observer, Tally, WalkOptions};
 use crate::digest::{Accumulator, Options, Profile, full, value_digest};
 use crate::error::Result;
-use crate::rdb::{Record, Scratch};
+use crate::rdb::{Entry, Record, Scratch};
 use crate::source::{OpenOptions, Source};
 
 /// What is computed, and how.
@@ -114,11 +114,8 @@ struct Server(Accumulator);
 impl Tally for Server {
     type Room = Scratch;
 
-    fn record(&mut self, record: &Record<'_>, _: u64, room: &mut Scratch) -> Result<()> {
-        match record {
-            Record::Entry(entry) => self.0.add(entry, room),
-            _ => Ok(()),
-        }
+    fn entry(&mut self, entry: &Entry<'_>, room: &mut Scratch) -> Result<()> {
+        self.0.add(entry, room)
     }
 
     fn merge(&mut self, later: Self) -> Result<()> {
@@ -131,6 +128,10 @@ struct Full(full::Accumulator);
 
 impl Tally for Full {
     type Room = Scratch;
+
+    fn entry(&mut self, entry: &Entry<'_>, room: &mut Scratch) -> Result<()> {
+        self.0.add(entry, room)
+    }
 
     fn record(&mut self, record: &Record<'_>, offset: u64, room: &mut Scratch) -> Result<()> {
         self.0.add_record(record, offset, room)
@@ -154,8 +155,7 @@ struct PerKey<'a> {
 impl Tally for PerKey<'_> {
     type Room = Scratch;
 
-    fn record(&mut self, record: &Record<'_>, _: u64, room: &mut Scratch) -> Result<()> {
-        let Record::Entry(entry) = record else { return Ok(()) };
+    fn entry(&mut self, entry: &Entry<'_>, room: &mut Scratch) -> Result<()> {
         let expired = |now| entry.expires_at_ms.is_some_and(|ms| ms < now);
         if self.options.drop_expired_at_ms.is_some_and(expired) {
             return Ok(());

@@ -11,7 +11,7 @@ use super::snapshot::{self, Ended, Stopped};
 use super::walk::{Observer, Tally, WalkOptions};
 use crate::bytes::quoted;
 use crate::error::{Error, Result};
-use crate::rdb::{Entry, Record, Scratch, Text};
+use crate::rdb::{Entry, Scratch, Text};
 use crate::report::get::{ValueFormat, ValueWriter};
 use crate::report::json::failed;
 use crate::source::{OpenOptions, Source};
@@ -124,8 +124,7 @@ impl Getter<'_, '_> {
 impl Tally for Getter<'_, '_> {
     type Room = Scratch;
 
-    fn record(&mut self, record: &Record<'_>, _offset: u64, room: &mut Scratch) -> Result<()> {
-        let Record::Entry(entry) = record else { return Ok(()) };
+    fn entry(&mut self, entry: &Entry<'_>, room: &mut Scratch) -> Result<()> {
         if self.options.db.is_some_and(|db| db != entry.db) {
             return Ok(());
         }

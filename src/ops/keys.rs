@@ -12,7 +12,7 @@ use super::filter::Filter;
 use super::snapshot::{self, Ended, Stopped};
 use super::walk::{Observer, Tally, WalkOptions};
 use crate::error::Result;
-use crate::rdb::{Entry, Eviction, Record};
+use crate::rdb::{Entry, Eviction};
 use crate::report::json::failed;
 use crate::report::keys::{KeyRow, RowFormat, push_head, push_row};
 use crate::source::{OpenOptions, Source};
@@ -112,8 +112,7 @@ struct Rows<'o, 'w> {
 impl Tally for Rows<'_, '_> {
     type Room = ();
 
-    fn record(&mut self, record: &Record<'_>, _offset: u64, (): &mut ()) -> Result<()> {
-        let Record::Entry(entry) = record else { return Ok(()) };
+    fn entry(&mut self, entry: &Entry<'_>, (): &mut ()) -> Result<()> {
         if !self.options.filter.matches(entry)? {
             return Ok(());
         }
@@ -202,8 +201,7 @@ impl Sorted<'_> {
 impl Tally for Sorted<'_> {
     type Room = ();
 
-    fn record(&mut self, record: &Record<'_>, _offset: u64, (): &mut ()) -> Result<()> {
-        let Record::Entry(entry) = record else { return Ok(()) };
+    fn entry(&mut self, entry: &Entry<'_>, (): &mut ()) -> Result<()> {
         if !self.options.filter.matches(entry)? {
             return Ok(());
         }

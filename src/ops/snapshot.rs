@@ -10,7 +10,7 @@ use super::walk::{Checksum, Observer, Tally, WalkOptions, walk as walk_input};
 use crate::aof;
 use crate::bytes::input::Input;
 use crate::error::{Error, FormatError, Result};
-use crate::rdb::{Dump, Record};
+use crate::rdb::Dump;
 use crate::source::{Form, OpenOptions, Source, open_part};
 
 /// What is to be said of a file after its keys were read.
@@ -128,7 +128,7 @@ fn payload<T: Tally>(bytes: &[u8], fresh: &dyn Fn() -> T, root: &mut T) -> Resul
     let mismatch = (!dump.is_intact()).then_some((dump.checksum, dump.computed));
     let mut ended = Ended { checksum_mismatch: mismatch, ..Ended::default() };
     let mut tally = fresh();
-    let done = tally.record(&Record::Entry(dump.entry), 0, &mut T::Room::default());
+    let done = tally.entry(&dump.entry, &mut T::Room::default());
     match done.and_then(|()| root.merge(tally)) {
         Ok(()) => {}
         Err(error) if is_stop(&error) => ended.stopped = true,

@@ -109,8 +109,11 @@ mod tests {
 
     const HELLO: &[u8] = b"\x00\x05hello\x0a\x00\x63\x72\xdf\x76\x65\x34\x20\x0a";
 
+    /// Type, body, whether the checksum matches, slack.
+    type Seen<'a> = (ValueType, &'a [u8], bool, u64);
+
     #[track_caller]
-    fn check(payload: &[u8], want: Result<(ValueType, &[u8], bool, u64), (u64, Fault)>) {
+    fn check(payload: &[u8], want: Result<Seen<'_>, (u64, Fault)>) {
         let got = Dump::parse(payload).map_err(|error| (error.offset, error.fault));
         let got = got.as_ref().map_err(|error| *error).map(|dump| {
             (dump.entry.value_type, dump.entry.body(), dump.is_intact(), dump.slack_bytes)

@@ -43,20 +43,7 @@ impl Framer {
     }
 
     /// The next record and the input behind it. `offset` is the absolute offset of `input`.
-    #[inline(always)]
     pub fn next<'a>(
-        &mut self,
-        input: &'a [u8],
-        offset: u64,
-    ) -> Result<(Record<'a>, &'a [u8]), Box<FormatError>> {
-        if let Some(entry) = self.plain_string(input, offset) {
-            return Ok(entry);
-        }
-        self.next_of_any_kind(input, offset)
-    }
-
-    #[inline(never)]
-    fn next_of_any_kind<'a>(
         &mut self,
         input: &'a [u8],
         offset: u64,
@@ -69,9 +56,9 @@ impl Framer {
     }
 
     /// The commonest record, a string without prefixes, by the shortest way. Whatever is not
-    /// quite that, or broken, is left to the long way.
+    /// quite that, or broken, is left to [`next`](Self::next).
     #[inline(always)]
-    fn plain_string<'a>(&self, input: &'a [u8], offset: u64) -> Option<(Record<'a>, &'a [u8])> {
+    pub fn plain_string<'a>(&self, input: &'a [u8], offset: u64) -> Option<(Entry<'a>, &'a [u8])> {
         let (&0, at) = input.split_first()? else { return None };
         if self.carried.any() {
             return None;
@@ -91,7 +78,7 @@ impl Framer {
             body: between(body, rest),
             template: None,
         };
-        Some((Record::Entry(entry), rest))
+        Some((entry, rest))
     }
 
     /// Steps over the next record: the same walk, but nothing is built of it. Returns whether it

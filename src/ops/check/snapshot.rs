@@ -7,7 +7,7 @@ use crate::error::{Doing, Error, Fault, FormatError, Result};
 use crate::finding::{Finding, Severity};
 use crate::ops::walk::{Checksum, Observer, Tally, WalkOptions, Walked, walk};
 use crate::rdb::object::{Checker, Problem};
-use crate::rdb::{Header, LZF_STRING, ModuleId, Record, Text, ValueType};
+use crate::rdb::{Entry, Header, LZF_STRING, ModuleId, Record, Text, ValueType};
 use crate::source::Feed;
 
 /// Databases that a server has unless it is told otherwise.
@@ -163,38 +163,38 @@ impl CheckTally {
 impl Tally for CheckTally {
     type Room = Room;
 
-    fn record(&mut self, record: &Record<'_>, offset: u64, room: &mut Room) -> Result<()> {
-        match record {
-            Record::Entry(entry) => {
-                let key = match entry.key.blob(&mut room.key) {
-                    Ok(key) => key,
-                    Err(fault) => {
-                        let error = entry.key_error(fault);
-                        let finding = Finding::of(Severity::Error, &error);
-                        self.findings.add(words::of_broken_frame(finding, &fault));
-                        return Ok(());
-                    }
-                };
-                self.seen.push(Seen::of(entry, key));
-                if self.logs_keys {
-                    self.key_bytes.extend_from_slice(key);
-                    self.key_ends.push(self.key_bytes.len());
-                }
-                // There is nothing inside a string that is not compressed.
-                if entry.value_type == ValueType::String
-                    && entry.body().first() != Some(&LZF_STRING)
-                {
-                    return Ok(());
-                }
-                let findings = &mut self.findings;
-                room.checker.check(entry, &mut |problem: Problem| {
-                    let (severity, server, advice) = words::of_problem(&problem);
-                    let error = entry.error(problem.at, problem.fault);
-                    let mut finding = Finding::of(severity, &error).explained(server, advice);
-                    finding.db = Some(entry.db);
-                    findings.add(finding);
-                })?;
+    fn entry(&mut self, entry: &Entry<'_>, room: &mut Room) -> Result<()> {
+        let key = match entry.key.blob(&mut room.key) {
+            Ok(key) => key,
+            Err(fault) => {
+                let error = entry.key_error(fault);
+                let finding = Finding::of(Severity::Error, &error);
+                self.findings.add(words::of_broken_frame(finding, &fault));
+                return Ok(());
             }
+        };
+        self.seen.push(Seen::of(entry, key));
+        if self.logs_keys {
+            self.key_bytes.extend_from_slice(key);
+            self.key_ends.push(self.key_bytes.len());
+        }
+        // There is nothing inside a string that is not compressed.
+        if entry.value_type == ValueType::String && entry.body().first() != Some(&LZF_STRING) {
+            return Ok(());
+        }
+        let findings = &mut self.findings;
+        room.checker.check(entry, &mut |problem: Problem| {
+            let (severity, server, advice) = words::of_problem(&problem);
+            let error = entry.error(problem.at, problem.fault);
+            let mut finding = Finding::of(severity, &error).explained(server, advice);
+            finding.db = Some(entry.db);
+            findings.add(finding);
+        })?;
+        Ok(())
+    }
+
+    fn record(&mut self, record: &Record<'_>, offset: u64, _: &mut Room) -> Result<()> {
+        match record {
             Record::Aux { name, value } => {
                 self.text(offset, "AUX", name);
                 self.text(offset, "AUX", value);

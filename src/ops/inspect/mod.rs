@@ -12,7 +12,7 @@ use crate::bytes::input::Input as _;
 use crate::error::{Doing, Error, Fault, FormatError, Result};
 use crate::ops::encoding;
 use crate::ops::walk::{Checksum, Observer, Tally as _, WalkOptions, Walked, walk};
-use crate::rdb::{Dump, Family, Record};
+use crate::rdb::{Dump, Family};
 use crate::report::inspect::{
     Amount, ChecksumReport, EncodingReport, ExpiryBucket, InspectReport, ModuleReport,
     SnapshotReport, TypeReport,
@@ -122,7 +122,7 @@ fn dump(feed: &mut Feed, report: &mut InspectReport, options: &InspectOptions) -
     } else {
         Checksum::Mismatch { stored: dump.checksum, computed: dump.computed }
     };
-    tally.record(&Record::Entry(dump.entry), 0, &mut ())?;
+    tally.entry(&dump.entry, &mut ())?;
     let end = feed.buffer().len() as u64;
     let walked = Walked { header: dump.header, checksum, end, keys: 1, others: 0, fault: None };
     report.snapshot = Some(summary(tally, &walked));

@@ -98,7 +98,7 @@ impl<'s> InspectTally<'s> {
     }
 
     #[inline]
-    fn entry(&mut self, entry: &Entry<'_>) -> Result<()> {
+    fn key(&mut self, entry: &Entry<'_>) -> Result<()> {
         let index = encoding::index(entry);
         let size_bytes = entry.size_bytes();
         lzf::text(&entry.key, &mut self.lzf);
@@ -245,9 +245,12 @@ impl Tally for InspectTally<'_> {
     type Room = ();
 
     #[inline]
+    fn entry(&mut self, entry: &Entry<'_>, (): &mut ()) -> Result<()> {
+        self.key(entry)
+    }
+
     fn record(&mut self, record: &Record<'_>, _offset: u64, (): &mut ()) -> Result<()> {
         match record {
-            Record::Entry(entry) => return self.entry(entry),
             Record::Aux { name, value } => self.aux(name, value),
             Record::SlotInfo { .. } => self.slots += 1,
             Record::HashTemplate { .. } => self.hash_templates += 1,
@@ -258,7 +261,8 @@ impl Tally for InspectTally<'_> {
                 self.functions.push(FunctionReport { name, engine, size_bytes: body.len() });
             }
             Record::ModuleAux { id, .. } => self.module(*id).aux_records += 1,
-            Record::SelectDb(_)
+            Record::Entry(_)
+            | Record::SelectDb(_)
             | Record::ResizeDb { .. }
             | Record::SlotImport { .. }
             | Record::End { .. } => {}

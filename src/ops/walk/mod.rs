@@ -11,7 +11,7 @@ mod whole;
 
 use crate::bytes::input::Input;
 use crate::error::{FormatError, Result};
-use crate::rdb::{Header, Record};
+use crate::rdb::{Entry, Header, Record};
 
 pub use checksum::Checksum;
 
@@ -20,8 +20,14 @@ pub trait Tally: Send + Sized {
     /// Room that is reused from batch to batch, one for each thread.
     type Room: Default;
 
-    /// Takes in the record that begins at `offset`; records come in file order within a batch.
-    fn record(&mut self, record: &Record<'_>, offset: u64, room: &mut Self::Room) -> Result<()>;
+    /// Takes in a key; within a batch, keys and other records come in file order.
+    fn entry(&mut self, entry: &Entry<'_>, room: &mut Self::Room) -> Result<()>;
+
+    /// Takes in another record, which begins at `offset`.
+    fn record(&mut self, record: &Record<'_>, offset: u64, room: &mut Self::Room) -> Result<()> {
+        let _ = (record, offset, room);
+        Ok(())
+    }
 
     /// Takes in what was tallied from the records right behind these: in file order, on the
     /// calling thread.

@@ -37,12 +37,22 @@ pub(super) fn walk<T: Tally>(
             match framer.next(rest, input.position() + at as u64) {
                 Ok((record, after)) => {
                     match &record {
-                        Record::Entry(_) => keys += 1,
-                        Record::End { checksum } => end = Some(Ended::Marker(*checksum)),
-                        _ => others += 1,
-                    }
-                    if options.tally {
-                        tally.record(&record, input.position() + at as u64, &mut room)?;
+                        Record::Entry(entry) => {
+                            keys += 1;
+                            if options.tally {
+                                tally.entry(entry, &mut room)?;
+                            }
+                        }
+                        record => {
+                            if let Record::End { checksum } = record {
+                                end = Some(Ended::Marker(*checksum));
+                            } else {
+                                others += 1;
+                            }
+                            if options.tally {
+                                tally.record(record, input.position() + at as u64, &mut room)?;
+                            }
+                        }
                     }
                     at = buffer.len() - after.len();
                 }

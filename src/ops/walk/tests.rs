@@ -9,10 +9,8 @@ struct Spans(Vec<(u64, u64)>);
 impl Tally for Spans {
     type Room = ();
 
-    fn record(&mut self, record: &Record<'_>, _: u64, _: &mut ()) -> Result<()> {
-        if let Record::Entry(entry) = record {
-            self.0.push((entry.offset, entry.size_bytes()));
-        }
+    fn entry(&mut self, entry: &Entry<'_>, (): &mut ()) -> Result<()> {
+        self.0.push((entry.offset, entry.size_bytes()));
         Ok(())
     }
 
