@@ -161,6 +161,8 @@ faults! {
     StreamInteger => "stream-integer", "an integer", "text or a number out of range";
     /// A node whose head or entries do not add up.
     StreamNode { live: u64, deleted: u64 } => "stream-node", "{live} live and {deleted} deleted entries in the node, as its head says", "another number of elements";
+    /// The head of a node that does not end with 0.
+    StreamHeadEnd => "stream-head-end", "0 behind the fields of the node's head", "another number";
     /// A node that ends in the middle of its head or of an entry.
     StreamNodeEnd => "stream-node-end", "a whole head and whole entries in the node", "its end in the middle of one";
     /// The count of elements at the end of an entry is wrong.

@@ -342,3 +342,43 @@ fn what_a_sanitizing_server_refuses_is_found() {
     assert!(refused >= 30, "{refused}");
     assert_eq!(refused, found);
 }
+
+/// Whatever is done to bytes, nothing panics and nothing grows without end.
+#[test]
+fn bent_values_end_in_an_answer() {
+    let Some(folder) = corpus("gen") else { return };
+    let mut payloads = std::collections::BTreeSet::new();
+    for path in fs::read_dir(folder).unwrap().map(|file| file.unwrap().path()) {
+        if path.extension().is_some_and(|ext| ext == "ndjson") {
+            for line in fs::read_to_string(&path).unwrap().lines() {
+                let row: Value = serde_json::from_str(line).unwrap();
+                payloads.insert(unb64(&row["dump_b64"]));
+            }
+        }
+    }
+    let mut scratch = Scratch::default();
+    let mut checker = Checker::default();
+    let (mut read, mut sound) = (0u64, 0u64);
+    let mut try_out = |payload: &[u8]| {
+        let Ok(dump) = Dump::parse(payload) else { return };
+        let _ = dump.entry.shape();
+        let visited = dump.entry.visit(&mut scratch, |_| ControlFlow::Continue(()));
+        let problems = problems(&dump.entry, &mut checker);
+        read += 1;
+        sound += u64::from(problems.is_empty());
+        // What cannot be read is never called sound.
+        assert!(visited.is_ok() || !problems.is_empty(), "{visited:?} {payload:x?}");
+    };
+    for payload in payloads.iter().filter(|payload| payload.len() < 200) {
+        let (value, footer) = payload.split_at(payload.len() - 10);
+        for at in 0..value.len() {
+            try_out(&[&value[..at], footer].concat());
+            for bend in [1, 2, 0x80, 0xff, value[at], value[at] ^ 0xc0] {
+                let mut bent = payload.clone();
+                bent[at] ^= bend;
+                try_out(&bent);
+            }
+        }
+    }
+    assert!(sound > 10_000 && read - sound > 10_000, "{read} {sound}");
+}

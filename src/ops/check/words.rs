@@ -16,13 +16,19 @@ pub(super) fn of_problem(problem: &Problem) -> (Severity, &'static str, &'static
         Stance::FatalSince7 => {
             "Redis 7.0 and newer and Valkey stop loading here; older servers may load it and crash later"
         }
+        Stance::FatalNewest => "Redis 8.10 and Valkey 9.1 stop loading here; older servers load it",
         Stance::FatalSince8_10 => "Redis 8.10 stops loading here; older servers and Valkey load it",
+        Stance::FatalValkey9_1 => "Valkey 9.1 stops loading here; Redis and older servers load it",
         Stance::DeepOnly => {
-            "a load passes over it, and the server may crash later; sanitize-dump-payload yes refuses it"
+            "a load passes over it, and the server may crash later; Valkey 9.1, and any server under sanitize-dump-payload yes, refuses it"
         }
         Stance::Dropped => {
-            let advice = "no data is in it: delete the key at its source";
             let server = "a load drops it without a word; RESTORE refuses it";
+            // A header that lies about what follows hides data.
+            let advice = match problem.fault {
+                Fault::ListpackCount { .. } => rewrite,
+                _ => "no data is in it: delete the key at its source",
+            };
             return (Severity::Error, server, advice);
         }
         Stance::Unnoticed => "no server notices; commands on this key may give wrong answers",
@@ -67,11 +73,17 @@ pub(super) fn of_restore(problem: &Problem) -> &'static str {
         Stance::FatalSince7 => {
             "RESTORE of Redis 7.0 and newer and Valkey answers «Bad data format»"
         }
+        Stance::FatalNewest => {
+            "RESTORE of Redis 8.10 and Valkey 9.1 answers «Bad data format», older servers take it"
+        }
+        Stance::FatalValkey9_1 => {
+            "RESTORE of Valkey 9.1 answers «Bad data format», Redis and older servers take it"
+        }
         Stance::FatalSince8_10 => {
             "RESTORE of Redis 8.10 answers «Bad data format», older servers and Valkey take it"
         }
         Stance::DeepOnly => {
-            "RESTORE takes it unless sanitize-dump-payload is on; the server may crash later"
+            "RESTORE takes it unless sanitize-dump-payload is on (Valkey 9.1 never does); the server may crash later"
         }
         Stance::Unnoticed => "RESTORE takes it; commands on this key may give wrong answers",
     }

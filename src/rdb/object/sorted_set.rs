@@ -28,14 +28,14 @@ pub(super) fn visit(
         ValueType::SortedSet2 => {
             for _ in 0..body.length()? {
                 let member = body.elem(&mut scratch.first)?;
-                out.give(Item::Scored { member, score: double_score(&mut body)? })?;
+                out.give(Item::Scored { member, score: double_score(&mut body)?.value })?;
             }
             Ok(())
         }
         _ => {
             for _ in 0..body.length()? {
                 let member = body.elem(&mut scratch.first)?;
-                out.give(Item::Scored { member, score: text_score(&mut body)? })?;
+                out.give(Item::Scored { member, score: text_score(&mut body)?.value })?;
             }
             Ok(())
         }
@@ -49,6 +49,6 @@ fn packed<'s, P: Packed<'s>>(
 ) -> Result<(), Stop> {
     tuples::<P, 2>(blob, |[member, score], at| {
         let score = elem_score(score).map_err(|fault| Broken { at, fault })?;
-        out.give(Item::Scored { member, score })
+        out.give(Item::Scored { member, score: score.value })
     })
 }

@@ -27,7 +27,7 @@ pub(super) fn check(
     match ty {
         ValueType::Hash => {
             let start = body.clone();
-            let stance = || if fits_listpack(start.clone()) { DeepOnly } else { Fatal };
+            let stance = || duplicate_field(start.clone(), false);
             distinct_strings(
                 body,
                 checker,
@@ -49,14 +49,11 @@ pub(super) fn check(
                     Err(fault) => report.add(at, fault, Fatal),
                 }
             };
-            distinct_strings(
-                body,
-                checker,
-                report,
-                || Fatal,
-                ttl,
-                |body, report| report.next_text(body),
-            )
+            let start = body.clone();
+            let stance = || duplicate_field(start.clone(), true);
+            distinct_strings(body, checker, report, stance, ttl, |body, report| {
+                report.next_text(body)
+            })
         }
         ValueType::HashValkey => {
             let value = |body: &mut Cursor<'_>, report: &mut Report<'_>| {
@@ -94,12 +91,17 @@ pub(super) fn check(
     }
 }
 
-/// Whether a server would make a listpack of a hash that lies there field by field.
+/// What servers make of a field that stands there twice: they do not see it in a hash that they
+/// make a listpack of.
 #[cold]
-fn fits_listpack(mut body: Cursor<'_>) -> bool {
+fn duplicate_field(mut body: Cursor<'_>, has_ttl: bool) -> Stance {
     let fields = body.length().unwrap_or(u64::MAX);
-    fields <= LISTPACK_FIELDS
-        && (0..fields * 2).all(|_| body.text().is_ok_and(|text| text.len() <= LISTPACK_BYTES))
+    let mut text = |with_ttl: bool| {
+        (!with_ttl || body.length().is_ok())
+            && body.text().is_ok_and(|text| text.len() <= LISTPACK_BYTES)
+    };
+    let fits = fields <= LISTPACK_FIELDS && (0..fields).all(|_| text(has_ttl) && text(false));
+    if fits { DeepOnly } else { Fatal }
 }
 
 /// A count and strings that must differ, each with something before and after it. What `stance`

@@ -40,7 +40,8 @@ pub struct Problem {
     pub stance: Stance,
 }
 
-/// What servers make of a problem, with their default limits.
+/// What servers make of a problem, with their default limits. Valkey 9.1 sanitizes whatever it
+/// loads, and whatever its configuration says; other servers do when they are told to.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 #[non_exhaustive]
 pub enum Stance {
@@ -49,13 +50,17 @@ pub enum Stance {
     /// Redis 7.0 and newer and Valkey refuse it always; older servers take it unless they
     /// sanitize.
     FatalSince7,
-    /// Refused by Redis 8.10; what came before loads it without a word.
+    /// Refused by Redis 8.10 and Valkey 9.1; what came before loads it without a word.
+    FatalNewest,
+    /// Refused by Redis 8.10 only, sanitizing or not.
     FatalSince8_10,
+    /// Refused by Valkey 9.1 only; Redis loads it without a word, even where it sanitizes.
+    FatalValkey9_1,
     /// Loads without a word, and may bring the server down later. Refused under
-    /// `sanitize-dump-payload yes`.
+    /// `sanitize-dump-payload yes`, and by Valkey 9.1.
     DeepOnly,
     /// A file loads without this key, or a list without this node, and nobody says so. RESTORE
-    /// refuses such a key.
+    /// refuses such a key. What a header calls empty is dropped even where elements follow.
     Dropped,
     /// No server notices, not even a sanitizing one; answers may be wrong.
     Unnoticed,

@@ -1,7 +1,8 @@
 //! Strict walks over blobs, and the search for repetitions in them.
 
+use super::Stance::{self, Dropped};
 use super::seen::{Seen, hash_elem, same};
-use super::{Halt, Report, Stance};
+use super::{Halt, Report};
 use crate::error::Fault;
 use crate::rdb::object::cursor::Blob;
 use crate::rdb::packed::{Flaw, Listpack, Packed, Walk, Ziplist};
@@ -22,7 +23,7 @@ impl Judged for Listpack<'_> {
 
 // Read into a listpack on load, since 7.0.
 impl Judged for Ziplist<'_> {
-    const HEADER: Stance = Stance::FatalSince7;
+    const HEADER: Stance = Stance::Fatal;
     const INSIDE: Stance = Stance::FatalSince7;
 }
 
@@ -55,6 +56,9 @@ pub(super) fn tuples<'s, P: Packed<'s> + Judged, const N: usize>(
     report: &mut Report<'_>,
     mut each: impl FnMut(&mut Report<'_>, Tuple<'s, N>) -> Result<(), Halt>,
 ) -> Result<Option<u64>, Halt> {
+    // A load takes the header's word for it that nothing is there, and does not look.
+    let looks_empty = pack.claimed().is_some_and(|claimed| claimed < N as u64);
+    let inside = if looks_empty && P::INSIDE == Stance::DeepOnly { Dropped } else { P::INSIDE };
     let mut walk = pack.strict();
     let mut number = 0u64;
     let count = 'walk: loop {
@@ -64,14 +68,14 @@ pub(super) fn tuples<'s, P: Packed<'s> + Judged, const N: usize>(
             match walk.next() {
                 Some(Ok(elem)) => *slot = elem,
                 Some(Err(flaw)) => {
-                    report.flaw(blob, flaw, P::INSIDE)?;
+                    report.flaw(blob, flaw, inside)?;
                     break 'walk None;
                 }
                 None => {
                     let count = number * N as u64 + place as u64;
                     if place != 0 {
                         let fault = Fault::TupleCount { count, of: N as u64 };
-                        report.flaw(blob, Flaw { at: offset, fault }, P::INSIDE)?;
+                        report.flaw(blob, Flaw { at: offset, fault }, inside)?;
                     }
                     break 'walk Some(count);
                 }
@@ -81,7 +85,7 @@ pub(super) fn tuples<'s, P: Packed<'s> + Judged, const N: usize>(
         number += 1;
     };
     for flaw in walk.flaws() {
-        report.flaw(blob, flaw, P::INSIDE)?;
+        report.flaw(blob, flaw, inside)?;
     }
     Ok(count)
 }

@@ -11,7 +11,7 @@ use super::{Checker, Halt, Report, Stance, blob};
 use crate::error::Fault;
 use crate::rdb::ValueType;
 use crate::rdb::object::cursor::{Blob, Cursor};
-use crate::rdb::object::score::{double_score, elem_score, text_score};
+use crate::rdb::object::score::{Score, double_score, elem_score, text_score};
 use crate::rdb::object::{Broken, cursor};
 use crate::rdb::packed::{Flaw, Listpack, Packed, Ziplist};
 use crate::value::Elem;
@@ -38,7 +38,7 @@ pub(super) fn check(
             report,
             fatal,
             |_, _| Ok(()),
-            |body, report| score(double_score(body), report),
+            |body, report| score(body.at(), double_score(body), report),
         ),
         _ => distinct_strings(
             body,
@@ -46,16 +46,17 @@ pub(super) fn check(
             report,
             fatal,
             |_, _| Ok(()),
-            |body, report| score(text_score(body), report),
+            |body, report| score(body.at(), text_score(body), report),
         ),
     }
 }
 
 /// A score that is none is reported, and the check goes on behind it.
 #[inline]
-fn score(score: Result<f64, Broken>, report: &mut Report<'_>) -> Result<(), Halt> {
+fn score(at: u64, score: Result<Score, Broken>, report: &mut Report<'_>) -> Result<(), Halt> {
     match score {
-        Ok(_) => Ok(()),
+        Ok(Score { whole: true, .. }) => Ok(()),
+        Ok(_) => report.add(at, Fault::ScoreText, Stance::Unnoticed),
         Err(Broken { at, fault: fault @ (Fault::ScoreNan | Fault::ScoreText) }) => {
             report.add(at, fault, Stance::Fatal)
         }
@@ -75,7 +76,16 @@ fn packed<'s, P: Packed<'s> + Judged>(
     let count = distinct_tuples::<P, 2>(pack, blob, seen, report, |report, tuple| {
         let [member, score] = tuple.elems;
         let score = match elem_score(score) {
-            Ok(score) => score,
+            Ok(score) => {
+                if !score.whole {
+                    unnoticed(report, blob, tuple.offset, Fault::ScoreText)?;
+                }
+                score.value
+            }
+            Err(fault @ Fault::ScoreNan) => {
+                let flaw = Flaw { at: tuple.offset, fault };
+                return report.flaw(blob, flaw, Stance::FatalValkey9_1);
+            }
             Err(fault) => return unnoticed(report, blob, tuple.offset, fault),
         };
         if in_order

@@ -15,6 +15,8 @@ use crate::rdb::object::{Broken, Scratch};
 use crate::rdb::packed::{Flaw, Listpack};
 use crate::value::{StreamId, StreamInfo};
 
+/// The offset of a node's first element, the number of live entries.
+const FIRST: u64 = 6;
 /// A day: how long ids of producers can be remembered.
 const MOST_SECS: u64 = 86400;
 /// How many ids can be remembered for a producer.
@@ -35,7 +37,7 @@ pub(super) fn check(
         report.add(at, Fault::StreamNoNodes { length: info.length }, Stance::Fatal)?;
     } else if nodes.readable && info.length != nodes.live {
         let fault = Fault::StreamLength { want: info.length, found: nodes.live };
-        report.add(at, fault, Stance::FatalSince8_10)?;
+        report.add(at, fault, Stance::FatalNewest)?;
     }
     if nodes.last > Some(info.last_id) {
         report.add(at, Fault::StreamIdOrder, Stance::Unnoticed)?;
@@ -55,9 +57,10 @@ pub(super) fn check(
 #[derive(Default)]
 struct Nodes {
     count: u64,
+    /// What their heads say.
     live: u64,
     last: Option<StreamId>,
-    /// Whether all of them could be read.
+    /// Whether all heads could be read.
     readable: bool,
 }
 
@@ -117,11 +120,16 @@ fn nodes(
                 if node.live != node.claimed_live || node.deleted != node.claimed_deleted {
                     node.report_counts(blob, report)?;
                 }
-                nodes.live += node.live as u64;
+                if node.head_end != 0 {
+                    report.flaw(
+                        blob,
+                        Flaw { at: FIRST, fault: Fault::StreamHeadEnd },
+                        Stance::DeepOnly,
+                    )?;
+                }
             }
             Err(broken) => {
-                report.add(broken.at, broken.fault, Stance::DeepOnly)?;
-                nodes.readable = false;
+                report.add(broken.at, broken.fault, node.stance(broken.fault))?;
                 elems.exhaust();
             }
         }
@@ -137,11 +145,16 @@ fn nodes(
             report.add(at, Fault::StreamIdOrder, Stance::Unnoticed)?;
         }
         for flaw in elems.flaws() {
-            // Servers count the elements of a node by its head, not by the listpack's.
-            let unnoticed = matches!(flaw.fault, Fault::ListpackCount { .. });
-            let stance = if unnoticed { Stance::Unnoticed } else { Stance::DeepOnly };
+            let stance = match flaw {
+                // Redis counts the elements of a node by its head only.
+                Flaw { fault: Fault::ListpackCount { .. }, .. } => Stance::FatalValkey9_1,
+                Flaw { at: FIRST, .. } => Stance::FatalNewest,
+                _ => Stance::DeepOnly,
+            };
             report.flaw(blob, flaw, stance)?;
         }
+        nodes.live = nodes.live.wrapping_add(node.claimed_live as u64);
+        nodes.readable &= node.has_count;
         nodes.last = nodes.last.max(node.last);
     }
     if !in_order {
@@ -195,10 +208,14 @@ fn hash_id(id: StreamId) -> u64 {
 #[derive(Default)]
 struct Node {
     key: StreamId,
+    /// Whether the head says how many entries are live.
+    has_count: bool,
     claimed_live: i64,
     claimed_deleted: i64,
     live: i64,
     deleted: i64,
+    /// What stands behind the head's fields.
+    head_end: i64,
     /// The highest id so far, also of the nodes before.
     last: Option<StreamId>,
     /// Where the first id is that is not above all before it.
@@ -210,12 +227,13 @@ struct Node {
 impl Node {
     fn read(&mut self, elems: &mut Elems<'_, true>) -> Result<(), Broken> {
         self.claimed_live = elems.int()?;
+        self.has_count = true;
         self.claimed_deleted = elems.int()?;
         let fields = elems.count()?;
         for _ in 0..fields {
             elems.next()?;
         }
-        elems.next()?;
+        self.head_end = elems.int()?;
         while !elems.is_done() {
             self.entry(elems, fields)?;
         }
@@ -260,14 +278,24 @@ impl Node {
         Ok(())
     }
 
-    /// Sanitizing servers only add the two numbers up.
+    /// What servers make of a node that could not be read to the end: the newest always add up
+    /// what the heads say is live.
+    fn stance(&self, fault: Fault) -> Stance {
+        match fault {
+            _ if self.has_count => Stance::DeepOnly,
+            // The end mark in front of everything: a node without elements.
+            Fault::ListpackEntry { byte: 0xff } => Stance::Fatal,
+            _ => Stance::FatalNewest,
+        }
+    }
+
+    /// Before Redis 8.10 sanitizing servers only looked at the sum.
     #[cold]
     fn report_counts(&self, blob: Blob<'_>, report: &mut Report<'_>) -> Result<(), Halt> {
         let (live, deleted) = (self.claimed_live, self.claimed_deleted);
-        let adds_up = live.checked_add(deleted) == Some(self.live + self.deleted);
-        let stance = if adds_up { Stance::Unnoticed } else { Stance::DeepOnly };
+        let stance = Stance::DeepOnly;
         let fault = Fault::StreamNode { live: live as u64, deleted: deleted as u64 };
-        report.flaw(blob, Flaw { at: 6, fault }, stance)
+        report.flaw(blob, Flaw { at: FIRST, fault }, stance)
     }
 }
 
@@ -337,7 +365,7 @@ fn consumers(
                 Owned::First => {}
                 Owned::Again => report.add(at, Fault::StreamDuplicatePending, Stance::Fatal)?,
                 Owned::Shared => {
-                    report.add(at, Fault::StreamSharedPending, Stance::FatalSince8_10)?;
+                    report.add(at, Fault::StreamSharedPending, Stance::FatalNewest)?;
                 }
                 Owned::Unknown => report.add(at, Fault::StreamUnknownPending, Stance::Fatal)?,
             }

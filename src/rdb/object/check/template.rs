@@ -67,7 +67,16 @@ fn names(
         && let Some(blob) = blob(&mut form, name_room, report)?
         && let Some(pack) = open::<Listpack<'_>>(blob, report)?
     {
-        tuples::<_, 1>(pack, blob, report, |_, _| Ok(()))?;
+        let mut walk = pack.strict();
+        for flaw in walk.by_ref().filter_map(Result::err) {
+            report.flaw(blob, flaw, Listpack::INSIDE)?;
+        }
+        for flaw in walk.flaws() {
+            // As many values follow as the header says.
+            let counts = matches!(flaw.fault, Fault::ListpackCount { .. });
+            let stance = if counts { Listpack::HEADER } else { Listpack::INSIDE };
+            report.flaw(blob, flaw, stance)?;
+        }
     }
     Ok(index)
 }
@@ -75,20 +84,17 @@ fn names(
 /// The values in a listpack, behind an integer.
 fn values(blob: Blob<'_>, names: u64, report: &mut Report<'_>) -> Result<(), Halt> {
     let Some(pack) = open::<Listpack<'_>>(blob, report)? else { return Ok(()) };
-    let elements = tuples::<_, 1>(pack, blob, report, |report, tuple| match tuple.elems {
-        [Elem::Bytes(_)] if tuple.number == 0 => {
-            let flaw = Flaw { at: tuple.offset, fault: Fault::TemplateIdText };
-            report.flaw(blob, flaw, Listpack::HEADER)
-        }
-        _ => Ok(()),
-    })?;
-    match elements {
-        Some(0) => {
-            report.flaw(blob, Flaw { at: 6, fault: Fault::TemplateIdText }, Listpack::HEADER)
-        }
-        Some(elements) if elements - 1 != names => {
-            let fault = Fault::TemplateValues { names, values: elements - 1 };
-            report.flaw(blob, Flaw { at: 0, fault }, Listpack::HEADER)
+    if !matches!(pack.iter().next(), Some(Ok(Elem::Int(_)))) {
+        let flaw = Flaw { at: 6, fault: Fault::TemplateIdText };
+        return report.flaw(blob, flaw, Listpack::HEADER);
+    }
+    let elements = tuples::<_, 1>(pack, blob, report, |_, _| Ok(()))?;
+    // A load goes by the header's count; that of the elements is looked at besides.
+    let claimed = pack.header_count().or(elements);
+    match claimed {
+        Some(count) if count != names + 1 => {
+            let fault = Fault::TemplateValues { names, values: count.saturating_sub(1) };
+            report.flaw(blob, Flaw { at: 4, fault }, Listpack::HEADER)
         }
         _ => Ok(()),
     }
