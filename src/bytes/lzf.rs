@@ -18,15 +18,12 @@ pub fn validate(packed: &[u8], len: u64) -> Result<(), Fault> {
     let mut input = packed;
     let mut written = 0u64;
     while let Some((token, rest)) = Token::next(input)? {
-        match token {
-            Token::Literal(bytes) => written += bytes.len() as u64,
-            Token::Copy { back, count } => {
-                if u64::from(back) > written {
-                    return Err(Fault::LzfOffset { back, have: written });
-                }
-                written += u64::from(count);
-            }
+        if let Token::Copy { back, .. } = token
+            && u64::from(back) > written
+        {
+            return Err(Fault::LzfOffset { back, have: written });
         }
+        written += token.len();
         input = rest;
     }
     if written == len { Ok(()) } else { Err(Fault::LzfLength { want: len, got: written }) }
@@ -82,23 +79,28 @@ enum Token<'a> {
 impl<'a> Token<'a> {
     #[inline(always)]
     fn next(input: &'a [u8]) -> Result<Option<(Token<'a>, &'a [u8])>, Fault> {
-        let Some((&control, rest)) = input.split_first() else { return Ok(None) };
-        if control < 32 {
-            let Some((bytes, rest)) = rest.split_at_checked(usize::from(control) + 1) else {
-                return Err(Fault::LzfTruncated);
-            };
-            return Ok(Some((Token::Literal(bytes), rest)));
+        let copy = |control: u8, more: u8, low: u8| Token::Copy {
+            back: (u32::from(control & 31) << 8 | u32::from(low)) + 1,
+            count: u32::from(control >> 5) + u32::from(more) + 2,
+        };
+        match *input {
+            [control @ 0..=31, ref rest @ ..] => rest
+                .split_at_checked(usize::from(control) + 1)
+                .map(|(bytes, rest)| Some((Token::Literal(bytes), rest)))
+                .ok_or(Fault::LzfTruncated),
+            [control @ 32..=223, low, ref rest @ ..] => Ok(Some((copy(control, 0, low), rest))),
+            [control, more, low, ref rest @ ..] => Ok(Some((copy(control, more, low), rest))),
+            [] => Ok(None),
+            _ => Err(Fault::LzfTruncated),
         }
-        let mut count = u32::from(control >> 5) + 2;
-        let mut rest = rest;
-        if control >> 5 == 7 {
-            let Some((&more, after)) = rest.split_first() else { return Err(Fault::LzfTruncated) };
-            count += u32::from(more);
-            rest = after;
+    }
+
+    #[inline(always)]
+    fn len(&self) -> u64 {
+        match *self {
+            Token::Literal(bytes) => bytes.len() as u64,
+            Token::Copy { count, .. } => u64::from(count),
         }
-        let Some((&low, rest)) = rest.split_first() else { return Err(Fault::LzfTruncated) };
-        let back = (u32::from(control & 31) << 8 | u32::from(low)) + 1;
-        Ok(Some((Token::Copy { back, count }, rest)))
     }
 }
 
@@ -106,37 +108,30 @@ impl<'a> Token<'a> {
 fn unpack(packed: &[u8], out: &mut [u8], len: u64) -> Result<(), Fault> {
     let mut input = packed;
     let mut at = 0usize;
-    // What would be written past the end, if the tokens went on.
-    let overrun = |input: &[u8], at: usize, count: usize| -> Fault {
-        let mut got = (at + count) as u64;
-        let mut rest = input;
-        while let Ok(Some((token, after))) = Token::next(rest) {
-            got += match token {
-                Token::Literal(bytes) => bytes.len() as u64,
-                Token::Copy { count, .. } => u64::from(count),
-            };
-            rest = after;
-        }
-        Fault::LzfLength { want: len, got }
-    };
     while let Some((token, rest)) = Token::next(input)? {
         match token {
             Token::Literal(bytes) => {
-                let Some(slot) = out.get_mut(at..at + bytes.len()) else {
-                    return Err(overrun(rest, at, bytes.len()));
-                };
-                slot.copy_from_slice(bytes);
+                // Whole blocks where there is room for them: what is too much is overwritten.
+                if let Some(block) = input.get(1..).and_then(|from| from.first_chunk::<WIDE>())
+                    && let Some(slot) = out.get_mut(at..).and_then(|to| to.first_chunk_mut())
+                {
+                    *slot = *block;
+                } else if let Some(slot) = out.get_mut(at..at + bytes.len()) {
+                    slot.copy_from_slice(bytes);
+                } else {
+                    return Err(overrun(input, at, len));
+                }
                 at += bytes.len();
             }
             Token::Copy { back, count } => {
-                let (back, count) = (back as usize, count as usize);
-                if back > at {
-                    return Err(Fault::LzfOffset { back: back as u32, have: at as u64 });
-                }
+                let Some(from) = at.checked_sub(back as usize) else {
+                    return Err(Fault::LzfOffset { back, have: at as u64 });
+                };
+                let count = count as usize;
                 if at + count > out.len() {
-                    return Err(overrun(rest, at, count));
+                    return Err(overrun(input, at, len));
                 }
-                copy_back(out, at, back, count);
+                copy(out, from, at, count);
                 at += count;
             }
         }
@@ -145,30 +140,29 @@ fn unpack(packed: &[u8], out: &mut [u8], len: u64) -> Result<(), Fault> {
     if at == out.len() { Ok(()) } else { Err(Fault::LzfLength { want: len, got: at as u64 }) }
 }
 
-/// Copies `count` bytes from `back` before `at` to `at`; both ends have been checked.
+/// The longest literal is one block of this.
+const WIDE: usize = 32;
+
+/// Copies `count` bytes from `from` to `at`, as if byte by byte: the end of the stretch may be
+/// what its start has just written. Both ends have been checked.
 #[inline(always)]
-fn copy_back(out: &mut [u8], at: usize, back: usize, count: usize) {
-    let from = at - back;
-    if back >= count {
-        // Whole sixteens where there is room behind: the bytes too many are overwritten later.
-        let room = out.len() - at;
-        let wide = count.next_multiple_of(16);
-        if back >= 16 && wide <= room && from + wide <= at + wide {
-            let mut done = 0;
-            while done < count {
-                if let Some(block) = out
-                    .get(from + done..from + done + 16)
-                    .and_then(|b| <[u8; 16]>::try_from(b).ok())
-                    && let Some(slot) = out.get_mut(at + done..at + done + 16)
-                {
-                    slot.copy_from_slice(&block);
-                }
-                done += 16;
+fn copy(out: &mut [u8], from: usize, at: usize, count: usize) {
+    const STEP: usize = 16;
+    if at - from >= STEP && at + count + STEP <= out.len() {
+        let mut done = 0;
+        while done < count {
+            // Steps do not overlap themselves; what is too much is overwritten.
+            let Some(block) = out.get(from + done..).and_then(|from| from.first_chunk::<STEP>())
+            else {
+                return;
+            };
+            let block = *block;
+            if let Some(slot) = out.get_mut(at + done..).and_then(|to| to.first_chunk_mut()) {
+                *slot = block;
             }
-        } else {
-            out.copy_within(from..from + count, at);
+            done += STEP;
         }
-    } else if back == 1 {
+    } else if at - from == 1 {
         if let Some(&byte) = out.get(from)
             && let Some(run) = out.get_mut(at..at + count)
         {
@@ -176,6 +170,7 @@ fn copy_back(out: &mut [u8], at: usize, back: usize, count: usize) {
         }
     } else {
         // The copied stretch doubles each time: what has been written may be copied from.
+        let back = at - from;
         let mut done = 0;
         while done < count {
             let step = (back + done).min(count - done);
@@ -183,6 +178,18 @@ fn copy_back(out: &mut [u8], at: usize, back: usize, count: usize) {
             done += step;
         }
     }
+}
+
+/// More was unpacked than declared: how much it would have been.
+#[cold]
+fn overrun(input: &[u8], at: usize, len: u64) -> Fault {
+    let mut got = at as u64;
+    let mut rest = input;
+    while let Ok(Some((token, after))) = Token::next(rest) {
+        got += token.len();
+        rest = after;
+    }
+    Fault::LzfLength { want: len, got }
 }
 
 #[cfg(test)]
