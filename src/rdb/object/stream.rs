@@ -164,7 +164,7 @@ impl<'s, const STRICT: bool> Elems<'s, STRICT> {
         self.walk.bytes_left() == 0
     }
 
-    #[inline]
+    #[inline(always)]
     pub(super) fn next(&mut self) -> Result<Elem<'s>, Broken> {
         let at = self.walk.offset();
         match self.walk.next() {

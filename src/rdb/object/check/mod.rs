@@ -15,6 +15,9 @@ mod sorted_set;
 mod stream;
 mod template;
 
+#[cfg(test)]
+mod tests;
+
 use std::io;
 
 use self::seen::Seen;

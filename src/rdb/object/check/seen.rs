@@ -18,6 +18,8 @@ const TABLE: usize = 100_000;
 const POSITION_BITS: u32 = 40;
 const POSITION_MASK: u64 = (1 << POSITION_BITS) - 1;
 const LEAST_SLOTS: usize = 64;
+/// Up to so many elements the table is a quarter full, beyond half full.
+const SMALL: usize = 1000;
 
 /// See the module.
 #[derive(Debug, Default)]
@@ -57,7 +59,9 @@ impl Seen {
     }
 
     fn room_for(&mut self, elements: usize) {
-        let slots = (elements * 2).next_power_of_two().max(LEAST_SLOTS);
+        // A collision costs more than a cache line does, as long as all of it fits the cache.
+        let spread = if elements <= SMALL { 4 } else { 2 };
+        let slots = (elements * spread).next_power_of_two().max(LEAST_SLOTS);
         if slots > self.slots.len() {
             self.slots.resize(slots, Slot::default());
         }
@@ -86,7 +90,7 @@ impl Seen {
                 }
                 *slot = Slot { stamp: self.stamp, tag, place: number << POSITION_BITS | position };
                 self.held += 1;
-                if self.held * 2 > self.mask {
+                if self.held * 2 > self.mask + 1 {
                     self.grow();
                 }
                 return Ok(None);
@@ -107,11 +111,12 @@ impl Seen {
 
     #[cold]
     fn grow(&mut self) {
-        let held: Vec<Slot> =
-            self.slots.iter().filter(|slot| slot.stamp == self.stamp).copied().collect();
+        let mut held = Vec::with_capacity(self.held);
         // The stamp of the old places must not count any longer.
-        for slot in &mut self.slots {
-            slot.stamp = 0;
+        for slot in self.slots.iter_mut().take(self.mask + 1) {
+            if slot.stamp == self.stamp {
+                held.push(std::mem::take(slot));
+            }
         }
         self.room_for(self.held * 2);
         for old in held {
