@@ -64,6 +64,7 @@ fn check_screens() {
     golden("check-sound", &["check", "redis-8.10.2-alltypes.rdb", "valkey-9.1.2-alltypes-aofdir"]);
     let broken = ["broken/checksum.rdb", "broken/duplicate-key.rdb", "broken/dir-missing-incr"];
     golden("check-broken", &[&["check"], &broken[..], &["broken/trunc-in-multi.aof"]].concat());
+    golden("check-repeated", &["check", "broken/dir-empty-manifest"]);
     golden("check-json", &["check", "broken/trunc-in-multi.aof", "--format=json"]);
 }
 

@@ -9,6 +9,7 @@ use jiff::Timestamp;
 use rdbkit::Error;
 use rdbkit::report::text::Style;
 use rdbkit::source::{Form, Locator, OpenOptions, Source};
+use terminal_size::terminal_size_of;
 
 /// How a report is written.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
@@ -116,6 +117,13 @@ impl CommonArgs {
             }
         };
         Style { color }
+    }
+
+    /// How many columns a line of text on standard output may have.
+    pub(crate) fn width(&self) -> usize {
+        let asked = std::env::var("COLUMNS").ok().and_then(|columns| columns.parse().ok());
+        let terminal = || terminal_size_of(std::io::stdout()).map(|(width, _)| width.0.into());
+        asked.or_else(terminal).unwrap_or(100)
     }
 }
 

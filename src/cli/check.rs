@@ -82,7 +82,9 @@ pub(crate) fn run(args: &CheckArgs) -> Result<Exit, Error> {
     let mut out = super::stdout();
     match args.format {
         Format::Json => write_json(&mut out, &report)?,
-        Format::Human => write_text(&mut out, &report, args.common.style())?,
+        Format::Human => {
+            write_text(&mut out, &report, args.common.style(), args.common.width())?;
+        }
     }
     out.flush().map_err(super::cannot_write)?;
     Ok(if !report.is_complete() {

@@ -159,9 +159,49 @@ pub fn key(bytes: &[u8], width: usize) -> String {
     format!("{head}…{tail}")
 }
 
+/// A space at which [`wrap`] does not break. Control characters in keys are escaped before this.
+const GLUE: char = '\u{1}';
+
+/// Makes one word of several, for [`wrap`].
+pub fn glued(text: &str) -> String {
+    text.replace(' ', "\u{1}")
+}
+
+/// Text broken at single spaces into lines of `width` columns. `used` columns of the first line are
+/// taken already, and the lines below it are indented; a word that is wider than a line stays whole.
+pub fn wrap(text: &str, used: usize, indent: usize, width: usize) -> String {
+    let mut out = String::with_capacity(text.len());
+    let mut column = used;
+    for (i, word) in text.split(' ').enumerate() {
+        let len = word.chars().count();
+        let space = usize::from(i > 0);
+        if column + space + len > width && (i > 0 || used > indent) {
+            out.push('\n');
+            out.extend(std::iter::repeat_n(' ', indent));
+            column = indent + len;
+        } else {
+            out.extend(std::iter::repeat_n(' ', space));
+            column += space + len;
+        }
+        out.extend(word.chars().map(|c| if c == GLUE { ' ' } else { c }));
+    }
+    out
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn text_is_broken_where_a_line_ends() {
+        assert_eq!(wrap("aa bb cc", 0, 2, 5), "aa bb\n  cc");
+        assert_eq!(wrap("aa bb cc", 4, 2, 6), "aa\n  bb\n  cc");
+        assert_eq!(wrap("aa bb", 5, 2, 6), "\n  aa\n  bb");
+        assert_eq!(wrap("aaaaaaaa b", 0, 2, 5), "aaaaaaaa\n  b");
+        assert_eq!(wrap(" aa", 4, 2, 5), "\n  aa");
+        assert_eq!(wrap("", 3, 2, 5), "");
+        assert_eq!(wrap(&format!("aa {}", glued("bb cc")), 0, 2, 7), "aa\n  bb cc");
+    }
 
     #[test]
     fn numbers_are_readable() {

@@ -1,31 +1,74 @@
-//! The screen of check: a verdict per source, then its findings, each in a few lines.
+//! The screen of check: a verdict per source, then its findings in the order of the file.
 //!
 //! ```text
-//! dump.rdb: NOT SOUND, 1 error (RDB snapshot, 107 keys, 88.7 KiB, every value)
-//!   error  checksum  offset 90864
-//!     expected …
-//!     found    …
+//! dump.rdb: NOT SOUND, 2 errors (RDB snapshot, 107 keys, 88.7 KiB, checked: every value)
+//!   ERROR duplicate-key at offset 102308, key "a" in db 0
+//!     expected …; found …
 //!     server   …
 //!     advice   …
+//!   ERROR duplicate-key at offset 102399, key "b" in db 0: found …
 //! ```
+//!
+//! What servers make of a finding, and what to do about it, is told once in a file: a damaged file
+//! has one kind of fault many times.
 
 use std::io::{self, Write};
+use std::path::Path;
 
 use super::{CheckReport, FileReport, SourceReport};
 use crate::error::Result;
 use crate::finding::{Finding, Severity};
 use crate::report::json::failed;
-use crate::report::text::{Style, count, key, percent, plural, size};
+use crate::report::text::{Style, count, glued, key, percent, plural, size, wrap};
 
 /// How wide a key may be.
 const KEY_WIDTH: usize = 60;
 
-/// Writes the screen; of sources without findings the verdict alone.
-pub fn write_text(out: &mut dyn Write, report: &CheckReport, style: Style) -> Result<()> {
-    report.sources.iter().try_for_each(|one| source(out, one, style)).map_err(failed)
+/// Lines are not broken into less than this.
+const MIN_WIDTH: usize = 40;
+
+/// Writes the screen, in lines of `width` columns where words allow it; of sources without findings
+/// the verdict alone.
+pub fn write_text(
+    out: &mut dyn Write,
+    report: &CheckReport,
+    style: Style,
+    width: usize,
+) -> Result<()> {
+    let width = width.max(MIN_WIDTH);
+    let sources = &report.sources;
+    sources.iter().try_for_each(|one| source(out, one, style, width)).map_err(failed)?;
+    if sources.len() > 1 {
+        writeln!(out, "{}", summary(sources, style)).map_err(failed)?;
+    }
+    Ok(())
 }
 
-fn source(out: &mut dyn Write, report: &SourceReport, style: Style) -> io::Result<()> {
+/// `3 sources: 2 sound, 1 not sound`
+fn summary(sources: &[SourceReport], style: Style) -> String {
+    let unseen = sources.iter().filter(|one| one.could_not_look.is_some()).count();
+    let broken = sources.iter().filter(|s| s.could_not_look.is_none() && !s.is_sound()).count();
+    let sound = sources.len() - unseen - broken;
+    let mut parts = Vec::new();
+    if sound > 0 {
+        parts.push(style.good(format!("{sound} sound")).to_string());
+    }
+    if broken > 0 {
+        parts.push(style.bad(format!("{broken} not sound")).to_string());
+    }
+    if unseen > 0 {
+        parts.push(style.bad(format!("{unseen} not looked at")).to_string());
+    }
+    let all = plural(sources.len() as u64, "source");
+    format!("{}: {}", style.bold(all), parts.join(", "))
+}
+
+fn source(
+    out: &mut dyn Write,
+    report: &SourceReport,
+    style: Style,
+    width: usize,
+) -> io::Result<()> {
     if let Some(why) = &report.could_not_look {
         // The sentence may begin with the name, as sentences about files do.
         let why = why.strip_prefix(&format!("{}: ", report.name)).unwrap_or(why);
@@ -36,41 +79,211 @@ fn source(out: &mut dyn Write, report: &SourceReport, style: Style) -> io::Resul
     let unlisted = |of: fn(&FileReport) -> u64| report.files.iter().map(of).sum::<u64>();
     let errors = listed(Severity::Error) + unlisted(|file| file.unlisted.errors);
     let warnings = listed(Severity::Warning) + unlisted(|file| file.unlisted.others);
-    let mut verdict = vec![if errors > 0 {
-        style.bad("NOT SOUND").to_string()
-    } else {
-        style.good("sound").to_string()
-    }];
-    if errors > 0 {
-        verdict.push(plural(errors, "error"));
+    let verdict = Verdict { errors, warnings };
+
+    let mut block = Block { out, style, width, indent: 0, file: &report.name, root: &report.name };
+    if let [file] = report.files.as_slice()
+        && file.name == report.name
+    {
+        block.verdict(&report.name, verdict, &facts(file))?;
+        block.findings(&report.findings)?;
+        return block.file(file);
     }
-    if warnings > 0 {
-        verdict.push(style.warn(plural(warnings, "warning")).to_string());
-    }
-    let name = style.bold(format!("{}:", report.name));
-    match report.files.as_slice() {
-        [file] if file.name == report.name => {
-            writeln!(out, "{name} {} ({})", verdict.join(", "), facts(file))?;
-            findings(out, &report.findings, style)?;
-            findings(out, &file.findings, style)?;
-            rest(out, file, style)?;
-        }
-        files => {
-            writeln!(out, "{name} {} ({})", verdict.join(", "), report.kind)?;
-            findings(out, &report.findings, style)?;
-            for file in files {
-                let state =
-                    if file.is_sound() { style.good("sound") } else { style.bad("NOT SOUND") };
-                writeln!(out, "  {}: {state} ({})", style.bold(&file.name), facts(file))?;
-                findings(out, &file.findings, style)?;
-                rest(out, file, style)?;
-            }
-        }
+    block.verdict(&report.name, verdict, &report.kind)?;
+    block.findings(&report.findings)?;
+    for file in &report.files {
+        let errors = file.count(Severity::Error);
+        let warnings = file.count(Severity::Warning);
+        let mut block = Block {
+            out: &mut *block.out,
+            indent: 2,
+            file: &file.name,
+            root: &report.name,
+            ..block
+        };
+        let name = below(block.root, &file.name);
+        block.verdict(name, Verdict { errors, warnings }, &facts(file))?;
+        block.file(file)?;
     }
     Ok(())
 }
 
-/// What was looked at.
+/// How many findings there are.
+#[derive(Clone, Copy)]
+struct Verdict {
+    errors: u64,
+    warnings: u64,
+}
+
+/// What is said about one file, or about a directory as a whole.
+struct Block<'a> {
+    out: &'a mut dyn Write,
+    style: Style,
+    width: usize,
+    indent: usize,
+    /// The file whose findings need not name it.
+    file: &'a str,
+    /// The source that other files are named from.
+    root: &'a str,
+}
+
+impl Block<'_> {
+    /// `dump.rdb: NOT SOUND, 1 error (…)`
+    fn verdict(&mut self, name: &str, verdict: Verdict, facts: &str) -> io::Result<()> {
+        let Verdict { errors, warnings } = verdict;
+        let mut plain = if errors > 0 { "NOT SOUND".to_owned() } else { "sound".to_owned() };
+        let mut painted = match errors {
+            0 => self.style.good("sound").to_string(),
+            _ => self.style.bad("NOT SOUND").to_string(),
+        };
+        for (n, one) in [(errors, "error"), (warnings, "warning")] {
+            if n > 0 {
+                let text = format!(", {}", plural(n, one));
+                plain += &text;
+                painted += &match one {
+                    "warning" => self.style.warn(&text).to_string(),
+                    _ => text,
+                };
+            }
+        }
+        let used = self.indent + width_of(name) + 2 + width_of(&plain) + 1;
+        let facts = wrap(&format!("({facts})"), used, self.indent + 4, self.width);
+        let space = if facts.starts_with('\n') { "" } else { " " };
+        let name = self.style.bold(format!("{name}:"));
+        writeln!(self.out, "{:1$}{name} {painted}{space}{facts}", "", self.indent)
+    }
+
+    /// All that a file has under its verdict.
+    fn file(&mut self, file: &FileReport) -> io::Result<()> {
+        self.findings(&file.findings)?;
+        self.rest(file)
+    }
+
+    fn findings(&mut self, findings: &[Finding]) -> io::Result<()> {
+        // The first finding of each explanation; one code may have several.
+        let mut told: Vec<&Finding> = Vec::new();
+        for finding in findings {
+            let same = |one: &&&Finding| {
+                (one.code, one.server, one.advice) == (finding.code, finding.server, finding.advice)
+            };
+            match told.iter().find(same) {
+                Some(first) => self.again(finding, first)?,
+                None => {
+                    self.headline(finding, "")?;
+                    self.explanation(finding)?;
+                    told.push(finding);
+                }
+            }
+        }
+        Ok(())
+    }
+
+    /// `ERROR duplicate-key at offset 12, key "a" in db 0`, and more behind it.
+    fn headline(&mut self, finding: &Finding, more: &str) -> io::Result<()> {
+        let indent = self.indent + 2;
+        let (word, painted) = match finding.severity {
+            Severity::Error => ("ERROR", self.style.bad("ERROR")),
+            Severity::Warning => ("warning", self.style.warn("warning")),
+            Severity::Info => ("info", self.style.dim("info")),
+        };
+        let place = format!("{}{more}", self.place(finding));
+        let used = indent + word.len() + 1 + finding.code.len();
+        let place = wrap(&place, used, indent + 2, self.width);
+        let code = self.style.bold(finding.code);
+        writeln!(self.out, "{:indent$}{painted} {code}{place}", "")
+    }
+
+    /// ` at offset 12, reading the HASH value of key "a" in db 0`
+    fn place(&self, finding: &Finding) -> String {
+        let mut place = String::new();
+        if let Some(offset) = finding.offset {
+            place += &format!(" at offset {offset}");
+        }
+        let elsewhere = !finding.file.is_empty() && finding.file != self.file;
+        if elsewhere {
+            place += &format!(" in {}", below(self.root, &finding.file));
+        }
+        let key = finding.key.as_ref().map(|bytes| glued(&key(bytes, KEY_WIDTH)));
+        match (finding.doing.as_str(), key) {
+            ("", None) => {}
+            // The name of a manifest or of a part says it all.
+            (_, None) if elsewhere => {}
+            ("" | "a key", Some(key)) => place += &format!(", key {key}"),
+            (doing, None) => place += &format!(", reading {doing}"),
+            (doing, Some(key)) => place += &format!(", reading {doing} of key {key}"),
+        }
+        if let Some(db) = finding.db {
+            place += &format!(" in db {db}");
+        }
+        place
+    }
+
+    /// A finding like one before: only what is its own.
+    fn again(&mut self, finding: &Finding, first: &Finding) -> io::Result<()> {
+        let Finding { expected, found, .. } = finding;
+        let own = match (*expected == first.expected, found.as_str()) {
+            (true, "") => String::new(),
+            (true, found) if found == first.found => String::new(),
+            (true, found) => format!(": found {found}"),
+            (false, "") => format!(": expected {expected}"),
+            (false, found) => format!(": expected {expected}; found {found}"),
+        };
+        self.headline(finding, &own)
+    }
+
+    fn explanation(&mut self, finding: &Finding) -> io::Result<()> {
+        let Finding { expected, found, .. } = finding;
+        let indent = self.indent + 4;
+        let together = indent + width_of(expected) + width_of(found) + "expected ; found ".len();
+        if !expected.is_empty() && !found.is_empty() && together <= self.width {
+            let (one, two) = (self.style.dim("expected"), self.style.dim("found"));
+            writeln!(self.out, "{:indent$}{one} {expected}; {two} {found}", "")?;
+        } else {
+            self.line("expected", expected)?;
+            self.line("found", found)?;
+        }
+        self.line("server", &sentence(finding.server))?;
+        self.line("advice", &sentence(finding.advice))
+    }
+
+    /// A word, and what belongs to it, in lines that begin below each other.
+    fn line(&mut self, word: &str, text: &str) -> io::Result<()> {
+        if text.is_empty() {
+            return Ok(());
+        }
+        let indent = self.indent + 4;
+        let text = wrap(text, indent + 9, indent + 9, self.width);
+        writeln!(self.out, "{:indent$}{} {text}", "", self.style.dim(format!("{word:<8}")))
+    }
+
+    /// What is not listed, and up to where a log is good.
+    fn rest(&mut self, file: &FileReport) -> io::Result<()> {
+        let indent = self.indent + 2;
+        let more = |n: u64, one: &str| match n {
+            0 => None,
+            1 => Some(format!("1 more {one}")),
+            n => Some(format!("{} more {one}s", count(n))),
+        };
+        let unlisted = [more(file.unlisted.errors, "error"), more(file.unlisted.others, "warning")];
+        let unlisted: Vec<String> = unlisted.into_iter().flatten().collect();
+        if !unlisted.is_empty() {
+            let unlisted = unlisted.join(" and ");
+            writeln!(self.out, "{:indent$}… and {unlisted}; --max-findings lists more", "")?;
+        }
+        match file.good_up_to {
+            Some(offset) if !file.is_sound() => writeln!(
+                self.out,
+                "{:indent$}{} offset {offset} ({} of the file): whole commands outside a transaction",
+                "",
+                self.style.bold("good up to"),
+                percent(offset, file.size_bytes)
+            ),
+            _ => Ok(()),
+        }
+    }
+}
+
+/// What was looked at, each fact in one piece.
 fn facts(file: &FileReport) -> String {
     let mut facts = vec![file.kind.clone()];
     facts.extend(file.keys.map(|keys| plural(keys, "key")));
@@ -79,64 +292,148 @@ fn facts(file: &FileReport) -> String {
     facts.push(size(file.size_bytes));
     facts.extend(file.checksum.as_ref().map(|checksum| format!("checksum {checksum}")));
     facts.push(format!("checked: {}", file.depth));
-    facts.join(", ")
+    facts.iter().map(|fact| glued(fact)).collect::<Vec<_>>().join(", ")
 }
 
-fn findings(out: &mut dyn Write, findings: &[Finding], style: Style) -> io::Result<()> {
-    findings.iter().try_for_each(|finding| one(out, finding, style))
+/// A file as seen from the directory, or from the manifest beside it, that the source names.
+fn below<'a>(root: &str, file: &'a str) -> &'a str {
+    let path = Path::new(file);
+    let root = Path::new(root);
+    let rest = path.strip_prefix(root).ok().filter(|rest| !rest.as_os_str().is_empty());
+    let rest = rest.or_else(|| path.strip_prefix(root.parent()?).ok());
+    rest.and_then(Path::to_str).unwrap_or(file)
 }
 
-fn one(out: &mut dyn Write, finding: &Finding, style: Style) -> io::Result<()> {
-    let severity = match finding.severity {
-        Severity::Error => style.bad("error"),
-        Severity::Warning => style.warn("warning"),
-        Severity::Info => style.dim("info"),
-    };
-    write!(out, "  {severity} {}", style.bold(finding.code))?;
-    if let Some(offset) = finding.offset {
-        write!(out, " at offset {offset}")?;
-    }
-    let key = finding.key.as_ref().map(|bytes| key(bytes, KEY_WIDTH));
-    match (finding.doing.as_str(), key) {
-        ("", None) => {}
-        ("" | "a key", Some(key)) => write!(out, ", key {key}")?,
-        (doing, None) => write!(out, ", reading {doing}")?,
-        (doing, Some(key)) => write!(out, ", reading {doing} of key {key}")?,
-    }
-    if let Some(db) = finding.db {
-        write!(out, " in db {db}")?;
-    }
-    writeln!(out)?;
-    let parts = [
-        ("expected", finding.expected.as_str()),
-        ("found", &finding.found),
-        ("server", finding.server),
-        ("advice", finding.advice),
-    ];
-    for (name, text) in parts.iter().filter(|(_, text)| !text.is_empty()) {
-        writeln!(out, "    {} {text}", style.dim(format!("{name:<8}")))?;
-    }
-    Ok(())
+/// The words begin large and end in a full stop.
+fn sentence(text: &str) -> String {
+    let mut chars = text.chars();
+    let Some(first) = chars.next() else { return String::new() };
+    let end = if text.ends_with(['.', '?', '!']) { "" } else { "." };
+    format!("{}{}{end}", first.to_uppercase(), chars.as_str())
 }
 
-/// What is not listed, and up to where a log is good.
-fn rest(out: &mut dyn Write, file: &FileReport, style: Style) -> io::Result<()> {
-    let unlisted = file.unlisted;
-    if unlisted.errors + unlisted.others > 0 {
-        writeln!(
-            out,
-            "  … and {} more errors and {} more warnings; --max-findings lists more",
-            count(unlisted.errors),
-            count(unlisted.others)
-        )?;
+fn width_of(text: &str) -> usize {
+    text.chars().count()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::report::check::Unlisted;
+
+    #[test]
+    fn what_servers_do_is_told_once_for_each_explanation() {
+        let mut thrice = finding("dup", 25);
+        thrice.found = "thrice".to_owned();
+        let mut other = finding("dup", 30);
+        other.server = "another story";
+        screen(
+            vec![finding("dup", 10), finding("dup", 20), thrice, other],
+            "\
+f: NOT SOUND, 4 errors (RDB snapshot, 0 B, checked: frames)
+  ERROR dup at offset 10, key \"k\" in db 0
+    expected once; found twice
+    server   It stops.
+  ERROR dup at offset 20, key \"k\" in db 0
+  ERROR dup at offset 25, key \"k\" in db 0: found thrice
+  ERROR dup at offset 30, key \"k\" in db 0
+    expected once; found twice
+    server   Another story.
+",
+        );
     }
-    match file.good_up_to {
-        Some(offset) if !file.is_sound() => writeln!(
-            out,
-            "  {} offset {offset} ({} of the file): whole commands outside a transaction",
-            style.bold("good up to"),
-            percent(offset, file.size_bytes)
-        ),
-        _ => Ok(()),
+
+    #[test]
+    fn what_is_its_own_is_told_of_a_repeated_finding() {
+        let mut other = finding("count", 20);
+        other.expected = "two".to_owned();
+        other.found = "three".to_owned();
+        other.severity = Severity::Warning;
+        screen(
+            vec![finding("count", 10), other],
+            "\
+f: NOT SOUND, 1 error, 1 warning (RDB snapshot, 0 B,
+    checked: frames)
+  ERROR count at offset 10, key \"k\" in db 0
+    expected once; found twice
+    server   It stops.
+  warning count at offset 20, key \"k\" in db 0: expected two;
+    found three
+",
+        );
+    }
+
+    #[test]
+    fn long_sentences_hang_below_their_beginning() {
+        let mut long = finding("dup", 10);
+        long.expected = "one and only one of them, ".repeat(3).trim_end().to_owned();
+        screen(
+            vec![long],
+            "\
+f: NOT SOUND, 1 error (RDB snapshot, 0 B, checked: frames)
+  ERROR dup at offset 10, key \"k\" in db 0
+    expected one and only one of them, one and only one of
+             them, one and only one of them,
+    found    twice
+    server   It stops.
+",
+        );
+    }
+
+    #[test]
+    fn parts_are_named_from_their_directory() {
+        assert_eq!(below("dir", "dir/a.aof"), "a.aof");
+        assert_eq!(below("dir/", "dir/a.aof"), "a.aof");
+        assert_eq!(below("dir/a.manifest", "dir/a.aof"), "a.aof");
+        assert_eq!(below("a.manifest", "a.aof"), "a.aof");
+        assert_eq!(below("/data", "/data/appendonlydir/a.aof"), "appendonlydir/a.aof");
+        assert_eq!(below("dir", "other/a.aof"), "other/a.aof");
+    }
+
+    #[test]
+    fn several_sources_are_summed_up() {
+        let sound = SourceReport::default();
+        let unseen = SourceReport { could_not_look: Some("no".to_owned()), ..sound.clone() };
+        let broken = SourceReport { findings: vec![finding("dup", 1)], ..sound.clone() };
+        let sum = |sources: &[SourceReport]| summary(sources, Style::default());
+        assert_eq!(sum(&[sound.clone(), sound.clone()]), "2 sources: 2 sound");
+        assert_eq!(
+            sum(&[sound, broken, unseen]),
+            "3 sources: 1 sound, 1 not sound, 1 not looked at"
+        );
+    }
+
+    #[track_caller]
+    fn screen(findings: Vec<Finding>, want: &str) {
+        let file = FileReport {
+            name: "f".to_owned(),
+            kind: "RDB snapshot".to_owned(),
+            depth: "frames",
+            findings,
+            unlisted: Unlisted::default(),
+            ..FileReport::default()
+        };
+        let source =
+            SourceReport { name: "f".to_owned(), files: vec![file], ..SourceReport::default() };
+        let mut out = Vec::new();
+        let report = CheckReport { sources: vec![source] };
+        write_text(&mut out, &report, Style::default(), 60).unwrap();
+        assert_eq!(String::from_utf8(out).unwrap(), want);
+    }
+
+    fn finding(code: &'static str, offset: u64) -> Finding {
+        Finding {
+            severity: Severity::Error,
+            code,
+            file: "f".to_owned(),
+            offset: Some(offset),
+            db: Some(0),
+            key: Some(b"k".to_vec()),
+            doing: "a key".to_owned(),
+            expected: "once".to_owned(),
+            found: "twice".to_owned(),
+            server: "it stops",
+            advice: "",
+        }
     }
 }
