@@ -1,7 +1,7 @@
 //! `check`: is it sound, and where not, exactly where and why?
 //!
-//! A snapshot is walked once ([`snapshot`]); a log by its own floor; a directory part by part, in
-//! the order in which a server loads them ([`directory`]). Every finding says what a server would
+//! A snapshot is walked once; a log is read by its own floor; a directory part by part, in
+//! the order in which a server loads them. Every finding says what a server would
 //! make of it: that is known here, not in the formats.
 
 mod directory;
