@@ -54,7 +54,7 @@
 //!         ControlFlow::Continue(())
 //!     })?;
 //! }
-//! assert_eq!(fields, 1);
+//! assert_eq!(fields, 4);
 //! # Ok(())
 //! # }
 //! ```
@@ -98,3 +98,8 @@ pub mod source;
 pub mod value;
 
 pub use error::{Error, Result};
+
+/// The example in the README runs as well.
+#[cfg(doctest)]
+#[doc = include_str!("../README.md")]
+mod readme {}

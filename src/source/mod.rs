@@ -50,6 +50,13 @@ impl From<&OsStr> for Locator {
     }
 }
 
+impl From<&str> for Locator {
+    /// As from an argument.
+    fn from(argument: &str) -> Self {
+        Locator::from(OsStr::new(argument))
+    }
+}
+
 impl fmt::Display for Locator {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
