@@ -160,6 +160,7 @@ fn same(got: &[(&str, String)], want: &[(&str, String)], what: &str) {
     }
 }
 
+/// Shows each file to `look`.
 fn each(look: impl Fn(&File)) {
     static FILES: OnceLock<Vec<File>> = OnceLock::new();
     FILES.get_or_init(files).iter().for_each(look);
