@@ -45,21 +45,28 @@ impl LogCheck {
     }
 }
 
-/// Checks the log that begins at `begins_at` in the file's bytes.
+/// Checks the log that begins at `begins_at` in the file's bytes; `progress` hears how far it is.
 pub fn check_slice(
     bytes: &[u8],
     begins_at: u64,
     place: Place,
     options: &ScanOptions,
+    progress: &dyn Fn(u64),
 ) -> Result<LogCheck> {
-    let (outcome, ()) = scan(bytes, begins_at, options, ())?;
+    let (outcome, ()) = scan(bytes, begins_at, options, (), progress)?;
     Ok(judge(outcome, place))
 }
 
-/// Checks the log that begins at the input's position, keeping so many findings of each kind.
-pub fn check_input(input: &mut impl Input, place: Place, kept_per_kind: u64) -> Result<LogCheck> {
+/// Checks the log that begins at the input's position, keeping so many findings of each kind;
+/// `progress` hears how far it is.
+pub fn check_input(
+    input: &mut impl Input,
+    place: Place,
+    kept_per_kind: u64,
+    progress: &dyn Fn(u64),
+) -> Result<LogCheck> {
     let mut walk = Walk::new(input.position(), kept_per_kind, ());
-    walk.run(input)?;
+    walk.run(input, progress)?;
     Ok(judge(walk.finish().0, place))
 }
 
