@@ -42,11 +42,11 @@ fn check(c: &mut Criterion) {
     for threads in [1, 2] {
         let options = ScanOptions { threads, ..ScanOptions::default() };
         group.bench_function(format!("threads-{threads}"), |b| {
-            b.iter(|| check_slice(&bytes, 0, Place::Last, &options));
+            b.iter(|| check_slice(&bytes, 0, Place::Last, &options, &|_| {}));
         });
     }
     group.bench_function("window", |b| {
-        b.iter(|| check_input(&mut SliceInput::new(&bytes), Place::Last, 100));
+        b.iter(|| check_input(&mut SliceInput::new(&bytes), Place::Last, 100, &|_| {}));
     });
     group.finish();
 }

@@ -45,21 +45,28 @@ impl LogCheck {
     }
 }
 
-/// Checks the log that begins at `begins_at` in the file's bytes.
+/// Checks the log that begins at `begins_at` in the file's bytes; `progress` hears how far it is.
 pub fn check_slice(
     bytes: &[u8],
     begins_at: u64,
     place: Place,
     options: &ScanOptions,
+    progress: &dyn Fn(u64),
 ) -> Result<LogCheck> {
-    let (outcome, ()) = scan(bytes, begins_at, options, ())?;
+    let (outcome, ()) = scan(bytes, begins_at, options, (), progress)?;
     Ok(judge(outcome, place))
 }
 
-/// Checks the log that begins at the input's position, keeping so many findings of each kind.
-pub fn check_input(input: &mut impl Input, place: Place, kept_per_kind: u64) -> Result<LogCheck> {
+/// Checks the log that begins at the input's position, keeping so many findings of each kind;
+/// `progress` hears how far it is.
+pub fn check_input(
+    input: &mut impl Input,
+    place: Place,
+    kept_per_kind: u64,
+    progress: &dyn Fn(u64),
+) -> Result<LogCheck> {
     let mut walk = Walk::new(input.position(), kept_per_kind, ());
-    walk.run(input)?;
+    walk.run(input, progress)?;
     Ok(judge(walk.finish().0, place))
 }
 
@@ -108,8 +115,8 @@ pub fn preamble_in_increment() -> Finding {
         code: "preamble-in-increment",
         expected: "commands from the start of an increment".to_owned(),
         found: "a snapshot in front of them".to_owned(),
-        server: "Loads the snapshot over what the parts before it made; redis-check-aof calls the file invalid.",
-        advice: "No server writes this. If it was meant to be the base, list it as type b.",
+        server: "loads the snapshot over what the parts before it made; redis-check-aof calls the file invalid",
+        advice: "no server writes this; if it was meant to be the base, list it as type b",
     };
     words.finding(Doing::Header, Some(0))
 }
@@ -170,28 +177,28 @@ fn quirk_words(quirk: Quirk) -> Words {
             "loose-header",
             "a header of plain digits",
             "blanks, a sign or zeros before them",
-            "Loads it.",
+            "loads it",
         ),
         Quirk::BareLineFeed => (
             Severity::Error,
             "header-line-feed",
             "CRLF behind the digits of a header",
             "a line feed alone",
-            "Loads it; redis-check-aof calls the file invalid.",
+            "loads it; redis-check-aof calls the file invalid",
         ),
         Quirk::Stray => (
             Severity::Error,
             "header-stray-bytes",
             "CRLF behind the digits of a header, and a number that fits",
             "other bytes, or a number that only an overflow makes fit",
-            "Loads it, ignoring what is too much; redis-check-aof calls the file invalid.",
+            "loads it, ignoring what is too much; redis-check-aof calls the file invalid",
         ),
         Quirk::Terminator => (
             Severity::Error,
             "argument-end",
             "CRLF behind an argument",
             "two other bytes",
-            "Loads it, stepping over the two bytes unread; redis-check-aof calls the file invalid.",
+            "loads it, stepping over the two bytes unread; redis-check-aof calls the file invalid",
         ),
     };
     Words {
@@ -200,12 +207,12 @@ fn quirk_words(quirk: Quirk) -> Words {
         expected: expected.to_owned(),
         found: found.to_owned(),
         server,
-        advice: "No server writes this: the bytes were changed, so look at the values near it.",
+        advice: "no server writes this: the bytes were changed, so look at the values near it",
     }
 }
 
-const REFUSES_FORMAT: &str = "Refuses to start (bad file format).";
-const REFUSES_FORMAT_LAST: &str = "Refuses to start (bad file format). Redis 8.4 and newer can be told to cut the file here instead (aof-load-corrupt-tail-max-size), which also drops whatever is sound behind it.";
+const REFUSES_FORMAT: &str = "refuses to start (bad file format)";
+const REFUSES_FORMAT_LAST: &str = "refuses to start (bad file format); Redis 8.4 and newer can be told to cut the file here instead (aof-load-corrupt-tail-max-size), which also drops whatever is sound behind it";
 
 fn broken_words(
     incident: &Incident,
@@ -240,17 +247,17 @@ fn broken_words(
     }
     add_transaction(&mut found, incident);
     let server = match (fault, place) {
-        (Fault::ArgumentLength { .. }, _) => "Crashes while loading.",
+        (Fault::ArgumentLength { .. }, _) => "crashes while loading",
         (_, Place::Last) => REFUSES_FORMAT_LAST,
         (_, Place::Earlier) => REFUSES_FORMAT,
     };
     let advice = match resumed_at {
         None if zeroes => {
-            "Zero bytes at the end are what a file system leaves behind when the machine stops: on a copy, cut the file where it is good."
+            "zero bytes at the end are what a file system leaves behind when the machine stops: on a copy, cut the file where it is good"
         }
-        None => "On a copy, cut the file where it is good.",
+        None => "on a copy, cut the file where it is good",
         Some(_) => {
-            "Do not cut here before you know what is behind it: commands go on after the damage."
+            "do not cut here before you know what is behind it: commands go on after the damage"
         }
     };
     let (expected, code) = (fault.expected(), fault.code());
@@ -279,16 +286,16 @@ fn cut_words(
     add_transaction(&mut found, incident);
     let (server, advice) = match (resumed_at, place) {
         (Some(_), Place::Last) => (
-            "Takes it for a file that was cut (or dies for lack of memory) and cuts off this command with all that is behind it, whole commands too, if aof-load-truncated is yes, the default.",
-            "Do not start a server on this file: repair the length on a copy, or what is behind it is lost.",
+            "takes it for a file that was cut (or dies for lack of memory) and cuts off this command with all that is behind it, whole commands too, if aof-load-truncated is yes, the default",
+            "do not start a server on this file: repair the length on a copy, or what is behind it is lost",
         ),
         (None, Place::Last) => (
-            "Cuts the file at the end of the last whole command and starts if aof-load-truncated is yes, the default; with no it refuses to start.",
-            "A server that stopped in the middle of a write leaves this. On a copy, cut the file where it is good.",
+            "cuts the file at the end of the last whole command and starts if aof-load-truncated is yes, the default; with no it refuses to start",
+            "a server that stopped in the middle of a write leaves this; on a copy, cut the file where it is good",
         ),
         (_, Place::Earlier) => (
-            "Cuts this file on disk and then refuses to start, because it is not the last one. A second start succeeds, with data silently missing.",
-            "Do not start a server on this directory before it is copied.",
+            "cuts this file on disk and then refuses to start, because it is not the last one; a second start succeeds, with data silently missing",
+            "do not start a server on this directory before it is copied",
         ),
     };
     let expected = match fault {
@@ -311,16 +318,16 @@ fn open_words(incident: &Incident, cut: bool, place: Place) -> Words {
     );
     let (server, advice) = match (place, cut) {
         (Place::Earlier, _) => (
-            "A transaction may not span files: cuts this file on disk and then refuses to start, because it is not the last one.",
-            "Do not start a server on this directory before it is copied.",
+            "a transaction may not span files: cuts this file on disk and then refuses to start, because it is not the last one",
+            "do not start a server on this directory before it is copied",
         ),
         (Place::Last, false) => (
-            "Cuts the file at MULTI, dropping the transaction, if aof-load-truncated is yes, the default; with no it refuses to start.",
-            "A server that stopped between two writes leaves this. On a copy, cut the file at MULTI.",
+            "cuts the file at MULTI, dropping the transaction, if aof-load-truncated is yes, the default; with no it refuses to start",
+            "a server that stopped between two writes leaves this; on a copy, cut the file at MULTI",
         ),
         (Place::Last, true) => (
-            "Cuts off only the last command and leaves MULTI open in the file: everything written from then on belongs to that transaction and is lost at the next start.",
-            "On a copy, cut the file at MULTI before any server writes to it.",
+            "cuts off only the last command and leaves MULTI open in the file: everything written from then on belongs to that transaction and is lost at the next start",
+            "on a copy, cut the file at MULTI before any server writes to it",
         ),
     };
     let expected = "EXEC before the end".to_owned();
@@ -335,47 +342,47 @@ fn other_words(incident: &Incident, kind: IncidentKind, place: Place) -> Words {
             "nested-multi",
             "EXEC before the next MULTI",
             format!("MULTI inside the transaction that begins at offset {open_at}"),
-            "Loads both as one transaction; redis-check-aof calls the file invalid and would cut it at the first MULTI.",
-            "The first transaction was once cut and its MULTI left behind. Its commands, and those up to the second MULTI, run only at the next EXEC.",
+            "loads both as one transaction; redis-check-aof calls the file invalid and would cut it at the first MULTI",
+            "the first transaction was once cut and its MULTI left behind; its commands, and those up to the second MULTI, run only at the next EXEC",
         ),
         IncidentKind::LoneExec => (
             Severity::Error,
             "exec-without-multi",
             "MULTI before EXEC",
             "EXEC outside a transaction".to_owned(),
-            "Logs an error and goes on; redis-check-aof calls the file invalid.",
-            "The MULTI of this transaction is lost, and maybe commands with it.",
+            "logs an error and goes on; redis-check-aof calls the file invalid",
+            "the MULTI of this transaction is lost, and maybe commands with it",
         ),
         IncidentKind::DiscardInside => (
             Severity::Error,
             "discard-in-transaction",
             "EXEC at the end of a transaction",
             format!("DISCARD in the transaction that begins at offset {open_at}"),
-            "Queues it like a command and crashes when EXEC runs it (Redis 7.0.15 and 8.10.2, Valkey 9.1.2).",
-            "No server writes this. On a copy, take out the transaction.",
+            "queues it like a command and crashes when EXEC runs it (Redis 7.0.15 and 8.10.2, Valkey 9.1.2)",
+            "no server writes this; on a copy, take out the transaction",
         ),
         IncidentKind::LoneDiscard => (
             Severity::Warning,
             "discard-without-multi",
             "a command that changes data",
             "DISCARD outside a transaction".to_owned(),
-            "Logs an error and goes on.",
-            "No server writes this.",
+            "logs an error and goes on",
+            "no server writes this",
         ),
         IncidentKind::TransactionArguments => (
             Severity::Error,
             "transaction-arguments",
             "MULTI and EXEC without arguments",
             "one with arguments".to_owned(),
-            "Redis ignores the arguments; Valkey 9.1.2 refuses to start.",
-            "No server writes this.",
+            "Redis ignores the arguments; Valkey 9.1.2 refuses to start",
+            "no server writes this",
         ),
         IncidentKind::BadTimestamp => (
             Severity::Warning,
             "annotation-timestamp",
             "#TS:, the digits of a unix time, and CRLF",
             "something else behind #TS:".to_owned(),
-            "Ignores it; redis-check-aof --truncate-to-timestamp fails on it.",
+            "ignores it; redis-check-aof --truncate-to-timestamp fails on it",
             "",
         ),
         IncidentKind::TimeRunsBack { from_secs, to_secs } => (
@@ -383,17 +390,17 @@ fn other_words(incident: &Incident, kind: IncidentKind, place: Place) -> Words {
             "annotation-order",
             "times that do not run back",
             format!("{to_secs} after {from_secs}"),
-            "Ignores it; a cut by time finds the first later time and cuts there.",
-            "The clock of the server was set back.",
+            "ignores it; a cut by time finds the first later time and cuts there",
+            "the clock of the server was set back",
         ),
         // The other kinds have words of their own.
         _ => {
             let (severity, server) = match place {
                 Place::Last => (
                     Severity::Error,
-                    "Loads it, but the next command that it writes is glued to the annotation: it is lost, and the start after that fails (bad file format). redis-check-aof calls the file valid.",
+                    "loads it, but the next command that it writes is glued to the annotation: it is lost, and the start after that fails (bad file format); redis-check-aof calls the file valid",
                 ),
-                Place::Earlier => (Severity::Warning, "Loads it."),
+                Place::Earlier => (Severity::Warning, "loads it"),
             };
             return Words {
                 severity,
@@ -401,7 +408,7 @@ fn other_words(incident: &Incident, kind: IncidentKind, place: Place) -> Words {
                 expected: "a line end behind the last annotation".to_owned(),
                 found: "the end of the file".to_owned(),
                 server,
-                advice: "On a copy, cut the file before the annotation.",
+                advice: "on a copy, cut the file before the annotation",
             };
         }
     };

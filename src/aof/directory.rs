@@ -117,8 +117,8 @@ fn survey_directory(path: &Path) -> Result<Directory> {
             path,
             "one manifest",
             names.join(", "),
-            "Reads the one that is named after appendfilename, here taken to be appendonly.aof.",
-            "Name the manifest that is meant.",
+            "reads the one that is named after appendfilename, here taken to be appendonly.aof",
+            "name the manifest that is meant",
         ));
         return Ok(directory);
     }
@@ -178,8 +178,8 @@ fn without_manifest(path: &Path, files: &[File]) -> Option<Directory> {
         path,
         "a manifest beside the parts of a log",
         "parts without one".to_owned(),
-        "Starts empty, without a word, and overwrites the base with an empty snapshot; what the increments hold comes back at the start after that.",
-        "Do not start a server on this directory before it is copied: restore or rewrite the manifest first.",
+        "starts empty, without a word, and overwrites the base with an empty snapshot; what the increments hold comes back at the start after that",
+        "do not start a server on this directory before it is copied: restore or rewrite the manifest first",
     );
     Some(Directory {
         layout: Layout::NoManifest,
@@ -217,8 +217,8 @@ fn survey_manifest(path: &Path) -> Result<Directory> {
             &part.path,
             "every part that the manifest lists",
             "no such file".to_owned(),
-            "Refuses to start.",
-            "Restore the file; without it, what it held is lost.",
+            "refuses to start",
+            "restore the file; without it, what it held is lost",
         ));
     }
     if parts.is_empty() && errors.is_empty() {
@@ -228,7 +228,7 @@ fn survey_manifest(path: &Path) -> Result<Directory> {
             path,
             "a base or an increment",
             "neither".to_owned(),
-            "Starts empty, or takes over a log of one file that lies beside the directory.",
+            "starts empty, or takes over a log of one file that lies beside the directory",
             "",
         ));
     }
@@ -263,7 +263,7 @@ fn left_over(path: &Path, folder: &Path, files: &[File], manifest: &Manifest) ->
                     &at,
                     "",
                     "a file that the manifest keeps as history".to_owned(),
-                    "Does not load it, and deletes it unless aof-disable-auto-gc is yes.",
+                    "does not load it, and deletes it unless aof-disable-auto-gc is yes",
                     "",
                 ));
             }
@@ -274,8 +274,8 @@ fn left_over(path: &Path, folder: &Path, files: &[File], manifest: &Manifest) ->
                 &at,
                 "",
                 "a file that an unfinished rewrite left behind".to_owned(),
-                "Does not load it.",
-                "It can be deleted when no rewrite is under way.",
+                "does not load it",
+                "it can be deleted when no rewrite is under way",
             ));
         } else if let Some((stem, ..)) = part_name(&file.name).filter(|(s, ..)| !others.contains(s))
         {
@@ -285,8 +285,8 @@ fn left_over(path: &Path, folder: &Path, files: &[File], manifest: &Manifest) ->
                 &at,
                 "every part in the manifest",
                 format!("a part of {} that is not listed", quoted(stem)),
-                "Does not load it.",
-                "Find out where it comes from before it is deleted: it may be the newest part.",
+                "does not load it",
+                "find out where it comes from before it is deleted: it may be the newest part",
             ));
         }
     }

@@ -180,8 +180,8 @@ impl ManifestError {
                 0 => "no bytes at all".to_owned(),
                 line => format!("line {line}: {}", crate::bytes::quoted(&self.text)),
             },
-            server: "Refuses to start (fatal manifest file error).",
-            advice: "Correct the line on a copy. Never delete a manifest: without one a server starts empty and overwrites the base.",
+            server: "refuses to start (fatal manifest file error)",
+            advice: "correct the line on a copy; never delete a manifest: without one a server starts empty and overwrites the base",
         }
     }
 }

@@ -41,12 +41,14 @@ impl Default for ScanOptions {
 }
 
 /// Scans the log that begins at `begins_at` in the file's bytes and goes on to their end.
-/// The tally is the one that stands at the start of the log.
+/// The tally is the one that stands at the start of the log; `progress` hears on the calling
+/// thread, piece by piece, which offset has been reached.
 pub fn scan<T: LogTally>(
     bytes: &[u8],
     begins_at: u64,
     options: &ScanOptions,
     tally: T,
+    progress: &dyn Fn(u64),
 ) -> Result<(LogOutcome, T)> {
     let mut walk = Walk::new(begins_at, options.kept_per_kind, tally);
     let pieces = Pieces::new(bytes, begins_at, options);
@@ -67,11 +69,12 @@ pub fn scan<T: LogTally>(
             for index in 0..pieces.count {
                 let Some(piece) = desk.take(index) else { break };
                 join(&mut walk, &pieces, index, piece)?;
+                progress(walk.position);
             }
             Ok(())
         })?;
     }
-    walk.run(&mut SliceInput::starting_at(bytes, walk.position))?;
+    walk.run(&mut SliceInput::starting_at(bytes, walk.position), progress)?;
     Ok(walk.finish())
 }
 

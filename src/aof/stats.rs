@@ -437,7 +437,7 @@ mod tests {
     fn a_log_is_counted() {
         let log = log();
         let options = ScanOptions::default();
-        let (_, stats) = scan(&log, 0, &options, LogStats::at_start()).unwrap();
+        let (_, stats) = scan(&log, 0, &options, LogStats::at_start(), &|_| {}).unwrap();
         let names: Vec<_> = stats.names().into_iter().map(|(n, v)| (n.to_vec(), v)).collect();
         assert_eq!(names.len(), 4);
         assert_eq!(names[0].0, b"SELECT");
@@ -463,7 +463,8 @@ mod tests {
             encode::command(&mut out, [name]);
             encode::command(&mut out, [name.to_uppercase()]);
         }
-        let (_, stats) = scan(&out, 0, &ScanOptions::default(), LogStats::at_start()).unwrap();
+        let (_, stats) =
+            scan(&out, 0, &ScanOptions::default(), LogStats::at_start(), &|_| {}).unwrap();
         assert_eq!(stats.names().len(), names.len() + long.len());
         assert!(stats.names().iter().all(|(_, volume)| volume.commands == 100));
     }
@@ -471,10 +472,10 @@ mod tests {
     #[test]
     fn pieces_add_up_to_the_whole() {
         let log = log().repeat(30);
-        let whole = scan(&log, 0, &ScanOptions::default(), LogStats::at_start()).unwrap();
+        let whole = scan(&log, 0, &ScanOptions::default(), LogStats::at_start(), &|_| {}).unwrap();
         for piece_bytes in [1, 7, 50, 133, 1000] {
             let options = ScanOptions { threads: 2, piece_bytes, ..ScanOptions::default() };
-            let pieces = scan(&log, 0, &options, LogStats::at_start()).unwrap();
+            let pieces = scan(&log, 0, &options, LogStats::at_start(), &|_| {}).unwrap();
             assert_eq!(pieces, whole, "pieces of {piece_bytes} bytes");
         }
     }
@@ -486,7 +487,8 @@ mod tests {
             out.extend(format!("#TS:{}\r\n", i * i).bytes());
             encode::command(&mut out, ["INCR", "a"]);
         }
-        let (_, stats) = scan(&out, 0, &ScanOptions::default(), LogStats::at_start()).unwrap();
+        let (_, stats) =
+            scan(&out, 0, &ScanOptions::default(), LogStats::at_start(), &|_| {}).unwrap();
         let histogram = stats.histogram();
         assert!(histogram.buckets.len() <= super::BUCKETS);
         assert_eq!(histogram.buckets.values().sum::<u64>(), 5000);
@@ -498,7 +500,8 @@ mod tests {
         for i in 0..3000 {
             encode::command(&mut out, [format!("{i}{}", "x".repeat(i % 100))]);
         }
-        let (_, stats) = scan(&out, 0, &ScanOptions::default(), LogStats::at_start()).unwrap();
+        let (_, stats) =
+            scan(&out, 0, &ScanOptions::default(), LogStats::at_start(), &|_| {}).unwrap();
         assert_eq!(stats.names().len(), super::NAMES);
         assert_eq!(stats.other_names().commands, 3000 - super::NAMES as u64);
     }

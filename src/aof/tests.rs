@@ -70,7 +70,7 @@ impl Input for Pieces<'_> {
 }
 
 fn sequential(bytes: &[u8]) -> LogCheck {
-    check_slice(bytes, 0, Place::Last, &ScanOptions::default()).unwrap()
+    check_slice(bytes, 0, Place::Last, &ScanOptions::default(), &|_| {}).unwrap()
 }
 
 /// Every way to look at the same bytes gives the same answer.
@@ -81,13 +81,17 @@ fn check_arrival(bytes: &[u8]) -> LogCheck {
         [(1, |_| 1), (3, |last| (last * 7 + 5) % 31 + 1), (64, |_| 64)];
     for (size, next) in pieces {
         let mut input = Pieces::new(bytes, size, next);
-        assert_eq!(check_input(&mut input, Place::Last, 100).unwrap(), want, "pieces of {size}");
+        assert_eq!(
+            check_input(&mut input, Place::Last, 100, &|_| {}).unwrap(),
+            want,
+            "pieces of {size}"
+        );
     }
-    let tallied = scan(bytes, 0, &ScanOptions::default(), LogStats::at_start()).unwrap();
+    let tallied = scan(bytes, 0, &ScanOptions::default(), LogStats::at_start(), &|_| {}).unwrap();
     assert_eq!(tallied.0, want.outcome);
     for piece_bytes in [1, 19, 64] {
         let options = ScanOptions { threads: 2, piece_bytes, ..ScanOptions::default() };
-        let got = scan(bytes, 0, &options, LogStats::at_start()).unwrap();
+        let got = scan(bytes, 0, &options, LogStats::at_start(), &|_| {}).unwrap();
         assert_eq!(got, tallied, "scanned in pieces of {piece_bytes}");
     }
     want
@@ -199,7 +203,7 @@ fn a_length_that_swallows_the_rest_does_not_hide_it() {
 fn transactions_are_held_together() {
     let open = log(&format!("{HEAD}MULTI\nSET b 2\n"));
     check(&open, 50, &[(Error, "open-transaction", 50)]);
-    assert!(sequential(&open).findings[0].server.contains("Cuts the file at MULTI"));
+    assert!(sequential(&open).findings[0].server.contains("cuts the file at MULTI"));
 
     let cut = [&open[..], b"*3\r\n$3\r\nSE"].concat();
     let end = open.len() as u64;
@@ -238,11 +242,12 @@ fn transactions_are_counted() {
 #[test]
 fn a_transaction_may_not_span_files() {
     let bytes = log("MULTI\nSET a 1\n");
-    let got = check_slice(&bytes, 0, Place::Earlier, &ScanOptions::default()).unwrap();
+    let got = check_slice(&bytes, 0, Place::Earlier, &ScanOptions::default(), &|_| {}).unwrap();
     assert_eq!(got.findings[0].code, "open-transaction");
     assert!(got.findings[0].server.contains("may not span files"));
-    let cut = check_slice(&bytes[..5], 0, Place::Earlier, &ScanOptions::default()).unwrap();
-    assert!(cut.findings[0].server.contains("A second start succeeds"));
+    let cut =
+        check_slice(&bytes[..5], 0, Place::Earlier, &ScanOptions::default(), &|_| {}).unwrap();
+    assert!(cut.findings[0].server.contains("a second start succeeds"));
 }
 
 #[test]
@@ -281,9 +286,9 @@ fn parts_add_up() {
 #[test]
 fn a_log_behind_a_preamble_keeps_its_offsets() {
     let bytes = [b"REDIS....", &log(HEAD)[..], b"*"].concat();
-    let got = check_slice(&bytes, 9, Place::Last, &ScanOptions::default()).unwrap();
+    let got = check_slice(&bytes, 9, Place::Last, &ScanOptions::default(), &|_| {}).unwrap();
     assert_eq!((got.outcome.good_up_to, got.findings[0].offset), (59, Some(59)));
-    let none = check_slice(b"REDIS....", 9, Place::Last, &ScanOptions::default()).unwrap();
+    let none = check_slice(b"REDIS....", 9, Place::Last, &ScanOptions::default(), &|_| {}).unwrap();
     assert_eq!((none.outcome.good_up_to, none.is_sound()), (9, true));
 }
 
@@ -322,9 +327,9 @@ fn a_command_larger_than_the_window_is_walked_all_the_same() {
     encode::command(&mut bytes, [&b"SET"[..], b"big", &value]);
     encode::command(&mut bytes, [&b"MSET"[..], &value[..HELD_BYTES - 9], b"1", b"b", b"2"]);
     bytes.extend(log(TAIL));
-    let want = scan(&bytes, 0, &ScanOptions::default(), LogStats::at_start()).unwrap();
+    let want = scan(&bytes, 0, &ScanOptions::default(), LogStats::at_start(), &|_| {}).unwrap();
     let mut walk = Walk::new(0, 100, LogStats::at_start());
-    walk.run(&mut Pieces::new(&bytes, 1 << 20, |n| n)).unwrap();
+    walk.run(&mut Pieces::new(&bytes, 1 << 20, |n| n), &|_| {}).unwrap();
     let got = walk.finish();
     assert_eq!(got.0, want.0);
     assert!(got.0.incidents.is_empty());
@@ -334,14 +339,14 @@ fn a_command_larger_than_the_window_is_walked_all_the_same() {
     // Cut inside, and with a broken argument behind the large one.
     let cut = &bytes[..bytes.len() - 60];
     let mut input = Pieces::new(cut, 1 << 20, |n| n);
-    let got = check_input(&mut input, Place::Last, 100).unwrap();
+    let got = check_input(&mut input, Place::Last, 100, &|_| {}).unwrap();
     assert_eq!(got.findings[0].code, "truncated");
     assert_eq!(got.outcome, sequential(cut).outcome);
     let mut broken = bytes.clone();
     let at = 50 + HELD_BYTES + 200;
     broken[at..].iter_mut().filter(|b| **b == b'$').for_each(|b| *b = b'x');
     let mut input = Pieces::new(&broken, 1 << 20, |n| n);
-    let got = check_input(&mut input, Place::Last, 100).unwrap();
+    let got = check_input(&mut input, Place::Last, 100, &|_| {}).unwrap();
     assert_eq!(got.findings[0].code, "argument-start");
     assert_eq!(got.outcome.good_up_to, sequential(&broken).outcome.good_up_to);
 }
@@ -353,7 +358,7 @@ fn a_large_slice_is_cut_where_it_is_cut() {
     bytes.extend(format!("*2\r\n$3\r\nGET\r\n${}\r\n", HELD_BYTES * 3).bytes());
     bytes.resize(HELD_BYTES * 2, b'v');
     bytes.extend(log(TAIL));
-    let got = check_input(&mut SliceInput::new(&bytes), Place::Last, 100).unwrap();
+    let got = check_input(&mut SliceInput::new(&bytes), Place::Last, 100, &|_| {}).unwrap();
     assert_eq!(got.outcome.counts.commands, 3);
 }
 
@@ -418,7 +423,8 @@ fn judge_file(corpus: &Path, name: &str, case: &Value) {
             None => return,
         },
     };
-    let got = check_slice(&bytes, begins_at, Place::Last, &ScanOptions::default()).unwrap();
+    let got =
+        check_slice(&bytes, begins_at, Place::Last, &ScanOptions::default(), &|_| {}).unwrap();
     let (exit, good) = tool(case).expect("a verdict of the tool");
     // An unknown command is a matter of commands, not of frames.
     let fine = exit == 0 && (loads(case) || name.ends_with("unknown-command.aof"));
@@ -444,7 +450,7 @@ fn judge_directory(corpus: &Path, name: &str, case: &Value) {
     let check_part = |(index, part): (usize, &Part)| {
         let bytes = std::fs::read(&part.path).ok()?;
         let place = if index == last { Place::Last } else { Place::Earlier };
-        let got = check_slice(&bytes, 0, place, &ScanOptions::default()).unwrap();
+        let got = check_slice(&bytes, 0, place, &ScanOptions::default(), &|_| {}).unwrap();
         Some((part.name.clone(), got))
     };
     let checks: Vec<_> = directory.parts.iter().enumerate().filter_map(check_part).collect();
@@ -478,7 +484,8 @@ fn logs_of_real_servers_are_sound() {
             for part in &directory.parts {
                 let bytes = std::fs::read(&part.path).unwrap();
                 if !bytes.starts_with(b"REDIS") && !bytes.starts_with(b"VALKEY") {
-                    let got = check_slice(&bytes, 0, Place::Last, &ScanOptions::default()).unwrap();
+                    let got = check_slice(&bytes, 0, Place::Last, &ScanOptions::default(), &|_| {})
+                        .unwrap();
                     assert!(got.findings.is_empty(), "{name}: {:?}", got.findings);
                     logs += 1;
                 }
@@ -486,4 +493,27 @@ fn logs_of_real_servers_are_sound() {
         }
     }
     assert!(logs >= 10, "{logs} logs");
+}
+
+/// Not command by command, never backwards, and at the end all of it.
+#[test]
+fn progress_goes_up_to_the_end() {
+    let bytes = log(HEAD).repeat((5 << 20) / log(HEAD).len());
+    type Run<'r> = &'r dyn Fn(&dyn Fn(u64));
+    let hear = |run: Run<'_>| {
+        let heard = std::cell::RefCell::new(Vec::new());
+        run(&|at| heard.borrow_mut().push(at));
+        let heard = heard.into_inner();
+        assert!((4..100).contains(&heard.len()), "heard {} times", heard.len());
+        assert!(heard.is_sorted(), "{heard:?}");
+        assert_eq!(heard.last(), Some(&(bytes.len() as u64)));
+    };
+    for threads in [1, 3] {
+        let options = ScanOptions { threads, piece_bytes: 1 << 20, ..ScanOptions::default() };
+        hear(&|progress| drop(check_slice(&bytes, 0, Place::Last, &options, progress).unwrap()));
+    }
+    hear(&|progress| {
+        let mut input = Pieces::new(&bytes, 64 << 10, |n| n);
+        drop(check_input(&mut input, Place::Last, 100, progress).unwrap());
+    });
 }

@@ -20,6 +20,9 @@ use crate::resp::Command;
 /// The largest command that is held as a whole when the bytes come through a window.
 pub const HELD_BYTES: usize = 16 << 20;
 
+/// How far a walk goes before it says where it is.
+const PROGRESS_BYTES: u64 = 1 << 20;
+
 /// How much of a larger command a tally sees.
 const HEAD_BYTES: usize = 64 << 10;
 
@@ -92,9 +95,16 @@ impl<T: LogTally> Walk<T> {
         }
     }
 
-    /// Walks to the end of the input.
-    pub fn run(&mut self, input: &mut impl Input) -> Result<()> {
-        self.run_until(input, u64::MAX)?;
+    /// Walks to the end of the input; `progress` hears now and then which offset it has reached.
+    pub fn run(&mut self, input: &mut impl Input, progress: &dyn Fn(u64)) -> Result<()> {
+        loop {
+            let stop = self.position.saturating_add(PROGRESS_BYTES);
+            self.run_until(input, stop)?;
+            progress(self.position);
+            if self.position < stop {
+                break;
+            }
+        }
         self.end(false);
         Ok(())
     }

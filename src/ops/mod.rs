@@ -1,5 +1,6 @@
 //! One function per verb: what the command line calls, and what a program may call.
 
+mod behind;
 mod encoding;
 mod snapshot;
 

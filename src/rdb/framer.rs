@@ -17,6 +17,10 @@ use crate::error::{Bad, Doing, Fault, FormatError, Parsed, bad, unwrap_bad};
 /// The most names that a template is read with; a server's limit on hash fields is far above.
 const MAX_TEMPLATE_BYTES: usize = 1 << 30;
 
+/// How far behind an unknown type its key must end to be named: what stands there may be no key
+/// at all, and nobody should hold a gigabyte for the sake of its name.
+pub const NAMED_BYTES: usize = 64 << 10;
+
 /// Cuts a snapshot into records.
 #[derive(Debug, Clone)]
 pub struct Framer {
@@ -199,8 +203,9 @@ impl Framer {
         let value_type = match ValueType::of(self.header.family, code) {
             Ok(value_type) => value_type,
             Err(fault) => {
-                // The key behind an unknown type can still be named.
-                place.key = Text::parse(rest).ok().map(|(_, key)| key);
+                // The key behind an unknown type can still be named, unless it is absurd.
+                let near = rest.get(..NAMED_BYTES).unwrap_or(rest);
+                place.key = Text::parse(near).ok().map(|(_, key)| key);
                 return bad(at, fault);
             }
         };

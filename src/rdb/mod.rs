@@ -26,7 +26,7 @@ pub mod packed;
 
 pub use dump::Dump;
 pub use entry::{Entry, Eviction};
-pub use framer::{Framer, Step};
+pub use framer::{Framer, NAMED_BYTES, Step};
 pub use header::{Family, HEADER_BYTES, Header, NEWEST_REDIS, NEWEST_VALKEY};
 pub use length::{Length, length, length_or_special};
 pub use module_id::ModuleId;

@@ -213,7 +213,6 @@ impl Input for Window {
 
     #[inline]
     fn consume(&mut self, n: usize) {
-        debug_assert!(n <= self.at_hand(), "only what is at hand can be consumed");
         let n = n.min(self.at_hand());
         self.start += n;
         self.position += n as u64;

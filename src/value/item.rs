@@ -14,7 +14,8 @@ pub enum Item<'a> {
     Element(Elem<'a>),
     /// A member of a set.
     Member(Elem<'a>),
-    /// A member of a sorted set. A score out of a listpack or ziplist is never −0.
+    /// A member of a sorted set. A score out of a listpack is never −0; ziplists up to
+    /// Redis 6.2 hold the text `-0`.
     Scored {
         /// The member.
         member: Elem<'a>,

@@ -3,6 +3,7 @@
 use super::{CheckOptions, SourceReport, file};
 use crate::aof::{self, Layout, Part, PartType, Place};
 use crate::error::{Error, Result};
+use crate::ops::behind::Behind;
 use crate::ops::walk::Observer;
 use crate::source::{Form, Source, open_part};
 
@@ -28,11 +29,12 @@ pub(super) fn check(
         ..SourceReport::default()
     };
     // A missing part has its finding already.
-    let there = log.parts.iter().filter(|part| part.size_bytes.is_some());
+    let there = log.parts.iter().enumerate().filter(|(_, part)| part.size_bytes.is_some());
     let last = log.parts.last();
-    for part in there {
+    for (index, part) in there {
         let place = if Some(part) == last { Place::Last } else { Place::Earlier };
-        report.files.push(check_part(part, place, options, observer)?);
+        let observer = Behind::parts(observer, log.parts.get(..index));
+        report.files.push(check_part(part, place, options, &observer)?);
     }
     Ok(report)
 }

@@ -27,7 +27,7 @@ pub(super) fn check(
         Form::Rdb => {
             report.kind = "RDB snapshot".to_owned();
             if snapshot::check(&mut feed, options, observer, &mut report)? {
-                behind_snapshot(&mut feed, place, options, &mut report)?;
+                behind_snapshot(&mut feed, place, options, observer, &mut report)?;
             }
         }
         Form::Empty => {
@@ -36,7 +36,7 @@ pub(super) fn check(
         }
         _ => {
             report.kind = "AOF".to_owned();
-            check_log(&mut feed, place, options, &mut report)?;
+            check_log(&mut feed, place, options, observer, &mut report)?;
         }
     }
     report.size_bytes = drain(&mut feed)?;
@@ -61,6 +61,7 @@ fn behind_snapshot(
     feed: &mut Feed,
     place: Place,
     options: &CheckOptions,
+    observer: &dyn Observer,
     report: &mut FileReport,
 ) -> Result<()> {
     while feed.buffer().is_empty() && feed.more()? {}
@@ -68,7 +69,7 @@ fn behind_snapshot(
         None => Ok(()),
         Some(b'*' | b'#') => {
             report.kind = "AOF with RDB preamble".to_owned();
-            check_log(feed, place, options, report)
+            check_log(feed, place, options, observer, report)
         }
         Some(_) => {
             let offset = feed.position();
@@ -90,6 +91,7 @@ fn check_log(
     feed: &mut Feed,
     place: Place,
     options: &CheckOptions,
+    observer: &dyn Observer,
     report: &mut FileReport,
 ) -> Result<()> {
     let scan = ScanOptions {
@@ -98,9 +100,10 @@ fn check_log(
         ..ScanOptions::default()
     };
     let begins_at = feed.position();
+    let progress = |bytes_done| observer.progress(bytes_done);
     let log = match feed.whole() {
-        Some(bytes) => aof::check_slice(bytes, begins_at, place, &scan)?,
-        None => aof::check_input(feed, place, scan.kept_per_kind)?,
+        Some(bytes) => aof::check_slice(bytes, begins_at, place, &scan, &progress)?,
+        None => aof::check_input(feed, place, scan.kept_per_kind, &progress)?,
     };
     report.commands = Some(log.outcome.counts.commands);
     report.transactions = Some(log.outcome.counts.transactions);

@@ -7,6 +7,7 @@ use crate::aof::{self, LogOutcome, LogStats, PartType, Place, ScanOptions, Walk}
 use crate::bytes::input::Input as _;
 use crate::error::{Doing, Error, Fault, FormatError, Result};
 use crate::finding::{Finding, Severity};
+use crate::ops::behind::Behind;
 use crate::ops::walk::Observer;
 use crate::report::inspect::{
     BiggestCommand, CommandReport, InspectReport, LogDatabase, LogReport, PartReport,
@@ -26,10 +27,11 @@ pub(super) fn file(
     feed: &mut Feed,
     report: &mut InspectReport,
     options: &InspectOptions,
+    observer: &dyn Observer,
 ) -> Result<()> {
     let mut sums = Sums::default();
     let name = report.source.clone();
-    sums.log(feed, &name, Place::Last, report, options)?;
+    sums.log(feed, &name, Place::Last, report, options, observer)?;
     report.log = Some(sums.finish());
     Ok(())
 }
@@ -40,13 +42,14 @@ pub(super) fn behind_snapshot(
     feed: &mut Feed,
     report: &mut InspectReport,
     options: &InspectOptions,
+    observer: &dyn Observer,
 ) -> Result<bool> {
     if !matches!(feed.buffer(), [b'*' | b'#', ..]) {
         let name = report.source.clone();
         report.broken.push(trailing(feed, &name)?);
         return Ok(false);
     }
-    file(feed, report, options)?;
+    file(feed, report, options, observer)?;
     Ok(true)
 }
 
@@ -81,9 +84,10 @@ pub(super) fn directory(
             let source = open_part(&part.path, &options.open)?;
             row.format = if source.form == Form::Rdb { "rdb" } else { "aof" };
             let Some(mut feed) = source.feed else { continue };
+            let observer = Behind::parts(observer, directory.parts.get(..index));
             let mut more = true;
             if source.form == Form::Rdb {
-                more = snapshot(&mut feed, &name, report, options, observer)?;
+                more = snapshot(&mut feed, &name, report, options, &observer)?;
                 row.keys = report.snapshot.as_ref().map(|snapshot| snapshot.keys);
             }
             let is_log = matches!(feed.buffer(), [b'*' | b'#', ..]);
@@ -92,7 +96,7 @@ pub(super) fn directory(
                     row.format = "aof-preamble";
                 }
                 let place = if index == last { Place::Last } else { Place::Earlier };
-                let outcome = sums.log(&mut feed, &name, place, report, options)?;
+                let outcome = sums.log(&mut feed, &name, place, report, options, &observer)?;
                 row.commands = Some(outcome.counts.commands);
                 commands_seen = true;
             } else if more {
@@ -137,17 +141,19 @@ impl Sums {
         place: Place,
         report: &mut InspectReport,
         options: &InspectOptions,
+        observer: &dyn Observer,
     ) -> Result<LogOutcome> {
         let begins_at = feed.position();
+        let progress = |bytes_done| observer.progress(bytes_done);
         let (outcome, stats) = match feed.whole() {
             Some(bytes) => {
                 let scan = ScanOptions { threads: options.threads, ..ScanOptions::default() };
-                aof::scan(bytes, begins_at, &scan, LogStats::at_start())?
+                aof::scan(bytes, begins_at, &scan, LogStats::at_start(), &progress)?
             }
             None => {
                 let kept = ScanOptions::default().kept_per_kind;
                 let mut walk = Walk::new(begins_at, kept, LogStats::at_start());
-                walk.run(feed)?;
+                walk.run(feed, &progress)?;
                 walk.finish()
             }
         };

@@ -69,7 +69,7 @@ pub fn inspect(
         Form::Rdb => {
             report.kind = "rdb";
             if snapshot(&mut feed, &name, &mut report, options, observer)?
-                && log::behind_snapshot(&mut feed, &mut report, options)?
+                && log::behind_snapshot(&mut feed, &mut report, options, observer)?
             {
                 report.kind = "aof-preamble";
             }
@@ -78,7 +78,7 @@ pub fn inspect(
             report.kind = "dump";
             dump(&mut feed, &mut report, options).map_err(|error| error.in_file(&name))?;
         }
-        _ => log::file(&mut feed, &mut report, options)?,
+        _ => log::file(&mut feed, &mut report, options, observer)?,
     }
     Ok(report)
 }

@@ -5,8 +5,8 @@ use super::whole::parse_header;
 use super::{Observer, Tally, WalkOptions, Walked};
 use crate::bytes::crc64;
 use crate::bytes::input::Input;
-use crate::error::{FormatError, Result};
-use crate::rdb::{Framer, HEADER_BYTES, Record};
+use crate::error::{Fault, FormatError, Result};
+use crate::rdb::{Framer, HEADER_BYTES, NAMED_BYTES, Record};
 
 /// Bytes are given back to the window, and tallies merged, in steps of this size.
 const STEP_BYTES: usize = 256 << 10;
@@ -56,13 +56,15 @@ pub(super) fn walk<T: Tally>(
                     }
                     at = buffer.len() - after.len();
                 }
-                Err(error) if error.fault.is_truncated() => {
-                    widen = true;
-                    if !input.more()? {
+                Err(error) => {
+                    let at_hand = input.position() + buffer.len() as u64;
+                    let wanting = error.fault.is_truncated() || key_may_come(&error, at_hand);
+                    if wanting && input.more()? {
+                        widen = true;
+                    } else {
                         end = Some(Ended::Fault(error));
                     }
                 }
-                Err(error) => end = Some(Ended::Fault(error)),
             }
         }
         root.merge(tally)?;
@@ -86,6 +88,12 @@ pub(super) fn walk<T: Tally>(
         None => (Checksum::Unknown, None),
     };
     Ok(Walked { header, checksum, end: input.position(), keys, others, fault })
+}
+
+/// Whether the key behind an unknown type is not named only because it has not come yet.
+fn key_may_come(error: &FormatError, at_hand: u64) -> bool {
+    let unknown = matches!(error.fault, Fault::UnknownType { .. } | Fault::UnverifiedType { .. });
+    unknown && error.key.is_none() && at_hand - error.offset <= NAMED_BYTES as u64
 }
 
 enum Ended {
