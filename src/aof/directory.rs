@@ -142,7 +142,14 @@ fn survey_directory(path: &Path) -> Result<Directory> {
         }
         // The working directory of a server, one above the one that is meant.
         (None, _) if path.join(DEFAULT_NAME).is_dir() => survey_directory(&path.join(DEFAULT_NAME)),
-        (None, _) => Err(Error::Usage(format!("{} holds no log and no manifest", path.display()))),
+        (None, _) => {
+            let hint = if files.iter().any(|f| f.name == b"dump.rdb") {
+                "; it holds dump.rdb, which can be named itself"
+            } else {
+                ""
+            };
+            Err(Error::Usage(format!("{} holds no log and no manifest{hint}", path.display())))
+        }
     }
 }
 
@@ -190,7 +197,8 @@ fn without_manifest(path: &Path, files: &[File]) -> Option<Directory> {
     })
 }
 
-fn survey_manifest(path: &Path) -> Result<Directory> {
+/// Reads a file as a manifest, whatever it looks like.
+pub fn survey_manifest(path: &Path) -> Result<Directory> {
     let bytes = fs::read(path).map_err(|e| io("cannot read", path, e))?;
     let folder = match path.parent() {
         Some(parent) if !parent.as_os_str().is_empty() => parent,

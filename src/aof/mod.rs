@@ -26,7 +26,7 @@ pub mod walk;
 
 pub use annotation::Annotation;
 pub use check::{LogCheck, Place, WholeLog, check_input, check_slice, judge, whole};
-pub use directory::{Directory, Layout, Part, survey};
+pub use directory::{Directory, Layout, Part, survey, survey_manifest};
 pub use incident::{Incident, IncidentKind, Incidents};
 pub use log::LogItem;
 pub use manifest::{Manifest, PartType};

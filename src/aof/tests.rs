@@ -499,8 +499,8 @@ fn logs_of_real_servers_are_sound() {
 #[test]
 fn progress_goes_up_to_the_end() {
     let bytes = log(HEAD).repeat((5 << 20) / log(HEAD).len());
-    type Run<'r> = &'r dyn Fn(&dyn Fn(u64));
-    let hear = |run: Run<'_>| {
+    type Hear<'a> = &'a dyn Fn(&dyn Fn(u64));
+    let hear = |run: Hear<'_>| {
         let heard = std::cell::RefCell::new(Vec::new());
         run(&|at| heard.borrow_mut().push(at));
         let heard = heard.into_inner();

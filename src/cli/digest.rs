@@ -117,7 +117,7 @@ fn one(
         let report = digest(source, options, &bar)?;
         drop(bar);
         if report.ended.fault.is_some() {
-            return super::say_ended(&name, report.ended, args.common.is_quiet());
+            return super::say_ended(&name, report.ended);
         }
         if report.uncovered > 0 && !args.common.is_quiet() {
             super::complain(&format!(
@@ -144,7 +144,7 @@ fn one(
         }
         report.ended
     };
-    super::say_ended(&name, ended, args.common.is_quiet())
+    super::say_ended(&name, ended)
 }
 
 fn profile(text: &str) -> Result<Profile, String> {

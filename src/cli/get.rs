@@ -93,7 +93,7 @@ pub(crate) fn run(args: &GetArgs) -> Result<Exit, Error> {
     let got = get(source, &options, &mut out, &bar)?;
     out.flush().map_err(super::cannot_write)?;
     drop(bar);
-    let exit = super::say_ended(&name, got.ended, args.common.is_quiet())?;
+    let exit = super::say_ended(&name, got.ended)?;
     for key in &got.missing {
         let place = args.db.map_or_else(String::new, |db| format!(" in database {db}"));
         super::complain(&format!(

@@ -91,7 +91,7 @@ pub(crate) fn run(args: &KeysArgs) -> Result<Exit, Error> {
     let ended = keys(source, &options, &mut out, &bar)?;
     out.flush().map_err(super::cannot_write)?;
     drop(bar);
-    super::say_ended(&name, ended, args.common.is_quiet())
+    super::say_ended(&name, ended)
 }
 
 fn sort(text: &str) -> Result<Sort, String> {

@@ -124,17 +124,16 @@ fn sentence(error: &Error) -> String {
 }
 
 /// What there is to say of a file whose keys were read.
-fn say_ended(name: &str, ended: Ended, quiet: bool) -> Result<Exit, Error> {
+fn say_ended(name: &str, ended: Ended) -> Result<Exit, Error> {
     if let Some(fault) = ended.fault {
         return Err(Error::from(fault).in_file(name));
     }
-    if let Some((stored, computed)) = ended.checksum_mismatch
-        && !quiet
-    {
+    if let Some((stored, computed)) = ended.checksum_mismatch {
         complain(&format!(
             "{name}: the checksum is {stored:016x} but the bytes have {computed:016x}, so what was \
              read may be wrong; `rdbkit check` says more"
         ));
+        return Ok(Exit::Findings);
     }
     Ok(Exit::Clean)
 }

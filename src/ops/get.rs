@@ -103,6 +103,15 @@ impl Getter<'_, '_> {
                 entry.value_type.kind().name()
             )));
         }
+        if matches!(self.options.format, ValueFormat::Raw)
+            && found.get(place).is_some_and(|found| *found)
+        {
+            return Err(Error::Usage(format!(
+                "{} is in more than one database, and only the first was written: say which with \
+                 --db",
+                quoted(&key)
+            )));
+        }
         writer.begin(&row(entry, &key)?);
         let mut written = Ok(());
         entry.visit(room, |item| {

@@ -90,13 +90,16 @@ pub fn keys(
         }
         return Ok(ended);
     }
-    out.write_all(&head).map_err(failed)?;
-    let fresh = || Rows { options, text: Vec::new(), ends: Vec::new(), out: None, left: None };
-    let mut root = Rows { out: Some(out), left: options.limit, ..fresh() };
     if options.limit == Some(0) {
+        out.write_all(&head).map_err(failed)?;
         return Ok(Ended::default());
     }
-    snapshot::walk(source, &options.open, &fresh, &mut root, &options.walk, observer)
+    let fresh = || Rows { options, text: Vec::new(), ends: Vec::new(), out: None, left: None };
+    // The head goes out with the first rows: a source that cannot be read has none.
+    let mut root = Rows { text: head, out: Some(out), left: options.limit, ..fresh() };
+    let ended = snapshot::walk(source, &options.open, &fresh, &mut root, &options.walk, observer)?;
+    root.write_head()?;
+    Ok(ended)
 }
 
 /// Rows in the order of the file.
@@ -107,6 +110,14 @@ struct Rows<'o, 'w> {
     ends: Vec<usize>,
     out: Option<&'w mut (dyn Write + Send)>,
     left: Option<u64>,
+}
+
+impl Rows<'_, '_> {
+    /// Writes what stands before the first row, once.
+    fn write_head(&mut self) -> Result<()> {
+        let head = std::mem::take(&mut self.text);
+        self.out.as_mut().map_or(Ok(()), |out| out.write_all(&head).map_err(failed))
+    }
 }
 
 impl Tally for Rows<'_, '_> {
@@ -138,6 +149,7 @@ impl Tally for Rows<'_, '_> {
             }
             *left = left.saturating_sub(rows);
         }
+        self.write_head()?;
         if let Some(out) = &mut self.out {
             out.write_all(text).map_err(failed)?;
         }

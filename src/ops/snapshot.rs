@@ -104,7 +104,11 @@ fn base(source: Source, open: &OpenOptions) -> Result<Source> {
     match source.form {
         Form::Rdb | Form::Dump => Ok(source),
         Form::AofDir | Form::Manifest => base_of_directory(&source, open),
-        Form::Aof | Form::Empty => Err(is_a_log(&source.name)),
+        Form::Aof => Err(is_a_log(&source.name)),
+        Form::Empty => Err(Error::Usage(format!(
+            "{} is empty: a full disk or a failed transfer leaves this",
+            source.name
+        ))),
     }
 }
 

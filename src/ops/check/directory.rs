@@ -16,7 +16,10 @@ pub(super) fn check(
     let Some(path) = &source.path else {
         return Err(Error::Usage("a manifest has no parts without its directory".to_owned()));
     };
-    let log = aof::survey(path)?;
+    let log = match source.form {
+        Form::Manifest => aof::survey_manifest(path)?,
+        _ => aof::survey(path)?,
+    };
     let kind = match log.layout {
         Layout::MultiPart => "AOF directory",
         Layout::NoManifest => "AOF directory without its manifest",

@@ -32,7 +32,7 @@ pub(super) fn check(
         }
         Form::Empty => {
             report.kind = "empty file".to_owned();
-            report.findings.push(empty_file());
+            report.findings.push(empty_file(&report.name));
         }
         _ => {
             report.kind = "AOF".to_owned();
@@ -46,13 +46,15 @@ pub(super) fn check(
     Ok(report)
 }
 
-/// A file without a byte may be a log to which nothing has been written yet.
-fn empty_file() -> Finding {
+/// A file without a byte is a log to which nothing has been written yet, or a snapshot that a full
+/// disk or a failed transfer left. Nothing in it tells, so here alone its name decides.
+fn empty_file(name: &str) -> Finding {
+    let severity = if name.ends_with(".aof") { Severity::Warning } else { Severity::Error };
     let fault = Fault::Truncated { need: 9, have: 0 };
     let error = FormatError { file: None, offset: 0, doing: Doing::Header, key: None, fault };
-    Finding { code: "empty-file", ..Finding::of(Severity::Warning, &error) }.explained(
+    Finding { code: "empty-file", ..Finding::of(severity, &error) }.explained(
         "as a log it loads and holds nothing; as a snapshot every server refuses it",
-        "a snapshot of this size is one that a full disk cut off: --from rdb makes this an error",
+        "a full disk or a failed transfer leaves this; --from aof says that it is an empty log",
     )
 }
 

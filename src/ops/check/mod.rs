@@ -11,7 +11,8 @@ mod keys;
 mod snapshot;
 mod words;
 
-use crate::error::Result;
+use crate::error::{Error, Result};
+use crate::finding::{Finding, Severity};
 use crate::ops::walk::Observer;
 pub use crate::report::check::{CheckReport, FileReport, SourceReport, Unlisted};
 use crate::source::{Locator, OpenOptions, Source, open};
@@ -46,20 +47,43 @@ impl Default for CheckOptions {
 /// Checks each source. A source that cannot be opened or read is reported, and the others are
 /// checked all the same.
 pub fn check(sources: &[Locator], options: &CheckOptions, observer: &dyn Observer) -> CheckReport {
+    let mut seen_stdin = false;
     let sources = sources
         .iter()
         .map(|locator| {
+            let again = *locator == Locator::Stdin && std::mem::replace(&mut seen_stdin, true);
             let name = locator.to_string();
-            let report = open(locator, &options.open)
-                .and_then(|source| check_source(source, options, observer));
-            report.unwrap_or_else(|error| SourceReport {
-                name,
-                could_not_look: Some(error.to_string()),
-                ..SourceReport::default()
-            })
+            let report = if again {
+                Err(Error::Usage("standard input can be read only once".to_owned()))
+            } else {
+                open(locator, &options.open)
+                    .and_then(|source| check_source(source, options, observer))
+            };
+            report.unwrap_or_else(|error| unreadable(name, error))
         })
         .collect();
     CheckReport { sources }
+}
+
+/// A source that could not be read to its end: the bytes are to blame, or something else is.
+fn unreadable(name: String, error: Error) -> SourceReport {
+    match error {
+        // Compressed data that are broken or cut off: what they hold cannot be had.
+        Error::Format(error) => {
+            let finding = Finding::of(Severity::Error, &error).explained(
+                "nothing can be loaded from it",
+                "the copy is broken or not complete: copy it again, or unpack what its own tool can save",
+            );
+            let finding = Finding { file: name.clone(), ..finding };
+            let kind = "compressed file".to_owned();
+            SourceReport { name, kind, findings: vec![finding], ..SourceReport::default() }
+        }
+        error => SourceReport {
+            name,
+            could_not_look: Some(error.to_string()),
+            ..SourceReport::default()
+        },
+    }
 }
 
 /// Checks an opened source.

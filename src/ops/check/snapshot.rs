@@ -46,6 +46,9 @@ pub(super) fn check(
     let mut findings = Findings::new(options.max_findings);
     newer_version(walked.header, start, &mut findings);
     findings.append(root.findings);
+    if let Some((offset, db)) = root.high_database {
+        findings.add(high_database(offset, db));
+    }
     if let Some(keys) = root.keys {
         let bytes = feed.whole().unwrap_or_default();
         keys.repeats(walked.header, bytes, |repeat| findings.add(duplicate(repeat)))
@@ -109,6 +112,8 @@ struct CheckTally {
     seen: Vec<Seen>,
     /// Databases that were selected: before which key, at which offset, which.
     selected: Vec<(usize, u64, u64)>,
+    /// Where a database above the default comes first, and the highest.
+    high_database: Option<(u64, u64)>,
     /// Keys, where the file cannot be read again: one behind the other, with their ends.
     key_bytes: Vec<u8>,
     key_ends: Vec<usize>,
@@ -132,6 +137,7 @@ impl CheckTally {
             findings: Findings::new(limit),
             seen: Vec::new(),
             selected: Vec::new(),
+            high_database: None,
             key_bytes: Vec::new(),
             key_ends: Vec::new(),
             logs_keys: false,
@@ -214,7 +220,9 @@ impl Tally for CheckTally {
             Record::SelectDb(db) => {
                 self.selected.push((self.seen.len(), offset, *db));
                 if *db >= DEFAULT_DATABASES {
-                    self.findings.add(high_database(offset, *db));
+                    let first = self.high_database.map_or(offset, |(first, _)| first);
+                    let highest = self.high_database.map_or(*db, |(_, highest)| highest.max(*db));
+                    self.high_database = Some((first, highest));
                 }
             }
             Record::ModuleAux { id, .. } => self.findings.add(module_needed(offset, *id)),
@@ -231,6 +239,10 @@ impl Tally for CheckTally {
             } else {
                 self.libraries.push(name);
             }
+        }
+        if let Some((offset, db)) = later.high_database {
+            let (first, highest) = self.high_database.unwrap_or((offset, db));
+            self.high_database = Some((first, highest.max(db)));
         }
         let Some(keys) = &mut self.keys else { return Ok(()) };
         let mut ends = later.key_ends.iter();
