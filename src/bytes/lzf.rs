@@ -12,11 +12,33 @@ use crate::error::Fault;
 
 /// No token makes more than 264 bytes out of its three.
 const MAX_EXPANSION: u64 = 88;
+/// The most bytes that a copy makes.
+const LONGEST_COPY: usize = 264;
+/// The most bytes that a literal makes.
+const LONGEST_LITERAL: usize = 32;
+/// Copies move in blocks of this size.
+const BLOCK: usize = 16;
 
 /// Walks the tokens without producing anything: whether `packed` unpacks to exactly `len` bytes.
 pub fn validate(packed: &[u8], len: u64) -> Result<(), Fault> {
     let mut input = packed;
     let mut written = 0u64;
+    // Where three bytes are at hand no token needs a branch, and whether the next one is a literal
+    // is anybody's guess.
+    while let Some(&[control, second, third]) = input.first_chunk::<3>() {
+        let (literal, long) = (control < 32, control >= 0xe0);
+        let size = if literal { usize::from(control) + 2 } else { 2 + usize::from(long) };
+        let count = if long { u64::from(second) + 9 } else { u64::from(control >> 5) + 2 };
+        let low = if long { third } else { second };
+        let back = (u32::from(control & 31) << 8 | u32::from(low)) + 1;
+        let (count, back) = if literal { (u64::from(control) + 1, 0) } else { (count, back) };
+        let Some(rest) = input.get(size..) else { break };
+        if u64::from(back) > written {
+            return Err(Fault::LzfOffset { back, have: written });
+        }
+        written += count;
+        input = rest;
+    }
     while let Some((token, rest)) = Token::next(input)? {
         if let Token::Copy { back, .. } = token
             && u64::from(back) > written
@@ -108,19 +130,44 @@ impl<'a> Token<'a> {
 fn unpack(packed: &[u8], out: &mut [u8], len: u64) -> Result<(), Fault> {
     let mut input = packed;
     let mut at = 0usize;
+    // Far from both ends more may be read and written than a token asks for: what is too much is
+    // overwritten by the next one.
+    while let Some([control, literal @ ..]) = input.first_chunk::<{ 1 + LONGEST_LITERAL }>()
+        && out.len() - at >= LONGEST_COPY + BLOCK
+    {
+        if *control < 32 {
+            if let Some(slot) = out.get_mut(at..).and_then(|to| to.first_chunk_mut()) {
+                *slot = *literal;
+            }
+            let count = usize::from(*control) + 1;
+            at += count;
+            input = input.get(1 + count..).unwrap_or_default();
+            continue;
+        }
+        let Some((Token::Copy { back, count }, rest)) = Token::next(input)? else { break };
+        let (back, count) = (back as usize, count as usize);
+        let Some(from) = at.checked_sub(back) else {
+            return Err(Fault::LzfOffset { back: back as u32, have: at as u64 });
+        };
+        if back >= BLOCK || back >= count {
+            let mut done = 0;
+            while done < count {
+                out.copy_within(from + done..from + done + BLOCK, at + done);
+                done += BLOCK;
+            }
+        } else {
+            copy(out, from, at, count);
+        }
+        at += count;
+        input = rest;
+    }
     while let Some((token, rest)) = Token::next(input)? {
         match token {
             Token::Literal(bytes) => {
-                // Whole blocks where there is room for them: what is too much is overwritten.
-                if let Some(block) = input.get(1..).and_then(|from| from.first_chunk::<WIDE>())
-                    && let Some(slot) = out.get_mut(at..).and_then(|to| to.first_chunk_mut())
-                {
-                    *slot = *block;
-                } else if let Some(slot) = out.get_mut(at..at + bytes.len()) {
-                    slot.copy_from_slice(bytes);
-                } else {
+                let Some(slot) = out.get_mut(at..at + bytes.len()) else {
                     return Err(overrun(input, at, len));
-                }
+                };
+                slot.copy_from_slice(bytes);
                 at += bytes.len();
             }
             Token::Copy { back, count } => {
@@ -140,43 +187,24 @@ fn unpack(packed: &[u8], out: &mut [u8], len: u64) -> Result<(), Fault> {
     if at == out.len() { Ok(()) } else { Err(Fault::LzfLength { want: len, got: at as u64 }) }
 }
 
-/// The longest literal is one block of this.
-const WIDE: usize = 32;
-
 /// Copies `count` bytes from `from` to `at`, as if byte by byte: the end of the stretch may be
 /// what its start has just written. Both ends have been checked.
 #[inline(always)]
 fn copy(out: &mut [u8], from: usize, at: usize, count: usize) {
-    const STEP: usize = 16;
-    if at - from >= STEP && at + count + STEP <= out.len() {
-        let mut done = 0;
-        while done < count {
-            // Steps do not overlap themselves; what is too much is overwritten.
-            let Some(block) = out.get(from + done..).and_then(|from| from.first_chunk::<STEP>())
-            else {
-                return;
-            };
-            let block = *block;
-            if let Some(slot) = out.get_mut(at + done..).and_then(|to| to.first_chunk_mut()) {
-                *slot = block;
-            }
-            done += STEP;
-        }
-    } else if at - from == 1 {
-        if let Some(&byte) = out.get(from)
-            && let Some(run) = out.get_mut(at..at + count)
-        {
-            run.fill(byte);
-        }
-    } else {
-        // The copied stretch doubles each time: what has been written may be copied from.
-        let back = at - from;
-        let mut done = 0;
-        while done < count {
-            let step = (back + done).min(count - done);
-            out.copy_within(from..from + step, at + done);
-            done += step;
-        }
+    let back = at - from;
+    if back == 1
+        && let Some(&byte) = out.get(from)
+        && let Some(run) = out.get_mut(at..at + count)
+    {
+        run.fill(byte);
+        return;
+    }
+    // The copied stretch doubles each time: what has been written may be copied from.
+    let mut done = 0;
+    while done < count {
+        let step = (back + done).min(count - done);
+        out.copy_within(from..from + step, at + done);
+        done += step;
     }
 }
 
