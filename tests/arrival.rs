@@ -6,15 +6,14 @@
 #[path = "support/looks.rs"]
 mod looks;
 
-use std::io::{self, Read, Write};
+use std::io::Write;
 use std::path::{Path, PathBuf};
 use std::sync::OnceLock;
 
-use looks::looks;
+use looks::{Pieces, in_pieces, looks};
 use rdbkit::Result;
 use rdbkit::source::{
-    Compression, Feed, Form, Locator, OpenOptions, Progress, Source, Window, WindowOptions, open,
-    open_bytes, open_reader,
+    Compression, Form, Locator, OpenOptions, Source, WindowOptions, open, open_bytes, open_reader,
 };
 
 /// Up to this size a file is also fed in single bytes, and taken for what it is not.
@@ -47,7 +46,7 @@ fn in_single_bytes() {
         let window = WindowOptions { start_bytes: 1, doubling: false, ..WindowOptions::default() };
         let options = OpenOptions { window, ..file.options() };
         file.check("single bytes", 1, &|| {
-            let pieces = Pieces { bytes: file.bytes.clone(), at: 0, random: None };
+            let pieces = Pieces::single(file.bytes.clone());
             open_reader(&file.name, Box::new(pieces), &options)
         });
     });
@@ -61,7 +60,7 @@ fn in_random_pieces() {
             // Too large for the heap, as soon as something does not fit a piece or two.
             let spill_bytes = [24, 32 << 20][seed as usize % 2];
             file.check(&format!("random pieces of seed {seed}"), 1, &|| {
-                file.in_pieces(Random(seed), spill_bytes)
+                file.in_pieces(seed, spill_bytes)
             });
         }
     });
@@ -133,16 +132,8 @@ impl File {
         open_bytes(&self.name, self.bytes.clone(), &self.options())
     }
 
-    /// Through a window that widens by as much as each read happens to bring.
-    fn in_pieces(&self, random: Random, spill_bytes: usize) -> Result<Source> {
-        let source = self.in_memory()?;
-        let start_bytes = if spill_bytes > SMALL { 1 << 20 } else { 16 };
-        let options =
-            WindowOptions { start_bytes, spill_bytes, doubling: false, spill_directory: None };
-        let pieces = Pieces { bytes: self.bytes.clone(), at: 0, random: Some(random) };
-        let window = Window::new(Box::new(pieces), &self.name, options);
-        let feed = Feed::of_window(window, Progress::of(None));
-        Ok(Source { feed: Some(feed), size_bytes: None, ..source })
+    fn in_pieces(&self, seed: u64, spill_bytes: usize) -> Result<Source> {
+        in_pieces(self.in_memory()?, self.bytes.clone(), seed, spill_bytes)
     }
 
     #[track_caller]
@@ -215,35 +206,4 @@ fn packed(bytes: &[u8]) -> [(Compression, Vec<u8>); 4] {
         (Compression::Lz4, lz4.finish().unwrap()),
         (Compression::Bzip2, bzip2.finish().unwrap()),
     ]
-}
-
-/// A reader that brings single bytes, or as many as chance wants.
-struct Pieces {
-    bytes: Vec<u8>,
-    at: usize,
-    random: Option<Random>,
-}
-
-impl Read for Pieces {
-    fn read(&mut self, room: &mut [u8]) -> io::Result<usize> {
-        let rest = self.bytes.get(self.at..).unwrap_or_default();
-        let most = self.random.as_mut().map_or(1, Random::size);
-        let n = most.min(rest.len()).min(room.len());
-        room.iter_mut().zip(rest).take(n).for_each(|(to, from)| *to = *from);
-        self.at += n;
-        Ok(n)
-    }
-}
-
-/// A linear congruential generator; the same seed, the same pieces.
-struct Random(u64);
-
-impl Random {
-    /// Mostly a few bytes, now and then thousands.
-    fn size(&mut self) -> usize {
-        self.0 =
-            self.0.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
-        let bits = self.0 >> 33;
-        1 + (bits >> 4) as usize % (4 << (bits % 12))
-    }
 }
