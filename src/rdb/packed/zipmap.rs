@@ -97,7 +97,7 @@ impl<'a> Iterator for ZipmapIter<'a> {
             return None;
         }
         match pair(self.rest) {
-            Ok((field, value, rest)) => {
+            Ok([field, value, rest]) => {
                 self.rest = rest;
                 Some(Ok((field, value)))
             }
@@ -110,10 +110,10 @@ impl<'a> Iterator for ZipmapIter<'a> {
     }
 }
 
-fn pair(input: &[u8]) -> Result<(&[u8], &[u8], &[u8]), Fault> {
+fn pair(input: &[u8]) -> Result<[&[u8]; 3], Fault> {
     let (field, rest) = string(input, 0)?;
     let (value, rest) = string(rest, 1)?;
-    Ok((field, value, rest))
+    Ok([field, value, rest])
 }
 
 /// A length, its string, and (behind values) the free byte in between and the bytes that it frees.
