@@ -149,6 +149,10 @@ faults! {
     // Zipmap.
     /// An entry runs past the end, or the end byte is missing.
     ZipmapEntry => "zipmap-entry", "a zipmap that ends with 0xff behind its last pair", "an entry that runs past the end";
+    /// A long form of a length that the short one could say.
+    ZipmapLength { len: u32 } => "zipmap-length", "a length below 254 in one byte", "{len} in five";
+    /// The one count that is neither a count nor says that pairs must be counted.
+    ZipmapCountByte => "zipmap-count-byte", "a count up to 253, or 254 where pairs must be counted", "255";
     /// The header's count differs from the pairs.
     ZipmapCount { header: u64, entries: u64 } => "zipmap-count", "{header} pairs, as the header says", "{entries}";
 
@@ -162,7 +166,7 @@ faults! {
     /// A node whose head or entries do not add up.
     StreamNode { live: u64, deleted: u64 } => "stream-node", "{live} live and {deleted} deleted entries in the node, as its head says", "another number of elements";
     /// The head of a node that does not end with 0.
-    StreamHeadEnd => "stream-head-end", "0 behind the fields of the node's head", "another number";
+    StreamHeadEnd { found: i64 } => "stream-head-end", "0 behind the fields of the node's head", "{found}";
     /// A node that ends in the middle of its head or of an entry.
     StreamNodeEnd => "stream-node-end", "a whole head and whole entries in the node", "its end in the middle of one";
     /// The count of elements at the end of an entry is wrong.
@@ -173,8 +177,8 @@ faults! {
     StreamLength { want: u64, found: u64 } => "stream-length", "a length of {found}, the number of live entries", "{want}";
     /// Entries are declared but no node holds them.
     StreamNoNodes { length: u64 } => "stream-no-nodes", "nodes that hold the {length} entries", "none";
-    /// The counter of entries ever added is below the length.
-    StreamAdded { added: u64, length: u64 } => "stream-entries-added", "at least {length} entries ever added", "{added}";
+    /// The counter of entries ever added is below the length, or no signed number.
+    StreamAdded { added: u64, length: u64 } => "stream-entries-added", "{length} to 2^63-1 entries ever added", "{added}";
     /// A group has read more entries than were ever added.
     StreamRead { read: u64, added: u64 } => "stream-entries-read", "at most {added} entries read by the group", "{read}";
     /// Two groups, consumers or producers of one name.

@@ -43,6 +43,24 @@ const RECORDS: &[(&str, &[u8], &str)] = &[
     ("zset-score-nan", b"\xfe\0\x05\x01a\x01\x01m\0\0\0\0\0\0\xf8\x7f", "score-nan"),
     ("lzf-too-short", b"\xfe\0\0\x01a\xc3\x05\x1f\0\x61\xe0\x14\0", "lzf-length"),
     ("lzf-before-the-start", b"\xfe\0\0\x01a\xc3\x05\x1e\0\x61\xe0\x14\x09", "lzf-offset"),
+    ("zipmap-long-length", b"\xfe\0\x09\x01a\x0b\x01\xfe\x01\0\0\0f\x01\0v\xff", "zipmap-length"),
+    ("zipmap-count-byte", b"\xfe\0\x09\x01a\x07\xff\x01f\x01\0v\xff", "zipmap-count-byte"),
+    // A stream of one node, its head, no entries; length, ids and groups.
+    (
+        "stream-head-end",
+        b"\xfe\0\x0f\x01a\x01\x10\0\0\0\0\0\0\0\x01\0\0\0\0\0\0\0\x01\
+          \x17\x17\0\0\0\x08\0\x01\x01\0\x01\0\x01\x07\x01\
+          \x02\x01\0\x01\0\x01\x03\x01\xff\x01\x01\x01\0",
+        "stream-head-end",
+    ),
+    (
+        "stream-entries-added",
+        b"\xfe\0\x13\x01a\0\0\0\0\0\0\0\0\x81\x80\0\0\0\0\0\0\0\0",
+        "stream-entries-added",
+    ),
+    ("function-no-newline", b"\xf5\x15#!lua name=l return 1", "function-name"),
+    ("function-twice", b"\xf5\x0d#!lua name=l\n\xf5\x0d#!lua name=l\n", "function-duplicate"),
+    ("slot-info", b"\xfa\x09slot-info\x035,1", "slot-info"),
 ];
 
 #[test]

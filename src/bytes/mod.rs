@@ -11,6 +11,8 @@ pub mod slot;
 pub mod take;
 
 mod quoted;
+mod words;
 
 pub use input::{Input, SliceInput};
 pub use quoted::{Quoted, quoted, unquoted};
+pub(crate) use words::split_words;

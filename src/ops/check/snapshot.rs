@@ -7,11 +7,16 @@ use crate::error::{Doing, Error, Fault, FormatError, Result};
 use crate::finding::{Finding, Severity};
 use crate::ops::walk::{Checksum, Observer, Tally, WalkOptions, Walked, walk};
 use crate::rdb::object::{Checker, Problem};
-use crate::rdb::{Entry, Header, LZF_STRING, ModuleId, Record, Text, ValueType};
+use crate::rdb::{
+    Entry, Family, Header, LZF_STRING, LibraryHead, ModuleId, Record, Text, ValueType,
+    is_slot_info, reads_as_slot_info,
+};
 use crate::source::Feed;
 
 /// Databases that a server has unless it is told otherwise.
 const DEFAULT_DATABASES: u64 = 16;
+/// The newest version that both Redis and Valkey read.
+const LAST_SHARED: u32 = 11;
 /// Slots of a cluster.
 const SLOTS: u64 = 16384;
 
@@ -48,6 +53,12 @@ pub(super) fn check(
     findings.append(root.findings);
     if let Some((offset, db)) = root.high_database {
         findings.add(high_database(offset, db));
+    }
+    // Valkey does not read newer files of Redis at all.
+    if walked.header.family == Family::Valkey || walked.header.version <= LAST_SHARED {
+        for (offset, text) in &root.slot_infos {
+            findings.add(bad_slot_info(*offset, text));
+        }
     }
     if let Some(keys) = root.keys {
         let bytes = feed.whole().unwrap_or_default();
@@ -120,8 +131,10 @@ struct CheckTally {
     logs_keys: bool,
     /// Of the root only: all keys so far.
     keys: Option<Keys>,
-    /// Names of function libraries.
-    libraries: Vec<Vec<u8>>,
+    /// Function libraries: where they are, and their names.
+    libraries: Vec<(u64, Vec<u8>)>,
+    /// Texts about slots that Valkey cannot read, and where they are.
+    slot_infos: Vec<(u64, Vec<u8>)>,
 }
 
 /// Room of a thread.
@@ -143,6 +156,7 @@ impl CheckTally {
             logs_keys: false,
             keys: None,
             libraries: Vec::new(),
+            slot_infos: Vec::new(),
         }
     }
 
@@ -202,14 +216,26 @@ impl Tally for CheckTally {
     fn record(&mut self, record: &Record<'_>, offset: u64, _: &mut Room) -> Result<()> {
         match record {
             Record::Aux { name, value } => {
-                self.text(offset, "AUX", name);
-                self.text(offset, "AUX", value);
+                let name = self.text(offset, "AUX", name);
+                let value = self.text(offset, "AUX", value);
+                if let (Some(name), Some(value)) = (name, value)
+                    && is_slot_info(&name)
+                    && !reads_as_slot_info(&value)
+                    && self.slot_infos.len() < self.findings.limit
+                {
+                    self.slot_infos.push((offset, value));
+                }
             }
             Record::Function(code) => {
                 if let Some(code) = self.text(offset, "FUNCTION2", code) {
-                    match library_name(&code) {
-                        Some(name) => self.libraries.push(name),
-                        None => self.findings.add(nameless_library(offset)),
+                    match LibraryHead::parse(&code) {
+                        Ok(head) => {
+                            if !head.engine.eq_ignore_ascii_case(b"lua") {
+                                self.findings.add(foreign_engine(offset, &head.engine));
+                            }
+                            self.libraries.push((offset, head.name));
+                        }
+                        Err(found) => self.findings.add(nameless_library(offset, found)),
                     }
                 }
             }
@@ -233,17 +259,18 @@ impl Tally for CheckTally {
 
     fn merge(&mut self, later: Self) -> Result<()> {
         self.findings.append(later.findings);
-        for name in later.libraries {
-            if self.libraries.contains(&name) {
-                self.findings.add(repeated_library(&name));
+        for (offset, name) in later.libraries {
+            if self.libraries.iter().any(|(_, earlier)| *earlier == name) {
+                self.findings.add(repeated_library(offset, &name));
             } else {
-                self.libraries.push(name);
+                self.libraries.push((offset, name));
             }
         }
         if let Some((offset, db)) = later.high_database {
             let (first, highest) = self.high_database.unwrap_or((offset, db));
             self.high_database = Some((first, highest.max(db)));
         }
+        self.slot_infos.extend(later.slot_infos);
         let Some(keys) = &mut self.keys else { return Ok(()) };
         let mut ends = later.key_ends.iter();
         let mut from = 0;
@@ -260,15 +287,6 @@ impl Tally for CheckTally {
         }
         Ok(())
     }
-}
-
-/// The name in the first line of a library, `#!lua name=mylib`.
-pub(crate) fn library_name(code: &[u8]) -> Option<Vec<u8>> {
-    let line = code.split(|&byte| byte == b'\n').next()?.strip_prefix(b"#!")?;
-    line.split(|byte| byte.is_ascii_whitespace())
-        .skip(1)
-        .find_map(|word| word.strip_prefix(b"name="))
-        .map(<[u8]>::to_vec)
 }
 
 fn newer_version(header: Header, offset: u64, findings: &mut Findings) {
@@ -355,13 +373,13 @@ fn duplicate(repeat: Repeat) -> Finding {
     )
 }
 
-fn nameless_library(offset: u64) -> Finding {
+fn nameless_library(offset: u64, found: &str) -> Finding {
     finding(
         Severity::Error,
         "function-name",
         Some(offset),
         "the FUNCTION2 record",
-        ("a first line like `#!lua name=mylib`", "none".to_owned()),
+        ("a first line like `#!lua name=mylib`", found.to_owned()),
     )
     .explained(
         "the server stops loading here",
@@ -369,12 +387,43 @@ fn nameless_library(offset: u64) -> Finding {
     )
 }
 
-fn repeated_library(name: &[u8]) -> Finding {
+fn foreign_engine(offset: u64, engine: &[u8]) -> Finding {
+    finding(
+        Severity::Warning,
+        "function-engine",
+        Some(offset),
+        "the FUNCTION2 record",
+        ("a library of the engine lua", format!("one of {}", crate::bytes::quoted(engine))),
+    )
+    .explained(
+        "a server without a module that brings the engine stops loading here",
+        "load the module first",
+    )
+}
+
+fn bad_slot_info(offset: u64, text: &[u8]) -> Finding {
+    finding(
+        Severity::Error,
+        "slot-info",
+        Some(offset),
+        "the AUX record",
+        (
+            "slot-info of at least three numbers like `5,1,0`",
+            crate::bytes::quoted(text).to_string(),
+        ),
+    )
+    .explained(
+        "Valkey 8.0 and newer stop loading here; Redis passes over it",
+        "rewrite the file without slot information",
+    )
+}
+
+fn repeated_library(offset: u64, name: &[u8]) -> Finding {
     let found = format!("library {} again", crate::bytes::quoted(name));
     finding(
         Severity::Error,
         "function-duplicate",
-        None,
+        Some(offset),
         "the FUNCTION2 record",
         ("every library once", found),
     )

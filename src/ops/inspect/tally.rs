@@ -7,7 +7,7 @@ use super::{InspectOptions, lzf};
 use crate::error::Result;
 use crate::ops::encoding::{self, ENCODINGS};
 use crate::ops::walk::Tally;
-use crate::rdb::{Entry, ModuleId, Record, Text, ValueType, length};
+use crate::rdb::{Entry, LibraryHead, ModuleId, Record, Text, ValueType, length};
 use crate::report::inspect::{Amount, AuxField, DatabaseReport, FunctionReport, LzfReport, TopKey};
 use crate::value::Kind;
 
@@ -207,25 +207,10 @@ impl<'s> InspectTally<'s> {
 
     fn function(&mut self, code: &Text<'_>) {
         let Ok(code) = code.to_cow() else { return };
-        let (engine, name) = shebang(&code);
-        self.functions.push(FunctionReport {
-            name: name.to_vec(),
-            engine: engine.to_vec(),
-            size_bytes: code.len() as u64,
-        });
+        // What no server can read has neither.
+        let LibraryHead { engine, name } = LibraryHead::parse(&code).unwrap_or_default();
+        self.functions.push(FunctionReport { name, engine, size_bytes: code.len() as u64 });
     }
-}
-
-/// Engine and library name of a function library: its first line is `#!lua name=mylib`.
-fn shebang(code: &[u8]) -> (&[u8], &[u8]) {
-    let line = code.split(|&byte| byte == b'\n').next().unwrap_or_default();
-    let mut words = line.trim_ascii().split(u8::is_ascii_whitespace);
-    let engine = words.next().and_then(|word| word.strip_prefix(b"#!")).unwrap_or_default();
-    let name = words.find_map(|word| {
-        let (option, name) = word.split_at_checked(5)?;
-        option.eq_ignore_ascii_case(b"name=").then_some(name)
-    });
-    (engine, name.unwrap_or_default())
 }
 
 #[cold]
@@ -305,23 +290,5 @@ impl Tally for InspectTally<'_> {
             module.aux_records += more.aux_records;
         }
         Ok(())
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::shebang;
-
-    #[track_caller]
-    fn check(code: &str, engine: &str, name: &str) {
-        assert_eq!(shebang(code.as_bytes()), (engine.as_bytes(), name.as_bytes()));
-    }
-
-    #[test]
-    fn a_library_is_named_by_its_first_line() {
-        check("#!lua name=mylib\nredis.register_function('f', f)", "lua", "mylib");
-        check("#!lua  NAME=mylib\r\n", "lua", "mylib");
-        check("return 1", "", "");
-        check("", "", "");
     }
 }

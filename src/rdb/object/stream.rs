@@ -24,6 +24,7 @@
 
 use super::cursor::{Blob, Cursor};
 use super::{Broken, DynOut, Scratch, Stop};
+use crate::bytes::number::integer;
 use crate::error::Fault;
 use crate::rdb::ValueType;
 use crate::rdb::packed::{Flaw, Listpack, ListpackIter};
@@ -179,10 +180,8 @@ impl<'s, const STRICT: bool> Elems<'s, STRICT> {
         let at = self.walk.offset();
         match self.next()? {
             Elem::Int(n) => Ok(n),
-            // Servers read a number that is written as text, too.
-            Elem::Bytes(text) => std::str::from_utf8(text)
-                .ok()
-                .and_then(|text| text.parse().ok())
+            // Servers read a number that is written as text, too, if they would write it so.
+            Elem::Bytes(text) => integer(text)
                 .ok_or_else(|| self.blob.broken(Flaw { at, fault: Fault::StreamInteger })),
         }
     }

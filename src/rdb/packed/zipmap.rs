@@ -1,14 +1,14 @@
 //! Zipmap: a small hash as Redis up to 2.4 wrote it.
 //!
 //! ```text
-//! count u8      pairs; 254 and 255 say that they must be counted
+//! count u8      pairs; 254 says that they must be counted, 255 is nothing
 //! pairs         length, field, length, free u8, value, `free` bytes that nobody uses
 //! 0xff
 //!
 //! length: u8, or fe and u32 LE
 //! ```
 //!
-//! A length of 255 is the end, so every length byte is also a question whether anything follows.
+//! The long form is only for lengths that the short one cannot say. A length of 255 is the end, so every length byte is also a question whether anything follows.
 
 use super::Flaw;
 use crate::error::Fault;
@@ -25,9 +25,10 @@ pub struct Zipmap<'a> {
 }
 
 impl<'a> Zipmap<'a> {
-    /// Looks at the end byte.
+    /// Looks at the end byte and the count's.
     pub fn new(blob: &'a [u8]) -> Result<Self, Fault> {
         match blob {
+            [END, .., END] => Err(Fault::ZipmapCountByte),
             [count, pairs @ .., END] => Ok(Zipmap { blob, pairs, count: *count }),
             _ => Err(Fault::ZipmapEntry),
         }
@@ -53,7 +54,7 @@ impl<'a> Zipmap<'a> {
 
     /// The field at an offset that [`ZipmapIter::offset`] gave.
     pub(in crate::rdb) fn field_at(&self, at: u64) -> Option<&'a [u8]> {
-        let (field, _) = string(self.blob.get(usize::try_from(at).ok()?..)?, 0)?;
+        let (field, _) = string(self.blob.get(usize::try_from(at).ok()?..)?, 0).ok()?;
         Some(field)
     }
 
@@ -96,39 +97,44 @@ impl<'a> Iterator for ZipmapIter<'a> {
             return None;
         }
         match pair(self.rest) {
-            Some((field, value, rest)) => {
+            Ok([field, value, rest]) => {
                 self.rest = rest;
                 Some(Ok((field, value)))
             }
-            None => {
+            Err(fault) => {
                 let at = self.offset();
                 self.rest = &[];
-                Some(Err(Flaw { at, fault: Fault::ZipmapEntry }))
+                Some(Err(Flaw { at, fault }))
             }
         }
     }
 }
 
-fn pair(input: &[u8]) -> Option<(&[u8], &[u8], &[u8])> {
+fn pair(input: &[u8]) -> Result<[&[u8]; 3], Fault> {
     let (field, rest) = string(input, 0)?;
     let (value, rest) = string(rest, 1)?;
-    Some((field, value, rest))
+    Ok([field, value, rest])
 }
 
 /// A length, its string, and (behind values) the free byte in between and the bytes that it frees.
-fn string(input: &[u8], free: usize) -> Option<(&[u8], &[u8])> {
+fn string(input: &[u8], free: usize) -> Result<(&[u8], &[u8]), Fault> {
     let (len, rest) = match input {
-        [END, ..] => return None,
         [WIDE, a, b, c, d, rest @ ..] => {
-            (usize::try_from(u32::from_le_bytes([*a, *b, *c, *d])).ok()?, rest)
+            let len = u32::from_le_bytes([*a, *b, *c, *d]);
+            if len < WIDE.into() {
+                return Err(Fault::ZipmapLength { len });
+            }
+            (usize::try_from(len).map_err(|_| Fault::ZipmapEntry)?, rest)
         }
-        [WIDE, ..] | [] => return None,
+        [END | WIDE, ..] | [] => return Err(Fault::ZipmapEntry),
         [len, rest @ ..] => (usize::from(*len), rest),
     };
-    let (unused, rest) = rest.split_at_checked(free)?;
-    let (bytes, rest) = rest.split_at_checked(len)?;
-    let unused = unused.first().copied().unwrap_or(0);
-    Some((bytes, rest.get(usize::from(unused)..)?))
+    let parts = rest.split_at_checked(free).and_then(|(unused, rest)| {
+        let (bytes, rest) = rest.split_at_checked(len)?;
+        let unused = unused.first().copied().unwrap_or(0);
+        Some((bytes, rest.get(usize::from(unused)..)?))
+    });
+    parts.ok_or(Fault::ZipmapEntry)
 }
 
 #[cfg(test)]
@@ -159,7 +165,9 @@ mod tests {
         check(sample, &[("f1", "v1"), ("f2", "hello")], None);
         assert_eq!(Zipmap::new(sample).unwrap().field_at(8), Some(&b"f2"[..]));
         check(b"\x01\x01a\x01\x03bxyz\xff", &[("a", "b")], None);
-        check(b"\xfe\xfe\x01\0\0\0a\x01\x00b\xff", &[("a", "b")], None);
+        let long = "v".repeat(254);
+        let wide = [b"\xfe\x01a\xfe\xfe\0\0\0\x00", long.as_bytes(), b"\xff"].concat();
+        check(&wide, &[("a", &long)], None);
         assert_eq!(Zipmap::new(b"\xfe\x01a\x01\x00b\xff").unwrap().count(), Ok(1));
     }
 
@@ -169,6 +177,9 @@ mod tests {
         check(b"\x01\x01a\x01\x04bxyz\xff", &[], entry(1));
         check(b"\x01\x09a\x01\x00b\xff", &[], entry(1));
         check(b"\x01\xfe\x01\0\xff", &[], entry(1));
+        let length = Some(Flaw { at: 1, fault: Fault::ZipmapLength { len: 1 } });
+        check(b"\x01\xfe\x01\0\0\0a\x01\x00b\xff", &[], length);
+        check(b"\x01\x01a\xfe\x01\0\0\0\x00b\xff", &[], length);
         check(b"\x02\x01a\x01\x00b\xff\x00\xff", &[("a", "b")], entry(6));
         check(
             b"\x02\x01a\x01\x00b\xff",
@@ -176,6 +187,8 @@ mod tests {
             Some(Flaw { at: 0, fault: Fault::ZipmapCount { header: 2, entries: 1 } }),
         );
         assert_eq!(Zipmap::new(b"\xff").map(|_| ()), Err(Fault::ZipmapEntry));
+        let all = b"\xff\x01a\x01\x00b\xff";
+        assert_eq!(Zipmap::new(all).map(|_| ()), Err(Fault::ZipmapCountByte));
         assert_eq!(Zipmap::new(b"\x00\x00").map(|_| ()), Err(Fault::ZipmapEntry));
     }
 }

@@ -43,7 +43,7 @@ pub(super) fn check(
         report.add(at, Fault::StreamIdOrder, Stance::Unnoticed)?;
     }
     if let Some(added) = info.entries_added
-        && added < info.length
+        && (added < info.length || i64::try_from(added).is_err())
     {
         let fault = Fault::StreamAdded { added, length: info.length };
         report.add(at, fault, Stance::FatalSince8_10)?;
@@ -120,18 +120,14 @@ fn nodes(
                 if node.live != node.claimed_live || node.deleted != node.claimed_deleted {
                     node.report_counts(blob, report)?;
                 }
-                if node.head_end != 0 {
-                    report.flaw(
-                        blob,
-                        Flaw { at: FIRST, fault: Fault::StreamHeadEnd },
-                        Stance::DeepOnly,
-                    )?;
-                }
             }
             Err(broken) => {
                 report.add(broken.at, broken.fault, node.stance(broken.fault))?;
                 elems.exhaust();
             }
+        }
+        if let Some((at, found)) = node.wrong_end {
+            report.add(at, Fault::StreamHeadEnd { found }, Stance::DeepOnly)?;
         }
         if let Some((at, want, found)) = node.wrong_count {
             let fault = Fault::StreamEntryCount { want, found };
@@ -214,8 +210,8 @@ struct Node {
     claimed_deleted: i64,
     live: i64,
     deleted: i64,
-    /// What stands behind the head's fields.
-    head_end: i64,
+    /// What stands behind the head's fields where 0 should be, and where that is.
+    wrong_end: Option<(u64, i64)>,
     /// The highest id so far, also of the nodes before.
     last: Option<StreamId>,
     /// Where the first id is that is not above all before it.
@@ -233,7 +229,11 @@ impl Node {
         for _ in 0..fields {
             elems.next()?;
         }
-        self.head_end = elems.int()?;
+        let at = elems.at();
+        match elems.int()? {
+            0 => {}
+            end => self.wrong_end = Some((at, end)),
+        }
         while !elems.is_done() {
             self.entry(elems, fields)?;
         }

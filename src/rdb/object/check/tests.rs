@@ -326,9 +326,19 @@ fn what_is_in_nodes() {
     let integer = |at, stance| (NODE + at, Fault::StreamInteger, stance);
     Sample::new().with(0, b"\x81x").check(&[integer(6, FatalNewest)]);
     Sample::new().with(5, b"\x81x").check(&[integer(17, DeepOnly)]);
+    Sample::new().with(4, b"\x81x").check(&[integer(15, DeepOnly)]);
+    // Numbers as text count where a server would write them so.
+    Sample::new().with(6, b"\x810").check(&[]);
+    for text in [&b"\x82-0"[..], b"\x82+0", b"\x8200"] {
+        Sample::new().with(6, text).check(&[integer(19, DeepOnly)]);
+    }
     let want = Fault::StreamEntryCount { want: 4, found: 5 };
     Sample::new().with(9, b"\x05").check(&[(NODE + 17, want, DeepOnly)]);
-    Sample::new().with(4, b"\x07").check(&[(NODE + 6, Fault::StreamHeadEnd, DeepOnly)]);
+    Sample::new().with(4, b"\x07").check(&[(
+        NODE + 15,
+        Fault::StreamHeadEnd { found: 7 },
+        DeepOnly,
+    )]);
     // Said to be deleted, and counted as live.
     let counts = Fault::StreamNode { live: 1, deleted: 0 };
     Sample::new().with(5, b"\x03").check(&[(NODE + 6, counts, DeepOnly)]);
@@ -345,6 +355,13 @@ fn what_a_stream_says_of_itself() {
     let added = Fault::StreamAdded { added: 1, length: 2 };
     let tail: &[&[u8]] = &[b"\x02\x01\x01\x01\x01\x00\x00\x01\x00"];
     Sample::new().tail(tail).check(&[(TAIL, length, FatalNewest), (TAIL, added, FatalSince8_10)]);
+    let wide = |added: u64| {
+        let added = added.to_be_bytes();
+        Sample::new().tail(&[b"\x01\x01\x01\x01\x01\x00\x00\x81", &added, b"\x00"])
+    };
+    wide(i64::MAX as u64).check(&[]);
+    let added = Fault::StreamAdded { added: 1 << 63, length: 1 };
+    wide(1 << 63).check(&[(TAIL, added, FatalSince8_10)]);
     let tail: &[&[u8]] = &[b"\x01\x00\x01\x01\x01\x00\x00\x01\x00"];
     Sample::new().tail(tail).check(&[(TAIL, Fault::StreamIdOrder, Unnoticed)]);
     check(T::Stream, b"\x00\x00\x00\x00\x00", &[]);
