@@ -24,13 +24,22 @@ macro_rules! faults {
             /// What the rule asks for.
             #[allow(unused_variables, reason = "not every number is in both halves")]
             pub fn expected(&self) -> String {
-                match *self { $( Fault::$name $({ $($field),+ })? => format!($expected), )+ }
+                match *self {
+                    Fault::Truncated { need: 0, .. } => "the rest of the frame".to_owned(),
+                    Fault::Truncated { need: 1, .. } => "1 more byte".to_owned(),
+                    $( Fault::$name $({ $($field),+ })? => format!($expected), )+
+                }
             }
 
             /// What is there instead.
             #[allow(unused_variables, reason = "not every number is in both halves")]
             pub fn found(&self) -> String {
-                match *self { $( Fault::$name $({ $($field),+ })? => format!($found), )+ }
+                match *self {
+                    Fault::Truncated { have: 0, .. } => "the end of the data".to_owned(),
+                    Fault::DumpSlack { bytes: 1 } => "1 byte in between".to_owned(),
+                    Fault::TrailingBytes { bytes: 1 } => "1 more byte".to_owned(),
+                    $( Fault::$name $({ $($field),+ })? => format!($found), )+
+                }
             }
         }
     };
@@ -39,7 +48,7 @@ macro_rules! faults {
 faults! {
     // Frames.
     /// The bytes end inside a frame. `need` is 0 where the missing part has no known length.
-    Truncated { need: u64, have: u64 } => "truncated", "{need} more bytes or the rest of the frame", "the end of the data after {have}";
+    Truncated { need: u64, have: u64 } => "truncated", "{need} more bytes", "the end of the data after {have}";
     /// The file does not begin with a magic that either family writes.
     Magic => "magic", "REDIS or VALKEY and a version", "other bytes";
     /// Version 0, or a version that goes with the other magic.
@@ -124,11 +133,11 @@ faults! {
     /// The blob's length and the header's total differ.
     ListpackSize { total: u64, have: u64 } => "listpack-size", "a listpack of {total} bytes", "{have}";
     /// The end byte is missing.
-    ListpackEnd => "listpack-end", "0xff at the end of the listpack", "another byte";
+    ListpackEnd { byte: u8 } => "listpack-end", "0xff at the end of the listpack", "0x{byte:02x}";
     /// An entry that begins with a byte no encoding has, or runs past the end.
     ListpackEntry { byte: u8 } => "listpack-entry", "a listpack entry that fits", "an entry that begins with 0x{byte:02x} and does not";
     /// The back length of an entry is not its length.
-    ListpackBacklen { want: u64 } => "listpack-backlen", "a back length of {want}", "another";
+    ListpackBacklen { want: u64, found: u64 } => "listpack-backlen", "a back length of {want}", "one of {found}";
     /// The header's count differs from the entries.
     ListpackCount { header: u64, entries: u64 } => "listpack-count", "{header} entries, as the header says", "{entries}";
 
@@ -136,7 +145,7 @@ faults! {
     /// The blob's length and the header's differ.
     ZiplistSize { total: u64, have: u64 } => "ziplist-size", "a ziplist of {total} bytes", "{have}";
     /// The end byte is missing.
-    ZiplistEnd => "ziplist-end", "0xff at the end of the ziplist", "another byte";
+    ZiplistEnd { byte: u8 } => "ziplist-end", "0xff at the end of the ziplist", "0x{byte:02x}";
     /// The tail offset does not point at the last entry.
     ZiplistTail { tail: u64, want: u64 } => "ziplist-tail", "a tail offset of {want}", "{tail}";
     /// An entry that begins with a byte no encoding has, or runs past the end.
@@ -162,9 +171,9 @@ faults! {
     /// Two nodes with one key, or nodes out of order.
     StreamNodeOrder => "stream-node-order", "nodes by ascending id", "a node at or below the one before";
     /// An element that must be an integer is none, or out of range.
-    StreamInteger => "stream-integer", "an integer", "text or a number out of range";
+    StreamInteger => "stream-integer", "an integer from the range of its field", "text that servers do not write for one, or a number out of range";
     /// A node whose head or entries do not add up.
-    StreamNode { live: u64, deleted: u64 } => "stream-node", "{live} live and {deleted} deleted entries in the node, as its head says", "another number of elements";
+    StreamNode { live: u64, deleted: u64, found_live: u64, found_deleted: u64 } => "stream-node", "{live} live and {deleted} deleted entries in the node, as its head says", "{found_live} live and {found_deleted} deleted ones";
     /// The head of a node that does not end with 0.
     StreamHeadEnd { found: i64 } => "stream-head-end", "0 behind the fields of the node's head", "{found}";
     /// A node that ends in the middle of its head or of an entry.
@@ -202,7 +211,7 @@ faults! {
     /// Key metadata of more classes than a key can have.
     KeyMetaCount { count: u64 } => "key-meta-count", "at most 7 classes of key metadata", "{count}";
     /// An index that an array cannot have.
-    ArrayIndex => "array-index", "an index up to 2^64-2", "another";
+    ArrayIndex => "array-index", "an index up to 2^64-2", "2^64-1";
     /// Cells out of order or repeated: of two with one index the last one stays.
     ArrayOrder { index: u64 } => "array-order", "cells by ascending index", "cell {index} at or below the one before";
     /// The flag that says whether an insert position follows.

@@ -21,6 +21,7 @@ use super::progress::Bar;
 /// as deep as a server with sanitize-dump-payload yes. The check goes on after a fault where it
 /// can and lists all that it finds: what was expected and found, at which offset, under which
 /// key, and what a server would do with it. Of a log it says up to which offset it is good.
+/// Of function libraries only the first line is looked at: their code is not compiled.
 #[derive(Debug, Args)]
 #[command(after_help = "\
 Examples:

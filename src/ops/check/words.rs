@@ -11,6 +11,23 @@ const SALVAGE: &str = "restore another copy, or repair the file to keep what is 
 /// How bad a problem inside a value is, what servers do, what to do about it.
 pub(super) fn of_problem(problem: &Problem) -> (Severity, &'static str, &'static str) {
     let rewrite = "rewrite the key with a current server, or repair the file";
+    match problem.fault {
+        Fault::ListNodeEmpty => {
+            let server =
+                "servers load the list without the empty node and without a word; nothing is lost";
+            return (
+                Severity::Warning,
+                server,
+                "nothing to do: the next save writes the list anew",
+            );
+        }
+        Fault::ArrayOrder { .. } => {
+            let server =
+                "servers take the cells in any order; of two with one index the last one stays";
+            return (Severity::Warning, server, "nothing to do unless an index was there before");
+        }
+        _ => {}
+    }
     let server = match problem.stance {
         Stance::Fatal => return (Severity::Error, STOPS, SALVAGE),
         Stance::FatalSince7 => {
@@ -85,6 +102,7 @@ pub(super) fn of_restore(problem: &Problem) -> &'static str {
         Stance::DeepOnly => {
             "RESTORE takes it unless sanitize-dump-payload is on (Valkey 9.1 never does); the server may crash later"
         }
+        _ if of_problem(problem).0 == Severity::Warning => "RESTORE takes it",
         Stance::Unnoticed => "RESTORE takes it; commands on this key may give wrong answers",
     }
 }

@@ -119,13 +119,11 @@ pub(super) fn expiry(least: Option<i64>, ttl: u64) -> Result<Option<u64>, Fault>
     if ttl == 0 {
         return Ok(None);
     }
-    let at = match least {
-        None => Some(ttl),
-        Some(least) => (ttl - 1).checked_add_signed(least),
-    };
-    match at {
-        Some(at) if at <= MAX_EXPIRY_MS => Ok(Some(at)),
-        at => Err(Fault::FieldExpiry { value: at.map_or(i64::MIN, |at| at as i64) }),
+    // Servers add without looking, and what comes to 0 is none.
+    match least.map_or(ttl, |least| (ttl - 1).wrapping_add_signed(least)) {
+        0 => Ok(None),
+        at if at <= MAX_EXPIRY_MS => Ok(Some(at)),
+        at => Err(Fault::FieldExpiry { value: at as i64 }),
     }
 }
 

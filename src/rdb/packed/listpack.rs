@@ -44,7 +44,7 @@ impl<'a> Listpack<'a> {
             return Err(Fault::ListpackSize { total, have });
         }
         if *end != END {
-            return Err(Fault::ListpackEnd);
+            return Err(Fault::ListpackEnd { byte: *end });
         }
         Ok(Listpack { blob, entries, count: u16::from_le_bytes([*c0, *c1]) })
     }
@@ -152,11 +152,15 @@ impl<const STRICT: bool> ListpackIter<'_, STRICT> {
     /// size all the same, over a byte of the data: nobody who walks would stumble.
     #[cold]
     fn wrong_back(&mut self, at: &[u8], want: usize, len: usize) {
-        if at.get(..want + len).and_then(read_back) == Some(want as u64) {
+        let back = at.get(..want + len).unwrap_or_default();
+        // Of one that has no beginning there is still the last byte.
+        let found = read_back(back).unwrap_or(back.last().copied().unwrap_or(0).into());
+        let want = want as u64;
+        if found == want {
             return;
         }
         let at = (self.end - at.len()) as u64;
-        self.back.get_or_insert(Flaw { at, fault: Fault::ListpackBacklen { want: want as u64 } });
+        self.back.get_or_insert(Flaw { at, fault: Fault::ListpackBacklen { want, found } });
     }
 }
 
@@ -379,7 +383,8 @@ mod tests {
             entry.extend(back);
             check(&pack(1, &entry), &[&text], &[]);
             *entry.last_mut().unwrap() ^= 1;
-            let flaw = Flaw { at: 6, fault: Fault::ListpackBacklen { want: size } };
+            let flaw =
+                Flaw { at: 6, fault: Fault::ListpackBacklen { want: size, found: size ^ 1 } };
             check(&pack(1, &entry), &[&text], &[flaw]);
         }
     }
@@ -389,7 +394,7 @@ mod tests {
         let new = |blob: &[u8]| Listpack::new(blob).map(|_| ()).unwrap_err();
         assert_eq!(new(b"\x07\0\0\0\0\0"), Fault::ListpackSize { total: 7, have: 6 });
         assert_eq!(new(b"\x08\0\0\0\0\0\xff"), Fault::ListpackSize { total: 8, have: 7 });
-        assert_eq!(new(b"\x07\0\0\0\0\0\xfe"), Fault::ListpackEnd);
+        assert_eq!(new(b"\x07\0\0\0\0\0\xfe"), Fault::ListpackEnd { byte: 0xfe });
         let count = |header| Flaw { at: 4, fault: Fault::ListpackCount { header, entries: 2 } };
         check(&pack(3, b"\x07\x01\x07\x01"), &["7", "7"], &[count(3)]);
         check(&pack(1, b"\x07\x01\x07\x01"), &["7", "7"], &[count(1)]);
@@ -421,7 +426,7 @@ mod tests {
     fn a_back_length_is_what_reads_backwards() {
         // 0x81 asks for one more group, and finds the 0 of the data.
         check(&pack(1, b"\x00\x81"), &["0"], &[]);
-        let flaw = Flaw { at: 6, fault: Fault::ListpackBacklen { want: 1 } };
+        let flaw = Flaw { at: 6, fault: Fault::ListpackBacklen { want: 1, found: 129 } };
         check(&pack(1, b"\x01\x81"), &["1"], &[flaw]);
     }
 

@@ -46,7 +46,7 @@ impl<'a> Ziplist<'a> {
             return Err(Fault::ZiplistSize { total, have });
         }
         if *end != END {
-            return Err(Fault::ZiplistEnd);
+            return Err(Fault::ZiplistEnd { byte: *end });
         }
         let tail = u32::from_le_bytes([*t0, *t1, *t2, *t3]);
         Ok(Ziplist { blob, entries, tail, count: u16::from_le_bytes([*c0, *c1]) })
@@ -347,6 +347,6 @@ mod tests {
         let new = |blob: &[u8]| Ziplist::new(blob).map(|_| ()).unwrap_err();
         assert_eq!(new(&SAMPLE[..10]), Fault::ZiplistSize { total: 11, have: 10 });
         assert_eq!(new(&SAMPLE[..40]), Fault::ZiplistSize { total: 42, have: 40 });
-        assert_eq!(new(b"\x0b\0\0\0\x0a\0\0\0\0\0\0"), Fault::ZiplistEnd);
+        assert_eq!(new(b"\x0b\0\0\0\x0a\0\0\0\0\0\0"), Fault::ZiplistEnd { byte: 0 });
     }
 }

@@ -111,7 +111,7 @@ impl Nodes {
         match self {
             Nodes { full: 0, .. } => report.add(0, Fault::EmptyValue, Stance::Dropped),
             Nodes { empty: 0, .. } => Ok(()),
-            _ => report.add(self.empty_at, Fault::ListNodeEmpty, Stance::Dropped),
+            _ => report.add(self.empty_at, Fault::ListNodeEmpty, Stance::Unnoticed),
         }
     }
 }

@@ -62,8 +62,8 @@ pub enum Stance {
     /// Loads without a word, and may bring the server down later. Refused under
     /// `sanitize-dump-payload yes`, and by Valkey 9.1.
     DeepOnly,
-    /// A file loads without this key, or a list without this node, and nobody says so. RESTORE
-    /// refuses such a key. What a header calls empty is dropped even where elements follow.
+    /// A file loads without this key, or a list without what is in this node, and nobody says so.
+    /// RESTORE refuses such a key. What a header calls empty is dropped even where elements follow.
     Dropped,
     /// No server notices, not even a sanitizing one; answers may be wrong.
     Unnoticed,

@@ -294,7 +294,12 @@ impl Node {
     fn report_counts(&self, blob: Blob<'_>, report: &mut Report<'_>) -> Result<(), Halt> {
         let (live, deleted) = (self.claimed_live, self.claimed_deleted);
         let stance = Stance::DeepOnly;
-        let fault = Fault::StreamNode { live: live as u64, deleted: deleted as u64 };
+        let fault = Fault::StreamNode {
+            live: live as u64,
+            deleted: deleted as u64,
+            found_live: self.live as u64,
+            found_deleted: self.deleted as u64,
+        };
         report.flaw(blob, Flaw { at: FIRST, fault }, stance)
     }
 }
