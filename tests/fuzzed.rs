@@ -57,6 +57,19 @@ fn arrivals() {
     assert!(seen > 200, "only {seen}");
 }
 
+/// A key behind a type that is none is named, however late it comes.
+#[test]
+fn found_by_fuzzing() {
+    for code in [0x63, 0x6b, 0x06, 0xf3, 0xf1] {
+        for magic in ["REDIS0010", "REDIS0015", "VALKEY080"] {
+            let file = [magic.as_bytes(), &[0xfe, 0, code, 20], &[b'k'; 40]].concat();
+            for seed in 0..8 {
+                targets::arrival(&[&[seed, 0, 1], file.as_slice()].concat());
+            }
+        }
+    }
+}
+
 /// Shows each small fixture of that name, and every so many-th of its variants.
 fn each(wanted: impl Fn(&str) -> bool, every: usize, look: &mut dyn FnMut(&[u8])) -> usize {
     let mut seen = 0;

@@ -5,7 +5,7 @@ use super::whole::parse_header;
 use super::{Observer, Tally, WalkOptions, Walked};
 use crate::bytes::crc64;
 use crate::bytes::input::Input;
-use crate::error::{Fault, FormatError, Result};
+use crate::error::{Doing, FormatError, Result};
 use crate::rdb::{Framer, HEADER_BYTES, NAMED_BYTES, Record};
 
 /// Bytes are given back to the window, and tallies merged, in steps of this size.
@@ -90,10 +90,10 @@ pub(super) fn walk<T: Tally>(
     Ok(Walked { header, checksum, end: input.position(), keys, others, fault })
 }
 
-/// Whether the key behind an unknown type is not named only because it has not come yet.
+/// Whether the key behind a type that is none is not named only because it has not come yet.
 fn key_may_come(error: &FormatError, at_hand: u64) -> bool {
-    let unknown = matches!(error.fault, Fault::UnknownType { .. } | Fault::UnverifiedType { .. });
-    unknown && error.key.is_none() && at_hand - error.offset <= NAMED_BYTES as u64
+    let unknown = error.doing == Doing::Opcode && error.key.is_none();
+    unknown && at_hand - error.offset <= NAMED_BYTES as u64
 }
 
 enum Ended {
