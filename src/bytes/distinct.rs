@@ -15,8 +15,8 @@ const POSITION_BITS: u32 = 40;
 const POSITION_MASK: u64 = (1 << POSITION_BITS) - 1;
 /// Items in a chunk: 4 KiB.
 const CHUNK: usize = 512;
-/// Full chunks kept in memory: 20 MiB, two and a half million things. Open ones add up to 4 MiB.
-const CHUNKS_IN_MEMORY: usize = 5120;
+/// Full chunks kept in memory: 10 MiB, well over a million things. Open ones add up to 4 MiB.
+const CHUNKS_IN_MEMORY: usize = 2560;
 
 /// See the module.
 #[derive(Debug)]

@@ -1,8 +1,11 @@
 //! The check of a multi-part log: its manifest, then each part in the order of a loading server.
 
+use std::path::Path;
+
 use super::{CheckOptions, SourceReport, file};
 use crate::aof::{self, Layout, Part, PartType, Place};
 use crate::error::{Error, Result};
+use crate::finding::{Finding, Severity};
 use crate::ops::behind::Behind;
 use crate::ops::walk::Observer;
 use crate::source::{Form, Source, open_part};
@@ -31,6 +34,9 @@ pub(super) fn check(
         findings: log.findings,
         ..SourceReport::default()
     };
+    if path.is_dir() && path.join("dump.rdb").is_file() {
+        report.findings.push(snapshot_beside(path));
+    }
     // A missing part has its finding already.
     let there = log.parts.iter().enumerate().filter(|(_, part)| part.size_bytes.is_some());
     let last = log.parts.last();
@@ -40,6 +46,23 @@ pub(super) fn check(
         report.files.push(check_part(part, place, options, &observer)?);
     }
     Ok(report)
+}
+
+/// A data directory holds a log and a snapshot, and the log is what a server with it loads.
+fn snapshot_beside(path: &Path) -> Finding {
+    Finding {
+        severity: Severity::Info,
+        code: "snapshot-beside",
+        file: path.join("dump.rdb").display().to_string(),
+        offset: None,
+        db: None,
+        key: None,
+        doing: "the files of the log".to_owned(),
+        expected: "only a log".to_owned(),
+        found: "a snapshot as well, which was not looked at".to_owned(),
+        server: "loads the log and ignores the snapshot with appendonly yes, and the other way round with no",
+        advice: "check the snapshot by its own name",
+    }
 }
 
 fn check_part(
