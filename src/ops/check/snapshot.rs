@@ -131,7 +131,7 @@ struct CheckTally {
     keys: Option<Keys>,
     /// Function libraries: where they are, and their names.
     libraries: Vec<(u64, Vec<u8>)>,
-    /// Texts about slots that Valkey cannot read, and where they are.
+    /// Texts about slots that Valkey cannot read: findings only where Valkey reads the file.
     slot_infos: Findings,
 }
 
