@@ -67,6 +67,16 @@ fn more_findings_than_are_listed() {
     }
 }
 
+/// Rows before a value that cannot be read are shown, however the bytes come.
+#[test]
+fn rows_before_a_broken_value() {
+    let value = b"\0\x01a\x01b\x0c\x01h\0\0\x01z\x01b\xff";
+    let file = [b"REDIS0010".as_slice(), value, &[0; 8]].concat();
+    for seed in 0..8 {
+        targets::arrival(&[&[seed, 0, 1], file.as_slice()].concat());
+    }
+}
+
 /// A key behind a type that is none is named, however late it comes.
 #[test]
 fn keys_of_types_that_are_none() {
