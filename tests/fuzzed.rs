@@ -57,9 +57,29 @@ fn arrivals() {
     assert!(seen > 200, "only {seen}");
 }
 
+/// Findings that are not listed are counted, whether they come in one batch or in many.
+#[test]
+fn more_findings_than_are_listed() {
+    let record = b"\xfa\x09slot-info\x01x".as_slice();
+    let file = [b"VALKEY080", record, record, record, b"\xff", &[0; 8]].concat();
+    for seed in 0..8 {
+        targets::arrival(&[&[seed, 0, 1], file.as_slice()].concat());
+    }
+}
+
+/// Rows before a value that cannot be read are shown, however the bytes come.
+#[test]
+fn rows_before_a_broken_value() {
+    let value = b"\0\x01a\x01b\x0c\x01h\0\0\x01z\x01b\xff";
+    let file = [b"REDIS0010".as_slice(), value, &[0; 8]].concat();
+    for seed in 0..8 {
+        targets::arrival(&[&[seed, 0, 1], file.as_slice()].concat());
+    }
+}
+
 /// A key behind a type that is none is named, however late it comes.
 #[test]
-fn found_by_fuzzing() {
+fn keys_of_types_that_are_none() {
     for code in [0x63, 0x6b, 0x06, 0xf3, 0xf1] {
         for magic in ["REDIS0010", "REDIS0015", "VALKEY080"] {
             let file = [magic.as_bytes(), &[0xfe, 0, code, 20], &[b'k'; 40]].concat();

@@ -56,9 +56,7 @@ pub(super) fn check(
     }
     // Valkey does not read newer files of Redis at all.
     if walked.header.family == Family::Valkey || walked.header.version <= LAST_SHARED {
-        for (offset, text) in &root.slot_infos {
-            findings.add(bad_slot_info(*offset, text));
-        }
+        findings.append(root.slot_infos);
     }
     if let Some(keys) = root.keys {
         let bytes = feed.whole().unwrap_or_default();
@@ -133,8 +131,8 @@ struct CheckTally {
     keys: Option<Keys>,
     /// Function libraries: where they are, and their names.
     libraries: Vec<(u64, Vec<u8>)>,
-    /// Texts about slots that Valkey cannot read, and where they are.
-    slot_infos: Vec<(u64, Vec<u8>)>,
+    /// Texts about slots that Valkey cannot read: findings only where Valkey reads the file.
+    slot_infos: Findings,
 }
 
 /// Room of a thread.
@@ -156,7 +154,7 @@ impl CheckTally {
             logs_keys: false,
             keys: None,
             libraries: Vec::new(),
-            slot_infos: Vec::new(),
+            slot_infos: Findings::new(limit),
         }
     }
 
@@ -221,9 +219,8 @@ impl Tally for CheckTally {
                 if let (Some(name), Some(value)) = (name, value)
                     && is_slot_info(&name)
                     && !reads_as_slot_info(&value)
-                    && self.slot_infos.len() < self.findings.limit
                 {
-                    self.slot_infos.push((offset, value));
+                    self.slot_infos.add(bad_slot_info(offset, &value));
                 }
             }
             Record::Function(code) => {
@@ -270,7 +267,7 @@ impl Tally for CheckTally {
             let (first, highest) = self.high_database.unwrap_or((offset, db));
             self.high_database = Some((first, highest.max(db)));
         }
-        self.slot_infos.extend(later.slot_infos);
+        self.slot_infos.append(later.slot_infos);
         let Some(keys) = &mut self.keys else { return Ok(()) };
         let mut ends = later.key_ends.iter();
         let mut from = 0;

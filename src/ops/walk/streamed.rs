@@ -31,7 +31,8 @@ pub(super) fn walk<T: Tally>(
     while end.is_none() {
         let mut tally = fresh();
         let mut widen = false;
-        while at < STEP_BYTES && end.is_none() && !widen {
+        let mut result = Ok(());
+        while at < STEP_BYTES && end.is_none() && !widen && result.is_ok() {
             let buffer = input.buffer();
             let rest = buffer.get(at..).unwrap_or_default();
             match framer.next(rest, input.position() + at as u64) {
@@ -40,7 +41,7 @@ pub(super) fn walk<T: Tally>(
                         Record::Entry(entry) => {
                             keys += 1;
                             if options.tally {
-                                tally.entry(entry, &mut room)?;
+                                result = tally.entry(entry, &mut room);
                             }
                         }
                         record => {
@@ -50,7 +51,8 @@ pub(super) fn walk<T: Tally>(
                                 others += 1;
                             }
                             if options.tally {
-                                tally.record(record, input.position() + at as u64, &mut room)?;
+                                let offset = input.position() + at as u64;
+                                result = tally.record(record, offset, &mut room);
                             }
                         }
                     }
@@ -67,7 +69,9 @@ pub(super) fn walk<T: Tally>(
                 }
             }
         }
+        // What stands before a failure is still told.
         root.merge(tally)?;
+        result?;
         let covered = match end {
             Some(Ended::Marker(Some(_))) => at - 8,
             _ => at,

@@ -65,8 +65,10 @@ pub(super) fn walk<T: Tally>(
             let Some(job) = walker.batch() else { break };
             if options.tally {
                 let mut tally = fresh();
-                read(&job, bytes, start, &mut tally, &mut room)?;
+                let result = read(&job, bytes, start, &mut tally, &mut room);
+                // What stands before a failure is still told.
                 root.merge(tally)?;
+                result?;
             }
             observer.progress(start + walker.at as u64);
         }
@@ -90,7 +92,7 @@ pub(super) fn walk<T: Tally>(
                     for job in jobs {
                         let mut tally = fresh();
                         let result = read(&job, bytes, start, &mut tally, &mut room);
-                        if tallies.send((job.number, result.map(|()| tally))).is_err() {
+                        if tallies.send((job.number, (tally, result))).is_err() {
                             return;
                         }
                     }
@@ -106,10 +108,10 @@ pub(super) fn walk<T: Tally>(
                 // No more than what the channels hold may be unmerged: memory stays bounded.
                 while sent - merger.next >= options.threads * AHEAD {
                     let Ok((number, tally)) = tallies_rx.recv() else { break };
-                    merger.take(number, tally?)?;
+                    merger.take(number, tally)?;
                 }
                 for (number, tally) in tallies_rx.try_iter() {
-                    merger.take(number, tally?)?;
+                    merger.take(number, tally)?;
                 }
                 if jobs_tx.send(job).is_err() {
                     break;
@@ -122,7 +124,7 @@ pub(super) fn walk<T: Tally>(
         position.finish(walker.covered);
         drop(jobs_tx);
         for (number, tally) in &tallies_rx {
-            merger.take(number, tally?)?;
+            merger.take(number, tally)?;
         }
         let crc = ahead
             .and_then(|thread| thread.join().ok())
@@ -265,18 +267,20 @@ fn read<T: Tally>(
     Ok(())
 }
 
-/// Merges tallies in the order of their batches, in whatever order they come.
+/// Merges tallies in the order of their batches, in whatever order they come. A failure counts
+/// when its turn comes, so the first in the file is the one that is told, after all before it.
 struct Merger<'r, T> {
     root: &'r mut T,
     next: usize,
-    waiting: BTreeMap<usize, T>,
+    waiting: BTreeMap<usize, (T, Result<()>)>,
 }
 
 impl<T: Tally> Merger<'_, T> {
-    fn take(&mut self, number: usize, tally: T) -> Result<()> {
+    fn take(&mut self, number: usize, tally: (T, Result<()>)) -> Result<()> {
         self.waiting.insert(number, tally);
-        while let Some(tally) = self.waiting.remove(&self.next) {
+        while let Some((tally, result)) = self.waiting.remove(&self.next) {
             self.root.merge(tally)?;
+            result?;
             self.next += 1;
         }
         Ok(())
