@@ -16,8 +16,8 @@ use std::fs;
 use rdbkit::digest::{Accumulator, Digest, Options, Profile, full, value_digest};
 use rdbkit::rdb::{Scratch, Snapshot};
 use redis::Value;
-use support::say;
 use support::servers::{Data, Flavour, Kind, Server, require, servers};
+use support::{in_ci, say};
 
 fn profile(kind: &Kind) -> Profile {
     let version = kind.version;
@@ -240,26 +240,17 @@ fn a_minus_zero_lives_as_long_as_its_skiplist() {
 /// Newer servers load older files; what their layouts leave out is what we take it for.
 #[test]
 fn the_full_digest_survives_an_upgrade() {
-    let path = [
-        "redis-2.8",
-        "redis-3.2",
-        "redis-5.0",
-        "redis-6.2",
-        "redis-7.0",
-        "redis-8.0",
-        "redis-8.6",
-        "redis-8.10",
-    ];
+    let path: Vec<Kind> =
+        servers().into_iter().filter(|kind| kind.version.flavour == Flavour::Redis).collect();
+    assert!(path.len() > 1 || !in_ci(), "an upgrade needs two servers");
     for (n, older) in path.iter().enumerate() {
-        let Some(older) = require(older) else { continue };
-        let server = Server::start(&older, &[]);
+        let server = Server::start(older, &[]);
         fill(&server);
         let bytes = fs::read(server.save()).unwrap();
         drop(server);
         for newer in path.iter().skip(n + 1) {
-            let Some(newer) = require(newer) else { continue };
-            let server = Server::start_with(&newer, Data::Rdb(&bytes), &[]);
-            let ours = digest(&bytes, profile(&newer)).to_string();
+            let server = Server::start_with(newer, Data::Rdb(&bytes), &[]);
+            let ours = digest(&bytes, profile(newer)).to_string();
             assert_eq!(ours, server.digest(), "{} in {}", older.name, newer.name);
             let saved = fs::read(server.save()).unwrap();
             assert_eq!(differences(&bytes, &saved), [""; 0], "{} in {}", older.name, newer.name);
