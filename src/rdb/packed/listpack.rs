@@ -112,6 +112,21 @@ pub struct ListpackIter<'a, const STRICT: bool = false> {
     back: Option<Flaw>,
 }
 
+impl<'a> ListpackIter<'a> {
+    /// A walk from a place inside a blob whose frame holds.
+    #[inline]
+    pub(super) fn inside(blob: &'a [u8], at: usize) -> Self {
+        let end = blob.len().saturating_sub(1);
+        ListpackIter {
+            rest: blob.get(at..end).unwrap_or_default(),
+            end,
+            claimed: UNCOUNTED,
+            seen: 0,
+            back: None,
+        }
+    }
+}
+
 impl<const STRICT: bool> ListpackIter<'_, STRICT> {
     /// Where the next element begins, bytes behind the start of the blob.
     #[inline(always)]
@@ -203,7 +218,7 @@ impl<'a, const STRICT: bool> Iterator for ListpackIter<'a, STRICT> {
 
 /// The back length that goes with a size: its last bytes, and how many they are.
 #[inline]
-fn back_length(size: usize) -> ([u8; 5], usize) {
+pub(super) fn back_length(size: usize) -> ([u8; 5], usize) {
     let len = match size {
         0..0x80 => 1,
         0x80..0x4000 => 2,

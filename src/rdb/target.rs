@@ -1,0 +1,348 @@
+//! Whom a file is written for: which version of the format it gets, which types and encodings.
+//!
+//! What a target can hold follows from its RDB version; how it packs small collections, from the
+//! limits that the server has by default. Nothing here looks at a value.
+
+use std::fmt;
+use std::str::FromStr;
+
+use super::{Family, Header};
+use crate::error::Error;
+
+/// A server.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Product {
+    /// Redis.
+    Redis,
+    /// Redict, which writes version 12 and none of its newer types.
+    Redict,
+    /// Valkey.
+    Valkey,
+}
+
+impl Product {
+    /// The name, as targets are written.
+    pub fn name(self) -> &'static str {
+        match self {
+            Product::Redis => "redis",
+            Product::Redict => "redict",
+            Product::Valkey => "valkey",
+        }
+    }
+}
+
+/// When a server packs a collection, and how large it lets a node grow: its default limits.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Limits {
+    /// Fields of a packed hash.
+    pub hash_entries: usize,
+    /// Bytes of a field or value in a packed hash.
+    pub hash_value: usize,
+    /// Members of a packed sorted set.
+    pub zset_entries: usize,
+    /// Bytes of a member in a packed sorted set.
+    pub zset_value: usize,
+    /// Members of a set of integers.
+    pub intset_entries: usize,
+    /// Members of a packed set.
+    pub set_entries: usize,
+    /// Bytes of a member in a packed set.
+    pub set_value: usize,
+    /// `list-max-listpack-size`: bytes of a node as −1 (4 KiB) to −5 (64 KiB), or elements.
+    pub list_node: i64,
+    /// Bytes of a stream's node.
+    pub stream_node_bytes: usize,
+    /// Entries of a stream's node.
+    pub stream_node_entries: usize,
+    /// Bytes of a sparse HyperLogLog.
+    pub hll_sparse_bytes: usize,
+}
+
+impl Default for Limits {
+    fn default() -> Self {
+        Limits {
+            hash_entries: 512,
+            hash_value: 64,
+            zset_entries: 128,
+            zset_value: 64,
+            intset_entries: 512,
+            set_entries: 128,
+            set_value: 64,
+            list_node: -2,
+            stream_node_bytes: 4096,
+            stream_node_entries: 100,
+            hll_sparse_bytes: 3000,
+        }
+    }
+}
+
+impl Limits {
+    /// Whether a list node may hold so many bytes in so many elements.
+    pub fn list_node_fits(&self, bytes: usize, elements: usize) -> bool {
+        match self.list_node {
+            most @ 1.. => elements as u64 <= most as u64 && bytes <= 8192,
+            // What is below −5 is −5, and 0 is one element.
+            0 => elements <= 1 && bytes <= 8192,
+            class => bytes <= 4096 << (class.unsigned_abs().min(5) - 1),
+        }
+    }
+}
+
+/// A server that files are written for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Target {
+    /// Whose.
+    pub product: Product,
+    /// Major and minor version.
+    pub version: (u16, u16),
+    /// The format it gets.
+    pub header: Header,
+    /// Its limits.
+    pub limits: Limits,
+}
+
+/// From which server on which version of the format is written.
+const REDIS: [((u16, u16), u32); 9] = [
+    ((2, 6), 6),
+    ((3, 2), 7),
+    ((4, 0), 8),
+    ((5, 0), 9),
+    ((7, 0), 10),
+    ((7, 2), 11),
+    ((7, 4), 12),
+    ((8, 6), 13),
+    ((8, 8), 14),
+];
+const NEWEST_REDIS: (u16, u16) = (8, 10);
+const NEWEST_VALKEY: (u16, u16) = (9, 1);
+
+impl Default for Target {
+    /// The newest Redis that is known.
+    fn default() -> Self {
+        Target::of(Product::Redis, NEWEST_REDIS)
+    }
+}
+
+impl Target {
+    /// The target for a server; one that is newer than known is taken for the newest known.
+    pub fn of(product: Product, version: (u16, u16)) -> Self {
+        let header = match product {
+            Product::Redis if version >= NEWEST_REDIS => Header::of_dump(15),
+            Product::Redis => {
+                let known = REDIS.iter().rev().find(|(since, _)| version >= *since);
+                Header::of_dump(known.map_or(6, |(_, rdb)| *rdb as u16))
+            }
+            Product::Redict => Header::of_dump(12),
+            Product::Valkey if version >= (9, 0) => Header::of_dump(80),
+            Product::Valkey => Header::of_dump(11),
+        };
+        Target { product, version, header, limits: Limits::default() }
+    }
+
+    /// The oldest server that writes a version of the format.
+    pub fn of_rdb_version(rdb: u32) -> Result<Self, Error> {
+        match rdb {
+            80 => Ok(Target::of(Product::Valkey, (9, 0))),
+            15 => Ok(Target::of(Product::Redis, NEWEST_REDIS)),
+            _ => match REDIS.iter().find(|(_, known)| *known == rdb) {
+                Some((version, _)) => Ok(Target::of(Product::Redis, *version)),
+                None => Err(Error::Usage(format!(
+                    "RDB version {rdb} is not written here: 6 to 15 and 80 are"
+                ))),
+            },
+        }
+    }
+
+    /// The server that most likely wrote a file with this header.
+    pub fn of_header(header: Header) -> Self {
+        match header.family {
+            Family::Valkey => Target::of(Product::Valkey, (9, 0)),
+            Family::Redis => {
+                Target::of_rdb_version(header.version.clamp(6, 15)).unwrap_or_default()
+            }
+        }
+    }
+
+    /// The version of the format, as it stands in the header.
+    pub fn rdb_version(&self) -> u32 {
+        self.header.version
+    }
+
+    /// Whether this is a Redis (or what branched off later) of at least that version.
+    fn since(&self, redis: (u16, u16)) -> bool {
+        match self.product {
+            Product::Redis => self.version >= redis,
+            // Both branched off behind 7.2.
+            Product::Redict | Product::Valkey => redis <= (7, 2),
+        }
+    }
+
+    /// AUX and RESIZEDB records (version 7).
+    pub fn has_aux(&self) -> bool {
+        self.header.version >= 7
+    }
+
+    /// Binary scores, type 5 (version 8).
+    pub fn has_binary_scores(&self) -> bool {
+        self.header.version >= 8
+    }
+
+    /// Module values (version 8).
+    pub fn has_modules(&self) -> bool {
+        self.header.version >= 8
+    }
+
+    /// IDLE and FREQ (version 9).
+    pub fn has_eviction(&self) -> bool {
+        self.header.version >= 9
+    }
+
+    /// Lists of several nodes: types 14 and 18 (version 7).
+    pub fn has_quicklists(&self) -> bool {
+        self.header.version >= 7
+    }
+
+    /// Listpacks for hashes, sorted sets and lists (version 10); ziplists before.
+    pub fn has_listpacks(&self) -> bool {
+        self.header.version >= 10
+    }
+
+    /// Function libraries (version 10).
+    pub fn has_functions(&self) -> bool {
+        self.header.version >= 10
+    }
+
+    /// Packed sets, type 20 (version 11).
+    pub fn has_packed_sets(&self) -> bool {
+        self.header.version >= 11
+    }
+
+    /// Which of the stream layouts is written, if streams are known at all.
+    pub fn stream_layout(&self) -> Option<u8> {
+        match (self.header.family, self.header.version) {
+            (Family::Valkey, _) | (Family::Redis, 11 | 12) => Some(3),
+            (Family::Redis, ..9) => None,
+            (Family::Redis, 9) => Some(1),
+            (Family::Redis, 10) => Some(2),
+            (Family::Redis, 13) => Some(4),
+            (Family::Redis, _) => Some(5),
+        }
+    }
+
+    /// Fields of hashes that expire: types 24 and 25, or Valkey's 22.
+    pub fn has_field_expiry(&self) -> bool {
+        match self.product {
+            Product::Redis => self.header.version >= 12,
+            Product::Redict => false,
+            Product::Valkey => self.header.family == Family::Valkey,
+        }
+    }
+
+    /// Arrays, type 28.
+    pub fn has_arrays(&self) -> bool {
+        self.header.family == Family::Redis && self.header.version >= 14
+    }
+
+    /// Metadata that modules attach to keys.
+    pub fn has_key_meta(&self) -> bool {
+        self.header.family == Family::Redis && self.header.version >= 13
+    }
+
+    /// Whether OBJECT ENCODING knows lists of one listpack (7.2 and newer); `quicklist` before.
+    pub fn has_packed_lists(&self) -> bool {
+        self.since((7, 2))
+    }
+}
+
+impl fmt::Display for Target {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}:{}.{}", self.product.name(), self.version.0, self.version.1)
+    }
+}
+
+/// Reads `redis:7.0`, `valkey:9.1.2`, `redict`; a name alone is the newest of its family.
+impl FromStr for Target {
+    type Err = Error;
+
+    fn from_str(text: &str) -> Result<Self, Error> {
+        let refuse = |why: &str| {
+            let forms = "give redis:2.6 to redis:8.10, valkey:7.2 to valkey:9.1 or redict:7.3";
+            Err(Error::Usage(format!("target {text:?}: {why}; {forms}")))
+        };
+        let (name, version) = match text.split_once(':') {
+            Some((name, version)) => (name, Some(version)),
+            None => (text, None),
+        };
+        let products = [Product::Redis, Product::Redict, Product::Valkey];
+        let Some(product) = products.into_iter().find(|p| p.name().eq_ignore_ascii_case(name))
+        else {
+            return refuse("no such server is known");
+        };
+        let (oldest, newest) = match product {
+            Product::Redis => ((2, 6), NEWEST_REDIS),
+            Product::Redict => ((7, 3), (7, 3)),
+            Product::Valkey => ((7, 2), NEWEST_VALKEY),
+        };
+        let Some(version) = version else { return Ok(Target::of(product, newest)) };
+        let mut numbers = version.split('.').map(|part| part.parse::<u16>().ok());
+        let (Some(Some(major)), minor) = (numbers.next(), numbers.next().unwrap_or(Some(0))) else {
+            return refuse("a version is two or three numbers, as in 7.0 or 7.0.15");
+        };
+        let (Some(minor), Some(Some(_)) | None, None) = (minor, numbers.next(), numbers.next())
+        else {
+            return refuse("a version is two or three numbers, as in 7.0 or 7.0.15");
+        };
+        if (oldest..=newest).contains(&(major, minor)) {
+            Ok(Target::of(product, (major, minor)))
+        } else {
+            refuse("its format is not known")
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::Target;
+
+    #[track_caller]
+    fn check(text: &str, magic: &str, stream: Option<u8>) {
+        let target: Target = text.parse().unwrap();
+        assert_eq!(target.header.magic(), magic);
+        assert_eq!(target.stream_layout(), stream);
+    }
+
+    #[test]
+    fn a_server_has_its_format() {
+        check("redis:2.8", "REDIS0006", None);
+        check("redis:6.2", "REDIS0009", Some(1));
+        check("redis:6.2.14", "REDIS0009", Some(1));
+        check("redis:7.0", "REDIS0010", Some(2));
+        check("redis:7.2", "REDIS0011", Some(3));
+        check("redis:8.4", "REDIS0012", Some(3));
+        check("redis:8.6", "REDIS0013", Some(4));
+        check("redis", "REDIS0015", Some(5));
+        check("redict", "REDIS0012", Some(3));
+        check("valkey:8.1", "REDIS0011", Some(3));
+        check("Valkey:9", "VALKEY080", Some(3));
+        assert_eq!("redis:8.10".parse::<Target>().unwrap(), Target::default());
+    }
+
+    #[test]
+    fn every_version_that_is_written_has_a_server() {
+        for rdb in (6..=15).chain([80]) {
+            assert_eq!(Target::of_rdb_version(rdb).unwrap().rdb_version(), rdb);
+        }
+        for rdb in [0, 5, 16, 79, 81] {
+            assert!(Target::of_rdb_version(rdb).is_err());
+        }
+    }
+
+    #[test]
+    fn what_is_no_target_is_refused() {
+        for text in
+            ["", "keydb:6", "redis:2.4", "redis:9.0", "redis:", "redis:7.x", "redis:1.2.3.4"]
+        {
+            assert!(text.parse::<Target>().is_err(), "{text}");
+        }
+    }
+}
