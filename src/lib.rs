@@ -68,6 +68,7 @@
 //! | [`ops`] | a function per verb; [`ops::walk`] reads a snapshot once, on all cores |
 //! | [`report`] | what the verbs found, as structs, and the forms these are written in |
 //! | [`source`] | where bytes come from: a mapped file, a pipe, a decompressor; what they are |
+//! | [`engine`] | a keyspace that runs the commands of a log |
 //! | [`digest`] | DEBUG DIGEST of the servers, and a digest of all that a snapshot holds |
 //! | [`rdb`], [`aof`] | the formats |
 //! | [`value`], [`resp`] | what a value consists of; commands as they go over the wire |
@@ -87,6 +88,7 @@
 pub mod aof;
 pub mod bytes;
 pub mod digest;
+pub mod engine;
 pub mod error;
 mod fault;
 pub mod finding;

@@ -15,8 +15,12 @@ const FLOORS: &[(&str, &[&str])] = &[
     ("cli", &["ops", "report", "source", "digest", "value", "bytes", "error"]),
     (
         "ops",
-        &["report", "source", "digest", "aof", "rdb", "value", "resp", "bytes", "error", "finding"],
+        &[
+            "engine", "report", "source", "digest", "aof", "rdb", "value", "resp", "bytes",
+            "error", "finding",
+        ],
     ),
+    ("engine", &["rdb", "value", "resp", "bytes", "error"]),
     ("report", &["rdb", "value", "bytes", "error", "finding"]),
     ("source", &["bytes", "error"]),
     ("digest", &["rdb", "value", "bytes", "error"]),

@@ -44,6 +44,23 @@ pub enum Eviction {
 }
 
 impl<'a> Entry<'a> {
+    /// An entry of database 0 that is nothing but a key and the body of a value.
+    pub fn of_body(key: &'a [u8], value_type: ValueType, body: &'a [u8], body_offset: u64) -> Self {
+        Entry {
+            db: 0,
+            key: Text::Raw(key),
+            expires_at_ms: None,
+            eviction: None,
+            meta: None,
+            value_type,
+            offset: body_offset,
+            body_offset,
+            end: body_offset + body.len() as u64,
+            body,
+            template: None,
+        }
+    }
+
     /// The serialized value, as RESTORE wants it before version and checksum. (Types 30 and 32
     /// refer to a template of their file and cannot be restored as they are.)
     pub fn body(&self) -> &'a [u8] {

@@ -3,5 +3,7 @@
 pub mod command;
 pub mod encode;
 pub mod header;
+pub mod reply;
 
 pub use command::{Args, Command};
+pub use reply::Reply;

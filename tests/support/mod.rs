@@ -9,6 +9,7 @@
 pub mod client;
 pub mod corpus;
 pub mod servers;
+pub mod twin;
 
 use std::fmt::Display;
 use std::io::{Write, stderr};

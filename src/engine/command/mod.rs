@@ -1,0 +1,9 @@
+//! The commands, one file per family. Each has a table of what it knows.
+
+mod databases;
+mod strings;
+
+use super::Spec;
+
+/// The commands of every family.
+pub(super) const FAMILIES: &[&[Spec]] = &[databases::COMMANDS, strings::COMMANDS];

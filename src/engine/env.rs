@@ -1,0 +1,49 @@
+//! What commands know besides the keys: the time, the server that is played, functions, chance.
+
+use std::collections::BTreeMap;
+
+use crate::rdb::Target;
+
+/// What commands know besides the keys.
+#[derive(Debug, Clone)]
+pub struct Env {
+    /// Now, unix time in milliseconds.
+    pub now_ms: i64,
+    /// Whether this is a server that loads its log: nothing expires, nothing is cut off by time,
+    /// forms that only logs have are taken.
+    pub loading: bool,
+    /// The server that is played: its limits, and how it spells numbers.
+    pub target: Target,
+    /// Function libraries by name: their code.
+    pub functions: BTreeMap<Vec<u8>, Vec<u8>>,
+    /// The state of what is left to chance; the same from run to run.
+    pub chance: u64,
+}
+
+impl Env {
+    /// The environment of a server at a time.
+    pub fn new(target: Target, now_ms: i64) -> Self {
+        Env {
+            now_ms,
+            loading: false,
+            target,
+            functions: BTreeMap::new(),
+            chance: 0x853c_49e6_748f_ea9b,
+        }
+    }
+
+    /// A number below `bound` (which is not 0), by chance.
+    pub fn random(&mut self, bound: usize) -> usize {
+        // xorshift64*: small, and nothing here is secret.
+        self.chance ^= self.chance >> 12;
+        self.chance ^= self.chance << 25;
+        self.chance ^= self.chance >> 27;
+        let word = self.chance.wrapping_mul(0x2545_f491_4f6c_dd1d);
+        ((u128::from(word) * bound as u128) >> 64) as usize
+    }
+
+    /// The time before which keys are gone, if any are.
+    pub fn gone_before_ms(&self) -> Option<i64> {
+        (!self.loading).then_some(self.now_ms)
+    }
+}

@@ -1,0 +1,521 @@
+//! The keys: databases, cut into shards by key so that threads can work on them side by side.
+//!
+//! ```text
+//! Keyspace ─ shard 0 ─ database 0 ─ table   hash → index
+//!          │         │             └ records  key, value, expiry, one behind the other
+//!          │         └ database 1 …
+//!          └ shard 63 …
+//! ```
+//!
+//! Which shard a key is in depends on its bytes alone, never on the number of threads, and a
+//! record that goes leaves its place to the last one of its database: the order of the records is
+//! that of the commands that ran, however many threads ran them.
+
+use std::fmt;
+use std::sync::Arc;
+
+use hashbrown::HashTable;
+
+use super::value::Frozen;
+use super::{Answer, Bytes, Failure, Typed, Value};
+use crate::bytes::hash::hash;
+use crate::rdb::{Entry, Family, Limits, Scratch};
+
+/// How many shards there are.
+pub const SHARDS: usize = 64;
+
+/// A key without an expiry has this one.
+const NEVER: i64 = i64::MIN;
+
+/// The base file that frozen values lie in.
+pub type BaseBytes = Arc<dyn AsRef<[u8]> + Send + Sync>;
+
+/// The base that frozen values are slices of.
+#[derive(Clone)]
+pub struct Base {
+    /// All bytes of the file.
+    pub bytes: BaseBytes,
+    /// Who gave its type numbers their meaning.
+    pub family: Family,
+}
+
+impl Base {
+    /// The entry of a frozen value, as if it were read from the file.
+    pub fn entry<'a>(&'a self, key: &'a [u8], frozen: Frozen) -> Option<Entry<'a>> {
+        let from = usize::try_from(frozen.at()).ok()?;
+        let len = usize::try_from(frozen.size_bytes()).ok()?;
+        let body = (*self.bytes).as_ref().get(from..)?.get(..len)?;
+        Some(Entry::of_body(key, frozen.value_type(), body, frozen.at()))
+    }
+}
+
+impl fmt::Debug for Base {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Base").field("family", &self.family).finish_non_exhaustive()
+    }
+}
+
+/// One key.
+#[derive(Debug, Clone)]
+pub struct Record {
+    /// The key.
+    pub key: Bytes,
+    /// Its value.
+    pub value: Value,
+    expires: i64,
+    hash: u32,
+}
+
+impl Record {
+    /// When it expires, unix time in milliseconds.
+    #[inline]
+    pub fn expires_at_ms(&self) -> Option<i64> {
+        (self.expires != NEVER).then_some(self.expires)
+    }
+
+    /// Sets or clears the expiry.
+    #[inline]
+    pub fn set_expiry(&mut self, at_ms: Option<i64>) {
+        self.expires = at_ms.unwrap_or(NEVER);
+    }
+}
+
+/// One database of one shard.
+#[derive(Debug, Clone, Default)]
+pub struct Db {
+    table: HashTable<u32>,
+    records: Vec<Record>,
+}
+
+impl Db {
+    /// The records, in their order.
+    #[inline]
+    pub fn records(&self) -> &[Record] {
+        &self.records
+    }
+
+    /// The records, to be changed. A key must stay what it is.
+    pub fn records_mut(&mut self) -> &mut [Record] {
+        &mut self.records
+    }
+
+    #[inline]
+    fn index(&self, hash: u64, key: &[u8]) -> Option<usize> {
+        let same = |&index: &u32| {
+            let record = self.records.get(index as usize);
+            record.is_some_and(|r| r.hash == hash as u32 && r.key.as_slice() == key)
+        };
+        self.table.find(hash, same).map(|&index| index as usize)
+    }
+
+    /// Adds a key that is not there.
+    #[inline]
+    fn push(&mut self, hash: u64, key: Bytes, value: Value, expires: i64) -> usize {
+        let index = self.records.len();
+        self.records.push(Record { key, value, expires, hash: hash as u32 });
+        let records = &self.records;
+        self.table.insert_unique(hash, index as u32, |&index| {
+            records.get(index as usize).map_or(0, |record| crate::bytes::hash::hash(&record.key))
+        });
+        index
+    }
+
+    fn remove_at(&mut self, hash: u64, index: usize) -> Option<Record> {
+        if let Ok(place) = self.table.find_entry(hash, |&i| i as usize == index) {
+            place.remove();
+        }
+        let last = self.records.len().checked_sub(1)?;
+        if index != last {
+            let moved =
+                self.records.get(last).map_or(0, |record| crate::bytes::hash::hash(&record.key));
+            if let Some(place) = self.table.find_mut(moved, |&i| i as usize == last) {
+                *place = index as u32;
+            }
+        }
+        Some(self.records.swap_remove(index))
+    }
+
+    /// Makes room for so many more keys.
+    fn reserve(&mut self, keys: usize) {
+        self.records.reserve(keys);
+        let records = &self.records;
+        self.table.reserve(keys, |&index| {
+            records.get(index as usize).map_or(0, |record| crate::bytes::hash::hash(&record.key))
+        });
+    }
+}
+
+/// The databases of one shard.
+#[derive(Debug, Clone, Default)]
+pub struct Shard {
+    dbs: Vec<Db>,
+}
+
+impl Shard {
+    /// The databases, some of which may be empty.
+    pub fn dbs(&self) -> &[Db] {
+        &self.dbs
+    }
+
+    /// The databases, to be changed.
+    pub fn dbs_mut(&mut self) -> &mut [Db] {
+        &mut self.dbs
+    }
+
+    #[inline]
+    fn db(&mut self, db: usize) -> &mut Db {
+        if db >= self.dbs.len() {
+            self.dbs.resize_with(db + 1, Db::default);
+        }
+        #[expect(clippy::indexing_slicing, reason = "made above")]
+        &mut self.dbs[db]
+    }
+}
+
+/// Which shard a key is in.
+#[inline]
+pub fn shard_of(key: &[u8]) -> usize {
+    let tail = match key.last_chunk::<8>() {
+        Some(tail) => u64::from_le_bytes(*tail),
+        None => key.iter().fold(0, |word, &byte| word << 8 | u64::from(byte)),
+    };
+    let mixed = (tail ^ (key.len() as u64) << 56).wrapping_mul(0x9e37_79b9_7f4a_7c15);
+    // The shards are a power of two, and the high bits are the well mixed ones.
+    (mixed >> (64 - SHARDS.trailing_zeros())) as usize
+}
+
+/// All keys, or those of some shards while a thread works on them.
+#[derive(Debug, Default)]
+pub struct Keyspace {
+    shards: Vec<Shard>,
+    /// The number of the first shard that is here.
+    first: usize,
+    base: Option<Base>,
+    scratch: Scratch,
+    /// How many databases there may be.
+    databases: usize,
+    limits: Limits,
+}
+
+impl Keyspace {
+    /// No keys, in so many databases; collections are packed within these limits.
+    pub fn new(databases: usize, limits: Limits) -> Self {
+        let shards = vec![Shard::default(); SHARDS];
+        Keyspace { shards, databases, limits, ..Keyspace::default() }
+    }
+
+    /// How small a collection has to be to be packed.
+    pub fn limits(&self) -> Limits {
+        self.limits
+    }
+
+    /// Makes this the base that frozen values lie in; there must be none yet.
+    pub fn set_base(&mut self, base: Base) {
+        self.base = Some(base);
+    }
+
+    /// The base, if there is one.
+    pub fn base(&self) -> Option<&Base> {
+        self.base.as_ref()
+    }
+
+    /// How many databases there may be.
+    pub fn databases(&self) -> usize {
+        self.databases
+    }
+
+    /// Lets there be more databases.
+    pub fn set_databases(&mut self, databases: usize) {
+        self.databases = databases;
+    }
+
+    /// The shards that are here.
+    pub fn shards(&self) -> &[Shard] {
+        &self.shards
+    }
+
+    /// The shards that are here, to be changed.
+    pub fn shards_mut(&mut self) -> &mut [Shard] {
+        &mut self.shards
+    }
+
+    /// Takes the shards away, a run of them for each of so many threads.
+    pub fn split(&mut self, parts: usize) -> Vec<Keyspace> {
+        let share = SHARDS.div_ceil(parts.max(1));
+        let mut rest = std::mem::take(&mut self.shards);
+        let mut out = Vec::new();
+        let mut first = self.first;
+        while !rest.is_empty() {
+            let tail = rest.split_off(share.min(rest.len()));
+            let shards = std::mem::replace(&mut rest, tail);
+            let count = shards.len();
+            let base = self.base.clone();
+            let (scratch, databases) = (Scratch::default(), self.databases);
+            let limits = self.limits;
+            out.push(Keyspace { shards, first, base, scratch, databases, limits });
+            first += count;
+        }
+        out
+    }
+
+    /// Takes the shards back, in the order in which [`split`](Self::split) gave them away.
+    pub fn join(&mut self, part: &mut Keyspace) {
+        if self.shards.is_empty() {
+            self.first = part.first;
+        }
+        self.shards.append(&mut part.shards);
+    }
+
+    /// Whether a key belongs to the shards that are here.
+    #[inline]
+    pub fn holds(&self, key: &[u8]) -> bool {
+        shard_of(key).wrapping_sub(self.first) < self.shards.len()
+    }
+
+    #[inline]
+    fn db(&mut self, db: usize, key: &[u8]) -> Option<&mut Db> {
+        let shard = shard_of(key).wrapping_sub(self.first);
+        Some(self.shards.get_mut(shard)?.db(db))
+    }
+
+    /// Adds a key of the base, or of any source that has each key once; an earlier one of the same
+    /// name is overwritten.
+    pub fn load(&mut self, db: usize, key: &[u8], value: Value, expires_at_ms: Option<i64>) {
+        let expires = expires_at_ms.unwrap_or(NEVER);
+        let Some(db) = self.db(db, key) else { return };
+        let hash = hash(key);
+        match db.index(hash, key).and_then(|index| db.records.get_mut(index)) {
+            Some(record) => (record.value, record.expires) = (value, expires),
+            None => {
+                db.push(hash, key.into(), value, expires);
+            }
+        }
+    }
+
+    /// Makes room for so many keys of a database.
+    pub fn reserve(&mut self, db: usize, keys: usize) {
+        // A little more than an even share: the shards are not quite even.
+        let each = keys / SHARDS + keys / (SHARDS * 16);
+        self.shards.iter_mut().for_each(|shard| shard.db(db).reserve(each));
+    }
+
+    /// How many keys a database has here.
+    pub fn size(&self, db: usize) -> usize {
+        let of = |shard: &Shard| shard.dbs.get(db).map_or(0, |db| db.records.len());
+        self.shards.iter().map(of).sum()
+    }
+
+    /// The highest number of a database that has been used, and one more.
+    pub fn used_databases(&self) -> usize {
+        self.shards.iter().map(|shard| shard.dbs.len()).max().unwrap_or(0)
+    }
+
+    /// The keys of a database, in their order.
+    pub fn records(&self, db: usize) -> impl Iterator<Item = &Record> {
+        self.shards.iter().filter_map(move |shard| shard.dbs.get(db)).flat_map(Db::records)
+    }
+
+    /// Forgets the keys of a database.
+    pub fn flush(&mut self, db: usize) {
+        for shard in &mut self.shards {
+            if let Some(db) = shard.dbs.get_mut(db) {
+                *db = Db::default();
+            }
+        }
+    }
+
+    /// Forgets all keys.
+    pub fn flush_all(&mut self) {
+        self.shards.iter_mut().for_each(|shard| shard.dbs.clear());
+    }
+
+    /// Swaps two databases.
+    pub fn swap(&mut self, one: usize, other: usize) {
+        for shard in &mut self.shards {
+            shard.db(one.max(other));
+            shard.dbs.swap(one, other);
+        }
+    }
+}
+
+/// The keys of one database as a command sees them.
+#[derive(Debug)]
+pub struct Keys<'k> {
+    keyspace: &'k mut Keyspace,
+    /// The database.
+    pub db: usize,
+    /// Keys that expire before this are gone; `None` keeps all, as a loading server does.
+    pub gone_before_ms: Option<i64>,
+}
+
+impl<'k> Keys<'k> {
+    /// The keys of a database.
+    pub fn new(keyspace: &'k mut Keyspace, db: usize, gone_before_ms: Option<i64>) -> Self {
+        Keys { keyspace, db, gone_before_ms }
+    }
+
+    /// The same in another database.
+    pub fn in_db(&mut self, db: usize) -> Keys<'_> {
+        Keys { keyspace: self.keyspace, db, gone_before_ms: self.gone_before_ms }
+    }
+
+    /// All keys.
+    pub fn keyspace(&mut self) -> &mut Keyspace {
+        self.keyspace
+    }
+
+    /// The record of a key as it is, frozen or not. One that has expired is removed.
+    #[inline]
+    pub fn peek(&mut self, key: &[u8]) -> Option<&mut Record> {
+        let hash = hash(key);
+        let db = self.keyspace.db(self.db, key)?;
+        let index = db.index(hash, key)?;
+        if let Some(now) = self.gone_before_ms
+            && db.records.get(index).is_some_and(|r| r.expires != NEVER && r.expires < now)
+        {
+            db.remove_at(hash, index);
+            return None;
+        }
+        db.records.get_mut(index)
+    }
+
+    /// The record of a key, its value ready to be worked on.
+    #[inline]
+    pub fn find(&mut self, key: &[u8]) -> Answer<Option<&mut Record>> {
+        if let Some(Record { value: Value::Frozen(_), .. }) = self.peek(key) {
+            self.thaw(key)?;
+        }
+        Ok(self.peek(key))
+    }
+
+    #[cold]
+    fn thaw(&mut self, key: &[u8]) -> Answer<()> {
+        let Some(record) = self.peek(key) else { return Ok(()) };
+        let Value::Frozen(frozen) = record.value else { return Ok(()) };
+        let space = &mut *self.keyspace;
+        let Some(base) = &space.base else { return Ok(()) };
+        let value = match base.entry(key, frozen) {
+            Some(entry) => super::thaw::value(&entry, &space.limits, &mut space.scratch)?,
+            None => return Ok(()),
+        };
+        if let Some(record) = self.peek(key) {
+            record.value = value;
+        }
+        Ok(())
+    }
+
+    /// Whether the key is there.
+    pub fn has(&mut self, key: &[u8]) -> bool {
+        self.peek(key).is_some()
+    }
+
+    /// The value of a key as one kind: `None` where there is no key, an error where it is of
+    /// another kind.
+    #[inline]
+    pub fn get<T: Typed>(&mut self, key: &[u8]) -> Answer<Option<&mut T>> {
+        match self.find(key)? {
+            None => Ok(None),
+            Some(record) => T::of(&mut record.value).map(Some).ok_or(Failure::WRONG_TYPE),
+        }
+    }
+
+    /// The value of a key as one kind, made by `new` where there is no key.
+    #[inline]
+    pub fn get_or<T: Typed>(&mut self, key: &[u8], new: impl FnOnce() -> T) -> Answer<&mut T> {
+        if self.find(key)?.is_none() {
+            self.add(key, new().wrap());
+        }
+        self.get(key)?.ok_or(Failure::NO_SUCH_KEY)
+    }
+
+    /// Adds a key that is known not to be there.
+    #[inline]
+    fn add(&mut self, key: &[u8], value: Value) {
+        if let Some(db) = self.keyspace.db(self.db, key) {
+            db.push(hash(key), key.into(), value, NEVER);
+        }
+    }
+
+    /// Sets the value and the expiry of a key, whatever was there.
+    #[inline]
+    pub fn set(&mut self, key: &[u8], value: Value, expires_at_ms: Option<i64>) {
+        let Some(db) = self.keyspace.db(self.db, key) else { return };
+        let hash = hash(key);
+        let expires = expires_at_ms.unwrap_or(NEVER);
+        match db.index(hash, key).and_then(|index| db.records.get_mut(index)) {
+            Some(record) => (record.value, record.expires) = (value, expires),
+            None => {
+                db.push(hash, key.into(), value, expires);
+            }
+        }
+    }
+
+    /// Sets the value of a key and keeps its expiry.
+    #[inline]
+    pub fn set_value(&mut self, key: &[u8], value: Value) {
+        match self.peek(key) {
+            Some(record) => record.value = value,
+            None => self.add(key, value),
+        }
+    }
+
+    /// Removes a key; what was there.
+    #[inline]
+    pub fn remove(&mut self, key: &[u8]) -> Option<Record> {
+        self.peek(key)?;
+        let hash = hash(key);
+        let db = self.keyspace.db(self.db, key)?;
+        let index = db.index(hash, key)?;
+        db.remove_at(hash, index)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn keys_come_and_go() {
+        let mut space = Keyspace::new(16, Limits::default());
+        let mut keys = Keys::new(&mut space, 3, None);
+        for n in 0..1000_i64 {
+            keys.set(n.to_string().as_bytes(), Value::Int(n), None);
+        }
+        for n in (0..1000_i64).filter(|n| n % 3 == 0) {
+            let gone = keys.remove(n.to_string().as_bytes());
+            assert!(matches!(gone, Some(Record { value: Value::Int(m), .. }) if m == n));
+        }
+        for n in 0..1000_i64 {
+            let value = keys.peek(n.to_string().as_bytes()).map(|record| record.value.clone());
+            match value {
+                Some(Value::Int(m)) => assert!(m == n && n % 3 != 0),
+                other => assert!(other.is_none() && n % 3 == 0),
+            }
+        }
+        assert_eq!((space.size(3), space.size(0)), (666, 0));
+        space.swap(0, 3);
+        assert_eq!((space.size(3), space.size(0)), (0, 666));
+        let mut parts = space.split(3);
+        assert_eq!(parts.iter().map(|part| part.size(0)).sum::<usize>(), 666);
+        assert!(parts.iter().all(|part| part.size(0) > 100));
+        parts.iter_mut().for_each(|part| space.join(part));
+        assert_eq!(space.size(0), 666);
+        space.flush_all();
+        assert_eq!(space.size(0), 0);
+    }
+
+    #[test]
+    fn what_has_expired_is_gone_where_time_counts() {
+        let mut space = Keyspace::new(16, Limits::default());
+        Keys::new(&mut space, 0, None).set(b"a", Value::Int(1), Some(1000));
+        assert!(Keys::new(&mut space, 0, None).has(b"a"));
+        assert!(Keys::new(&mut space, 0, Some(1000)).has(b"a"));
+        assert!(!Keys::new(&mut space, 0, Some(1001)).has(b"a"));
+        assert!(!Keys::new(&mut space, 0, None).has(b"a"));
+    }
+
+    #[test]
+    fn records_are_one_cache_line() {
+        assert_eq!(size_of::<Record>(), 64);
+    }
+}

@@ -1,0 +1,96 @@
+//! The commands by name: how many arguments each takes, what it works on, and what runs it.
+
+use std::sync::LazyLock;
+
+use hashbrown::HashMap;
+
+use super::{Answer, Call, Failure, command};
+
+/// What a command works on, which decides who may run it beside others.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Route {
+    /// The one key at this place.
+    Key(u8),
+    /// Several keys, or keys that only the command itself can find.
+    Keys,
+    /// All keys, or what is not a key at all.
+    All,
+    /// Nothing: it may be run anywhere, once.
+    Nothing,
+}
+
+/// A command.
+#[derive(Debug)]
+pub struct Spec {
+    /// Its name, in upper case.
+    pub name: &'static str,
+    /// How many arguments it takes, the name included; below zero: at least so many.
+    pub arity: i32,
+    /// What it works on.
+    pub route: Route,
+    /// What runs it.
+    pub run: fn(&mut Call<'_>) -> Answer,
+}
+
+impl Spec {
+    /// A command that works on the one key behind its name.
+    pub const fn key(name: &'static str, arity: i32, run: fn(&mut Call<'_>) -> Answer) -> Self {
+        Spec { name, arity, route: Route::Key(1), run }
+    }
+
+    /// A command that works on several keys.
+    pub const fn keys(name: &'static str, arity: i32, run: fn(&mut Call<'_>) -> Answer) -> Self {
+        Spec { name, arity, route: Route::Keys, run }
+    }
+
+    /// A command that works on the whole.
+    pub const fn all(name: &'static str, arity: i32, run: fn(&mut Call<'_>) -> Answer) -> Self {
+        Spec { name, arity, route: Route::All, run }
+    }
+
+    /// A command that works on nothing.
+    pub const fn nothing(name: &'static str, arity: i32, run: fn(&mut Call<'_>) -> Answer) -> Self {
+        Spec { name, arity, route: Route::Nothing, run }
+    }
+
+    /// Whether so many arguments, the name included, are as many as it takes.
+    #[inline]
+    pub fn takes(&self, argc: usize) -> bool {
+        let argc = i32::try_from(argc).unwrap_or(i32::MAX);
+        if self.arity < 0 { argc >= -self.arity } else { argc == self.arity }
+    }
+
+    /// The error for another number of arguments.
+    #[cold]
+    pub fn wrong_count(&self) -> Failure {
+        let name = self.name.to_ascii_lowercase();
+        Failure::said(format!("ERR wrong number of arguments for '{name}' command"))
+    }
+}
+
+/// No name is longer.
+const NAME_BYTES: usize = 32;
+
+static TABLE: LazyLock<HashMap<&'static [u8], &'static Spec>> = LazyLock::new(|| {
+    command::FAMILIES.iter().copied().flatten().map(|spec| (spec.name.as_bytes(), spec)).collect()
+});
+
+/// The command of a name, in any case.
+#[inline]
+pub fn lookup(name: &[u8]) -> Option<&'static Spec> {
+    let mut upper = [0; NAME_BYTES];
+    let upper = upper.get_mut(..name.len())?;
+    upper.copy_from_slice(name);
+    upper.make_ascii_uppercase();
+    TABLE.get(&*upper).copied()
+}
+
+/// The error for a name that no command has.
+#[cold]
+pub(super) fn unknown(args: &[&[u8]]) -> Failure {
+    let (name, rest) = args.split_first().map_or((&[][..], &[][..]), |(name, rest)| (*name, rest));
+    let shown: String =
+        rest.iter().map(|arg| format!("'{}' ", String::from_utf8_lossy(arg))).collect();
+    let name = String::from_utf8_lossy(name);
+    Failure::said(format!("ERR unknown command '{name}', with args beginning with: {shown}"))
+}

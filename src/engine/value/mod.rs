@@ -1,0 +1,122 @@
+//! A value in memory: as it came from the base until something touches it, then in the form that
+//! a server would hold it in.
+
+use std::sync::Arc;
+
+use crate::rdb::{Entry, ValueType};
+
+use super::Bytes;
+
+mod hash;
+mod list;
+mod opaque;
+mod set;
+mod sorted_set;
+mod stream;
+
+pub use hash::Hash;
+pub use list::List;
+pub use opaque::Opaque;
+pub use set::Set;
+pub use sorted_set::SortedSet;
+pub use stream::Stream;
+
+/// A value in memory.
+#[derive(Debug, Clone)]
+pub enum Value {
+    /// A string that was set as a whole: `embstr` or `raw` by its length.
+    Str(Bytes),
+    /// A string that was changed in place: `raw`, however short it is.
+    Raw(Box<[u8]>),
+    /// A string that is the decimal of an integer.
+    Int(i64),
+    /// A list.
+    List(Box<List>),
+    /// A set.
+    Set(Box<Set>),
+    /// A hash.
+    Hash(Box<Hash>),
+    /// A sorted set.
+    SortedSet(Box<SortedSet>),
+    /// A stream.
+    Stream(Box<Stream>),
+    /// What is carried along without being looked into: module values, arrays.
+    Opaque(Arc<Opaque>),
+    /// A value of the base that nothing has touched.
+    Frozen(Frozen),
+}
+
+/// Where the body of a value lies in the base, and how it is stored.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Frozen {
+    at: u64,
+    /// The length, and the type in the lowest byte: a value has to fit three words.
+    len_and_type: u64,
+}
+
+impl Frozen {
+    /// The frozen value of an entry; `None` for one that is not to be had by its body alone, or
+    /// that is too long to be true.
+    pub fn of(entry: &Entry<'_>) -> Option<Self> {
+        let plain = entry.template().is_none() && entry.meta.is_none();
+        let len = entry.body().len() as u64;
+        let place = ValueType::ALL.iter().position(|ty| *ty == entry.value_type)? as u64;
+        (plain && len < 1 << 56)
+            .then_some(Frozen { at: entry.body_offset, len_and_type: len << 8 | place })
+    }
+
+    /// How it is stored.
+    pub fn value_type(&self) -> ValueType {
+        let place = (self.len_and_type & 0xff) as usize;
+        ValueType::ALL.get(place).copied().unwrap_or(ValueType::String)
+    }
+
+    /// Where its body begins in the base.
+    pub fn at(&self) -> u64 {
+        self.at
+    }
+
+    /// How many bytes its body takes.
+    pub fn size_bytes(&self) -> u64 {
+        self.len_and_type >> 8
+    }
+}
+
+/// A kind of value that commands work on.
+pub trait Typed: Sized {
+    /// The value as this kind, if it is one.
+    fn of(value: &mut Value) -> Option<&mut Self>;
+    /// This as a value.
+    fn wrap(self) -> Value;
+}
+
+macro_rules! typed {
+    ($($kind:ident)*) => {$(
+        impl Typed for $kind {
+            #[inline]
+            fn of(value: &mut Value) -> Option<&mut Self> {
+                match value {
+                    Value::$kind(it) => Some(it),
+                    _ => None,
+                }
+            }
+
+            #[inline]
+            fn wrap(self) -> Value {
+                Value::$kind(Box::new(self))
+            }
+        }
+    )*};
+}
+
+typed!(List Set Hash SortedSet Stream);
+
+#[cfg(test)]
+mod tests {
+    use super::Value;
+
+    #[test]
+    fn a_value_is_no_larger_than_a_short_string() {
+        assert_eq!(size_of::<Value>(), 24);
+    }
+}

@@ -1,0 +1,20 @@
+//! PLACEHOLDER Set
+
+use crate::error::FormatError;
+use crate::rdb::{Entry, Limits, Scratch};
+
+/// A Set.
+#[derive(Debug, Clone, Default)]
+pub struct Set {}
+
+impl Set {
+    /// The value of an entry.
+    pub fn load(
+        entry: &Entry<'_>,
+        limits: &Limits,
+        scratch: &mut Scratch,
+    ) -> Result<Self, Box<FormatError>> {
+        let _ = (entry, limits, scratch);
+        Ok(Set {})
+    }
+}

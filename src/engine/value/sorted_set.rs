@@ -1,0 +1,20 @@
+//! PLACEHOLDER SortedSet
+
+use crate::error::FormatError;
+use crate::rdb::{Entry, Limits, Scratch};
+
+/// A SortedSet.
+#[derive(Debug, Clone, Default)]
+pub struct SortedSet {}
+
+impl SortedSet {
+    /// The value of an entry.
+    pub fn load(
+        entry: &Entry<'_>,
+        limits: &Limits,
+        scratch: &mut Scratch,
+    ) -> Result<Self, Box<FormatError>> {
+        let _ = (entry, limits, scratch);
+        Ok(SortedSet {})
+    }
+}
