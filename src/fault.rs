@@ -71,6 +71,8 @@ faults! {
     KeyMetaOrder { byte: u8 } => "key-meta-order", "the type byte right after key metadata", "opcode 0x{byte:02x}";
     /// An opcode that only makes sense in the preamble of another family's file.
     ForeignOpcode { byte: u8 } => "foreign-opcode", "an opcode of this family", "0x{byte:02x}, which another family of servers writes";
+    /// A database whose number no server could be configured for.
+    Database { db: u64 } => "database", "a database below 1048576", "database {db}";
     /// The checksum does not match the bytes.
     Checksum { stored: u64, computed: u64 } => "checksum", "checksum {computed:016x}, computed from the bytes", "{stored:016x} stored in the file";
     /// Bytes behind the end of the snapshot.

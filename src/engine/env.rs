@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use crate::rdb::Target;
+use crate::rdb::{LibraryHead, Target};
 
 /// What commands know besides the keys.
 #[derive(Debug, Clone)]
@@ -46,4 +46,10 @@ impl Env {
     pub fn gone_before_ms(&self) -> Option<i64> {
         (!self.loading).then_some(self.now_ms)
     }
+}
+
+/// The name of a function library, out of the first line of its code; one without such a line is
+/// known by all of it.
+pub fn library_name(code: &[u8]) -> Vec<u8> {
+    LibraryHead::parse(code).map_or_else(|_| code.to_vec(), |head| head.name)
 }

@@ -31,7 +31,7 @@ mod value;
 
 pub use bytes::Bytes;
 pub use call::Call;
-pub use env::Env;
+pub use env::{Env, library_name};
 pub use failure::{Answer, Failure};
 pub use keyspace::{Base, BaseBytes, Db, Keys, Keyspace, Record, SHARDS, Shard, shard_of};
 pub use table::{Route, Spec, lookup};

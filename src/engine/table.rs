@@ -11,6 +11,11 @@ use super::{Answer, Call, Failure, command};
 pub enum Route {
     /// The one key at this place.
     Key(u8),
+    /// Several keys in groups of so many arguments, each beginning with its key: each key can be
+    /// seen to on its own, in any order.
+    Split(u8),
+    /// The selection of databases, or databases as a whole: each thread sees to its own shards.
+    Each,
     /// Several keys, or keys that only the command itself can find.
     Keys,
     /// All keys, or what is not a key at all.
@@ -41,6 +46,21 @@ impl Spec {
     /// A command that works on several keys.
     pub const fn keys(name: &'static str, arity: i32, run: fn(&mut Call<'_>) -> Answer) -> Self {
         Spec { name, arity, route: Route::Keys, run }
+    }
+
+    /// A command that falls apart into its keys, with `step` arguments for each.
+    pub const fn split(
+        name: &'static str,
+        arity: i32,
+        step: u8,
+        run: fn(&mut Call<'_>) -> Answer,
+    ) -> Self {
+        Spec { name, arity, route: Route::Split(step), run }
+    }
+
+    /// A command that each thread runs on its own shards.
+    pub const fn each(name: &'static str, arity: i32, run: fn(&mut Call<'_>) -> Answer) -> Self {
+        Spec { name, arity, route: Route::Each, run }
     }
 
     /// A command that works on the whole.

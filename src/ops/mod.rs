@@ -10,6 +10,7 @@ pub mod filter;
 pub mod get;
 pub mod inspect;
 pub mod keys;
+pub mod run;
 pub mod walk;
 
 pub use encoding::{encoding, encodings};

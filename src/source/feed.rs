@@ -65,6 +65,35 @@ impl Feed {
     }
 }
 
+/// The bytes of a feed that are all at hand, to be kept and shared.
+#[derive(Debug)]
+pub enum Whole {
+    /// A mapped file.
+    Mapped(Mapping),
+    /// Bytes in memory.
+    Memory(Vec<u8>),
+}
+
+impl AsRef<[u8]> for Whole {
+    fn as_ref(&self) -> &[u8] {
+        match self {
+            Whole::Mapped(map) => map.bytes(),
+            Whole::Memory(bytes) => bytes,
+        }
+    }
+}
+
+impl Feed {
+    /// The bytes of this feed, where they are all at hand; a window is given back.
+    pub fn into_whole(self) -> std::result::Result<Whole, Feed> {
+        match self.kind {
+            Kind::Mapped { map, .. } => Ok(Whole::Mapped(map)),
+            Kind::Memory { bytes, .. } => Ok(Whole::Memory(bytes)),
+            kind => Err(Feed { kind, progress: self.progress }),
+        }
+    }
+}
+
 impl Input for Feed {
     #[inline]
     fn buffer(&self) -> &[u8] {

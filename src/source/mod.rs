@@ -26,7 +26,7 @@ use std::path::{Path, PathBuf};
 
 pub use compressed::Compression;
 pub use detect::Form;
-pub use feed::{Feed, Progress};
+pub use feed::{Feed, Progress, Whole};
 pub use mapped::Mapping;
 pub use window::{Window, WindowOptions};
 

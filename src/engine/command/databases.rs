@@ -5,11 +5,11 @@ use crate::resp::Reply;
 
 /// What is known here.
 pub(super) const COMMANDS: &[Spec] = &[
-    Spec::all("SELECT", 2, select),
+    Spec::each("SELECT", 2, select),
     Spec::all("DBSIZE", 1, db_size),
-    Spec::all("FLUSHDB", -1, flush_db),
-    Spec::all("FLUSHALL", -1, flush_all),
-    Spec::all("SWAPDB", 3, swap_db),
+    Spec::each("FLUSHDB", -1, flush_db),
+    Spec::each("FLUSHALL", -1, flush_all),
+    Spec::each("SWAPDB", 3, swap_db),
     Spec::nothing("PING", -1, ping),
     Spec::nothing("PUBLISH", 3, |_| Ok(Reply::Int(0))),
     Spec::nothing("SPUBLISH", 3, |_| Ok(Reply::Int(0))),

@@ -1,0 +1,256 @@
+//! The snapshot of a source into the keyspace: keys are indexed, values stay where they are.
+//!
+//! Each thread walks all frames and takes the keys of its own shards: walking is the cheap part,
+//! and nothing has to be handed over. The checksum is computed beside, while the log behind the
+//! snapshot already runs.
+
+use std::sync::Arc;
+use std::thread::{self, JoinHandle};
+
+use super::RunOptions;
+use crate::Result;
+use crate::bytes::crc64;
+use crate::engine::{Base, Engine, Frozen, Keyspace, SHARDS, Value, thaw};
+use crate::error::{Doing, Error, Fault, FormatError};
+use crate::ops::walk::{self, Checksum, Observer, Tally, WalkOptions};
+use crate::rdb::{Entry, Framer, HEADER_BYTES, Header, Record, Scratch, Snapshot};
+use crate::source::{Feed, Whole};
+
+/// What a snapshot brought.
+pub(super) struct Loaded {
+    pub(super) keys: u64,
+    /// Where it ends.
+    pub(super) end: usize,
+    /// Whether its checksum holds, as soon as that is known.
+    pub(super) sum: Sum,
+}
+
+/// A checksum that is still being computed.
+pub(super) struct Sum(Option<(u64, u64, JoinHandle<u64>)>);
+
+impl Sum {
+    /// An error where the checksum is not that of the bytes.
+    pub(super) fn judge(self) -> Result<()> {
+        let Some((stored, offset, handle)) = self.0 else { return Ok(()) };
+        // A thread that panicked has shown why already.
+        let computed = handle.join().unwrap_or(stored);
+        if computed == stored { Ok(()) } else { Err(mismatch(stored, computed, offset)) }
+    }
+}
+
+#[cold]
+fn mismatch(stored: u64, computed: u64, offset: u64) -> Error {
+    let fault = Fault::Checksum { stored, computed };
+    let doing = Doing::Checksum;
+    Error::Format(Box::new(FormatError { file: None, offset, doing, key: None, fault }))
+}
+
+/// Loads the snapshot that a feed begins with, all of whose bytes are at hand.
+pub(super) fn whole(
+    engine: &mut Engine,
+    file: &Arc<Whole>,
+    options: &RunOptions,
+    observer: &dyn Observer,
+) -> Result<Loaded> {
+    let bytes: &[u8] = (**file).as_ref();
+    let header = Snapshot::new(bytes)?.header();
+    // Only one base can be pointed into; values of another are taken out of it at once.
+    let freeze = engine.keyspace.base().is_none();
+    if freeze {
+        let bytes: Arc<Whole> = Arc::clone(file);
+        engine.keyspace.set_base(Base { bytes, family: header.family });
+    }
+    let mut parts = engine.keyspace.split(options.threads.clamp(1, SHARDS));
+    let functions = &mut engine.env.functions;
+    let results: Vec<_> = thread::scope(|scope| {
+        let mut parts = parts.iter_mut();
+        let first = parts.next();
+        let others: Vec<_> = parts
+            .map(|part| {
+                scope.spawn(|| Loader::new(part, header, freeze).load(bytes, &mut |_, _| Ok(())))
+            })
+            .collect();
+        let first = first.map(|part| {
+            Loader::new(part, header, freeze).load(bytes, &mut |record, offset| {
+                observer.progress(offset);
+                match record {
+                    Record::Function(code) => keep_function(functions, code, offset),
+                    _ => Ok(()),
+                }
+            })
+        });
+        let others = others.into_iter().filter_map(|handle| handle.join().ok());
+        first.into_iter().chain(others).collect()
+    });
+    parts.iter_mut().for_each(|part| engine.keyspace.join(part));
+    let mut loaded = Loaded { keys: 0, end: 0, sum: Sum(None) };
+    let mut stored = None;
+    for result in results {
+        let end = result?;
+        loaded.keys += end.keys;
+        loaded.end = end.end;
+        stored = end.checksum;
+    }
+    if let Some(stored) = stored.filter(|&stored| stored != 0) {
+        let file = Arc::clone(file);
+        let covered = loaded.end.saturating_sub(8);
+        let sum = move || {
+            let bytes: &[u8] = (*file).as_ref();
+            crc64::update(0, bytes.get(..covered).unwrap_or_default())
+        };
+        loaded.sum = Sum(Some((stored, covered as u64, thread::spawn(sum))));
+    }
+    Ok(loaded)
+}
+
+fn keep_function(
+    functions: &mut std::collections::BTreeMap<Vec<u8>, Vec<u8>>,
+    code: &crate::rdb::Text<'_>,
+    offset: u64,
+) -> Result<(), Box<FormatError>> {
+    let code = code.to_cow().map_err(|fault| {
+        let doing = Doing::Record("FUNCTION2");
+        Box::new(FormatError { file: None, offset, doing, key: None, fault })
+    })?;
+    functions.insert(crate::engine::library_name(&code), code.into_owned());
+    Ok(())
+}
+
+/// One thread's share of a snapshot.
+struct Loader<'p> {
+    part: &'p mut Keyspace,
+    header: Header,
+    freeze: bool,
+    scratch: Scratch,
+    keys: u64,
+}
+
+/// Where a walk over a snapshot came to its end.
+struct Ended {
+    keys: u64,
+    end: usize,
+    checksum: Option<u64>,
+}
+
+/// Who hears of records that are no keys.
+type OnRecord<'r> = &'r mut dyn FnMut(&Record<'_>, u64) -> Result<(), Box<FormatError>>;
+
+impl<'p> Loader<'p> {
+    fn new(part: &'p mut Keyspace, header: Header, freeze: bool) -> Self {
+        Loader { part, header, freeze, scratch: Scratch::default(), keys: 0 }
+    }
+
+    fn load(mut self, bytes: &[u8], record: OnRecord<'_>) -> Result<Ended, Box<FormatError>> {
+        let mut framer = Framer::new(self.header);
+        let mut rest = bytes.get(HEADER_BYTES..).unwrap_or_default();
+        loop {
+            let offset = (bytes.len() - rest.len()) as u64;
+            if let Some((entry, after)) = framer.plain_string(rest, offset) {
+                self.take(&entry)?;
+                rest = after;
+                continue;
+            }
+            let (found, after) = framer.next(rest, offset)?;
+            match &found {
+                Record::Entry(entry) => self.take(entry)?,
+                Record::End { checksum } => {
+                    let end = bytes.len() - after.len();
+                    return Ok(Ended { keys: self.keys, end, checksum: *checksum });
+                }
+                Record::ResizeDb { keys, .. } => {
+                    // The number is a claim, and no key takes less than three bytes.
+                    let most = (rest.len() / 3) as u64;
+                    self.part.reserve(framer.db() as usize, (*keys).min(most) as usize);
+                }
+                other => record(other, offset)?,
+            }
+            rest = after;
+        }
+    }
+
+    #[inline]
+    fn take(&mut self, entry: &Entry<'_>) -> Result<(), Box<FormatError>> {
+        let key = entry.key_bytes()?;
+        if !self.part.holds(&key) {
+            return Ok(());
+        }
+        self.keys += 1;
+        let frozen = if self.freeze { Frozen::of(entry) } else { None };
+        let value = match frozen {
+            Some(frozen) => Value::Frozen(frozen),
+            None => thaw(entry, &self.part.limits(), &mut self.scratch)?,
+        };
+        self.part.load(database(entry)?, &key, value, entry.expires_at_ms);
+        Ok(())
+    }
+}
+
+/// The database of a key; one beyond all reason is refused before anything is made for it.
+fn database(entry: &Entry<'_>) -> Result<usize, Box<FormatError>> {
+    const MOST: u64 = 1 << 20;
+    if entry.db < MOST {
+        return Ok(entry.db as usize);
+    }
+    let fault = Fault::Database { db: entry.db };
+    let doing = Doing::Record("SELECTDB");
+    Err(Box::new(FormatError { file: None, offset: entry.offset, doing, key: None, fault }))
+}
+
+/// Loads the snapshot that comes through a window: its values are taken out of it at once.
+pub(super) fn streamed(
+    engine: &mut Engine,
+    feed: &mut Feed,
+    observer: &dyn Observer,
+) -> Result<Loaded> {
+    let mut root = Stream { engine: Some(engine), ..Stream::default() };
+    let options = WalkOptions { threads: 1, ..WalkOptions::default() };
+    let fresh = Stream::default;
+    let walked = walk::walk(feed, false, &fresh, &mut root, &options, observer)?.complete()?;
+    let keys = root.keys;
+    if let Checksum::Mismatch { stored, computed } = walked.checksum {
+        return Err(mismatch(stored, computed, walked.end.saturating_sub(8)));
+    }
+    Ok(Loaded { keys, end: walked.end as usize, sum: Sum(None) })
+}
+
+/// Keys on their way out of a window.
+#[derive(Default)]
+struct Stream<'e> {
+    engine: Option<&'e mut Engine>,
+    found: Vec<(usize, Vec<u8>, Value, Option<i64>)>,
+    functions: Vec<Vec<u8>>,
+    keys: u64,
+}
+
+impl Tally for Stream<'_> {
+    type Room = Scratch;
+
+    fn entry(&mut self, entry: &Entry<'_>, room: &mut Scratch) -> Result<()> {
+        let limits = crate::rdb::Limits::default();
+        let value = thaw(entry, &limits, room)?;
+        let key = entry.key_bytes()?.into_owned();
+        self.found.push((database(entry)?, key, value, entry.expires_at_ms));
+        Ok(())
+    }
+
+    fn record(&mut self, record: &Record<'_>, _: u64, _: &mut Scratch) -> Result<()> {
+        if let Record::Function(code) = record
+            && let Ok(code) = code.to_cow()
+        {
+            self.functions.push(code.into_owned());
+        }
+        Ok(())
+    }
+
+    fn merge(&mut self, later: Self) -> Result<()> {
+        let Some(engine) = &mut self.engine else { return Ok(()) };
+        self.keys += later.found.len() as u64;
+        for (db, key, value, expires_at_ms) in later.found {
+            engine.keyspace.load(db, &key, value, expires_at_ms);
+        }
+        for code in later.functions {
+            engine.env.functions.insert(crate::engine::library_name(&code), code);
+        }
+        Ok(())
+    }
+}

@@ -1,0 +1,136 @@
+//! The items of a log in their order, transactions held back until they are whole.
+//!
+//! ```text
+//! MULTI  hold          EXEC  hand out what is held          end  what is held is dropped
+//! ```
+//!
+//! Nothing is run here. Each thread reads the whole log on its own, which costs less than handing
+//! commands over, and is told of every command; whether it runs it is its own affair.
+
+use crate::aof::LogItem;
+use crate::aof::log::{Quirks, item};
+use crate::error::{Doing, FormatError, unwrap_bad};
+use crate::resp::Command;
+
+/// What ends a part early.
+#[derive(Debug, Clone, Copy, Default)]
+pub(super) struct Progress {
+    /// Commands that may still be run.
+    pub(super) commands_left: Option<u64>,
+    /// See [`super::Until`].
+    pub(super) time_secs: Option<u64>,
+    /// See [`super::Until`].
+    pub(super) offset: Option<u64>,
+}
+
+/// How the reading of a part ended.
+#[derive(Debug, Clone, Default)]
+pub(super) struct End {
+    /// Commands handed out, MULTI and EXEC among them.
+    pub(super) commands: u64,
+    /// Transactions handed out.
+    pub(super) transactions: u64,
+    /// Up to here everything was handed out.
+    pub(super) good_up_to: u64,
+    /// What stopped it.
+    pub(super) fault: Option<Box<FormatError>>,
+    /// Whether it stopped where it was told to.
+    pub(super) stopped: bool,
+}
+
+/// Takes the commands as they are to be run. An error ends the reading.
+pub(super) trait Runner<'a> {
+    /// Why it would go no further.
+    type Stop;
+
+    /// A command at an offset.
+    fn command(&mut self, offset: u64, command: Command<'a>) -> Result<(), Self::Stop>;
+
+    /// How far the reading is, now and then.
+    fn reached(&mut self, _offset: u64) {}
+}
+
+/// How far a reading goes before it says where it is.
+const PROGRESS_BYTES: u64 = 4 << 20;
+
+/// Reads a log whose bytes are all there, from an offset on.
+pub(super) fn read<'a, R: Runner<'a>>(
+    bytes: &'a [u8],
+    from: usize,
+    progress: &Progress,
+    runner: &mut R,
+) -> Result<End, R::Stop> {
+    let mut end = End { good_up_to: from as u64, ..End::default() };
+    let mut held: Option<Vec<(u64, Command<'a>)>> = None;
+    let mut rest = bytes.get(from..).unwrap_or_default();
+    let mut next_report = 0;
+    loop {
+        let offset = (bytes.len() - rest.len()) as u64;
+        if offset >= next_report {
+            runner.reached(offset);
+            next_report = offset + PROGRESS_BYTES;
+        }
+        if rest.is_empty() {
+            return Ok(end);
+        }
+        let (command, after) = match Command::strict(rest) {
+            Some(found) => found,
+            None => match item(rest, true, &mut Quirks::default()) {
+                Ok((after, LogItem::Command(command))) => (command, after),
+                Ok((after, LogItem::Annotation(annotation))) => {
+                    let late = |limit| annotation.timestamp_secs().is_some_and(|at| at > limit);
+                    if progress.time_secs.is_some_and(late) {
+                        end.stopped = true;
+                        return Ok(end);
+                    }
+                    rest = after;
+                    if held.is_none() {
+                        end.good_up_to = (bytes.len() - rest.len()) as u64;
+                    }
+                    continue;
+                }
+                Err(error) => {
+                    let bad = unwrap_bad(error);
+                    let at = (bytes.len() - bad.at.len()) as u64;
+                    end.fault = Some(Box::new(FormatError {
+                        file: None,
+                        offset: if bad.fault.is_truncated() { offset } else { at },
+                        doing: Doing::Command,
+                        key: None,
+                        fault: bad.fault,
+                    }));
+                    return Ok(end);
+                }
+            },
+        };
+        let behind = (bytes.len() - after.len()) as u64;
+        let seen = end.commands + held.as_ref().map_or(0, |held| held.len() as u64) + 1;
+        if progress.offset.is_some_and(|limit| behind > limit)
+            || progress.commands_left.is_some_and(|most| seen > most)
+        {
+            end.stopped = true;
+            return Ok(end);
+        }
+        rest = after;
+        let name = command.name();
+        if name.len() == 4 && name.eq_ignore_ascii_case(b"EXEC") && held.is_some() {
+            let commands = held.take().unwrap_or_default();
+            end.commands += commands.len() as u64 + 1;
+            end.transactions += 1;
+            // The first of them is MULTI itself.
+            for (offset, command) in commands.into_iter().skip(1) {
+                runner.command(offset, command)?;
+            }
+        } else if let Some(held) = &mut held {
+            held.push((offset, command));
+            continue;
+        } else if name.len() == 5 && name.eq_ignore_ascii_case(b"MULTI") {
+            held = Some(vec![(offset, command)]);
+            continue;
+        } else {
+            end.commands += 1;
+            runner.command(offset, command)?;
+        }
+        end.good_up_to = behind;
+    }
+}

@@ -1,0 +1,296 @@
+//! Runs a source: its snapshot into a keyspace, then the commands of its log.
+//!
+//! ```text
+//! parts ─ snapshot ─ base ─────────► keyspace   values stay in the mapped file
+//!       └ log ────── log, worker ──► keyspace   each thread runs the commands of its shards
+//! ```
+//!
+//! It is done as a loading server does it: nothing expires, a command that fails is counted and
+//! the log goes on, a transaction is run when its EXEC comes and dropped as a whole when none does.
+
+mod base;
+mod failed;
+mod gate;
+mod log;
+mod worker;
+
+use std::sync::Arc;
+
+use super::walk::Observer;
+use crate::aof;
+use crate::bytes::Input;
+use crate::engine::Engine;
+use crate::error::{Error, FormatError, Result};
+use crate::ops::behind::Behind;
+use crate::rdb::{Product, Target};
+use crate::source::{Feed, Form, OpenOptions, Source, Whole, open_part};
+
+pub use failed::{Failed, Failures};
+use log::{End, Progress};
+use worker::Crew;
+
+/// How a source is run.
+#[derive(Debug, Clone)]
+pub struct RunOptions {
+    /// The server that is played.
+    pub target: Target,
+    /// Now, unix time in milliseconds: what relative expiries count from.
+    pub now_ms: i64,
+    /// Threads; the result is the same with any number.
+    pub threads: usize,
+    /// Where to stop before the end.
+    pub until: Until,
+    /// Whether commands that are not known are stepped over.
+    pub skip_unknown: bool,
+    /// How many databases there may be.
+    pub databases: usize,
+    /// How parts are opened.
+    pub open: OpenOptions,
+}
+
+impl Default for RunOptions {
+    fn default() -> Self {
+        RunOptions {
+            target: Target::default(),
+            now_ms: 0,
+            threads: std::thread::available_parallelism().map_or(1, usize::from),
+            until: Until::default(),
+            skip_unknown: false,
+            databases: 1024,
+            open: OpenOptions::default(),
+        }
+    }
+}
+
+/// Where a run stops: before the first command that is beyond any of these. A transaction that
+/// would be cut is left out.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Until {
+    /// Unix time in seconds: before the first annotation that gives a later one.
+    pub time_secs: Option<u64>,
+    /// An offset in the last part.
+    pub offset: Option<u64>,
+    /// A number of commands, MULTI and EXEC among them.
+    pub command: Option<u64>,
+}
+
+/// What a run came to.
+#[derive(Debug)]
+pub struct Run {
+    /// The keys, and the engine that can go on with them.
+    pub engine: Engine,
+    /// Commands in the log, MULTI and EXEC among them, that were run.
+    pub commands: u64,
+    /// Transactions that were run.
+    pub transactions: u64,
+    /// Commands that failed, and commands that were stepped over.
+    pub failures: Failures,
+    /// Keys that came out of a snapshot.
+    pub base_keys: u64,
+    /// The parts, in their order.
+    pub parts: Vec<RunPart>,
+    /// Whether it stopped where it was told to, before the end.
+    pub stopped: bool,
+}
+
+/// What a run found in one part.
+#[derive(Debug, Clone, Default)]
+pub struct RunPart {
+    /// The file.
+    pub name: String,
+    /// Bytes in it, uncompressed.
+    pub size_bytes: u64,
+    /// Where its tail begins that was dropped: a command that is cut, or a transaction without
+    /// its EXEC.
+    pub dropped_from: Option<u64>,
+}
+
+/// Runs a source.
+pub fn run(source: Source, options: &RunOptions, observer: &dyn Observer) -> Result<Run> {
+    let engine = Engine::new(options.target, options.now_ms);
+    let mut run = Run {
+        engine,
+        commands: 0,
+        transactions: 0,
+        failures: Failures::default(),
+        base_keys: 0,
+        parts: Vec::new(),
+        stopped: false,
+    };
+    run.engine.env.loading = true;
+    run.engine.keyspace.set_databases(options.databases);
+    match source.form {
+        Form::AofDir | Form::Manifest => run_directory(&mut run, &source, options, observer)?,
+        Form::Dump => {
+            return Err(Error::Usage(format!(
+                "{} is a DUMP payload: a value without a key, which cannot be run",
+                source.name
+            )));
+        }
+        _ => run_part(&mut run, source, true, options, observer)?,
+    }
+    run.engine.select(0);
+    run.engine.env.loading = false;
+    Ok(run)
+}
+
+/// The parts of a log, in the order in which a server loads them.
+fn run_directory(
+    run: &mut Run,
+    source: &Source,
+    options: &RunOptions,
+    observer: &dyn Observer,
+) -> Result<()> {
+    let Some(path) = &source.path else {
+        return Err(Error::Usage("a manifest has no parts without its directory".to_owned()));
+    };
+    let log = match source.form {
+        Form::Manifest => aof::survey_manifest(path)?,
+        _ => aof::survey(path)?,
+    };
+    if let Some(part) = log.parts.iter().find(|part| part.size_bytes.is_none()) {
+        return Err(Error::Usage(format!(
+            "{} is listed in the manifest and not there: what it held is lost, and no server \
+             would start",
+            part.path.display()
+        )));
+    }
+    for (index, part) in log.parts.iter().enumerate() {
+        let last = index + 1 == log.parts.len();
+        let observer = Behind::parts(observer, log.parts.get(..index));
+        let source = open_part(&part.path, &options.open)?;
+        run_part(run, source, last, options, &observer)?;
+        if run.stopped {
+            break;
+        }
+    }
+    Ok(())
+}
+
+/// One file: a snapshot, a log, or a log behind a snapshot.
+fn run_part(
+    run: &mut Run,
+    source: Source,
+    last: bool,
+    options: &RunOptions,
+    observer: &dyn Observer,
+) -> Result<()> {
+    let Source { name, form, feed, .. } = source;
+    let Some(feed) = feed else {
+        return Err(Error::Usage(format!("{name} is a directory where a file is expected")));
+    };
+    let mut part = RunPart { name: name.clone(), ..RunPart::default() };
+    let done = match feed.into_whole() {
+        Ok(file) => whole_part(run, file, form, last, options, observer, &mut part),
+        Err(feed) => streamed_part(run, feed, form, last, options, observer, &mut part),
+    };
+    run.parts.push(part);
+    done.map_err(|error| error.in_file(&name))
+}
+
+/// A part whose bytes are all at hand.
+fn whole_part(
+    run: &mut Run,
+    file: Whole,
+    form: Form,
+    last: bool,
+    options: &RunOptions,
+    observer: &dyn Observer,
+    part: &mut RunPart,
+) -> Result<()> {
+    let file = Arc::new(file);
+    let bytes: &[u8] = (*file).as_ref();
+    part.size_bytes = bytes.len() as u64;
+    let (mut at, mut sum) = (0, None);
+    if form == Form::Rdb {
+        let loaded = base::whole(&mut run.engine, &file, options, observer)?;
+        run.base_keys += loaded.keys;
+        at = loaded.end;
+        sum = Some(loaded.sum);
+    }
+    if !is_foreign_tail(bytes, at) {
+        let progress = start(run, options, last);
+        let crew = Crew::of(&mut run.engine, options);
+        let (end, failures) = crew.run(bytes, at, &progress, observer)?;
+        finish(run, end, failures, last, part)?;
+    }
+    sum.map_or(Ok(()), base::Sum::judge)
+}
+
+/// A part that comes through a window.
+fn streamed_part(
+    run: &mut Run,
+    mut feed: Feed,
+    form: Form,
+    last: bool,
+    options: &RunOptions,
+    observer: &dyn Observer,
+    part: &mut RunPart,
+) -> Result<()> {
+    if form == Form::Rdb {
+        let loaded = base::streamed(&mut run.engine, &mut feed, observer)?;
+        run.base_keys += loaded.keys;
+        while feed.buffer().is_empty() && feed.more()? {}
+        if is_foreign_tail(feed.buffer(), 0) {
+            part.size_bytes = feed.position();
+            return Ok(());
+        }
+    }
+    let progress = start(run, options, last);
+    let (end, engine) = worker::streamed(&mut run.engine, &mut feed, options, &progress, observer)?;
+    part.size_bytes = feed.position() + feed.buffer().len() as u64;
+    finish(run, end, engine, last, part)
+}
+
+/// Bytes behind a snapshot that are no log: servers do not look at them.
+fn is_foreign_tail(bytes: &[u8], at: usize) -> bool {
+    !matches!(bytes.get(at), Some(b'*' | b'#') | None)
+}
+
+/// Where a part begins to count.
+fn start(run: &Run, options: &RunOptions, last: bool) -> Progress {
+    let until = options.until;
+    Progress {
+        commands_left: until.command.map(|most| most.saturating_sub(run.commands)),
+        time_secs: until.time_secs,
+        offset: until.offset.filter(|_| last),
+    }
+}
+
+/// Takes in what the log of a part came to.
+fn finish(
+    run: &mut Run,
+    end: End,
+    mut failures: Failures,
+    last: bool,
+    part: &mut RunPart,
+) -> Result<()> {
+    let size_bytes = part.size_bytes;
+    failures.name_file(&part.name);
+    run.failures.add(failures);
+    run.commands += end.commands;
+    run.transactions += end.transactions;
+    run.stopped = end.stopped;
+    if end.stopped || (end.good_up_to == size_bytes && end.fault.is_none()) {
+        return Ok(());
+    }
+    part.dropped_from = Some(end.good_up_to);
+    match end.fault {
+        // A tail that is cut off is dropped, in the last part alone.
+        Some(error) if !(last && error.fault.is_truncated()) => Err(error.into()),
+        None if !last => Err(Error::Format(Box::new(FormatError {
+            file: None,
+            offset: end.good_up_to,
+            doing: crate::error::Doing::Command,
+            key: None,
+            fault: crate::error::Fault::Truncated { need: 0, have: size_bytes - end.good_up_to },
+        }))),
+        _ => Ok(()),
+    }
+}
+
+/// The server that most likely wrote a source, where its snapshot says so.
+pub fn product_of(writer: Option<&str>) -> Option<Product> {
+    let name = writer?;
+    [Product::Redis, Product::Redict, Product::Valkey].into_iter().find(|p| name == p.name())
+}
