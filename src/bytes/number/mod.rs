@@ -6,6 +6,7 @@
 //! digests, in listpacks), so almost right is wrong.
 
 mod double;
+mod extended;
 mod grisu;
 mod integer;
 mod powers;
@@ -13,6 +14,7 @@ mod printf;
 mod short;
 
 pub use double::{DoubleRules, parse_double, parse_double_by};
+pub use extended::{Extended, NoSum, add_long_double};
 pub use integer::integer;
 pub use short::ShortText;
 

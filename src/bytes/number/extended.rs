@@ -1,0 +1,562 @@
+//! C's `long double` on x86-64: what INCRBYFLOAT and HINCRBYFLOAT calculate in.
+//!
+//! ```text
+//! value = mantissa × 2^exponent      64 bits of mantissa, the highest of them set
+//! 2^-16445 … 2^16384                 below 2^-16382 fewer bits are left
+//! ```
+//!
+//! Text is read as `strtold` does (decimals, `0x` floats, `inf`), correctly rounded; it is written
+//! as `%.17Lf` without its trailing zeros. The danger is the difference to a double: `0.1` has
+//! eleven more bits here, and they are seen in the seventeen places that are printed.
+
+/// Texts of this length and more are refused: it is the servers' buffer.
+const TEXT_BYTES: usize = 5 * 1024;
+/// The exponent of the lowest bit that there is.
+const LOWEST: i32 = -16445;
+/// The exponent of the lowest bit of the largest number.
+const HIGHEST: i32 = 16383 - 63;
+/// Places behind the point.
+const PLACES: usize = 17;
+
+/// Why two texts have no sum.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum NoSum {
+    /// The first is no number.
+    First,
+    /// The second is no number.
+    Second,
+    /// Their sum is infinite, or no number.
+    NotFinite,
+}
+
+/// The sum of two numbers as INCRBYFLOAT would store it.
+pub fn add_long_double(a: &[u8], b: &[u8]) -> Result<Vec<u8>, NoSum> {
+    let a = Extended::parse(a).ok_or(NoSum::First)?;
+    let b = Extended::parse(b).ok_or(NoSum::Second)?;
+    a.plus(b).text().ok_or(NoSum::NotFinite)
+}
+
+/// A `long double` that is a number, or an infinity.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Extended {
+    negative: bool,
+    size: Size,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Size {
+    Zero,
+    Finite {
+        mantissa: u64,
+        exponent: i32,
+    },
+    Infinite,
+    /// What infinities that cancel out come to.
+    Nan,
+}
+
+impl Extended {
+    /// Zero.
+    pub const ZERO: Extended = Extended { negative: false, size: Size::Zero };
+
+    /// The number that a command takes a text for. NaN, and what is too large or too small, is
+    /// refused.
+    pub fn parse(text: &[u8]) -> Option<Self> {
+        if text.len() >= TEXT_BYTES {
+            return None;
+        }
+        let (negative, body) = match text {
+            [b'-', body @ ..] => (true, body),
+            [b'+', body @ ..] => (false, body),
+            body => (false, body),
+        };
+        let size = match body {
+            [b'0', b'x' | b'X', hex @ ..] => hexadecimal(hex)?,
+            [b'0'..=b'9' | b'.', ..] => decimal(body)?,
+            _ if body.eq_ignore_ascii_case(b"inf") || body.eq_ignore_ascii_case(b"infinity") => {
+                return Some(Extended { negative, size: Size::Infinite });
+            }
+            _ => return None,
+        };
+        (size != Size::Infinite).then_some(Extended { negative, size })
+    }
+
+    /// The number of an integer.
+    pub fn of(value: i64) -> Self {
+        let size = round(u128::from(value.unsigned_abs()), false, 0);
+        Extended { negative: value < 0, size }
+    }
+
+    /// Whether this is a number and no infinity.
+    pub fn is_finite(&self) -> bool {
+        matches!(self.size, Size::Zero | Size::Finite { .. })
+    }
+
+    /// The sum, correctly rounded.
+    pub fn plus(self, other: Self) -> Self {
+        use Size::{Finite, Infinite, Nan, Zero};
+        let differ = self.negative != other.negative;
+        match (self.size, other.size) {
+            (Nan, _) | (_, Nan) => Extended { negative: false, size: Nan },
+            (Infinite, Infinite) if differ => Extended { negative: false, size: Nan },
+            (Infinite, _) | (_, Zero) => self,
+            (_, Infinite) | (Zero, _) => other,
+            (Finite { mantissa: m, exponent: e }, Finite { mantissa: n, exponent: f }) => {
+                if (f, n) > (e, m) {
+                    return other.plus(self);
+                }
+                // 63 bits below the mantissa catch all that matters of the smaller one.
+                let large = u128::from(m) << 63;
+                let small = u128::from(n) << 63;
+                let shift = (e - f).unsigned_abs();
+                let (small, lost) = match shift {
+                    0..128 => (small >> shift, shift > 0 && small << (128 - shift) != 0),
+                    _ => (0, true),
+                };
+                let sum = if differ {
+                    large.wrapping_sub(small).wrapping_sub(u128::from(lost))
+                } else {
+                    large.wrapping_add(small)
+                };
+                Extended { negative: self.negative, size: round(sum, lost, e - 63) }
+            }
+        }
+    }
+
+    /// `-1`, `0`, `1`: how this stands to another, where both are numbers or infinities.
+    pub fn compare(self, other: Self) -> std::cmp::Ordering {
+        use std::cmp::Ordering::{Equal, Greater, Less};
+        let sign = |x: Extended| match x.size {
+            Size::Zero | Size::Nan => 0,
+            _ if x.negative => -1,
+            _ => 1,
+        };
+        let (a, b) = (sign(self), sign(other));
+        if a != b || a == 0 {
+            return a.cmp(&b);
+        }
+        // Mantissas are left-aligned but below the smallest normal number, where all exponents
+        // are the same.
+        let sizes = match (self.size, other.size) {
+            (Size::Finite { mantissa, exponent }, Size::Finite { mantissa: n, exponent: f }) => {
+                (exponent, mantissa).cmp(&(f, n))
+            }
+            (Size::Infinite, Size::Infinite) => Equal,
+            (Size::Infinite, _) => Greater,
+            _ => Less,
+        };
+        if a < 0 { sizes.reverse() } else { sizes }
+    }
+
+    /// The other sign.
+    pub fn negated(self) -> Self {
+        Extended { negative: !self.negative, ..self }
+    }
+
+    /// As `%.17Lf` prints it, without trailing zeros; `None` if it is not finite.
+    pub fn text(&self) -> Option<Vec<u8>> {
+        let digits = match self.size {
+            Size::Zero => Vec::new(),
+            Size::Finite { mantissa, exponent: exponent @ ..0 } => {
+                // Below 2^121, so that nothing is left of it behind a shift by more.
+                let scaled = u128::from(mantissa) * 10_u128.pow(PLACES as u32);
+                let shift = exponent.unsigned_abs();
+                let (kept, rest, half) = match shift {
+                    0..127 => (scaled >> shift, scaled & ((1 << shift) - 1), 1_u128 << (shift - 1)),
+                    _ => (0, 0, 1),
+                };
+                let up = rest > half || (rest == half && kept & 1 == 1);
+                (kept + u128::from(up)).to_string().into_bytes()
+            }
+            Size::Finite { mantissa, exponent } => {
+                let mut whole = Big::from(mantissa);
+                whole.shift_left(exponent.unsigned_abs());
+                let mut digits = whole.into_digits();
+                digits.extend([b'0'; PLACES]);
+                digits
+            }
+            Size::Infinite | Size::Nan => return None,
+        };
+        let missing = (PLACES + 1).saturating_sub(digits.len());
+        let digits = [&vec![b'0'; missing][..], &digits].concat();
+        let (whole, part) = digits.split_at_checked(digits.len() - PLACES)?;
+        let mut out = Vec::with_capacity(digits.len() + 2);
+        if self.negative {
+            out.push(b'-');
+        }
+        out.extend_from_slice(whole);
+        let kept = part.iter().rposition(|&digit| digit != b'0').map_or(0, |last| last + 1);
+        if kept > 0 {
+            out.push(b'.');
+            out.extend_from_slice(part.get(..kept)?);
+        } else if out == b"-0" {
+            out.remove(0);
+        }
+        Some(out)
+    }
+}
+
+/// The number nearest to `bits × 2^exponent` and a bit more if `sticky`; ties go to even.
+fn round(bits: u128, sticky: bool, exponent: i32) -> Size {
+    let length = 128 - bits.leading_zeros() as i32;
+    if length == 0 {
+        return Size::Zero;
+    }
+    // How many bits are too many, or lie below what there is.
+    let drop = (length - 64).max(LOWEST - exponent);
+    if drop <= 0 {
+        let left = (64 - length).min(exponent - LOWEST);
+        return finish((bits as u64) << left, exponent - left);
+    }
+    if drop > 128 {
+        return Size::Zero;
+    }
+    let (kept, rest) = match drop {
+        128 => (0, bits),
+        _ => (bits >> drop, bits & ((1 << drop) - 1)),
+    };
+    let half = 1_u128 << (drop - 1);
+    let up = rest > half || (rest == half && (sticky || kept & 1 == 1));
+    let kept = kept + u128::from(up);
+    match u64::try_from(kept) {
+        Ok(0) => Size::Zero,
+        Ok(mantissa) => finish(mantissa, exponent + drop),
+        Err(_) => finish(1 << 63, exponent + drop + 1),
+    }
+}
+
+fn finish(mantissa: u64, exponent: i32) -> Size {
+    if exponent > HIGHEST { Size::Infinite } else { Size::Finite { mantissa, exponent } }
+}
+
+/// Digits with a point and an exponent. Zero out of digits that are not zero is refused.
+fn decimal(body: &[u8]) -> Option<Size> {
+    let (mantissa, exponent) = halves(body, b'e')?;
+    let mut scale = exponent;
+    let (mut digits, mut any, mut point) = (Vec::with_capacity(mantissa.len()), false, false);
+    for &byte in mantissa {
+        match byte {
+            b'.' if !point => point = true,
+            b'0'..=b'9' => {
+                any = true;
+                if byte != b'0' || !digits.is_empty() {
+                    digits.push(byte - b'0');
+                }
+                scale -= i64::from(point);
+            }
+            _ => return None,
+        }
+    }
+    while digits.last() == Some(&0) {
+        digits.pop();
+        scale += 1;
+    }
+    if !any {
+        return None;
+    }
+    if digits.is_empty() {
+        return Some(Size::Zero);
+    }
+    // The value is below 10^top and at least a tenth of it.
+    let top = digits.len() as i64 + scale;
+    if !(-4960..=4940).contains(&top) {
+        return None;
+    }
+    let size = match u64::try_from(number(&digits).unwrap_or(u128::MAX)) {
+        Ok(number) if (-18..=0).contains(&scale) => {
+            // Short ones: 64 bits of quotient and more, and what remains.
+            let shift = number.leading_zeros() as i32 + 64;
+            let by = 10_u128.pow(scale.unsigned_abs() as u32);
+            let number = u128::from(number) << shift;
+            round(number / by, number % by != 0, -shift)
+        }
+        _ => long_decimal(&digits, scale as i32),
+    };
+    (size != Size::Zero).then_some(size)
+}
+
+fn number(digits: &[u8]) -> Option<u128> {
+    let digit = |sum: u128, &digit: &u8| sum * 10 + u128::from(digit);
+    (digits.len() <= 30).then(|| digits.iter().fold(0, digit))
+}
+
+fn long_decimal(digits: &[u8], scale: i32) -> Size {
+    let mut number = Big::default();
+    for &digit in digits {
+        number.multiply_add(10, u32::from(digit));
+    }
+    if scale >= 0 {
+        number.raise(scale.unsigned_abs());
+        let (top, sticky, exponent) = number.top();
+        return round(top, sticky, exponent);
+    }
+    let mut by = Big::from(1);
+    by.raise(scale.unsigned_abs());
+    // Both get the same length, and then one bit of quotient a step.
+    let apart = number.bits() as i32 - by.bits() as i32;
+    if apart > 0 {
+        by.shift_left(apart.unsigned_abs());
+    } else {
+        number.shift_left(apart.unsigned_abs());
+    }
+    const STEPS: i32 = 72;
+    let mut quotient = 0_u128;
+    for _ in 0..STEPS {
+        quotient <<= 1;
+        if number.subtract(&by) {
+            quotient |= 1;
+        }
+        number.shift_left(1);
+    }
+    round(quotient, number.bits() > 0, apart - STEPS + 1)
+}
+
+/// What stands behind `0x`.
+fn hexadecimal(body: &[u8]) -> Option<Size> {
+    let (mantissa, mut exponent) = halves(body, b'p')?;
+    let (mut bits, mut sticky, mut any, mut point) = (0_u128, false, false, false);
+    for &byte in mantissa {
+        if byte == b'.' && !point {
+            point = true;
+            continue;
+        }
+        let digit = char::from(byte).to_digit(16)?;
+        any = true;
+        if bits >> 120 == 0 {
+            bits = bits << 4 | u128::from(digit);
+            exponent -= if point { 4 } else { 0 };
+        } else {
+            sticky |= digit != 0;
+            exponent += if point { 0 } else { 4 };
+        }
+    }
+    if !any {
+        return None;
+    }
+    let size = round(bits, sticky, exponent.clamp(-100_000, 100_000) as i32);
+    (size != Size::Zero || bits == 0).then_some(size)
+}
+
+/// What stands in front of the exponent's letter, and the exponent; 0 where there is none.
+fn halves(body: &[u8], letter: u8) -> Option<(&[u8], i64)> {
+    let Some(at) = body.iter().position(|byte| byte.eq_ignore_ascii_case(&letter)) else {
+        return Some((body, 0));
+    };
+    let (mantissa, exponent) = body.split_at_checked(at)?;
+    let (negative, digits) = match exponent.get(1..)? {
+        [b'-', digits @ ..] => (true, digits),
+        [b'+', digits @ ..] => (false, digits),
+        digits => (false, digits),
+    };
+    if digits.is_empty() {
+        return None;
+    }
+    let mut value = 0_i64;
+    for &byte in digits {
+        // Beyond any number it stops growing.
+        value = (value * 10 + i64::from(char::from(byte).to_digit(10)?)).min(1 << 40);
+    }
+    Some((mantissa, if negative { -value } else { value }))
+}
+
+/// A large whole number, lowest limb first, without zeros on top.
+#[derive(Debug, Clone, Default)]
+struct Big(Vec<u32>);
+
+impl From<u64> for Big {
+    fn from(value: u64) -> Self {
+        let mut big = Big(vec![value as u32, (value >> 32) as u32]);
+        big.trim();
+        big
+    }
+}
+
+impl Big {
+    fn trim(&mut self) {
+        while self.0.last() == Some(&0) {
+            self.0.pop();
+        }
+    }
+
+    fn bits(&self) -> usize {
+        self.0.last().map_or(0, |top| self.0.len() * 32 - top.leading_zeros() as usize)
+    }
+
+    fn multiply_add(&mut self, by: u32, add: u32) {
+        let mut carry = u64::from(add);
+        for limb in &mut self.0 {
+            carry += u64::from(*limb) * u64::from(by);
+            *limb = carry as u32;
+            carry >>= 32;
+        }
+        if carry > 0 {
+            self.0.push(carry as u32);
+        }
+    }
+
+    /// Multiplies by so many tens.
+    fn raise(&mut self, tens: u32) {
+        for _ in 0..tens / 9 {
+            self.multiply_add(1_000_000_000, 0);
+        }
+        self.multiply_add(10_u32.pow(tens % 9), 0);
+    }
+
+    fn shift_left(&mut self, bits: u32) {
+        if self.0.is_empty() {
+            return;
+        }
+        if bits % 32 > 0 {
+            self.multiply_add(1 << (bits % 32), 0);
+        }
+        if bits >= 32 {
+            self.0.splice(0..0, std::iter::repeat_n(0, bits as usize / 32));
+        }
+    }
+
+    /// Takes another away if it is not larger; whether it was.
+    fn subtract(&mut self, other: &Big) -> bool {
+        let largest_first = |big: &Big| big.0.iter().rev().copied().collect::<Vec<u32>>();
+        let order = self.bits().cmp(&other.bits());
+        if order.then_with(|| largest_first(self).cmp(&largest_first(other))).is_lt() {
+            return false;
+        }
+        let mut borrow = 0_i64;
+        let others = other.0.iter().copied().chain(std::iter::repeat(0));
+        for (limb, other) in self.0.iter_mut().zip(others) {
+            borrow += i64::from(*limb) - i64::from(other);
+            *limb = borrow as u32;
+            borrow >>= 32;
+        }
+        self.trim();
+        true
+    }
+
+    /// The highest bits, whether any below them is set, and the exponent of the lowest of them.
+    fn top(&self) -> (u128, bool, i32) {
+        let from = self.0.len().saturating_sub(4);
+        let (below, top) = self.0.split_at_checked(from).unwrap_or_default();
+        let bits = top.iter().rev().fold(0, |bits, &limb| bits << 32 | u128::from(limb));
+        (bits, below.iter().any(|&limb| limb != 0), from as i32 * 32)
+    }
+
+    fn into_digits(mut self) -> Vec<u8> {
+        const PART: u64 = 1_000_000_000;
+        let mut out = Vec::new();
+        while !self.0.is_empty() {
+            let mut rest = 0;
+            for limb in self.0.iter_mut().rev() {
+                let value = rest << 32 | u64::from(*limb);
+                *limb = (value / PART) as u32;
+                rest = value % PART;
+            }
+            self.trim();
+            for _ in 0..9 {
+                out.push(b'0' + (rest % 10) as u8);
+                rest /= 10;
+            }
+        }
+        while out.last() == Some(&b'0') {
+            out.pop();
+        }
+        out.reverse();
+        if out.is_empty() {
+            out.push(b'0');
+        }
+        out
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{Extended, NoSum, add_long_double};
+
+    #[track_caller]
+    fn check(a: &str, b: &str, want: Result<&str, NoSum>) {
+        let sum = add_long_double(a.as_bytes(), b.as_bytes());
+        let sum = sum.map(|text| String::from_utf8(text).unwrap());
+        assert_eq!(sum.as_deref(), want.as_ref().copied());
+    }
+
+    #[test]
+    fn sums_as_servers_print_them() {
+        check("10.5", "0.1", Ok("10.6"));
+        check("5.0e3", "2e2", Ok("5200"));
+        check("0", "1e-18", Ok("0"));
+        check("-1e-18", "0", Ok("0"));
+        check("0", "6e-18", Ok("0.00000000000000001"));
+        check("1e20", "1", Ok("100000000000000000000"));
+        check("18446744073709551615", "1", Ok("18446744073709551616"));
+        check("9007199254740993", "0", Ok("9007199254740993"));
+        check("123456789.123456789", "1e-9", Ok("123456789.12345678999554366"));
+        check("0.1", "-0.1", Ok("0"));
+        check("-3", "1.5", Ok("-1.5"));
+        check("3", "-1.5", Ok("1.5"));
+        check("+.5", "5.", Ok("5.5"));
+        check("0x10", "0x.8p1", Ok("17"));
+        check("1e19", "-1", Ok("9999999999999999999"));
+        check("1e4000", "-1e4000", Ok("0"));
+        check("1e-4000", "1", Ok("1"));
+        check("3e-4951", "1", Ok("1"));
+    }
+
+    #[test]
+    fn large_ones_are_printed_in_full() {
+        let sum = add_long_double(b"1e4932", b"0").unwrap();
+        assert_eq!(sum.len(), 4933);
+        assert!(sum.starts_with(b"1000000000000000000"), "{}", sum.escape_ascii());
+        let back = Extended::parse(&sum).unwrap();
+        assert_eq!(Extended::parse(b"1e4932"), Some(back));
+    }
+
+    #[test]
+    fn the_long_way_and_the_short_one_agree() {
+        let mut seed = 1_u64;
+        for _ in 0..2000 {
+            seed = seed.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1);
+            let short = format!("{}e-{}", seed >> (seed % 40), seed >> 33 & 15);
+            let tail = "0".repeat(20);
+            // Padding that leaves the value alone forces the long way.
+            let (digits, exponent) = short.split_once("e-").unwrap();
+            let exponent: usize = exponent.parse().unwrap();
+            let long = super::long_decimal(
+                &digits.bytes().map(|b| b - b'0').collect::<Vec<_>>(),
+                -(exponent as i32),
+            );
+            let padded = format!("{digits}{tail}e-{}", exponent + 20);
+            let want = Extended::parse(short.as_bytes()).unwrap();
+            assert_eq!(want.size, long, "{short}");
+            assert_eq!(Extended::parse(padded.as_bytes()), Some(want), "{padded}");
+        }
+    }
+
+    #[test]
+    fn order_and_integers() {
+        let texts =
+            ["-inf", "-1e30", "-2", "-1", "0", "3e-4951", "1e-10", "1", "2", "1e400", "inf"];
+        let numbers: Vec<_> =
+            texts.iter().map(|t| Extended::parse(t.as_bytes()).unwrap()).collect();
+        for (i, a) in numbers.iter().enumerate() {
+            for (j, b) in numbers.iter().enumerate() {
+                assert_eq!(a.compare(*b), i.cmp(&j), "{} {}", texts[i], texts[j]);
+            }
+        }
+        for n in [0, 1, -1, i64::MAX, i64::MIN] {
+            assert_eq!(Extended::of(n).text(), Some(n.to_string().into_bytes()));
+        }
+    }
+
+    #[test]
+    fn what_has_no_sum() {
+        check("inf", "1", Err(NoSum::NotFinite));
+        check("inf", "-inf", Err(NoSum::NotFinite));
+        check("1.1e4932", "1.1e4932", Err(NoSum::NotFinite));
+        check("1.2e4932", "0", Err(NoSum::First));
+        for text in
+            ["", " 1", "1 ", "nan", "1e", "0x", "1e5000", "1e-5000", "1\0", "--1", ".", "e1"]
+        {
+            check(text, "1", Err(NoSum::First));
+            check("1", text, Err(NoSum::Second));
+        }
+    }
+}
