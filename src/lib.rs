@@ -69,6 +69,7 @@
 //! | [`report`] | what the verbs found, as structs, and the forms these are written in |
 //! | [`source`] | where bytes come from: a mapped file, a pipe, a decompressor; what they are |
 //! | [`engine`] | a keyspace that runs the commands of a log |
+//! | [`target`] | where bytes go: files and directories that appear as a whole or not at all |
 //! | [`digest`] | DEBUG DIGEST of the servers, and a digest of all that a snapshot holds |
 //! | [`rdb`], [`aof`] | the formats |
 //! | [`value`], [`resp`] | what a value consists of; commands as they go over the wire |
@@ -97,6 +98,7 @@ pub mod rdb;
 pub mod report;
 pub mod resp;
 pub mod source;
+pub mod target;
 pub mod value;
 
 pub use error::{Error, Result};
