@@ -98,6 +98,26 @@ fn exit_codes_say_what_happened() {
 }
 
 #[test]
+fn of_a_log_behind_a_preamble_nothing_is_told_but_that() {
+    let file = fixtures().join("redis-5.0.6-alltypes-preamble.aof");
+    let bytes = std::fs::read(&file).unwrap();
+    let folder = tempfile::tempdir().unwrap();
+    std::fs::write(folder.path().join("appendonly.aof"), &bytes).unwrap();
+    let (file, folder) = (file.to_str().unwrap(), folder.path().to_str().unwrap());
+    for verb in [&["keys"][..], &["keys", "--sort=bytes"], &["get", "int"], &["digest"]] {
+        for (source, piped) in [(file, &b""[..]), (folder, b""), ("-", &bytes)] {
+            let mut args = verb.to_vec();
+            args.insert(1, source);
+            let output = rdbkit().args(&args).write_stdin(piped).output().unwrap();
+            assert_eq!(output.status.code(), Some(2), "{args:?}");
+            assert_eq!(String::from_utf8(output.stdout).unwrap(), "", "{args:?}");
+            let why = String::from_utf8(output.stderr).unwrap();
+            assert!(why.contains("its keys exist only after running it"), "{args:?}: {why}");
+        }
+    }
+}
+
+#[test]
 fn wrong_calls_are_told_what_is_right() {
     exits(2, &["chek", "x"], "a similar subcommand exists: 'check'");
     exits(2, &["keys", "x", "--ttl", "30m"], "'<30m' or '>1d'");

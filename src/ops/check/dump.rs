@@ -71,11 +71,8 @@ pub(super) fn check(
                 let mut checker = Checker::default();
                 checker.check(&dump.entry, &mut |problem| {
                     let (severity, _, advice) = words::of_problem(&problem);
-                    let error = dump.entry.error(problem.at, problem.fault);
-                    findings.add(
-                        Finding::of(severity, &error)
-                            .explained(words::of_restore(&problem), advice),
-                    );
+                    let finding = words::finding_of(severity, &dump.entry, &problem);
+                    findings.add(finding.explained(words::of_restore(&problem), advice));
                 })?;
             }
         }

@@ -201,10 +201,10 @@ impl Tally for CheckTally {
             return Ok(());
         }
         let findings = &mut self.findings;
-        room.checker.check(entry, &mut |problem: Problem| {
+        room.checker.check(entry, &mut |problem: Problem<'_>| {
             let (severity, server, advice) = words::of_problem(&problem);
-            let error = entry.error(problem.at, problem.fault);
-            let mut finding = Finding::of(severity, &error).explained(server, advice);
+            let mut finding =
+                words::finding_of(severity, entry, &problem).explained(server, advice);
             finding.db = Some(entry.db);
             findings.add(finding);
         })?;
