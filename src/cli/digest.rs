@@ -23,8 +23,10 @@ use super::progress::Bar;
 /// functions; --full is a digest of our own that covers these too. Redis up to 7.0 prints scores
 /// in another way than newer servers: say with --server whose digest to compare with.
 ///
-/// All keys of the file count, as they do for a replica; a primary drops the expired ones while
-/// it loads, and so does --drop-expired.
+/// All that is in the file counts, as it does for a replica: keys and fields of hashes that have
+/// expired too. --drop-expired leaves out what a primary does not keep: expired keys, expired
+/// fields, and hashes that have no others. A primary drops expired keys while it loads, and Valkey
+/// expired fields too; Redis deletes these in the moments after the load.
 #[derive(Debug, Args)]
 #[command(after_help = "\
 Examples:
@@ -52,7 +54,8 @@ pub(crate) struct DigestArgs {
     #[arg(long)]
     full: bool,
 
-    /// Leave out what a primary would drop while loading (see --now)
+    /// Leave out keys and hash fields that have expired, as a primary does (see --now); without
+    /// this they count
     #[arg(long)]
     drop_expired: bool,
 

@@ -8,6 +8,7 @@
 
 pub mod client;
 pub mod corpus;
+pub mod fill;
 pub mod servers;
 
 use std::fmt::Display;
