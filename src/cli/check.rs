@@ -45,7 +45,7 @@ pub(crate) struct CheckArgs {
     ignore_checksum: bool,
 
     /// How many findings to list for each file; the rest is counted
-    #[arg(long, value_name = "N", default_value_t = 100)]
+    #[arg(long, value_name = "N", default_value_t = 100, allow_negative_numbers = true)]
     max_findings: u32,
 
     /// How the report is written

@@ -11,7 +11,7 @@ use rdbkit::ops::keys::{KeysOptions, Sort, SortBy, keys};
 use rdbkit::ops::walk::WalkOptions;
 use rdbkit::report::keys::RowFormat;
 
-use super::args::{CommonArgs, NowArgs, SourceArgs};
+use super::args::{CommonArgs, NowArgs, SourceArgs, number};
 use super::exit::Exit;
 use super::filters::FilterArgs;
 use super::progress::Bar;
@@ -33,6 +33,9 @@ enum KeysFormat {
 /// frequency, and the key. Without --sort, rows come in the order of the file as they are read,
 /// in little memory whatever the file's size. With --sort and --limit only the rows that may
 /// still be shown are kept; with --sort alone, all of them.
+///
+/// What a row says is in the headers of a value. The value itself is not unpacked or looked into: a
+/// key with a broken value has its row, and `check` and `get` say that it is broken.
 #[derive(Debug, Args)]
 #[command(after_help = "\
 Examples:
@@ -52,7 +55,7 @@ pub(crate) struct KeysArgs {
     sort: Option<Sort>,
 
     /// Stop after so many rows
-    #[arg(long, value_name = "N")]
+    #[arg(long, value_name = "N", value_parser = number, allow_negative_numbers = true)]
     limit: Option<u64>,
 
     /// How rows are written

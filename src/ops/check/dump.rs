@@ -22,6 +22,7 @@ pub(super) fn check(
     let mut findings = Findings::new(options.max_findings);
     match Dump::parse(bytes) {
         Err(error) => {
+            report.broken_at = Some(error.offset);
             let finding = Finding::of(Severity::Error, &error);
             findings.add(finding.explained(
                 "RESTORE answers «Bad data format» or «DUMP payload version or checksum are wrong»",

@@ -41,6 +41,7 @@ pub(super) fn check(
         Err(Error::Format(error)) => {
             // No header, no snapshot.
             let fault = error.fault;
+            report.broken_at = Some(error.offset);
             root.findings.add(words::of_broken_frame(Finding::of(Severity::Error, &error), &fault));
             root.findings.hand_over(report);
             return Ok(false);
@@ -68,6 +69,7 @@ pub(super) fn check(
     findings.hand_over(report);
 
     report.keys = Some(walked.keys);
+    report.broken_at = walked.fault.as_ref().map(|fault| fault.offset);
     report.checksum = Some(checksum_words(walked.checksum));
     report.depth = if options.quick { "frames and checksum" } else { "every value" };
     Ok(walked.fault.is_none())
