@@ -12,6 +12,8 @@ use rdbkit::report::text::Style;
 use rdbkit::source::{Form, Locator, OpenOptions, Source};
 use terminal_size::terminal_size_of;
 
+use super::progress::Bar;
+
 /// How a report is written.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
 pub(crate) enum Format {
@@ -139,10 +141,29 @@ impl SourceArgs {
         })
     }
 
+    /// Opens a source for a verb that reads it from its start to its end: with its name, and a
+    /// progress bar where one may be drawn.
+    pub(crate) fn open_with_bar(
+        &self,
+        source: &OsStr,
+        common: &CommonArgs,
+    ) -> Result<Opened, Error> {
+        let source = self.open(source)?;
+        let bar = Bar::of(&source, common.shows_progress());
+        Ok(Opened { name: source.name.clone(), bar, source })
+    }
+
     /// Opens a source.
     pub(crate) fn open(&self, source: &OsStr) -> Result<Source, Error> {
         rdbkit::source::open(&Locator::from(source), &self.options()?)
     }
+}
+
+/// A source on its way to a verb.
+pub(crate) struct Opened {
+    pub(crate) name: String,
+    pub(crate) source: Source,
+    pub(crate) bar: Bar,
 }
 
 /// The bytes of an argument.

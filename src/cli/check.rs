@@ -13,7 +13,6 @@ use rdbkit::source::Locator;
 
 use super::args::{CommonArgs, Format, SourceArgs};
 use super::exit::Exit;
-use super::progress::Bar;
 
 /// Say whether files are sound and, if not, exactly where and why
 ///
@@ -68,10 +67,10 @@ pub(crate) fn run(args: &CheckArgs) -> Result<Exit, Error> {
     };
     let mut report = CheckReport::default();
     for name in &args.sources {
-        let checked = args.from.open(name).and_then(|source| {
-            let bar = Bar::of(&source, args.common.shows_progress());
-            check_source(source, &options, &bar)
-        });
+        let checked = args
+            .from
+            .open_with_bar(name, &args.common)
+            .and_then(|opened| check_source(opened.source, &options, &opened.bar));
         // The others are checked all the same.
         report.sources.push(checked.unwrap_or_else(|error| SourceReport {
             name: Locator::from(name.as_os_str()).to_string(),

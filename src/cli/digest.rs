@@ -12,9 +12,8 @@ use rdbkit::ops::digest::{DigestOptions, digest, digest_keys};
 use rdbkit::ops::walk::WalkOptions;
 use rdbkit::report::digest::{DigestLine, write_json, write_key, write_key_json, write_line};
 
-use super::args::{CommonArgs, Format, NowArgs, SourceArgs};
+use super::args::{CommonArgs, Format, NowArgs, Opened, SourceArgs};
 use super::exit::Exit;
-use super::progress::Bar;
 
 /// Compute the digest that a server's DEBUG DIGEST would answer
 ///
@@ -103,9 +102,7 @@ fn one(
     options: &DigestOptions,
     out: &mut (impl Write + Send),
 ) -> Result<Exit, Error> {
-    let source = args.from.open(source)?;
-    let name = source.name.clone();
-    let bar = Bar::of(&source, args.common.shows_progress());
+    let Opened { name, source, bar } = args.from.open_with_bar(source, &args.common)?;
     let ended = if args.per_key {
         digest_keys(
             source,

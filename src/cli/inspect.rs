@@ -12,9 +12,8 @@ use rdbkit::report::inspect::CouldNotLook;
 use rdbkit::report::{inspect, json};
 use rdbkit::source::Locator;
 
-use super::args::{CommonArgs, Format, NowArgs, SourceArgs};
+use super::args::{CommonArgs, Format, NowArgs, Opened, SourceArgs};
 use super::exit::Exit;
-use super::progress::Bar;
 
 /// Say what a source is and what is in it, on one screen
 ///
@@ -69,8 +68,7 @@ pub(crate) fn run(args: &InspectArgs) -> Result<Exit, Error> {
 }
 
 fn look(args: &InspectArgs) -> Result<Exit, Error> {
-    let source = args.from.open(&args.source)?;
-    let bar = Bar::of(&source, args.common.shows_progress());
+    let Opened { source, bar, .. } = args.from.open_with_bar(&args.source, &args.common)?;
     let options = InspectOptions {
         top: usize::try_from(args.top).unwrap_or(usize::MAX),
         now_ms: args.now.now_ms(),

@@ -11,10 +11,9 @@ use rdbkit::ops::keys::{KeysOptions, Sort, SortBy, keys};
 use rdbkit::ops::walk::WalkOptions;
 use rdbkit::report::keys::RowFormat;
 
-use super::args::{CommonArgs, NowArgs, SourceArgs, number};
+use super::args::{CommonArgs, NowArgs, Opened, SourceArgs, number};
 use super::exit::Exit;
 use super::filters::FilterArgs;
-use super::progress::Bar;
 
 /// How rows are written.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
@@ -87,9 +86,7 @@ pub(crate) fn run(args: &KeysArgs) -> Result<Exit, Error> {
         walk: WalkOptions { threads: args.common.threads(), ..WalkOptions::default() },
         open: args.from.options()?,
     };
-    let source = args.from.open(&args.source)?;
-    let name = source.name.clone();
-    let bar = Bar::of(&source, args.common.shows_progress());
+    let Opened { name, source, bar } = args.from.open_with_bar(&args.source, &args.common)?;
     let mut out = super::stdout();
     let ended = keys(source, &options, &mut out, &bar)?;
     out.flush().map_err(super::cannot_write)?;

@@ -9,11 +9,13 @@ use crate::value::Elem;
 
 mod intset;
 mod listpack;
+mod pack;
 mod ziplist;
 mod zipmap;
 
 pub use intset::Intset;
 pub use listpack::{Listpack, ListpackIter};
+pub use pack::{Layout, Pack, PackIter};
 pub use ziplist::{Ziplist, ZiplistIter};
 pub use zipmap::{Zipmap, ZipmapIter};
 
