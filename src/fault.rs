@@ -70,7 +70,7 @@ faults! {
     /// Key metadata must be followed directly by the type byte.
     KeyMetaOrder { byte: u8 } => "key-meta-order", "the type byte right after key metadata", "opcode 0x{byte:02x}";
     /// An opcode that only makes sense in the preamble of another family's file.
-    ForeignOpcode { byte: u8 } => "foreign-opcode", "an opcode of this family", "0x{byte:02x}, which another family of servers writes";
+    ForeignOpcode { byte: u8, server: &'static str, what: &'static str } => "foreign-opcode", "an opcode or type of Redis or Valkey", "0x{byte:02x}, which in a file of {server} stands for {what}";
     /// A database whose number no server could be configured for.
     Database { db: u64 } => "database", "a database below 1048576", "database {db}";
     /// The checksum does not match the bytes.
@@ -96,6 +96,8 @@ faults! {
     LzfLength { want: u64, got: u64 } => "lzf-length", "{want} bytes after decompression", "{got}";
 
     // Values as a whole.
+    /// More elements than bytes are left in the file, and each takes at least one.
+    ElementCount { count: u64, left: u64 } => "element-count", "at most {left} elements, as each takes a byte or more of those left", "a count of {count}";
     /// A container without elements.
     EmptyValue => "empty-value", "at least one element", "none";
     /// An element, member or field that stands there twice.

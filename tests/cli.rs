@@ -98,6 +98,26 @@ fn exit_codes_say_what_happened() {
 }
 
 #[test]
+fn of_a_log_behind_a_preamble_nothing_is_told_but_that() {
+    let file = fixtures().join("redis-5.0.6-alltypes-preamble.aof");
+    let bytes = std::fs::read(&file).unwrap();
+    let folder = tempfile::tempdir().unwrap();
+    std::fs::write(folder.path().join("appendonly.aof"), &bytes).unwrap();
+    let (file, folder) = (file.to_str().unwrap(), folder.path().to_str().unwrap());
+    for verb in [&["keys"][..], &["keys", "--sort=bytes"], &["get", "int"], &["digest"]] {
+        for (source, piped) in [(file, &b""[..]), (folder, b""), ("-", &bytes)] {
+            let mut args = verb.to_vec();
+            args.insert(1, source);
+            let output = rdbkit().args(&args).write_stdin(piped).output().unwrap();
+            assert_eq!(output.status.code(), Some(2), "{args:?}");
+            assert_eq!(String::from_utf8(output.stdout).unwrap(), "", "{args:?}");
+            let why = String::from_utf8(output.stderr).unwrap();
+            assert!(why.contains("its keys exist only after running it"), "{args:?}: {why}");
+        }
+    }
+}
+
+#[test]
 fn wrong_calls_are_told_what_is_right() {
     exits(2, &["chek", "x"], "a similar subcommand exists: 'check'");
     exits(2, &["keys", "x", "--ttl", "30m"], "'<30m' or '>1d'");
@@ -105,6 +125,69 @@ fn wrong_calls_are_told_what_is_right() {
     exits(2, &["keys", "x", "--sort", "size"], "give bytes, elements, key");
     exits(2, &["keys", "x", "--key-regex", "("], "is wrong: unclosed group");
     exits(2, &["inspect", "x", "--now", "soon"], "2026-11-23T14:00:00Z");
+    exits(2, &["inspect", "x", "--now", "2026-11-23T14:00:00"], "a time needs its zone");
+    for wrong in [["keys", "--limit"], ["get", "--db"]] {
+        exits(2, &[wrong[0], wrong[1], "-1", "x"], "give a whole number, 0 or more");
+    }
+    exits(2, &["inspect", "--top", "-1", "x"], "-1 is not in 0..=4294967295");
+    exits(2, &["check", "--max-findings", "-1", "x"], "-1 is not in 0..=4294967295");
+    let none = "standard input is no directory, and aof-dir takes one";
+    exits(2, &["inspect", "--from", "aof-dir", "-"], none);
+}
+
+#[test]
+fn what_could_not_be_looked_at_is_json_where_json_is_asked_for() {
+    let output = rdbkit().args(["inspect", "no-such-file", "--format=json"]).output().unwrap();
+    assert_eq!(output.status.code(), Some(2));
+    let report: serde_json::Value = serde_json::from_slice(&output.stdout).unwrap();
+    assert_eq!(report["schema"], "rdbkit.inspect/1");
+    assert_eq!(report["source"], "no-such-file");
+    assert!(report["could_not_look"].as_str().unwrap().contains("cannot open no-such-file"));
+}
+
+/// What CSV says of a key is what `get --escaped` takes.
+#[test]
+fn a_key_out_of_csv_finds_its_value() {
+    let keys = [&b"\"x\""[..], b"\"", b"a\"b\\n", b"\xff,\r\n", "\u{202e}x".as_bytes()];
+    let mut file = b"REDIS0009".to_vec();
+    for key in keys {
+        file.extend([&[0, key.len() as u8][..], key, b"\x01v"].concat());
+    }
+    file.extend([0xff, 0, 0, 0, 0, 0, 0, 0, 0]);
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("dump.rdb");
+    std::fs::write(&path, file).unwrap();
+    let path = path.to_str().unwrap();
+    let table = rdbkit().args(["keys", path, "--format=csv"]).output().unwrap().stdout;
+    let table = String::from_utf8(table).unwrap();
+    let mut rows = table.split_once("\r\n").unwrap().1;
+    for key in keys {
+        let (field, rest) = csv_field(rows.split_once(',').unwrap().1);
+        rows = rest.split_once("\r\n").unwrap().1;
+        let args = ["get", path, "--escaped", &field, "--format=json"];
+        let output = rdbkit().args(args).output().unwrap();
+        assert_eq!(output.status.code(), Some(0), "{field} is not {}", key.escape_ascii());
+    }
+    assert_eq!(rows, "");
+}
+
+/// The first field of a line, as RFC 4180 has it, and what follows.
+fn csv_field(line: &str) -> (String, &str) {
+    let Some(mut rest) = line.strip_prefix('"') else {
+        let end = line.find(',').unwrap();
+        return (line[..end].to_owned(), &line[end..]);
+    };
+    let mut field = String::new();
+    loop {
+        let end = rest.find('"').unwrap();
+        field += &rest[..end];
+        rest = &rest[end + 1..];
+        match rest.strip_prefix('"') {
+            Some(more) => rest = more,
+            None => return (field, rest),
+        }
+        field.push('"');
+    }
 }
 
 #[test]
@@ -262,4 +345,19 @@ fn rdbkit() -> Command {
 
 fn fixtures() -> PathBuf {
     Path::new(ROOT).join("fixtures")
+}
+
+#[test]
+fn what_breaks_off_is_not_said_to_be_checked() {
+    let said = |verb: &str, file: &str| {
+        let output = rdbkit().args([verb, file]).output().unwrap();
+        String::from_utf8(output.stdout).unwrap()
+    };
+    for verb in ["check", "inspect"] {
+        let none = said(verb, "broken/count-beyond-the-end.rdb");
+        assert!(none.contains("breaks off before the first key"), "{none}");
+        assert!(!none.contains("0 keys") && !none.contains("every value"), "{none}");
+        let one = said(verb, "broken/unknown-type.rdb");
+        assert!(one.contains("before it breaks off"), "{one}");
+    }
 }

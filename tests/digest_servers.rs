@@ -12,10 +12,11 @@
 mod support;
 
 use std::fs;
+use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 use rdbkit::digest::{Accumulator, Digest, Options, Profile, full, value_digest};
 use rdbkit::rdb::{Scratch, Snapshot};
-use redis::Value;
+use support::fill::{self, run};
 use support::servers::{Data, Flavour, Kind, Server, require, servers};
 use support::{in_ci, say};
 
@@ -31,6 +32,29 @@ fn digest(bytes: &[u8], profile: Profile) -> Digest {
         total.add(&entry.unwrap(), &mut Scratch::default()).unwrap();
     }
     total.finish()
+}
+
+/// The digest of what a primary keeps today.
+fn kept(bytes: &[u8], profile: Profile) -> Digest {
+    let drop_expired_at_ms = Some(now_ms());
+    let mut total =
+        Accumulator::new(&Options { profile, drop_expired_at_ms, ..Options::default() });
+    for entry in Snapshot::new(bytes).unwrap().entries() {
+        total.add(&entry.unwrap(), &mut Scratch::default()).unwrap();
+    }
+    total.finish()
+}
+
+fn full_kept(bytes: &[u8]) -> String {
+    let mut total = full::Accumulator::new(Some(now_ms()));
+    for record in Snapshot::new(bytes).unwrap().records() {
+        total.add_record(&record.unwrap(), 0, &mut Scratch::default()).unwrap();
+    }
+    total.finish().to_string()
+}
+
+fn now_ms() -> i64 {
+    SystemTime::now().duration_since(UNIX_EPOCH).unwrap().as_millis().try_into().unwrap()
 }
 
 fn full(bytes: &[u8]) -> full::Digest {
@@ -62,120 +86,6 @@ fn differences(left: &[u8], right: &[u8]) -> Vec<String> {
     [only(left, &in_right), only(right, &in_left)].concat()
 }
 
-/// Commands, words apart by spaces, lines by line ends.
-fn run(server: &Server, commands: &str) {
-    for line in commands.lines().map(str::trim).filter(|line| !line.is_empty()) {
-        let words: Vec<&str> = line.split(' ').collect();
-        let reply = server.cmd(&words);
-        assert!(
-            !matches!(reply, Value::ServerError(_)),
-            "{}: {line}: {reply:?}",
-            server.kind().name
-        );
-    }
-}
-
-/// Something of every type that the server has.
-fn fill(server: &Server) {
-    let version = server.version();
-    let (redis, valkey) = (version.flavour == Flavour::Redis, version.flavour == Flavour::Valkey);
-    run(
-        server,
-        "SET int 12345
-        SET negative -7
-        SET far 9223372036854775807
-        SET word hello
-        SET almost 007
-        SET expires v
-        PEXPIREAT expires 4102444800000
-        RPUSH list a b 3 -70000 8589934592
-        SADD ints 1 2 3 70000
-        SADD words a b 3
-        ZADD small 1 a 2.5 b -inf c +inf d 0.1 e 1e30 f -0 g 5e-324 h 1e23 i 123456789012345680 j
-        ZADD signed -0 a
-        HSET hash f v
-        HSET hash n 7
-        SELECT 5
-        SET word other
-        SELECT 0",
-    );
-    let mut commands: Vec<Vec<String>> = Vec::new();
-    let mut add =
-        |words: &[&str]| commands.push(words.iter().map(|word| (*word).to_owned()).collect());
-    add(&["SET", "long", &"abc".repeat(2000)]);
-    add(&["SET", "empty", ""]);
-    for n in 0..700_u64 {
-        let name = format!("member:{n}");
-        let score = format!("{:e}", f64::from_bits(n.wrapping_mul(0x9e37_79b9_7f4a_7c15) >> 1));
-        add(&["RPUSH", "long:list", &name.repeat(1 + n as usize % 40)]);
-        add(&["SADD", "large:set", &name]);
-        add(&["SADD", "large:ints", &(n * n).to_string()]);
-        add(&["ZADD", "large:zset", &score, &name]);
-        add(&["HSET", "large:hash", &name, &score]);
-    }
-    add(&["ZADD", "large:zset", "-0", "minus zero"]);
-    let replies = server.pipeline(&commands);
-    assert!(!replies.iter().any(|reply| matches!(reply, Value::ServerError(_))));
-
-    if version.at_least(5, 0) {
-        run(
-            server,
-            "XADD stream 1-1 f v
-            XADD stream 1-2 f w
-            XADD stream 2-5 g w h 9
-            XADD stream 7-0 f x
-            XADD stream 9-0 f y
-            XDEL stream 1-2
-            XGROUP CREATE stream first 0
-            XGROUP CREATE stream last $
-            XGROUP CREATE stream middle 2-5
-            XGROUP CREATE stream one 1-1
-            XREADGROUP GROUP first c1 COUNT 2 STREAMS stream >
-            XREADGROUP GROUP first c2 COUNT 1 STREAMS stream >
-            XREADGROUP GROUP last c3 COUNT 1 STREAMS stream >
-            XADD emptied 1-1 f v
-            XDEL emptied 1-1
-            XGROUP CREATE emptied g 0
-            XGROUP CREATE created g $ MKSTREAM",
-        );
-        let add = |n: u64| {
-            ["XADD", "long:stream", &format!("{n}-1"), "n", &n.to_string()]
-                .map(str::to_owned)
-                .to_vec()
-        };
-        server.pipeline(&(1..500).map(add).collect::<Vec<_>>());
-    }
-    if (redis && version.at_least(8, 0)) || (valkey && version.at_least(9, 0)) {
-        run(
-            server,
-            "HSET fields a 1 b 2 c 3
-            HPEXPIREAT fields 4000000000000 FIELDS 2 a b
-            HPEXPIREAT large:hash 4000000000000 FIELDS 1 member:7",
-        );
-    }
-    if version.at_least(7, 0) {
-        let code = "#!lua name=lib\nredis.register_function('f', function() return 1 end)";
-        server.cmd(&["FUNCTION", "LOAD", code]);
-    }
-    if redis && version.at_least(8, 10) {
-        run(
-            server,
-            "HIMPORT PREPARE t f n
-            HIMPORT SET template t v 7
-            ARSET array 0 x
-            ARSET array 3 12
-            ARSET array 4 1.5
-            ARSET array 9 -0.5 3.0 3.141592653589793 0.1 1e10
-            XADD idem IDMP p1 i1 * f v
-            XNACK stream first FAIL IDS 1 1-1
-            VADD vectors VALUES 3 1 2 3 e1
-            VADD vectors VALUES 3 1 0 0 e2 SETATTR {\"a\":1}
-            VADD plain VALUES 3 1 2 3 e1 NOQUANT
-            VADD bits VALUES 3 1 2 3 e1 BIN",
-        );
-    }
-}
-
 /// Values one by one, so that a difference has a name.
 #[track_caller]
 fn check_values(server: &Server, bytes: &[u8], profile: Profile) -> usize {
@@ -199,7 +109,7 @@ fn check_values(server: &Server, bytes: &[u8], profile: Profile) -> usize {
 fn what_a_server_saves_has_its_digest_before_and_after() {
     for kind in servers() {
         let server = Server::start(&kind, &[]);
-        fill(&server);
+        fill::with_every_type(&server);
         let bytes = fs::read(server.save()).unwrap();
         let profile = profile(&kind);
         let values = kind.version.at_least(5, 0);
@@ -245,7 +155,7 @@ fn the_full_digest_survives_an_upgrade() {
     assert!(path.len() > 1 || !in_ci(), "an upgrade needs two servers");
     for (n, older) in path.iter().enumerate() {
         let server = Server::start(older, &[]);
-        fill(&server);
+        fill::with_every_type(&server);
         let bytes = fs::read(server.save()).unwrap();
         drop(server);
         for newer in path.iter().skip(n + 1) {
@@ -257,4 +167,55 @@ fn the_full_digest_survives_an_upgrade() {
             assert_eq!(full(&bytes), full(&saved), "{} in {}", older.name, newer.name);
         }
     }
+}
+
+/// What of a file with expired fields a primary keeps: Valkey drops them while it loads, Redis
+/// loads them, and its active expiry deletes them then.
+#[test]
+fn expired_fields_are_what_a_primary_does_not_keep() {
+    let mut seen = 0;
+    for kind in servers() {
+        let (version, name) = (kind.version, &kind.name);
+        let redis = version.flavour == Flavour::Redis && version.at_least(8, 0);
+        let valkey = version.flavour == Flavour::Valkey && version.at_least(9, 0);
+        if !redis && !valkey {
+            continue;
+        }
+        // As a listpack and as a table.
+        for entries in ["512", "0"] {
+            let options = ["--hash-max-listpack-entries", entries];
+            let server = Server::start(&kind, &options);
+            run(
+                &server,
+                "DEBUG SET-ACTIVE-EXPIRE 0
+                HSET some a 1 b 2 c 3
+                HPEXPIRE some 1 FIELDS 1 a
+                HPEXPIREAT some 4000000000000 FIELDS 1 b
+                HSET none a 1 b 2
+                HPEXPIRE none 1 FIELDS 2 a b
+                SET word w",
+            );
+            std::thread::sleep(Duration::from_millis(20));
+            let bytes = fs::read(server.save()).unwrap();
+            let profile = profile(&kind);
+            let (all, kept) = (digest(&bytes, profile), kept(&bytes, profile));
+            assert_eq!((all.keys, kept.keys), (3, 2), "{name}");
+            assert_ne!(all.to_string(), kept.to_string(), "{name}");
+            // A load, and nothing that deletes behind it.
+            server.cmd(&["DEBUG", "RELOAD"]);
+            let loaded = if redis { all } else { kept };
+            assert_eq!(server.digest(), loaded.to_string(), "{name} after a load");
+            drop(server);
+
+            let again = Server::start_with_rdb(&kind, &bytes, &options);
+            let deadline = Instant::now() + Duration::from_secs(30);
+            while again.digest() != kept.to_string() {
+                assert!(Instant::now() < deadline, "{name} keeps expired fields");
+                std::thread::sleep(Duration::from_millis(50));
+            }
+            assert_eq!(full_kept(&bytes), full(&fs::read(again.save()).unwrap()).to_string());
+            seen += 1;
+        }
+    }
+    assert!(seen > 0 || !in_ci(), "no server has fields that expire");
 }

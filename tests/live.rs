@@ -25,89 +25,13 @@ use rdbkit::source::{Locator, OpenOptions, open};
 use rdbkit::value::{Item, Kind};
 use redis::Value;
 use support::client::{bytes, text};
+use support::fill::{self, EXPIRES_AT_MS};
 use support::servers::{Flavour, Server, servers};
-
-const EXPIRES_AT_MS: i64 = 4_102_444_800_123;
 
 fn all(reply: Value) -> Vec<Vec<u8>> {
     match reply {
         Value::Array(items) | Value::Set(items) => items.into_iter().map(bytes).collect(),
         other => panic!("not an array: {other:?}"),
-    }
-}
-
-/// Values of every type on both sides of every threshold, some of them binary.
-fn fill(server: &Server) {
-    let version = server.version();
-    let mut commands: Vec<Vec<Vec<u8>>> = Vec::new();
-    let mut add = |words: &[&[u8]]| commands.push(words.iter().map(|w| w.to_vec()).collect());
-    for (n, value) in [
-        &b"0"[..],
-        b"-128",
-        b"32768",
-        b"2147483648",
-        b"-9223372036854775808",
-        b"00",
-        b"\xff\0\r\n",
-        &[b'x'; 44],
-        &[b'x'; 45],
-        &b"ab\0".repeat(6000),
-        b"",
-    ]
-    .into_iter()
-    .enumerate()
-    {
-        add(&[b"SET", format!("string:{n}").as_bytes(), value]);
-    }
-    add(&[b"SET", b"\0binary key\xff", b"v"]);
-    add(&[b"SET", b"expires", b"v"]);
-    add(&[b"PEXPIREAT", b"expires", EXPIRES_AT_MS.to_string().as_bytes()]);
-    for size in [1_u32, 3, 100, 127, 128, 129, 511, 512, 513, 1100] {
-        for n in 0..size {
-            let (member, number) =
-                (format!("m{n:04}\x7f"), (i64::from(n) * 70_001 - 5).to_string());
-            let score = format!("{}", f64::from(n) * 0.1 - 3.0);
-            add(&[
-                b"RPUSH",
-                format!("list:{size}").as_bytes(),
-                member.as_bytes(),
-                number.as_bytes(),
-            ]);
-            add(&[b"SADD", format!("set:{size}").as_bytes(), member.as_bytes()]);
-            add(&[b"SADD", format!("ints:{size}").as_bytes(), number.as_bytes()]);
-            add(&[
-                b"HSET",
-                format!("hash:{size}").as_bytes(),
-                member.as_bytes(),
-                number.as_bytes(),
-            ]);
-            add(&[b"ZADD", format!("zset:{size}").as_bytes(), score.as_bytes(), member.as_bytes()]);
-            if version.at_least(5, 0) && size <= 513 {
-                let id = format!("{}-{}", 1000 + n / 3, n % 3 + 1);
-                let fields: &[&[u8]] =
-                    &[b"XADD", b"", id.as_bytes(), member.as_bytes(), number.as_bytes()];
-                let name = format!("stream:{size}");
-                let mut words = fields.to_vec();
-                words[1] = name.as_bytes();
-                add(&words);
-                if n % 7 == 3 {
-                    add(&[b"XDEL", name.as_bytes(), id.as_bytes()]);
-                }
-            }
-        }
-    }
-    for n in [64_usize, 65, 9000] {
-        let long = vec![b'L'; n];
-        add(&[b"HSET", format!("long:hash:{n}").as_bytes(), b"f", &long]);
-        add(&[b"RPUSH", format!("long:list:{n}").as_bytes(), &long, b"tail"]);
-        add(&[b"ZADD", format!("long:zset:{n}").as_bytes(), b"inf", &long]);
-        add(&[b"SADD", format!("long:set:{n}").as_bytes(), &long]);
-    }
-    add(&[b"SELECT", b"3"]);
-    add(&[b"SET", b"elsewhere", b"1"]);
-    add(&[b"SELECT", b"0"]);
-    for (reply, command) in server.pipeline(&commands).into_iter().zip(&commands) {
-        assert!(!matches!(reply, Value::ServerError(_)), "{command:?}: {reply:?}");
     }
 }
 
@@ -182,7 +106,7 @@ fn sorted(mut told: Told, kind: Kind) -> Told {
 fn values_counts_and_expiries_are_those_of_the_client() {
     for kind in servers() {
         let server = Server::start(&kind, &[]);
-        fill(&server);
+        fill::with_every_size(&server);
         let file = std::fs::read(server.save()).unwrap();
         let (mut keys, mut types) = (BTreeMap::new(), BTreeMap::new());
         for entry in Snapshot::new(&file).unwrap().entries() {
@@ -258,7 +182,7 @@ fn logs_are_sound_to_the_last_byte() {
             options.extend(["--aof-timestamp-enabled", "yes"]);
         }
         let server = Server::start(&kind, &options);
-        fill(&server);
+        fill::with_every_size(&server);
         for n in 0..50 {
             let n = n.to_string();
             let both =

@@ -14,5 +14,5 @@ mod quoted;
 mod words;
 
 pub use input::{Input, SliceInput};
-pub use quoted::{Quoted, quoted, unquoted};
+pub use quoted::{Quoted, is_invisible, quoted, unquoted};
 pub(crate) use words::split_words;

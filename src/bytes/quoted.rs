@@ -26,6 +26,7 @@ impl fmt::Display for Quoted<'_> {
                             write!(f, "\\x{byte:02x}")?;
                         }
                     }
+                    c if is_invisible(c) => write!(f, "\\u{{{:x}}}", u32::from(c))?,
                     c => write!(f, "{c}")?,
                 }
             }
@@ -35,6 +36,17 @@ impl fmt::Display for Quoted<'_> {
         }
         f.write_str("\"")
     }
+}
+
+/// Whether a terminal shows nothing for a character, or what stands around it in another order:
+/// with these in it, a key can pass for another.
+pub fn is_invisible(c: char) -> bool {
+    matches!(
+        c,
+        '\u{ad}' | '\u{61c}' | '\u{180e}' | '\u{200b}'..='\u{200f}' | '\u{2028}'..='\u{202e}'
+            | '\u{2060}'..='\u{206f}' | '\u{feff}' | '\u{fff9}'..='\u{fffb}'
+            | '\u{e0000}'..='\u{e007f}'
+    )
 }
 
 /// The bytes that [`quoted`] displays so, with or without the quotes around them; `None` where an
@@ -56,11 +68,30 @@ pub fn unquoted(text: &[u8]) -> Option<Vec<u8>> {
                 let mut digit = || char::from(rest.next()?).to_digit(16);
                 u8::try_from(digit()? << 4 | digit()?).ok()?
             }
+            b'u' => {
+                let c = braced(&mut rest)?;
+                bytes.extend_from_slice(c.encode_utf8(&mut [0; 4]).as_bytes());
+                continue;
+            }
             byte @ (b'"' | b'\\') => byte,
             _ => return None,
         });
     }
     Some(bytes)
+}
+
+/// A character by its number, `{202e}`.
+fn braced(rest: &mut impl Iterator<Item = u8>) -> Option<char> {
+    if rest.next()? != b'{' {
+        return None;
+    }
+    let mut number = 0_u32;
+    loop {
+        match rest.next()? {
+            b'}' => return char::from_u32(number),
+            digit => number = number.checked_mul(16)? + char::from(digit).to_digit(16)?,
+        }
+    }
 }
 
 #[cfg(test)]
@@ -69,11 +100,14 @@ mod tests {
 
     #[test]
     fn what_is_quoted_comes_back() {
-        for bytes in [b"user:1".as_slice(), b"a\"\\\r\n\x00\xff", b"", b"\xc3\xa9\xc3"] {
+        for bytes in
+            [b"user:1".as_slice(), b"a\"\\\r\n\x00\xff", b"", b"\xc3\xa9\xc3", b"\xe2\x80\xae"]
+        {
             assert_eq!(unquoted(quoted(bytes).to_string().as_bytes()).as_deref(), Some(bytes));
         }
         assert_eq!(unquoted(b"\\x61b").as_deref(), Some(b"ab".as_slice()));
-        for wrong in [b"\\".as_slice(), b"\\q", b"\\x1", b"\\xg1"] {
+        for wrong in [b"\\".as_slice(), b"\\q", b"\\x1", b"\\xg1", b"\\u{", b"\\u{d800}", b"\\u12"]
+        {
             assert_eq!(unquoted(wrong), None);
         }
     }
@@ -83,5 +117,7 @@ mod tests {
         assert_eq!(quoted(b"user:1").to_string(), r#""user:1""#);
         assert_eq!(quoted(b"a\"\\\r\n\x00\xff").to_string(), r#""a\"\\\r\n\x00\xff""#);
         assert_eq!(quoted("caf\u{e9}".as_bytes()).to_string(), "\"caf\u{e9}\"");
+        let turned = "a\u{202e}b\u{200b}".as_bytes();
+        assert_eq!(quoted(turned).to_string(), r#""a\u{202e}b\u{200b}""#);
     }
 }

@@ -6,10 +6,13 @@ use std::time::{SystemTime, UNIX_EPOCH};
 
 use clap::{Args, ValueEnum};
 use jiff::Timestamp;
+use jiff::civil::DateTime;
 use rdbkit::Error;
 use rdbkit::report::text::Style;
 use rdbkit::source::{Form, Locator, OpenOptions, Source};
 use terminal_size::terminal_size_of;
+
+use super::progress::Bar;
 
 /// How a report is written.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
@@ -51,7 +54,7 @@ pub(crate) struct SourceArgs {
 #[command(next_help_heading = "Common options")]
 pub(crate) struct CommonArgs {
     /// Threads to use [default: one for each processor]
-    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u16).range(1..=1024))]
+    #[arg(long, value_name = "N", allow_negative_numbers = true, value_parser = clap::value_parser!(u16).range(1..=1024))]
     threads: Option<u16>,
 
     /// Say nothing on standard error but what went wrong
@@ -69,9 +72,9 @@ pub(crate) struct CommonArgs {
 
 #[derive(Debug, Args)]
 pub(crate) struct NowArgs {
-    /// The time from which times to live are counted: 2026-11-23T14:00:00Z, or unix time in
-    /// seconds or milliseconds [default: now]
-    #[arg(long, value_name = "TIME", value_parser = instant, help_heading = "Common options")]
+    /// The time from which times to live are counted, with its zone: 2026-11-23T14:00:00Z or
+    /// 2026-11-23T14:00:00+02:00; or unix time in seconds or milliseconds [default: now]
+    #[arg(long, value_name = "TIME", value_parser = instant, allow_negative_numbers = true, help_heading = "Common options")]
     now: Option<i64>,
 }
 
@@ -138,15 +141,39 @@ impl SourceArgs {
         })
     }
 
+    /// Opens a source for a verb that reads it from its start to its end: with its name, and a
+    /// progress bar where one may be drawn.
+    pub(crate) fn open_with_bar(
+        &self,
+        source: &OsStr,
+        common: &CommonArgs,
+    ) -> Result<Opened, Error> {
+        let source = self.open(source)?;
+        let bar = Bar::of(&source, common.shows_progress());
+        Ok(Opened { name: source.name.clone(), bar, source })
+    }
+
     /// Opens a source.
     pub(crate) fn open(&self, source: &OsStr) -> Result<Source, Error> {
         rdbkit::source::open(&Locator::from(source), &self.options()?)
     }
 }
 
+/// A source on its way to a verb.
+pub(crate) struct Opened {
+    pub(crate) name: String,
+    pub(crate) source: Source,
+    pub(crate) bar: Bar,
+}
+
 /// The bytes of an argument.
 pub(crate) fn bytes(argument: &OsString) -> Vec<u8> {
     argument.as_encoded_bytes().to_vec()
+}
+
+/// A number of things.
+pub(crate) fn number(text: &str) -> Result<u64, String> {
+    text.parse().map_err(|_| "give a whole number, 0 or more".to_owned())
 }
 
 /// A point in time as unix milliseconds.
@@ -156,7 +183,12 @@ fn instant(text: &str) -> Result<i64, String> {
         return Ok(if number.abs() < 100_000_000_000 { number * 1000 } else { number });
     }
     text.parse::<Timestamp>().map(Timestamp::as_millisecond).map_err(|_| {
-        "a time looks like 2026-11-23T14:00:00Z, or is a number of seconds or milliseconds".into()
+        let forms = "2026-11-23T14:00:00Z, 2026-11-23T14:00:00+02:00, or unix time in seconds or \
+                     milliseconds";
+        match text.parse::<DateTime>() {
+            Ok(_) => format!("a time needs its zone: {forms}"),
+            Err(_) => format!("a time is one of {forms}"),
+        }
     })
 }
 
@@ -169,6 +201,10 @@ mod tests {
         assert_eq!(instant("2023-11-14T22:13:20Z"), Ok(1_700_000_000_000));
         assert_eq!(instant("1700000000"), Ok(1_700_000_000_000));
         assert_eq!(instant("1700000000123"), Ok(1_700_000_000_123));
-        assert!(instant("yesterday").is_err());
+        assert_eq!(instant("2023-11-15T00:13:20+02:00"), Ok(1_700_000_000_000));
+        assert!(instant("yesterday").is_err_and(|why| why.contains("is one of")));
+        for text in ["2023-11-14T22:13:20", "2023-11-14"] {
+            assert!(instant(text).is_err_and(|why| why.contains("needs its zone")), "{text}");
+        }
     }
 }

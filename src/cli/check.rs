@@ -13,7 +13,6 @@ use rdbkit::source::Locator;
 
 use super::args::{CommonArgs, Format, SourceArgs};
 use super::exit::Exit;
-use super::progress::Bar;
 
 /// Say whether files are sound and, if not, exactly where and why
 ///
@@ -45,7 +44,7 @@ pub(crate) struct CheckArgs {
     ignore_checksum: bool,
 
     /// How many findings to list for each file; the rest is counted
-    #[arg(long, value_name = "N", default_value_t = 100)]
+    #[arg(long, value_name = "N", default_value_t = 100, allow_negative_numbers = true)]
     max_findings: u32,
 
     /// How the report is written
@@ -68,10 +67,10 @@ pub(crate) fn run(args: &CheckArgs) -> Result<Exit, Error> {
     };
     let mut report = CheckReport::default();
     for name in &args.sources {
-        let checked = args.from.open(name).and_then(|source| {
-            let bar = Bar::of(&source, args.common.shows_progress());
-            check_source(source, &options, &bar)
-        });
+        let checked = args
+            .from
+            .open_with_bar(name, &args.common)
+            .and_then(|opened| check_source(opened.source, &options, &opened.bar));
         // The others are checked all the same.
         report.sources.push(checked.unwrap_or_else(|error| SourceReport {
             name: Locator::from(name.as_os_str()).to_string(),

@@ -12,9 +12,8 @@ use rdbkit::ops::digest::{DigestOptions, digest, digest_keys};
 use rdbkit::ops::walk::WalkOptions;
 use rdbkit::report::digest::{DigestLine, write_json, write_key, write_key_json, write_line};
 
-use super::args::{CommonArgs, Format, NowArgs, SourceArgs};
+use super::args::{CommonArgs, Format, NowArgs, Opened, SourceArgs};
 use super::exit::Exit;
-use super::progress::Bar;
 
 /// Compute the digest that a server's DEBUG DIGEST would answer
 ///
@@ -23,8 +22,10 @@ use super::progress::Bar;
 /// functions; --full is a digest of our own that covers these too. Redis up to 7.0 prints scores
 /// in another way than newer servers: say with --server whose digest to compare with.
 ///
-/// All keys of the file count, as they do for a replica; a primary drops the expired ones while
-/// it loads, and so does --drop-expired.
+/// All that is in the file counts, as it does for a replica: keys and fields of hashes that have
+/// expired too. --drop-expired leaves out what a primary does not keep: expired keys, expired
+/// fields, and hashes that have no others. A primary drops expired keys while it loads, and Valkey
+/// expired fields too; Redis deletes these in the moments after the load.
 #[derive(Debug, Args)]
 #[command(after_help = "\
 Examples:
@@ -52,7 +53,8 @@ pub(crate) struct DigestArgs {
     #[arg(long)]
     full: bool,
 
-    /// Leave out what a primary would drop while loading (see --now)
+    /// Leave out keys and hash fields that have expired, as a primary does (see --now); without
+    /// this they count
     #[arg(long)]
     drop_expired: bool,
 
@@ -100,9 +102,7 @@ fn one(
     options: &DigestOptions,
     out: &mut (impl Write + Send),
 ) -> Result<Exit, Error> {
-    let source = args.from.open(source)?;
-    let name = source.name.clone();
-    let bar = Bar::of(&source, args.common.shows_progress());
+    let Opened { name, source, bar } = args.from.open_with_bar(source, &args.common)?;
     let ended = if args.per_key {
         digest_keys(
             source,

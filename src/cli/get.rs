@@ -11,9 +11,8 @@ use rdbkit::bytes::{quoted, unquoted};
 use rdbkit::ops::get::{GetOptions, get};
 use rdbkit::report::get::ValueFormat;
 
-use super::args::{CommonArgs, Format, NowArgs, SourceArgs, bytes};
+use super::args::{CommonArgs, Format, NowArgs, Opened, SourceArgs, bytes, number};
 use super::exit::Exit;
-use super::progress::Bar;
 
 /// Show the values of keys
 ///
@@ -38,7 +37,7 @@ pub(crate) struct GetArgs {
     keys: Vec<OsString>,
 
     /// Only keys of this database
-    #[arg(long, value_name = "N")]
+    #[arg(long, value_name = "N", value_parser = number, allow_negative_numbers = true)]
     db: Option<u64>,
 
     /// Keys are written as the other verbs show them: \xff and \n stand for one byte each
@@ -69,7 +68,7 @@ pub(crate) fn run(args: &GetArgs) -> Result<Exit, Error> {
         }
         unquoted(&key).ok_or_else(|| {
             Error::Usage(format!(
-                "{} has an escape that means nothing: \\xNN, \\n, \\r, \\t, \\\", \\\\ do",
+                "{} has an escape that means nothing: \\xNN, \\u{{NNNN}}, \\n, \\r, \\t, \\\", \\\\ do",
                 quoted(&key)
             ))
         })
@@ -86,9 +85,7 @@ pub(crate) fn run(args: &GetArgs) -> Result<Exit, Error> {
         },
         open: args.from.options()?,
     };
-    let source = args.from.open(&args.source)?;
-    let name = source.name.clone();
-    let bar = Bar::of(&source, args.common.shows_progress());
+    let Opened { name, source, bar } = args.from.open_with_bar(&args.source, &args.common)?;
     let mut out = super::stdout();
     let got = get(source, &options, &mut out, &bar)?;
     out.flush().map_err(super::cannot_write)?;

@@ -8,11 +8,12 @@ use std::io::Write as _;
 use clap::Args;
 use rdbkit::Error;
 use rdbkit::ops::inspect::{InspectOptions, inspect};
+use rdbkit::report::inspect::CouldNotLook;
 use rdbkit::report::{inspect, json};
+use rdbkit::source::Locator;
 
-use super::args::{CommonArgs, Format, NowArgs, SourceArgs};
+use super::args::{CommonArgs, Format, NowArgs, Opened, SourceArgs};
 use super::exit::Exit;
-use super::progress::Bar;
 
 /// Say what a source is and what is in it, on one screen
 ///
@@ -21,7 +22,8 @@ use super::progress::Bar;
 /// Of a log: its parts, its commands by name, transactions, time range and rate.
 ///
 /// Sizes are bytes in the file, with key and expiry, compressed as they lie there. They are not
-/// what the server takes in memory.
+/// what the server takes in memory. Values are counted by their headers, not unpacked or looked
+/// into: `check` does that.
 #[derive(Debug, Args)]
 #[command(after_help = "\
 Examples:
@@ -36,7 +38,7 @@ pub(crate) struct InspectArgs {
     source: OsString,
 
     /// How many of the biggest keys to list
-    #[arg(long, value_name = "N", default_value_t = 10)]
+    #[arg(long, value_name = "N", default_value_t = 10, allow_negative_numbers = true)]
     top: u32,
 
     /// How the report is written
@@ -52,8 +54,21 @@ pub(crate) struct InspectArgs {
 }
 
 pub(crate) fn run(args: &InspectArgs) -> Result<Exit, Error> {
-    let source = args.from.open(&args.source)?;
-    let bar = Bar::of(&source, args.common.shows_progress());
+    let done = look(args);
+    // A program that reads JSON is told on the channel that it reads, as `check` does.
+    if let (Err(error), Format::Json) = (&done, args.format)
+        && !super::exit::is_closed_pipe(error)
+    {
+        let mut out = super::stdout();
+        let name = Locator::from(args.source.as_os_str()).to_string();
+        json::document(&mut out, &CouldNotLook::of(&name, &super::sentence(error)))?;
+        out.flush().map_err(super::cannot_write)?;
+    }
+    done
+}
+
+fn look(args: &InspectArgs) -> Result<Exit, Error> {
+    let Opened { source, bar, .. } = args.from.open_with_bar(&args.source, &args.common)?;
     let options = InspectOptions {
         top: usize::try_from(args.top).unwrap_or(usize::MAX),
         now_ms: args.now.now_ms(),

@@ -11,10 +11,9 @@ use rdbkit::ops::keys::{KeysOptions, Sort, SortBy, keys};
 use rdbkit::ops::walk::WalkOptions;
 use rdbkit::report::keys::RowFormat;
 
-use super::args::{CommonArgs, NowArgs, SourceArgs};
+use super::args::{CommonArgs, NowArgs, Opened, SourceArgs, number};
 use super::exit::Exit;
 use super::filters::FilterArgs;
-use super::progress::Bar;
 
 /// How rows are written.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
@@ -33,6 +32,9 @@ enum KeysFormat {
 /// frequency, and the key. Without --sort, rows come in the order of the file as they are read,
 /// in little memory whatever the file's size. With --sort and --limit only the rows that may
 /// still be shown are kept; with --sort alone, all of them.
+///
+/// What a row says is in the headers of a value. The value itself is not unpacked or looked into: a
+/// key with a broken value has its row, and `check` and `get` say that it is broken.
 #[derive(Debug, Args)]
 #[command(after_help = "\
 Examples:
@@ -52,7 +54,7 @@ pub(crate) struct KeysArgs {
     sort: Option<Sort>,
 
     /// Stop after so many rows
-    #[arg(long, value_name = "N")]
+    #[arg(long, value_name = "N", value_parser = number, allow_negative_numbers = true)]
     limit: Option<u64>,
 
     /// How rows are written
@@ -84,9 +86,7 @@ pub(crate) fn run(args: &KeysArgs) -> Result<Exit, Error> {
         walk: WalkOptions { threads: args.common.threads(), ..WalkOptions::default() },
         open: args.from.options()?,
     };
-    let source = args.from.open(&args.source)?;
-    let name = source.name.clone();
-    let bar = Bar::of(&source, args.common.shows_progress());
+    let Opened { name, source, bar } = args.from.open_with_bar(&args.source, &args.common)?;
     let mut out = super::stdout();
     let ended = keys(source, &options, &mut out, &bar)?;
     out.flush().map_err(super::cannot_write)?;

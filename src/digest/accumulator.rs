@@ -28,8 +28,9 @@ use crate::rdb::{Entry, Scratch};
 pub struct Options {
     /// Whose digest.
     pub profile: Profile,
-    /// Leaves out what a primary that loads the snapshot at this unix time (milliseconds) would
-    /// drop: keys that expired before it, and in Valkey fields too.
+    /// Leaves out what a primary that loads the snapshot at this unix time (milliseconds) does not
+    /// keep: keys and fields of hashes that expired before it. The fields Valkey drops while it
+    /// loads; Redis loads them, and its active expiry deletes them in the moments after.
     pub drop_expired_at_ms: Option<i64>,
     /// How many holes the arrays of the data set may have together. The servers' digest takes a
     /// step for each, which a file can ask for without end; 2^26 take about three seconds here.

@@ -20,4 +20,4 @@ mod vector_set;
 pub use accumulator::{Accumulator, Digest, Options};
 pub use hex::Hex;
 pub use profile::Profile;
-pub use value::{ValueDigest, value_digest};
+pub use value::{ValueDigest, value_digest, value_digest_at};

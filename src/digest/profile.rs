@@ -83,12 +83,6 @@ impl Profile {
     pub fn packs_minus_zero(&self) -> bool {
         !self.as_written && (self.server != Server::Redis || self.version >= FIRST_LISTPACK)
     }
-
-    /// Whether a primary drops expired fields while it loads a snapshot: Valkey does, Redis keeps
-    /// them until they are met.
-    pub fn drops_expired_fields(&self) -> bool {
-        self.server == Server::Valkey
-    }
 }
 
 impl Default for Profile {
@@ -177,7 +171,6 @@ mod tests {
         assert_eq!(profile.to_string(), shown);
         assert_eq!(profile.score_text(), score_text);
         assert_eq!(profile.marks_expiring_fields(), marks);
-        assert_eq!(profile.drops_expired_fields(), !marks);
     }
 
     #[test]

@@ -85,8 +85,19 @@ pub fn value_digest(
     profile: &Profile,
     scratch: &mut Scratch,
 ) -> Result<ValueDigest> {
+    value_digest_at(entry, profile, None, scratch)
+}
+
+/// Like [`value_digest`], without the fields of a hash that had expired by `now_ms` (unix time in
+/// milliseconds); a hash that has no others does not exist.
+pub fn value_digest_at(
+    entry: &Entry<'_>,
+    profile: &Profile,
+    now_ms: Option<i64>,
+    scratch: &mut Scratch,
+) -> Result<ValueDigest> {
     let holes = AtomicU64::new(super::Options::default().max_array_holes);
-    let rules = Rules::new(profile, None);
+    let rules = Rules::new(profile, now_ms);
     let outcome = digest(Sum::default(), entry, &rules, &holes, scratch)?;
     let (sum, exists, covered) = match outcome {
         Some(Outcome { sum, covered }) => (sum, true, covered),
@@ -102,20 +113,17 @@ pub(super) struct Rules {
     field_marks: bool,
     packs_minus_zero: bool,
     /// Fields that expire before this time are left out.
-    fields_from_ms: Option<u64>,
+    fields_from_ms: Option<i64>,
 }
 
 impl Rules {
     /// `now_ms` is the time of a load by a primary, if what it drops shall be dropped.
     pub(super) fn new(profile: &Profile, now_ms: Option<i64>) -> Self {
-        let fields_from_ms = now_ms
-            .filter(|_| profile.drops_expired_fields())
-            .map(|now| u64::try_from(now).unwrap_or_default());
         Rules {
             score_text: profile.score_text(),
             field_marks: profile.marks_expiring_fields(),
             packs_minus_zero: profile.packs_minus_zero(),
-            fields_from_ms,
+            fields_from_ms: now_ms,
         }
     }
 }
@@ -179,6 +187,15 @@ pub(super) fn expires_at_ms(entry: &Entry<'_>) -> Option<i64> {
     entry.expires_at_ms.filter(|ms| *ms != -1)
 }
 
+/// Whether a field had expired before `from_ms`, if that is asked at all.
+#[inline]
+pub(super) fn is_gone(expires_at_ms: Option<u64>, from_ms: Option<i64>) -> bool {
+    match (expires_at_ms, from_ms) {
+        (Some(ms), Some(from)) => u64::try_from(from).is_ok_and(|from| ms < from),
+        _ => false,
+    }
+}
+
 /// A value on its way.
 struct Value<'r> {
     sum: Sum,
@@ -227,8 +244,7 @@ impl Value<'_> {
                 self.sum.xor_sum(signed);
             }
             Item::Field { field, value, expires_at_ms } => {
-                let gone = |from| expires_at_ms.is_some_and(|ms| ms < from);
-                if self.rules.fields_from_ms.is_some_and(gone) {
+                if is_gone(expires_at_ms, self.rules.fields_from_ms) {
                     return;
                 }
                 self.elements += 1;

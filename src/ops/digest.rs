@@ -2,7 +2,7 @@
 
 use super::snapshot::{self, Ended};
 use super::walk::{Observer, Tally, WalkOptions};
-use crate::digest::{Accumulator, Options, Profile, full, value_digest};
+use crate::digest::{Accumulator, Options, Profile, full, value_digest_at};
 use crate::error::Result;
 use crate::rdb::{Entry, Record, Scratch};
 use crate::source::{OpenOptions, Source};
@@ -14,7 +14,8 @@ pub struct DigestOptions {
     pub profile: Profile,
     /// Our own digest instead, which covers all that a snapshot holds.
     pub full: bool,
-    /// Leaves out what a primary that loads the file at this unix time (milliseconds) would drop.
+    /// Leaves out what a primary that loads the file at this unix time (milliseconds) does not
+    /// keep: expired keys, expired fields, and hashes that have no others.
     pub drop_expired_at_ms: Option<i64>,
     /// How the walk is done.
     pub walk: WalkOptions,
@@ -93,7 +94,7 @@ pub struct KeyDigest {
     pub db: u64,
     /// The key.
     pub key: Vec<u8>,
-    /// Hexadecimal digits; all zeros for a key that a server would drop.
+    /// Hexadecimal digits; all zeros for a key without elements, which a server would drop.
     pub digest: String,
 }
 
@@ -160,11 +161,19 @@ impl Tally for PerKey<'_> {
         if self.options.drop_expired_at_ms.is_some_and(expired) {
             return Ok(());
         }
-        let digest = if self.options.full {
-            full::value_digest(entry, room)?.map_or_else(|| "0".repeat(64), |sum| sum.to_string())
+        let now_ms = self.options.drop_expired_at_ms;
+        let (digest, exists) = if self.options.full {
+            match full::value_digest_at(entry, now_ms, room)? {
+                Some(sum) => (sum.to_string(), true),
+                None => ("0".repeat(64), false),
+            }
         } else {
-            value_digest(entry, &self.options.profile, room)?.sum.to_string()
+            let value = value_digest_at(entry, &self.options.profile, now_ms, room)?;
+            (value.sum.to_string(), value.exists)
         };
+        if now_ms.is_some() && !exists {
+            return Ok(());
+        }
         self.rows.push(KeyDigest { db: entry.db, key: entry.key_bytes()?.into_owned(), digest });
         Ok(())
     }

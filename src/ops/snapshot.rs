@@ -6,12 +6,15 @@
 use std::fmt;
 use std::io;
 
-use super::walk::{Checksum, Observer, Tally, WalkOptions, walk as walk_input};
+use super::walk::{Checksum, Observer, Silent, Tally, WalkOptions, walk as walk_input};
 use crate::aof;
-use crate::bytes::input::Input;
+use crate::bytes::input::{Input, SliceInput};
 use crate::error::{Error, FormatError, Result};
-use crate::rdb::Dump;
-use crate::source::{Form, OpenOptions, Source, open_part};
+use crate::rdb::{Dump, Entry, Framer, HEADER_BYTES, Header, Record, Text, opcode};
+use crate::source::{Feed, Form, OpenOptions, Source, open_part};
+
+/// Fields about the file stand no further in it than this.
+const FIELDS_BYTES: usize = 64 << 10;
 
 /// What is to be said of a file after its keys were read.
 #[derive(Debug, Clone, Default)]
@@ -62,11 +65,19 @@ pub(super) fn walk<T: Tally>(
         while feed.more()? {}
         return payload(feed.buffer(), fresh, root).map_err(|error| error.in_file(&name));
     }
+    if has_log_behind(&mut feed)? {
+        return Err(Error::Usage(format!(
+            "{name} is a log behind an RDB preamble: its keys exist only after running it, and \
+             this version reads snapshots only"
+        )));
+    }
     let whole = feed.is_seekable();
     let ended = walk_one(&mut feed, whole, fresh, root, options, observer)
         .map_err(|error| error.in_file(&source.name))?;
     if ended.fault.is_none() && !ended.stopped && (!feed.buffer().is_empty() || feed.more()?) {
-        // Bytes that are no log do not belong there, and servers do not look at them.
+        // Bytes that are no log do not belong there, and servers do not look at them. A log that
+        // its writer did not announce is seen here for the first time where bytes come through a
+        // window.
         if matches!(feed.buffer(), [b'*' | b'#', ..]) {
             return Err(Error::Usage(format!(
                 "{name} is a log behind an RDB preamble: its keys exist only after running it, and \
@@ -75,6 +86,81 @@ pub(super) fn walk<T: Tally>(
         }
     }
     Ok(ended)
+}
+
+/// Whether a snapshot is the preamble of a log that goes on behind it. Of such a file nothing must
+/// be told, so this is asked before anything is: where a snapshot does not end as one does, its
+/// frames are walked ahead.
+fn has_log_behind(feed: &mut Feed) -> Result<bool> {
+    if !feed.is_seekable() {
+        if !is_announced_as_preamble(feed) {
+            return Ok(false);
+        }
+        // The window keeps what is large in a temporary file. A failure is met again where keys
+        // are read, behind those that could be.
+        while matches!(feed.more(), Ok(true)) {}
+    }
+    let bytes = feed.buffer();
+    if ends_as_snapshot(bytes) {
+        return Ok(false);
+    }
+    let mut ahead = SliceInput::new(bytes);
+    let options = WalkOptions { threads: 1, checksum: false, tally: false };
+    let walked = walk_input(&mut ahead, true, &|| Nothing, &mut Nothing, &options, &Silent);
+    Ok(walked.is_ok_and(|walked| walked.fault.is_none())
+        && matches!(ahead.buffer(), [b'*' | b'#', ..]))
+}
+
+/// Whether the end marker stands where it does with nothing behind the checksum. A log ends with a
+/// line end, which a checksum does once in 65536 files.
+fn ends_as_snapshot(bytes: &[u8]) -> bool {
+    let marker = bytes.len().checked_sub(9).and_then(|at| bytes.get(at));
+    marker == Some(&opcode::EOF) && !bytes.ends_with(b"\r\n")
+}
+
+/// Whether one of the first fields says that the snapshot is a log's base.
+fn is_announced_as_preamble(feed: &mut Feed) -> bool {
+    while feed.buffer().len() < HEADER_BYTES && matches!(feed.more(), Ok(true)) {}
+    let mut from = HEADER_BYTES;
+    loop {
+        let buffer = feed.buffer();
+        let Ok((_, header)) = Header::parse(buffer) else { return false };
+        let mut framer = Framer::new(header);
+        let mut rest = buffer.get(from..).unwrap_or_default();
+        let fault = loop {
+            match framer.next(rest, 0) {
+                Ok((Record::Aux { name, value }, after)) => {
+                    let is = |text: Text<'_>, word: &[u8]| text.to_cow().is_ok_and(|t| *t == *word);
+                    if is(name, b"aof-base") || is(name, b"aof-preamble") {
+                        return is(value, b"1");
+                    }
+                    from += rest.len() - after.len();
+                    rest = after;
+                }
+                Ok(_) => return false,
+                Err(error) => break error.fault,
+            }
+        };
+        let more = fault.is_truncated() && from < FIELDS_BYTES && rest.len() < FIELDS_BYTES;
+        if !more || !matches!(feed.more(), Ok(true)) {
+            return false;
+        }
+    }
+}
+
+/// A tally of nothing.
+struct Nothing;
+
+impl Tally for Nothing {
+    type Room = ();
+
+    fn entry(&mut self, _: &Entry<'_>, (): &mut ()) -> Result<()> {
+        Ok(())
+    }
+
+    fn merge(&mut self, Nothing: Self) -> Result<()> {
+        Ok(())
+    }
 }
 
 fn walk_one<T: Tally>(

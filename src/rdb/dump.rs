@@ -7,6 +7,7 @@
 //! There is no magic: the version says which family gave the type its number. Servers ignore
 //! bytes between value and footer, and a checksum of 0 is no way to say that there is none.
 
+use super::claim::Claim;
 use super::{Entry, Header, Text, ValueType, frame, opcode};
 use crate::bytes::crc64;
 use crate::error::{Bad, Doing, Fault, FormatError, unwrap_bad};
@@ -85,7 +86,8 @@ impl<'a> Dump<'a> {
             return Err(Bad { at, fault: Fault::TypePlace { byte: code } });
         }
         *doing = Doing::Value(value_type.label());
-        let (rest, ()) = frame::value(body, value_type, 0).map_err(unwrap_bad)?;
+        let (rest, ()) = frame::value(body, value_type, 0)
+            .map_err(|bad| blamed(body, value_type, unwrap_bad(bad)))?;
         let entry = Entry {
             db: 0,
             key: Text::Raw(&[]),
@@ -101,6 +103,15 @@ impl<'a> Dump<'a> {
         };
         Ok((rest, entry))
     }
+}
+
+/// What is to blame for the failure to read a value: perhaps its count.
+#[cold]
+fn blamed<'a>(body: &'a [u8], ty: ValueType, bad: Bad<'a>) -> Bad<'a> {
+    Claim::of(body, ty, 0)
+        .and_then(|claim| claim.verdict(body.len() as u64, &bad.fault))
+        .and_then(|(at, fault)| Some(Bad { at: body.get(usize::try_from(at).ok()?..)?, fault }))
+        .unwrap_or(bad)
 }
 
 #[cfg(test)]

@@ -39,6 +39,20 @@ pub(super) fn value(input: &[u8], ty: ValueType, names: u64) -> Parsed<'_, ()> {
     }
 }
 
+/// The input from where a value says how many elements it has, and from behind that; and how many.
+#[cold]
+pub(super) fn claim(input: &[u8], ty: ValueType) -> Option<(&[u8], &[u8], u64)> {
+    use ValueType::*;
+    let at = match ty {
+        List | Set | ListQuicklist | Hash | SortedSet | SortedSet2 | ListQuicklist2
+        | HashMetadataPreGa | HashValkey | Stream | Stream2 | Stream3 | Stream4 | Stream5
+        | Array => input,
+        HashMetadata => fixed(input, 8).ok()?.0,
+        _ => return None,
+    };
+    length(at).ok().map(|(rest, n)| (at, rest, n))
+}
+
 /// A count, and that many rounds of `step`.
 #[inline(always)]
 fn counted<'a>(input: &'a [u8], step: impl Fn(&'a [u8]) -> Parsed<'a, ()>) -> Parsed<'a, ()> {

@@ -6,6 +6,7 @@
 use std::collections::HashMap;
 use std::sync::Arc;
 
+use super::claim::Claim;
 use super::entry::{Entry, Eviction};
 use super::header::{Family, Header};
 use super::length::length;
@@ -28,12 +29,13 @@ pub struct Framer {
     db: u64,
     templates: Arc<HashMap<u64, Arc<Template>>>,
     carried: Kept,
+    claim: Option<Claim>,
 }
 
 impl Framer {
     /// Starts behind the header, in database 0.
     pub fn new(header: Header) -> Self {
-        Framer { header, db: 0, templates: Arc::default(), carried: Kept::default() }
+        Framer { header, db: 0, templates: Arc::default(), carried: Kept::default(), claim: None }
     }
 
     /// Magic and version.
@@ -52,11 +54,20 @@ impl Framer {
         input: &'a [u8],
         offset: u64,
     ) -> Result<(Record<'a>, &'a [u8]), Box<FormatError>> {
-        let mut place = Place { doing: Doing::Opcode, key: None };
+        let mut place = Place { doing: Doing::Opcode, key: None, value: None };
         match self.record(input, offset, &mut place) {
             Ok((rest, record)) => Ok((record, rest)),
-            Err(error) => Err(place.error(input, offset, error)),
+            Err(error) => {
+                self.claim = place.claim(input, offset);
+                Err(place.error(input, offset, error))
+            }
         }
+    }
+
+    /// What the value in which [`next`](Self::next) failed last claims to hold, if it was in one
+    /// with a count.
+    pub fn claim(&self) -> Option<Claim> {
+        self.claim
     }
 
     /// The commonest record, a string without prefixes, by the shortest way. Whatever is not
@@ -203,9 +214,12 @@ impl Framer {
         let value_type = match ValueType::of(self.header.family, code) {
             Ok(value_type) => value_type,
             Err(fault) => {
-                // The key behind an unknown type can still be named, unless it is absurd.
-                let near = rest.get(..NAMED_BYTES).unwrap_or(rest);
-                place.key = Text::parse(near).ok().map(|(_, key)| key);
+                // The key behind an unknown type can still be named, unless it is absurd. What
+                // stands behind an opcode of another family is no key.
+                if !matches!(fault, Fault::ForeignOpcode { .. }) {
+                    let near = rest.get(..NAMED_BYTES).unwrap_or(rest);
+                    place.key = Text::parse(near).ok().map(|(_, key)| key);
+                }
                 return bad(at, fault);
             }
         };
@@ -213,6 +227,7 @@ impl Framer {
         let (body, key) = Text::parse(rest)?;
         place.doing = Doing::Value(value_type.label());
         place.key = Some(key);
+        place.value = Some((body, value_type));
         let (body, template) = match value_type {
             ValueType::HashTemplateListpack => (body, self.template_of_listpack(body)?),
             ValueType::HashTemplateArray => {
@@ -451,9 +466,16 @@ impl From<Kept> for Prefixes<'_> {
 struct Place<'a> {
     doing: Doing,
     key: Option<Text<'a>>,
+    value: Option<(&'a [u8], ValueType)>,
 }
 
 impl Place<'_> {
+    #[cold]
+    fn claim(&self, input: &[u8], offset: u64) -> Option<Claim> {
+        let (body, ty) = self.value?;
+        Claim::of(body, ty, offset + (input.len() - body.len()) as u64)
+    }
+
     #[cold]
     fn error(&self, input: &[u8], offset: u64, error: nom::Err<Bad<'_>>) -> Box<FormatError> {
         let bad = unwrap_bad(error);

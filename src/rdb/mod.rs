@@ -8,6 +8,7 @@
 //! answers at the depth it is asked: [`Entry::body`] the raw bytes, [`Entry::shape`] what kind it
 //! is and how large, [`Entry::visit`] every element.
 
+mod claim;
 mod dump;
 mod entry;
 mod frame;
@@ -27,6 +28,7 @@ pub mod object;
 pub mod opcode;
 pub mod packed;
 
+pub use claim::Claim;
 pub use dump::Dump;
 pub use entry::{Entry, Eviction};
 pub use framer::{Framer, NAMED_BYTES, Step};

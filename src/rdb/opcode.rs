@@ -29,13 +29,23 @@ pub const KEY_META_OR_SLOT_IMPORT: u8 = 0xf3;
 /// Redis 8.10: a template of hash fields. Valkey 9.2: a command to run, unverified.
 pub const TEMPLATE_OR_UPDATE: u8 = 0xf2;
 
-/// What other families write into files with the magic of Redis: KeyDB, Dragonfly and Redis
-/// Enterprise. Named so that the refusal can say whose file it is.
-pub fn foreign(byte: u8) -> Option<&'static str> {
-    match byte {
-        64 => Some("KeyDB (cron job)"),
-        101 | 102 | 107 | 121 => Some("Redis Enterprise"),
-        200..=203 | 210 | 211 | 220 | 222..=224 => Some("Dragonfly"),
-        _ => None,
-    }
+/// What other families write into files with the magic of Redis: whose it is, and what. Named so
+/// that the refusal can say whose file it is.
+pub fn foreign(byte: u8) -> Option<(&'static str, &'static str)> {
+    Some(match byte {
+        64 => ("KeyDB", "a cron job"),
+        101 | 102 => ("Redis Enterprise", "an old opcode"),
+        107 => ("Redis Enterprise", "an eviction record"),
+        121 => ("Redis Enterprise", "a slot number"),
+        200 => ("Dragonfly", "the end of a full synchronization"),
+        201 => ("Dragonfly", "records compressed with zstd"),
+        202 => ("Dragonfly", "records compressed with LZ4"),
+        203 => ("Dragonfly", "the end of compressed records"),
+        210 => ("Dragonfly", "a piece of a journal"),
+        211 => ("Dragonfly", "a place in a journal"),
+        220 => ("Dragonfly", "flags of a key"),
+        222 | 223 => ("Dragonfly", "a search index"),
+        224 => ("Dragonfly", "a piece of a stream of records"),
+        _ => return None,
+    })
 }

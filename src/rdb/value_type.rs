@@ -130,8 +130,10 @@ impl ValueType {
     fn refusal(family: Family, byte: u8) -> Fault {
         match (family, byte) {
             (Family::Redis, 33) | (Family::Valkey, 23) => Fault::UnverifiedType { byte },
-            _ if opcode::foreign(byte).is_some() => Fault::ForeignOpcode { byte },
-            _ => Fault::UnknownType { byte },
+            _ => match opcode::foreign(byte) {
+                Some((server, what)) => Fault::ForeignOpcode { byte, server, what },
+                None => Fault::UnknownType { byte },
+            },
         }
     }
 }
@@ -216,6 +218,7 @@ mod tests {
         assert_eq!(ValueType::of(Family::Redis, 33), Err(Fault::UnverifiedType { byte: 33 }));
         assert_eq!(ValueType::of(Family::Valkey, 23), Err(Fault::UnverifiedType { byte: 23 }));
         assert_eq!(ValueType::of(Family::Valkey, 24), Err(Fault::UnknownType { byte: 24 }));
-        assert_eq!(ValueType::of(Family::Redis, 64), Err(Fault::ForeignOpcode { byte: 64 }));
+        let foreign = Fault::ForeignOpcode { byte: 64, server: "KeyDB", what: "a cron job" };
+        assert_eq!(ValueType::of(Family::Redis, 64), Err(foreign));
     }
 }

@@ -1,7 +1,8 @@
 //! CSV as RFC 4180 has it: fields in quotes where they must be, lines that end in CR LF.
 //!
 //! CSV has no bytes, only text. So a backslash is written `\\`, and a byte that is no part of
-//! UTF-8 is written `\xNN`: a reader that turns both back has the exact bytes.
+//! UTF-8 is written `\xNN`; a quote in front is written `\"`, since a key may also be given in
+//! quotes. A reader that turns these back has the exact bytes: `get --escaped` does.
 
 /// Appends bytes as one field.
 pub fn push_bytes(out: &mut Vec<u8>, bytes: &[u8]) {
@@ -14,15 +15,20 @@ pub fn push_bytes(out: &mut Vec<u8>, bytes: &[u8]) {
     if quotes {
         out.push(b'"');
     }
+    let mut is_first = true;
     for chunk in bytes.utf8_chunks() {
         for &byte in chunk.valid().as_bytes() {
             match byte {
+                // The quote in front of a key in quotes is none of the key.
+                b'"' if is_first => out.extend_from_slice(b"\\\"\""),
                 b'"' => out.extend_from_slice(b"\"\""),
                 b'\\' => out.extend_from_slice(b"\\\\"),
                 byte => out.push(byte),
             }
+            is_first = false;
         }
         for byte in chunk.invalid() {
+            is_first = false;
             out.extend_from_slice(format!("\\x{byte:02x}").as_bytes());
         }
     }

@@ -322,10 +322,11 @@ impl<'a> Asked<'a> {
         feed: Feed,
     ) -> Result<Source> {
         if matches!(form, Form::Manifest | Form::AofDir) && self.path.is_none() {
-            return Err(Error::Usage(format!(
-                "{} is a manifest, which names files beside it: give its path, or the directory",
-                self.label
-            )));
+            let what = match form {
+                Form::AofDir => "is no directory, and aof-dir takes one",
+                _ => "is a manifest, which names files beside it: give its path, or the directory",
+            };
+            return Err(Error::Usage(format!("{} {what}", self.label)));
         }
         Ok(Source {
             name: self.name.to_owned(),

@@ -8,6 +8,7 @@
 
 pub mod client;
 pub mod corpus;
+pub mod fill;
 pub mod servers;
 pub mod twin;
 

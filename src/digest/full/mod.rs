@@ -53,7 +53,7 @@ use self::module::Module;
 use self::stream::{Stream, elem};
 use super::array;
 use super::hex::Hex;
-use super::value::expires_at_ms;
+use super::value::{expires_at_ms, is_gone};
 use crate::error::{Doing, Fault, FormatError, Result};
 use crate::rdb::{Entry, Record, Scratch};
 use crate::value::{Item, Kind};
@@ -64,6 +64,16 @@ const NAME: &[u8] = b"rdbkit full digest 1";
 /// The full digest of one key's expiry, metadata and value; its name and database are not part of
 /// it. `None` for a container without elements: a server drops such a key.
 pub fn value_digest(entry: &Entry<'_>, scratch: &mut Scratch) -> Result<Option<Hex<32>>> {
+    value_digest_at(entry, None, scratch)
+}
+
+/// Like [`value_digest`], without the fields of a hash that had expired by `now_ms` (unix time in
+/// milliseconds).
+pub fn value_digest_at(
+    entry: &Entry<'_>,
+    now_ms: Option<i64>,
+    scratch: &mut Scratch,
+) -> Result<Option<Hex<32>>> {
     let kind = entry.value_type.kind();
     let meta = module::metadata(entry.meta).map_err(|fault| entry.error(0, fault))?;
     let mut message = Message::new();
@@ -71,7 +81,7 @@ pub fn value_digest(entry: &Entry<'_>, scratch: &mut Scratch) -> Result<Option<H
 
     let exists = match kind {
         Kind::Array => cells(&mut message, entry, scratch)?,
-        _ => contents(&mut message, kind, entry, scratch)?,
+        _ => contents(&mut message, kind, entry, now_ms, scratch)?,
     };
     Ok(exists.then(|| Hex(message.finish())))
 }
@@ -81,6 +91,7 @@ fn contents(
     message: &mut Message,
     kind: Kind,
     entry: &Entry<'_>,
+    now_ms: Option<i64>,
     scratch: &mut Scratch,
 ) -> Result<bool, Box<FormatError>> {
     let mut bag = Bag::default();
@@ -106,6 +117,7 @@ fn contents(
                 one.score(score);
                 bag.add(one);
             }
+            Item::Field { expires_at_ms, .. } if is_gone(expires_at_ms, now_ms) => {}
             Item::Field { field, value, expires_at_ms } => {
                 let mut one = Message::new();
                 elem(&mut one, field);
@@ -170,8 +182,8 @@ pub struct Accumulator {
 }
 
 impl Accumulator {
-    /// Starts with nothing. Keys that expired before `drop_expired_at_ms` (unix time in
-    /// milliseconds) are left out, if it is given.
+    /// Starts with nothing. Keys and fields of hashes that expired before `drop_expired_at_ms`
+    /// (unix time in milliseconds) are left out, if it is given.
     pub fn new(drop_expired_at_ms: Option<i64>) -> Self {
         Accumulator { drop_expired_at_ms, ..Accumulator::default() }
     }
@@ -190,7 +202,7 @@ impl Accumulator {
             self.expired += 1;
             return Ok(());
         }
-        let Some(value) = value_digest(entry, scratch)? else {
+        let Some(value) = value_digest_at(entry, self.drop_expired_at_ms, scratch)? else {
             self.empty += 1;
             return Ok(());
         };

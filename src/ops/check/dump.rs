@@ -22,6 +22,7 @@ pub(super) fn check(
     let mut findings = Findings::new(options.max_findings);
     match Dump::parse(bytes) {
         Err(error) => {
+            report.broken_at = Some(error.offset);
             let finding = Finding::of(Severity::Error, &error);
             findings.add(finding.explained(
                 "RESTORE answers «Bad data format» or «DUMP payload version or checksum are wrong»",
@@ -71,11 +72,8 @@ pub(super) fn check(
                 let mut checker = Checker::default();
                 checker.check(&dump.entry, &mut |problem| {
                     let (severity, _, advice) = words::of_problem(&problem);
-                    let error = dump.entry.error(problem.at, problem.fault);
-                    findings.add(
-                        Finding::of(severity, &error)
-                            .explained(words::of_restore(&problem), advice),
-                    );
+                    let finding = words::finding_of(severity, &dump.entry, &problem);
+                    findings.add(finding.explained(words::of_restore(&problem), advice));
                 })?;
             }
         }

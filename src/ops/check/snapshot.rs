@@ -41,6 +41,7 @@ pub(super) fn check(
         Err(Error::Format(error)) => {
             // No header, no snapshot.
             let fault = error.fault;
+            report.broken_at = Some(error.offset);
             root.findings.add(words::of_broken_frame(Finding::of(Severity::Error, &error), &fault));
             root.findings.hand_over(report);
             return Ok(false);
@@ -68,6 +69,7 @@ pub(super) fn check(
     findings.hand_over(report);
 
     report.keys = Some(walked.keys);
+    report.broken_at = walked.fault.as_ref().map(|fault| fault.offset);
     report.checksum = Some(checksum_words(walked.checksum));
     report.depth = if options.quick { "frames and checksum" } else { "every value" };
     Ok(walked.fault.is_none())
@@ -201,10 +203,10 @@ impl Tally for CheckTally {
             return Ok(());
         }
         let findings = &mut self.findings;
-        room.checker.check(entry, &mut |problem: Problem| {
+        room.checker.check(entry, &mut |problem: Problem<'_>| {
             let (severity, server, advice) = words::of_problem(&problem);
-            let error = entry.error(problem.at, problem.fault);
-            let mut finding = Finding::of(severity, &error).explained(server, advice);
+            let mut finding =
+                words::finding_of(severity, entry, &problem).explained(server, advice);
             finding.db = Some(entry.db);
             findings.add(finding);
         })?;

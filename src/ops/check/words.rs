@@ -2,14 +2,16 @@
 
 use crate::error::Fault;
 use crate::finding::{Finding, Severity};
+use crate::rdb::Entry;
 use crate::rdb::object::{Problem, Stance};
+use crate::report::text;
 
 /// Sentences that come up more than once.
 const STOPS: &str = "every server stops loading here and exits";
 const SALVAGE: &str = "restore another copy, or repair the file to keep what is sound";
 
 /// How bad a problem inside a value is, what servers do, what to do about it.
-pub(super) fn of_problem(problem: &Problem) -> (Severity, &'static str, &'static str) {
+pub(super) fn of_problem(problem: &Problem<'_>) -> (Severity, &'static str, &'static str) {
     let rewrite = "rewrite the key with a current server, or repair the file";
     match problem.fault {
         Fault::ListNodeEmpty => {
@@ -83,8 +85,20 @@ pub(super) fn of_broken_frame(finding: Finding, fault: &Fault) -> Finding {
     finding.explained(server, advice)
 }
 
+/// How much of what a problem is about is shown, in characters.
+const SHOWN: usize = 48;
+
+/// The finding of a problem, with the bytes that it is about.
+pub(super) fn finding_of(severity: Severity, entry: &Entry<'_>, problem: &Problem<'_>) -> Finding {
+    let mut finding = Finding::of(severity, &entry.error(problem.at, problem.fault));
+    if let Some(shown) = problem.shown {
+        finding.found += &format!(": {}", text::key(shown, SHOWN));
+    }
+    finding
+}
+
 /// What RESTORE makes of a problem.
-pub(super) fn of_restore(problem: &Problem) -> &'static str {
+pub(super) fn of_restore(problem: &Problem<'_>) -> &'static str {
     match problem.stance {
         Stance::Fatal | Stance::Dropped => "RESTORE answers «Bad data format»",
         Stance::FatalSince7 => {

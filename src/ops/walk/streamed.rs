@@ -5,8 +5,8 @@ use super::whole::parse_header;
 use super::{Observer, Tally, WalkOptions, Walked};
 use crate::bytes::crc64;
 use crate::bytes::input::Input;
-use crate::error::{Doing, FormatError, Result};
-use crate::rdb::{Framer, HEADER_BYTES, NAMED_BYTES, Record};
+use crate::error::{Doing, Fault, FormatError, Result};
+use crate::rdb::{Claim, Framer, HEADER_BYTES, NAMED_BYTES, Record};
 
 /// Bytes are given back to the window, and tallies merged, in steps of this size.
 const STEP_BYTES: usize = 256 << 10;
@@ -84,6 +84,10 @@ pub(super) fn walk<T: Tally>(
         observer.progress(input.position());
     }
 
+    let ended_at = input.position();
+    if let (Some(Ended::Fault(error)), Some(claim)) = (&mut end, framer.claim()) {
+        blame(claim, error, input)?;
+    }
     let (checksum, fault) = match end {
         Some(Ended::Marker(stored)) => {
             (Checksum::of(stored, options.checksum.then_some(crc)), None)
@@ -91,12 +95,28 @@ pub(super) fn walk<T: Tally>(
         Some(Ended::Fault(error)) => (Checksum::Unknown, Some(error)),
         None => (Checksum::Unknown, None),
     };
-    Ok(Walked { header, checksum, end: input.position(), keys, others, fault })
+    Ok(Walked { header, checksum, end: ended_at, keys, others, fault })
+}
+
+/// Holds what a value claims against the bytes left, which come one after the other.
+fn blame(claim: Claim, error: &mut FormatError, input: &mut dyn Input) -> Result<()> {
+    loop {
+        let known = input.position() + input.buffer().len() as u64;
+        if !claim.is_beyond(known) {
+            return Ok(());
+        }
+        input.consume(input.buffer().len());
+        if !input.more()? {
+            claim.blame(known, error);
+            return Ok(());
+        }
+    }
 }
 
 /// Whether the key behind a type that is none is not named only because it has not come yet.
 fn key_may_come(error: &FormatError, at_hand: u64) -> bool {
-    let unknown = error.doing == Doing::Opcode && error.key.is_none();
+    let foreign = matches!(error.fault, Fault::ForeignOpcode { .. });
+    let unknown = error.doing == Doing::Opcode && error.key.is_none() && !foreign;
     unknown && at_hand - error.offset <= NAMED_BYTES as u64
 }
 

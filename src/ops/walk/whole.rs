@@ -218,8 +218,11 @@ impl<'a> Walker<'a> {
                     self.stored = checksum;
                     rest = after;
                 }
-                Err(error) => {
+                Err(mut error) => {
                     self.done = true;
+                    if let Some(claim) = self.framer.claim() {
+                        claim.blame(self.start + self.bytes.len() as u64, &mut error);
+                    }
                     self.fault = Some(error);
                 }
             }

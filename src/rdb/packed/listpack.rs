@@ -15,29 +15,44 @@
 //! be read backwards: every byte but the first has bit 7 set. Servers that do not sanitize never
 //! look at it, so a wrong one loads, and brings the server down when it walks from the tail.
 
-use super::{Flaw, Packed, Walk};
+use super::Flaw;
+use super::pack::{END, Layout, Pack, PackIter, UNCOUNTED, string};
 use crate::error::Fault;
 use crate::value::Elem;
 
-const HEADER: usize = 6;
-const END: u8 = 0xff;
-const UNCOUNTED: u16 = 0xffff;
-
 /// A listpack whose header fits its bytes. Its entries have not been looked at.
+pub type Listpack<'a> = Pack<'a, ListpackLayout>;
+
+/// The elements of a [`Listpack`].
+pub type ListpackIter<'a, const STRICT: bool = false> = PackIter<'a, ListpackLayout, STRICT>;
+
+/// What the header of a listpack says besides its size.
 #[derive(Debug, Clone, Copy)]
-pub struct Listpack<'a> {
-    blob: &'a [u8],
-    entries: &'a [u8],
+pub struct ListpackLayout {
     count: u16,
 }
 
-impl<'a> Listpack<'a> {
-    /// Holds total and end byte against the blob.
+impl<'a> ListpackIter<'a> {
+    /// A walk from a place inside a blob whose frame holds.
     #[inline]
-    pub fn new(blob: &'a [u8]) -> Result<Self, Fault> {
+    pub(super) fn inside(blob: &'a [u8], at: usize) -> Self {
+        let end = blob.len().saturating_sub(1);
+        PackIter::over(
+            blob.get(at..end).unwrap_or_default(),
+            end,
+            ListpackLayout { count: UNCOUNTED },
+        )
+    }
+}
+
+impl Layout for ListpackLayout {
+    const HEADER: usize = 6;
+
+    #[inline]
+    fn open(blob: &[u8]) -> Result<(Self, &[u8]), Fault> {
         let have = blob.len() as u64;
         let [t0, t1, t2, t3, c0, c1, entries @ .., end] = blob else {
-            return Err(Fault::ListpackSize { total: HEADER as u64 + 1, have });
+            return Err(Fault::ListpackSize { total: Self::HEADER as u64 + 1, have });
         };
         let total = u64::from(u32::from_le_bytes([*t0, *t1, *t2, *t3]));
         if total != have {
@@ -46,173 +61,65 @@ impl<'a> Listpack<'a> {
         if *end != END {
             return Err(Fault::ListpackEnd { byte: *end });
         }
-        Ok(Listpack { blob, entries, count: u16::from_le_bytes([*c0, *c1]) })
+        Ok((ListpackLayout { count: u16::from_le_bytes([*c0, *c1]) }, entries))
     }
 
-    /// The number of elements as the header says it; `None` where they must be counted.
     #[inline]
-    pub fn header_count(&self) -> Option<u64> {
-        (self.count != UNCOUNTED).then_some(self.count.into())
+    fn claimed(&self) -> u16 {
+        self.count
     }
 
-    /// The number of elements: the header's, or counted where it says none.
-    pub fn count(&self) -> Result<u64, Flaw> {
-        match self.header_count() {
-            Some(count) => Ok(count),
-            None => self.iter().try_fold(0, |n, elem| elem.map(|_| n + 1)),
-        }
-    }
-
-    /// Whether there is no entry at all, whatever the header says.
-    pub fn is_empty(&self) -> bool {
-        self.entries.is_empty()
-    }
-
-    /// The elements; back lengths and count are not looked at. The first error is the last item.
     #[inline]
-    pub fn iter(&self) -> ListpackIter<'a> {
-        self.walk()
-    }
-
-    /// The elements, looking at everything that a sanitizing server looks at.
-    #[inline]
-    pub fn strict(&self) -> ListpackIter<'a, true> {
-        self.walk()
+    fn element(entry: &[u8]) -> Option<Elem<'_>> {
+        parse(entry).map(|(elem, _)| elem)
     }
 
     #[inline(always)]
-    fn walk<const STRICT: bool>(&self) -> ListpackIter<'a, STRICT> {
-        ListpackIter {
-            rest: self.entries,
-            end: HEADER + self.entries.len(),
-            claimed: self.count,
-            seen: 0,
-            back: None,
-        }
-    }
-}
-
-impl<'a> IntoIterator for Listpack<'a> {
-    type Item = Result<Elem<'a>, Flaw>;
-    type IntoIter = ListpackIter<'a>;
-
-    fn into_iter(self) -> Self::IntoIter {
-        self.iter()
-    }
-}
-
-/// See [`Listpack::iter`] and [`Listpack::strict`].
-#[derive(Debug, Clone)]
-pub struct ListpackIter<'a, const STRICT: bool = false> {
-    rest: &'a [u8],
-    /// The offset at which `rest` ends.
-    end: usize,
-    claimed: u16,
-    seen: u64,
-    back: Option<Flaw>,
-}
-
-impl<'a> ListpackIter<'a> {
-    /// A walk from a place inside a blob whose frame holds.
-    #[inline]
-    pub(super) fn inside(blob: &'a [u8], at: usize) -> Self {
-        let end = blob.len().saturating_sub(1);
-        ListpackIter {
-            rest: blob.get(at..end).unwrap_or_default(),
-            end,
-            claimed: UNCOUNTED,
-            seen: 0,
-            back: None,
-        }
-    }
-}
-
-impl<const STRICT: bool> ListpackIter<'_, STRICT> {
-    /// Where the next element begins, bytes behind the start of the blob.
-    #[inline(always)]
-    pub fn offset(&self) -> u64 {
-        (self.end - self.rest.len()) as u64
-    }
-
-    /// Bytes of entries that have not been walked yet.
-    #[inline(always)]
-    pub(in crate::rdb) fn bytes_left(&self) -> usize {
-        self.rest.len()
-    }
-
-    /// After a strict walk: the first wrong back length, and a count that is not the header's.
-    pub fn flaws(&self) -> impl Iterator<Item = Flaw> + use<STRICT> {
-        let header = u64::from(self.claimed);
-        let entries = self.seen;
-        // A walk that did not come to the end has not counted.
-        let count = (STRICT && self.rest.is_empty())
-            .then_some(Flaw { at: 4, fault: Fault::ListpackCount { header, entries } })
-            .filter(|_| self.claimed != UNCOUNTED && header != entries);
-        self.back.into_iter().chain(count)
-    }
-
-    #[cold]
-    fn broken(&mut self, at: &[u8]) -> Flaw {
-        let flaw = Flaw {
-            at: (self.end - at.len()) as u64,
-            fault: Fault::ListpackEntry { byte: at.first().copied().unwrap_or(END) },
-        };
-        // Whatever follows cannot be found; an end without a count.
-        self.rest = &[];
-        self.claimed = UNCOUNTED;
-        flaw
-    }
-
-    /// Notes a back length that is not the one to be written, unless it reads backwards as the
-    /// size all the same, over a byte of the data: nobody who walks would stumble.
-    #[cold]
-    fn wrong_back(&mut self, at: &[u8], want: usize, len: usize) {
-        let back = at.get(..want + len).unwrap_or_default();
-        // Of one that has no beginning there is still the last byte.
-        let found = read_back(back).unwrap_or(back.last().copied().unwrap_or(0).into());
-        let want = want as u64;
-        if found == want {
-            return;
-        }
-        let at = (self.end - at.len()) as u64;
-        self.back.get_or_insert(Flaw { at, fault: Fault::ListpackBacklen { want, found } });
-    }
-}
-
-impl<'a, const STRICT: bool> Iterator for ListpackIter<'a, STRICT> {
-    type Item = Result<Elem<'a>, Flaw>;
-
-    #[inline(always)]
-    fn next(&mut self) -> Option<Self::Item> {
-        let entry = self.rest;
-        if entry.is_empty() {
-            return None;
-        }
-        let Some((elem, tail)) = parse(entry) else { return Some(Err(self.broken(entry))) };
+    fn step<'a, const STRICT: bool>(
+        &mut self,
+        entry: &'a [u8],
+        wrong: impl FnOnce(Fault),
+    ) -> Option<(Elem<'a>, &'a [u8])> {
+        let (elem, tail) = parse(entry)?;
         let size = entry.len() - tail.len();
         // Nearly every entry is short, and its back length one byte.
         if size < 0x80 {
-            let Some((&back, rest)) = tail.split_first() else {
-                return Some(Err(self.broken(entry)));
-            };
+            let (&back, rest) = tail.split_first()?;
             if STRICT && usize::from(back) != size {
-                self.wrong_back(entry, size, 1);
+                wrong_back(entry, size, 1, wrong);
             }
-            self.rest = rest;
-        } else {
-            let (want, len) = back_length(size);
-            let Some((back, rest)) = tail.split_at_checked(len) else {
-                return Some(Err(self.broken(entry)));
-            };
-            if STRICT && Some(back) != want.get(want.len() - len..) {
-                self.wrong_back(entry, size, len);
-            }
-            self.rest = rest;
+            return Some((elem, rest));
         }
-        if STRICT {
-            self.seen += 1;
+        let (want, len) = back_length(size);
+        let (back, rest) = tail.split_at_checked(len)?;
+        if STRICT && Some(back) != want.get(want.len() - len..) {
+            wrong_back(entry, size, len, wrong);
         }
-        Some(Ok(elem))
+        Some((elem, rest))
+    }
+
+    fn misfit(entry: &[u8]) -> Fault {
+        Fault::ListpackEntry { byte: entry.first().copied().unwrap_or(END) }
+    }
+
+    fn flaws(&self, _: usize, entries: u64) -> [Option<Flaw>; 2] {
+        let header = u64::from(self.count);
+        let lies = self.count != UNCOUNTED && header != entries;
+        let fault = Fault::ListpackCount { header, entries };
+        [lies.then_some(Flaw { at: 4, fault }), None]
+    }
+}
+
+/// Tells of a back length that is not the one to be written, unless it reads backwards as the
+/// size all the same, over a byte of the data: nobody who walks would stumble.
+#[cold]
+fn wrong_back(entry: &[u8], want: usize, len: usize, wrong: impl FnOnce(Fault)) {
+    let back = entry.get(..want + len).unwrap_or_default();
+    // Of one that has no beginning there is still the last byte.
+    let found = read_back(back).unwrap_or(back.last().copied().unwrap_or(0).into());
+    let want = want as u64;
+    if found != want {
+        wrong(Fault::ListpackBacklen { want, found });
     }
 }
 
@@ -280,11 +187,6 @@ fn parse_wide(entry: &[u8]) -> Option<(Elem<'_>, &[u8])> {
     }
 }
 
-#[inline(always)]
-fn string(tail: &[u8], len: usize) -> Option<(Elem<'_>, &[u8])> {
-    tail.split_at_checked(len).map(|(bytes, tail)| (Elem::Bytes(bytes), tail))
-}
-
 /// The integer that a listpack's first entry is, from its first bytes.
 pub(in crate::rdb) fn first_integer(entry: &[u8]) -> Option<i64> {
     match parse(entry)?.0 {
@@ -293,52 +195,13 @@ pub(in crate::rdb) fn first_integer(entry: &[u8]) -> Option<i64> {
     }
 }
 
-impl<'a, const STRICT: bool> Walk<'a> for ListpackIter<'a, STRICT> {
-    #[inline(always)]
-    fn offset(&self) -> u64 {
-        ListpackIter::offset(self)
-    }
-
-    fn flaws(&self) -> impl Iterator<Item = Flaw> {
-        ListpackIter::flaws(self)
-    }
-}
-
-impl<'a> Packed<'a> for Listpack<'a> {
-    type Plain = ListpackIter<'a>;
-    type Strict = ListpackIter<'a, true>;
-
-    #[inline]
-    fn open(blob: &'a [u8]) -> Result<Self, Fault> {
-        Listpack::new(blob)
-    }
-
-    #[inline]
-    fn plain(self) -> Self::Plain {
-        self.walk()
-    }
-
-    #[inline]
-    fn strict(self) -> Self::Strict {
-        self.walk()
-    }
-
-    fn claimed(self) -> Option<u64> {
-        self.header_count()
-    }
-
-    #[inline]
-    fn element_at(self, at: u64) -> Option<Elem<'a>> {
-        self.blob.get(usize::try_from(at).ok()?..).and_then(parse).map(|(elem, _)| elem)
-    }
-}
-
 #[cfg(test)]
 mod tests {
+    use super::super::pack;
     use super::*;
 
     /// A listpack of raw entries, the back lengths included.
-    fn pack(count: u16, entries: &[u8]) -> Vec<u8> {
+    fn blob_of(count: u16, entries: &[u8]) -> Vec<u8> {
         let mut blob = (entries.len() as u32 + 7).to_le_bytes().to_vec();
         blob.extend(count.to_le_bytes());
         blob.extend(entries);
@@ -347,23 +210,8 @@ mod tests {
     }
 
     #[track_caller]
-    fn check(blob: &[u8], want: &[&str], flaws: &[Flaw]) {
-        let pack = Listpack::new(blob).expect("a header that fits");
-        let mut walk = pack.strict();
-        let mut texts = Vec::new();
-        let mut found = Vec::new();
-        for elem in &mut walk {
-            match elem {
-                Ok(elem) => texts.push(String::from_utf8(elem.to_vec()).unwrap()),
-                Err(flaw) => found.push(flaw),
-            }
-        }
-        found.extend(walk.flaws());
-        assert_eq!(texts, want);
-        assert_eq!(found, flaws);
-        let plain: Vec<_> = pack.iter().map_while(Result::ok).map(|e| e.to_vec()).collect();
-        assert_eq!(plain, want.iter().map(|t| t.as_bytes().to_vec()).collect::<Vec<_>>());
-        assert_eq!(pack.iter().flaws().count(), 0);
+    fn check(blob: &[u8], want: &[&str], flaws: &[(u64, Fault)]) {
+        pack::tests::check::<ListpackLayout>(blob, want, flaws);
     }
 
     #[test]
@@ -377,7 +225,7 @@ mod tests {
             \xf3\x00\x00\x00\x80\x05\xf4\xff\xff\xff\xff\xff\xff\xff\x7f\x09\xf2\xff\xff\xff\x04";
         let want =
             ["128", "-1", "-4097", "32768", "-4096", "-2147483648", "9223372036854775807", "-1"];
-        check(&pack(8, entries), &want, &[]);
+        check(&blob_of(8, entries), &want, &[]);
     }
 
     #[test]
@@ -396,11 +244,10 @@ mod tests {
             entry.extend(text.as_bytes());
             let size = entry.len() as u64;
             entry.extend(back);
-            check(&pack(1, &entry), &[&text], &[]);
+            check(&blob_of(1, &entry), &[&text], &[]);
             *entry.last_mut().unwrap() ^= 1;
-            let flaw =
-                Flaw { at: 6, fault: Fault::ListpackBacklen { want: size, found: size ^ 1 } };
-            check(&pack(1, &entry), &[&text], &[flaw]);
+            let flaw = (6, Fault::ListpackBacklen { want: size, found: size ^ 1 });
+            check(&blob_of(1, &entry), &[&text], &[flaw]);
         }
     }
 
@@ -410,11 +257,11 @@ mod tests {
         assert_eq!(new(b"\x07\0\0\0\0\0"), Fault::ListpackSize { total: 7, have: 6 });
         assert_eq!(new(b"\x08\0\0\0\0\0\xff"), Fault::ListpackSize { total: 8, have: 7 });
         assert_eq!(new(b"\x07\0\0\0\0\0\xfe"), Fault::ListpackEnd { byte: 0xfe });
-        let count = |header| Flaw { at: 4, fault: Fault::ListpackCount { header, entries: 2 } };
-        check(&pack(3, b"\x07\x01\x07\x01"), &["7", "7"], &[count(3)]);
-        check(&pack(1, b"\x07\x01\x07\x01"), &["7", "7"], &[count(1)]);
-        check(&pack(0xffff, b"\x07\x01\x07\x01"), &["7", "7"], &[]);
-        let uncounted = pack(0xffff, b"\x07\x01\x07\x01");
+        let count = |header| (4, Fault::ListpackCount { header, entries: 2 });
+        check(&blob_of(3, b"\x07\x01\x07\x01"), &["7", "7"], &[count(3)]);
+        check(&blob_of(1, b"\x07\x01\x07\x01"), &["7", "7"], &[count(1)]);
+        check(&blob_of(0xffff, b"\x07\x01\x07\x01"), &["7", "7"], &[]);
+        let uncounted = blob_of(0xffff, b"\x07\x01\x07\x01");
         assert_eq!(Listpack::new(&uncounted).unwrap().count(), Ok(2));
     }
 
@@ -429,20 +276,16 @@ mod tests {
             (b"\x07\x01\xe0", 0xe0),
             (b"\x07\x01\xf0\xff\xff\xff\xff\x00", 0xf0),
         ] {
-            check(
-                &pack(2, entries),
-                &["7"],
-                &[Flaw { at: 8, fault: Fault::ListpackEntry { byte } }],
-            );
+            check(&blob_of(2, entries), &["7"], &[(8, Fault::ListpackEntry { byte })]);
         }
     }
 
     #[test]
     fn a_back_length_is_what_reads_backwards() {
         // 0x81 asks for one more group, and finds the 0 of the data.
-        check(&pack(1, b"\x00\x81"), &["0"], &[]);
-        let flaw = Flaw { at: 6, fault: Fault::ListpackBacklen { want: 1, found: 129 } };
-        check(&pack(1, b"\x01\x81"), &["1"], &[flaw]);
+        check(&blob_of(1, b"\x00\x81"), &["0"], &[]);
+        let flaw = (6, Fault::ListpackBacklen { want: 1, found: 129 });
+        check(&blob_of(1, b"\x01\x81"), &["1"], &[flaw]);
     }
 
     #[test]

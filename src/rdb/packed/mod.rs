@@ -10,12 +10,14 @@ use crate::value::Elem;
 mod intset;
 mod listpack;
 mod listpack_buf;
+mod pack;
 mod ziplist;
 mod zipmap;
 
 pub use intset::Intset;
 pub use listpack::{Listpack, ListpackIter};
 pub use listpack_buf::{ENTRY_OVERHEAD, Elems, ListpackBuf};
+pub use pack::{Layout, Pack, PackIter};
 pub use ziplist::{Ziplist, ZiplistIter};
 pub use zipmap::{Zipmap, ZipmapIter};
 

@@ -51,6 +51,8 @@ pub struct FileReport {
     pub unlisted: Unlisted,
     /// Keys of its snapshot.
     pub keys: Option<u64>,
+    /// Where its snapshot breaks off; nothing behind that could be looked at.
+    pub broken_at: Option<u64>,
     /// What became of the checksum of its snapshot, in words.
     pub checksum: Option<String>,
     /// Commands of its log.

@@ -286,7 +286,11 @@ impl Block<'_> {
 /// What was looked at, each fact in one piece.
 fn facts(file: &FileReport) -> String {
     let mut facts = vec![file.kind.clone()];
-    facts.extend(file.keys.map(|keys| plural(keys, "key")));
+    facts.extend(file.keys.map(|keys| match (file.broken_at, keys) {
+        (None, _) => plural(keys, "key"),
+        (Some(_), 0) => "breaks off before the first key".to_owned(),
+        (Some(_), _) => format!("{} before it breaks off", plural(keys, "key")),
+    }));
     facts.extend(file.commands.map(|commands| plural(commands, "command")));
     facts.extend(file.transactions.filter(|n| *n > 0).map(|n| plural(n, "transaction")));
     facts.push(size(file.size_bytes));
@@ -300,7 +304,11 @@ fn facts(file: &FileReport) -> String {
         Some(_) => file.depth.trim_end_matches(" and checksum"),
         None => file.depth,
     };
-    facts.push(format!("{depth} checked"));
+    match (file.broken_at, file.keys.unwrap_or(0)) {
+        (None, _) => facts.push(format!("{depth} checked")),
+        (Some(_), 0) => {}
+        (Some(_), _) => facts.push(format!("{depth} before that checked")),
+    }
     facts.iter().map(|fact| glued(fact)).collect::<Vec<_>>().join(", ")
 }
 

@@ -154,8 +154,12 @@ impl Human {
             }
             Item::Pending { id, delivered_at_ms, deliveries } => {
                 let times = plural(*deliveries, "time");
-                let when = instant(*delivered_at_ms);
-                line(out, format_args!("  pending {id}: delivered {times}, last {when}"));
+                // What a consumer gave back waits for the next one.
+                let when = match delivered_at_ms {
+                    0 => "without a time: nacked".to_owned(),
+                    at_ms => format!("last {}", instant(*at_ms)),
+                };
+                line(out, format_args!("  pending {id}: delivered {times}, {when}"));
             }
             Item::Consumer { name, seen_at_ms, active_at_ms } => {
                 let active = match active_at_ms {

@@ -39,6 +39,21 @@ pub struct InspectReport {
     pub log: Option<LogReport>,
 }
 
+/// What is reported of a source that could not be looked at, `rdbkit.inspect/1` as well.
+#[derive(Debug, Clone, Serialize)]
+pub struct CouldNotLook<'a> {
+    schema: &'static str,
+    source: &'a str,
+    could_not_look: &'a str,
+}
+
+impl<'a> CouldNotLook<'a> {
+    /// `why` is a sentence.
+    pub fn of(source: &'a str, why: &'a str) -> Self {
+        CouldNotLook { schema: "rdbkit.inspect/1", source, could_not_look: why }
+    }
+}
+
 /// A file of a log.
 #[derive(Debug, Clone, Serialize)]
 #[non_exhaustive]

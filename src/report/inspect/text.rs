@@ -2,8 +2,8 @@
 
 use std::io::{self, Write};
 
-use super::{Amount, InspectReport, LogReport, SnapshotReport, TopKey};
-use crate::bytes::quoted;
+use super::{Amount, ExpiryBucket, InspectReport, LogReport, SnapshotReport, TopKey};
+use crate::bytes::{is_invisible, quoted};
 use crate::error::Result;
 use crate::report::json::failed;
 use crate::report::table::Table;
@@ -64,7 +64,12 @@ fn headline(out: &mut dyn Write, report: &InspectReport, style: Style) -> io::Re
     let mut facts = Vec::new();
     if let Some(snapshot) = &report.snapshot {
         let databases = plural(snapshot.databases.len() as u64, "database");
-        facts.push(format!("{} in {databases}", plural(snapshot.keys, "key")));
+        let keys = plural(snapshot.keys, "key");
+        facts.push(match (snapshot.checksum.status, snapshot.keys) {
+            ("unknown", 0) => "breaks off before the first key".to_owned(),
+            ("unknown", _) => format!("{keys} in {databases} before it breaks off"),
+            _ => format!("{keys} in {databases}"),
+        });
         if snapshot.expiring > 0 {
             facts.push(format!("{} expiring", count(snapshot.expiring)));
         }
@@ -191,7 +196,10 @@ fn file(
 /// A name or short text as it is, in quotes only where it must be.
 fn plain(bytes: &[u8]) -> String {
     match std::str::from_utf8(bytes) {
-        Ok(text) if !text.is_empty() && text.chars().all(|c| !c.is_control() && c != ' ') => {
+        Ok(text)
+            if !text.is_empty()
+                && text.chars().all(|c| !(c.is_control() || c == ' ' || is_invisible(c))) =>
+        {
             if text.chars().count() > 60 { key(bytes, 60) } else { text.to_owned() }
         }
         _ => key(bytes, 60),
@@ -262,6 +270,14 @@ fn times_to_live(
         return Ok(());
     }
     heading(out, &format!("Expiry, as of {}", instant(report.now_ms)), style)?;
+    let far = |bucket: &&ExpiryBucket| matches!(bucket.within, "later" | "never");
+    if snapshot.expiry.iter().all(|bucket| far(&bucket) || bucket.keys == 0) {
+        return writeln!(
+            out,
+            "  {} with expiry, all later than 1y",
+            plural(snapshot.expiring, "key")
+        );
+    }
     let mut table = Table::new(&["within", ">keys", ">share", ""]);
     let expiring = || snapshot.expiry.iter().filter(|bucket| bucket.within != "never");
     let most = expiring().map(|bucket| bucket.keys).max().unwrap_or(0);

@@ -3,7 +3,7 @@
 use super::Stance::{self, DeepOnly, Dropped, Fatal};
 use super::packed::{Judged, distinct_tuples, open};
 use super::seen::{Seen, hash_elem, same};
-use super::{Checker, Halt, Report, blob, template};
+use super::{Checker, Halt, Problem, Report, blob, template};
 use crate::error::Fault;
 use crate::rdb::object::Scratch;
 use crate::rdb::object::cursor::{Blob, Cursor};
@@ -125,13 +125,12 @@ pub(super) fn distinct_strings<'a>(
     for number in 0..count {
         before(&mut body, report)?;
         let at = body.at();
-        let text = body.text()?;
-        match text.elem(room) {
+        match body.text()?.elem(room) {
             Err(fault) => report.add(at, fault, Fatal)?,
             Ok(elem) => {
                 let is_same = |at| start.jump(at).elem(second).is_ok_and(|first| same(first, elem));
                 if let Some(first) = seen.insert(hash_elem(elem), at, number, is_same)? {
-                    report.add(at, Fault::Duplicate { first }, stance())?;
+                    report.show(at, Fault::Duplicate { first }, stance(), elem)?;
                 }
             }
         }
@@ -142,7 +141,7 @@ pub(super) fn distinct_strings<'a>(
         _ => false,
     };
     let mut number = |at| {
-        let mut nothing = |_| {};
+        let mut nothing = |_: Problem<'_>| {};
         let quiet = &mut Report { sink: &mut nothing, left: u32::MAX };
         let mut body = start.clone();
         (0..count)
@@ -155,7 +154,8 @@ pub(super) fn distinct_strings<'a>(
             .unwrap_or(count)
     };
     let fault = |first| Fault::Duplicate { first: number(first) };
-    seen.finish(pair, fault, |at| at, Fatal, report)
+    let name = |at| start.jump(at).elem(room).map(|e| e.to_vec()).unwrap_or_default();
+    seen.finish(pair, fault, name, |at| at, Fatal, report)
 }
 
 #[inline]
@@ -180,7 +180,10 @@ fn expiring(blob: Blob<'_>, seen: &mut Seen, report: &mut Report<'_>) -> Result<
                 last = u64::MAX;
                 return Ok(());
             }
-            Elem::Bytes(_) => Fault::FieldExpiryText,
+            Elem::Bytes(_) => {
+                let at = blob.at(tuple.offset);
+                return report.show(at, Fault::FieldExpiryText, DeepOnly, expires);
+            }
             Elem::Int(value) => match u64::try_from(value) {
                 Ok(at) if at > MAX_EXPIRY_MS => Fault::FieldExpiry { value },
                 Ok(at) if at >= last => {
@@ -215,7 +218,7 @@ fn zipmap(blob: Blob<'_>, seen: &mut Seen, report: &mut Report<'_>) -> Result<()
         };
         let is_same = |at| same(Elem::Bytes(field_at(at)), field);
         if let Some(first) = seen.insert(hash_elem(field), at, count, is_same)? {
-            report.flaw(blob, Flaw { at, fault: Fault::Duplicate { first } }, Fatal)?;
+            report.show(blob.at(at), Fault::Duplicate { first }, Fatal, field)?;
         }
         count += 1;
     }
@@ -225,7 +228,7 @@ fn zipmap(blob: Blob<'_>, seen: &mut Seen, report: &mut Report<'_>) -> Result<()
     };
     let pair = |a, b| field_at(a) == field_at(b);
     let fault = |first| Fault::Duplicate { first: number(first) };
-    seen.finish(pair, fault, |at| blob.at(at), Fatal, report)?;
+    seen.finish(pair, fault, |at| field_at(at).to_vec(), |at| blob.at(at), Fatal, report)?;
     if let Some(flaw) = map.flaw(count) {
         report.flaw(blob, flaw, Fatal)?;
     }

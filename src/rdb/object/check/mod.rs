@@ -27,20 +27,23 @@ use crate::bytes::lzf;
 use crate::error::{Error, Fault, Result};
 use crate::rdb::packed::Flaw;
 use crate::rdb::{Entry, Text, ValueType};
-use crate::value::Kind;
+use crate::value::{Elem, Kind, StreamId};
 
 /// The most problems that are told of one value.
 pub const MOST: u32 = 16;
 
 /// Something wrong with a value.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Problem {
+pub struct Problem<'a> {
     /// Bytes behind the start of the body; inside a compressed blob the start of its string.
     pub at: u64,
     /// The rule that is broken.
     pub fault: Fault,
     /// What servers make of it.
     pub stance: Stance,
+    /// The bytes that it is about, as a client would see them: what stands there twice, or the
+    /// text that is no number.
+    pub shown: Option<&'a [u8]>,
 }
 
 /// What servers make of a problem, with their default limits. Valkey 9.1 sanitizes whatever it
@@ -90,7 +93,7 @@ impl Checker {
     /// Looks at everything in a value. Only the temporary file that a very large collection
     /// needs can fail.
     #[inline]
-    pub fn check(&mut self, entry: &Entry<'_>, report: &mut dyn FnMut(Problem)) -> Result<()> {
+    pub fn check(&mut self, entry: &Entry<'_>, report: &mut dyn FnMut(Problem<'_>)) -> Result<()> {
         // Most values are plain strings.
         if entry.value_type == ValueType::String
             && let Ok((_, Text::Raw(_) | Text::Int(_))) = Text::parse(entry.body)
@@ -100,7 +103,11 @@ impl Checker {
         self.check_value(entry, report)
     }
 
-    fn check_value(&mut self, entry: &Entry<'_>, report: &mut dyn FnMut(Problem)) -> Result<()> {
+    fn check_value(
+        &mut self,
+        entry: &Entry<'_>,
+        report: &mut dyn FnMut(Problem<'_>),
+    ) -> Result<()> {
         let report = &mut Report { sink: report, left: MOST };
         let mut body = Cursor::new(entry.body);
         let ty = entry.value_type;
@@ -129,14 +136,32 @@ impl Checker {
 
 /// Where problems go.
 struct Report<'r> {
-    sink: &'r mut dyn FnMut(Problem),
+    sink: &'r mut dyn FnMut(Problem<'_>),
     left: u32,
 }
 
 impl Report<'_> {
     #[cold]
     fn add(&mut self, at: u64, fault: Fault, stance: Stance) -> Result<(), Halt> {
-        (self.sink)(Problem { at, fault, stance });
+        self.tell(Problem { at, fault, stance, shown: None })
+    }
+
+    /// A problem with the bytes that it is about.
+    #[cold]
+    fn show(&mut self, at: u64, fault: Fault, stance: Stance, shown: Elem<'_>) -> Result<(), Halt> {
+        let mut text = itoa::Buffer::new();
+        let shown = Some(shown.bytes(&mut text));
+        self.tell(Problem { at, fault, stance, shown })
+    }
+
+    /// A problem with the id that it is about.
+    #[cold]
+    fn show_id(&mut self, at: u64, fault: Fault, stance: Stance, id: StreamId) -> Result<(), Halt> {
+        self.show(at, fault, stance, Elem::Bytes(id.to_string().as_bytes()))
+    }
+
+    fn tell(&mut self, problem: Problem<'_>) -> Result<(), Halt> {
+        (self.sink)(problem);
         self.left -= 1;
         if self.left == 0 { Err(Halt::Full) } else { Ok(()) }
     }

@@ -106,8 +106,7 @@ pub(super) fn distinct_tuples<'s, P: Packed<'s> + Judged, const N: usize>(
         let Some(&key) = tuple.elems.first() else { return Ok(()) };
         let is_same = |at| pack.element_at(at).is_some_and(|first| same(first, key));
         if let Some(first) = seen.insert(hash_elem(key), tuple.offset, tuple.number, is_same)? {
-            let flaw = Flaw { at: tuple.offset, fault: Fault::Duplicate { first } };
-            report.flaw(blob, flaw, P::INSIDE)?;
+            report.show(blob.at(tuple.offset), Fault::Duplicate { first }, P::INSIDE, key)?;
         }
         each(report, &tuple)
     })?;
@@ -124,6 +123,7 @@ pub(super) fn distinct_tuples<'s, P: Packed<'s> + Judged, const N: usize>(
         elements / N as u64
     };
     let fault = |first| Fault::Duplicate { first: number(first) };
-    seen.finish(pair, fault, |at| blob.at(at), P::INSIDE, report)?;
+    let name = |at| pack.element_at(at).map(|e| e.to_vec()).unwrap_or_default();
+    seen.finish(pair, fault, name, |at| blob.at(at), P::INSIDE, report)?;
     Ok(count)
 }

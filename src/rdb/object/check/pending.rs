@@ -47,12 +47,12 @@ pub(super) enum Owned {
 }
 
 impl<'a, 'r> Pending<'a, 'r> {
-    /// Reads `count` entries, and tells where those are that stand there twice.
+    /// Reads `count` entries, and tells which stand there twice, and where.
     pub(super) fn read(
         body: &mut Cursor<'a>,
         count: u64,
         room: &'r mut Room,
-        mut twice: impl FnMut(u64),
+        mut twice: impl FnMut(u64, StreamId),
     ) -> Result<Self, Broken> {
         room.places.clear();
         room.owners.clear();
@@ -67,7 +67,7 @@ impl<'a, 'r> Pending<'a, 'r> {
             }
             let id = entry(body)?;
             if last == Some(id) {
-                twice(at);
+                twice(at, id);
             }
             in_order &= last <= Some(id);
             last = Some(id);
@@ -86,7 +86,7 @@ impl<'a, 'r> Pending<'a, 'r> {
                     && a == b
                     && first + 1 != *again
                 {
-                    twice(start.at());
+                    twice(start.at(), *b);
                 }
             }
         }
@@ -187,7 +187,7 @@ mod tests {
         let mut room = Room::default();
         let mut found = 0;
         let count = ids.len() as u64;
-        let mut pending = Pending::read(&mut body, count, &mut room, |_| found += 1).unwrap();
+        let mut pending = Pending::read(&mut body, count, &mut room, |_, _| found += 1).unwrap();
         for &(ms, consumer, want) in asked {
             let id = StreamId { ms, seq: 0 };
             let got = match consumer {

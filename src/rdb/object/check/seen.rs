@@ -132,11 +132,13 @@ impl Seen {
     }
 
     /// Tells what [`Seen::insert`] could not: repetitions among the elements beyond the table.
-    /// `fault` says what it is that the element at a position stands there again.
+    /// `same` compares what is at two positions, `fault` says what it is that the element at a
+    /// position stands there again, `text` what a client would see of it.
     pub(super) fn finish(
         &mut self,
         same: impl FnMut(u64, u64) -> bool,
         mut fault: impl FnMut(u64) -> Fault,
+        mut text: impl FnMut(u64) -> Vec<u8>,
         at: impl Fn(u64) -> u64,
         stance: Stance,
         report: &mut Report<'_>,
@@ -151,7 +153,7 @@ impl Seen {
         })?;
         repeats.sort_unstable();
         for (again, first) in repeats {
-            report.add(at(again), fault(first), stance)?;
+            report.show(at(again), fault(first), stance, Elem::Bytes(&text(again)))?;
         }
         Ok(())
     }
@@ -191,7 +193,7 @@ mod tests {
         // What was there before does not matter.
         for round in 0..3u64 {
             let mut found = Vec::new();
-            let mut sink = |problem: super::super::Problem| match problem.fault {
+            let mut sink = |problem: super::super::Problem<'_>| match problem.fault {
                 Fault::Duplicate { first } => found.push((problem.at, first)),
                 fault => panic!("{fault}"),
             };
@@ -207,7 +209,8 @@ mod tests {
             }
             let same = |a: u64, b: u64| values[a as usize] == values[b as usize];
             let fault = |first| Fault::Duplicate { first };
-            let done = seen.finish(same, fault, |at| at, Stance::Fatal, &mut report);
+            let done =
+                seen.finish(same, fault, |_| Vec::new(), |at| at, Stance::Fatal, &mut report);
             assert!(done.is_ok());
             found.sort_unstable();
             assert_eq!(found, want, "round {round}");

@@ -10,10 +10,10 @@ use super::seen::Seen;
 use super::{Checker, Halt, Report, Stance, blob};
 use crate::error::Fault;
 use crate::rdb::ValueType;
-use crate::rdb::object::cursor::{Blob, Cursor};
+use crate::rdb::object::cursor::Cursor;
 use crate::rdb::object::score::{Score, double_score, elem_score, text_score};
 use crate::rdb::object::{Broken, cursor};
-use crate::rdb::packed::{Flaw, Listpack, Packed, Ziplist};
+use crate::rdb::packed::{Listpack, Packed, Ziplist};
 use crate::value::Elem;
 
 pub(super) fn check(
@@ -38,7 +38,7 @@ pub(super) fn check(
             report,
             fatal,
             |_, _| Ok(()),
-            |body, report| score(body.at(), double_score(body), report),
+            |body, report| score(&body.clone(), double_score(body), report),
         ),
         _ => distinct_strings(
             body,
@@ -46,22 +46,34 @@ pub(super) fn check(
             report,
             fatal,
             |_, _| Ok(()),
-            |body, report| score(body.at(), text_score(body), report),
+            |body, report| score(&body.clone(), text_score(body), report),
         ),
     }
 }
 
 /// A score that is none is reported, and the check goes on behind it.
 #[inline]
-fn score(at: u64, score: Result<Score, Broken>, report: &mut Report<'_>) -> Result<(), Halt> {
+fn score(
+    start: &Cursor<'_>,
+    score: Result<Score, Broken>,
+    report: &mut Report<'_>,
+) -> Result<(), Halt> {
     match score {
         Ok(Score { whole: true, .. }) => Ok(()),
-        Ok(_) => report.add(at, Fault::ScoreText, Stance::Unnoticed),
-        Err(Broken { at, fault: fault @ (Fault::ScoreNan | Fault::ScoreText) }) => {
-            report.add(at, fault, Stance::Fatal)
-        }
+        Ok(_) => wrong_text(start, Stance::Unnoticed, report),
+        Err(Broken { fault: Fault::ScoreText, .. }) => wrong_text(start, Stance::Fatal, report),
+        Err(Broken { at, fault: fault @ Fault::ScoreNan }) => report.add(at, fault, Stance::Fatal),
         Err(broken) => Err(broken.into()),
     }
+}
+
+/// The score that begins here is text, and not a number to its end.
+#[cold]
+fn wrong_text(start: &Cursor<'_>, stance: Stance, report: &mut Report<'_>) -> Result<(), Halt> {
+    let mut body = start.clone();
+    let len = body.byte()?;
+    let text = Elem::Bytes(body.take(len.into())?);
+    report.show(start.at(), Fault::ScoreText, stance, text)
 }
 
 #[inline]
@@ -74,19 +86,19 @@ fn packed<'s, P: Packed<'s> + Judged>(
     let mut last: Option<(f64, Elem<'s>)> = None;
     let mut in_order = true;
     let count = distinct_tuples::<P, 2>(pack, blob, seen, report, |report, tuple| {
-        let [member, score] = tuple.elems;
-        let score = match elem_score(score) {
+        let [member, text] = tuple.elems;
+        let at = blob.at(tuple.offset);
+        let score = match elem_score(text) {
             Ok(score) => {
                 if !score.whole {
-                    unnoticed(report, blob, tuple.offset, Fault::ScoreText)?;
+                    report.show(at, Fault::ScoreText, Stance::Unnoticed, text)?;
                 }
                 score.value
             }
             Err(fault @ Fault::ScoreNan) => {
-                let flaw = Flaw { at: tuple.offset, fault };
-                return report.flaw(blob, flaw, Stance::FatalValkey9_1);
+                return report.add(at, fault, Stance::FatalValkey9_1);
             }
-            Err(fault) => return unnoticed(report, blob, tuple.offset, fault),
+            Err(fault) => return report.show(at, fault, Stance::Unnoticed, text),
         };
         if in_order
             && let Some((last_score, last_member)) = last
@@ -94,7 +106,8 @@ fn packed<'s, P: Packed<'s> + Judged>(
                 || score == last_score && compare(member, last_member) == Ordering::Less)
         {
             in_order = false;
-            unnoticed(report, blob, tuple.offset, Fault::ScoreOrder { index: tuple.number })?;
+            let fault = Fault::ScoreOrder { index: tuple.number };
+            report.add(at, fault, Stance::Unnoticed)?;
         }
         last = Some((score, member));
         Ok(())
@@ -103,11 +116,6 @@ fn packed<'s, P: Packed<'s> + Judged>(
         Some(0) => report.add(0, Fault::EmptyValue, Stance::Dropped),
         _ => Ok(()),
     }
-}
-
-#[cold]
-fn unnoticed(report: &mut Report<'_>, blob: Blob<'_>, at: u64, fault: Fault) -> Result<(), Halt> {
-    report.flaw(blob, Flaw { at, fault }, Stance::Unnoticed)
 }
 
 /// The order of members with one score: by their bytes.

@@ -178,7 +178,7 @@ fn repeated_nodes(
         let Some(key) = key_at(at) else { continue };
         let hash = hash_id(key);
         if let Some(first) = seen.insert(hash, at, number, |first| key_at(first) == Some(key))? {
-            report.add(at, Fault::Duplicate { first }, Stance::Fatal)?;
+            report.show_id(at, Fault::Duplicate { first }, Stance::Fatal, key)?;
         }
     }
     let number = |at| {
@@ -187,9 +187,14 @@ fn repeated_nodes(
             .find(|_| body.at() >= at || body.text().and_then(|_| body.text()).is_err())
             .unwrap_or(count)
     };
+    let mut room = Vec::new();
+    let name = |at| match node_key(&mut start.jump(at), &mut room) {
+        Ok(key) => key.to_string().into_bytes(),
+        Err(_) => Vec::new(),
+    };
     let pair = |a, b| key_at(a) == key_at(b);
     let fault = |first| Fault::Duplicate { first: number(first) };
-    seen.finish(pair, fault, |at| at, Stance::Fatal, report)
+    seen.finish(pair, fault, name, |at| at, Stance::Fatal, report)
 }
 
 fn hash_id(id: StreamId) -> u64 {
@@ -324,23 +329,25 @@ fn check_groups(
             report.add(at, Fault::StreamRead { read, added }, Stance::FatalSince8_10)?;
         }
         let mut twice = Vec::new();
-        let mut pending = Pending::read(body, head.pending, pending, |at| {
+        let mut pending = Pending::read(body, head.pending, pending, |at, id| {
             if twice.len() < super::MOST as usize {
-                twice.push(at);
+                twice.push((at, id));
             }
         })?;
-        for at in twice {
-            report.add(at, Fault::StreamDuplicatePending, Stance::Fatal)?;
+        for (at, id) in twice {
+            report.show_id(at, Fault::StreamDuplicatePending, Stance::Fatal, id)?;
         }
         consumers(body, layout, seen, [&mut *first, &mut *second], &mut pending, report)?;
         if layout >= 5 {
             for _ in 0..body.length()? {
                 let at = body.at();
-                match pending.give_back(body.raw_id()?) {
-                    Owned::First | Owned::Again => {}
-                    Owned::Shared => report.add(at, Fault::StreamSharedPending, Stance::Fatal)?,
-                    Owned::Unknown => report.add(at, Fault::StreamUnknownPending, Stance::Fatal)?,
-                }
+                let id = body.raw_id()?;
+                let fault = match pending.give_back(id) {
+                    Owned::First | Owned::Again => continue,
+                    Owned::Shared => Fault::StreamSharedPending,
+                    Owned::Unknown => Fault::StreamUnknownPending,
+                };
+                report.show_id(at, fault, Stance::Fatal, id)?;
             }
         }
         match pending.unowned() {
@@ -366,14 +373,14 @@ fn consumers(
         consumer_times(body, layout)?;
         for _ in 0..body.length()? {
             let at = body.at();
-            match pending.own(body.raw_id()?, consumer) {
-                Owned::First => {}
-                Owned::Again => report.add(at, Fault::StreamDuplicatePending, Stance::Fatal)?,
-                Owned::Shared => {
-                    report.add(at, Fault::StreamSharedPending, Stance::FatalNewest)?;
-                }
-                Owned::Unknown => report.add(at, Fault::StreamUnknownPending, Stance::Fatal)?,
-            }
+            let id = body.raw_id()?;
+            let (fault, stance) = match pending.own(id, consumer) {
+                Owned::First => continue,
+                Owned::Again => (Fault::StreamDuplicatePending, Stance::Fatal),
+                Owned::Shared => (Fault::StreamSharedPending, Stance::FatalNewest),
+                Owned::Unknown => (Fault::StreamUnknownPending, Stance::Fatal),
+            };
+            report.show_id(at, fault, stance, id)?;
         }
     }
     finish_names(body, seen, [first, second], report)
@@ -419,7 +426,7 @@ fn name(
     let is_same = |at| body.jump(at).elem(other).is_ok_and(|first| same(first, name));
     match seen.insert(hash_elem(name), at, 0, is_same)? {
         None => Ok(()),
-        Some(_) => report.add(at, Fault::StreamDuplicateName, Stance::Fatal),
+        Some(_) => report.show(at, Fault::StreamDuplicateName, Stance::Fatal, name),
     }
 }
 
@@ -433,5 +440,8 @@ fn finish_names(
         (Ok(a), Ok(b)) => same(a, b),
         _ => false,
     };
-    seen.finish(pair, |_| Fault::StreamDuplicateName, |at| at, Stance::Fatal, report)
+    let mut room = Vec::new();
+    let name = |at| body.jump(at).elem(&mut room).map(|e| e.to_vec()).unwrap_or_default();
+    let fault = |_| Fault::StreamDuplicateName;
+    seen.finish(pair, fault, name, |at| at, Stance::Fatal, report)
 }

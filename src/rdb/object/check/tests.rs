@@ -118,6 +118,32 @@ fn twice() {
     check(T::HashZiplist, &fixed, &[(15, TWICE, FatalSince7)]);
 }
 
+/// What is shown of each problem.
+#[track_caller]
+fn check_shown(ty: ValueType, body: &[u8], want: &[&str]) {
+    let mut shown: Vec<String> = Vec::new();
+    let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
+    let mut note = |p: Problem<'_>| shown.extend(p.shown.map(text));
+    Checker::default().check(&entry(ty, body), &mut note).unwrap();
+    assert_eq!(shown, want);
+}
+
+#[test]
+fn what_a_problem_is_about_is_shown() {
+    check_shown(T::Set, b"\x03\x01b\xc0\x07\x017", &["7"]);
+    check_shown(T::Hash, b"\x02\x01f\x01v\x01f\x01w", &["f"]);
+    let pairs = string(&listpack(&[b"\x81a", b"\x01", b"\x81a", b"\x02"]));
+    check_shown(T::HashListpack, &pairs, &["a"]);
+    check_shown(T::HashZipmap, b"\x0c\x02\x01a\x01\x00b\x01a\x01\x00b\xff", &["a"]);
+    check_shown(T::SortedSet, b"\x01\x01a\x01x", &["x"]);
+    check_shown(T::SortedSet, b"\x01\x01a\x021x", &["1x"]);
+    check_shown(T::SortedSetListpack, &string(&listpack(&[b"\x81a", b"\x81x"])), &["x"]);
+    let expiry = [&[0; 8][..], &string(&listpack(&[b"\x81f", b"\x01", b"\x81x"]))].concat();
+    check_shown(T::HashListpackEx, &expiry, &["x"]);
+    let twice = b"\x00\x00\0\0\0\0\0\0\0\x00\x01\x01\x02\x01p\x00\x01p\x00\x00\x00";
+    check_shown(T::Stream4, twice, &["p"]);
+}
+
 /// A collection that no table holds.
 #[test]
 fn twice_among_many() {
@@ -134,6 +160,8 @@ fn twice_among_many() {
             (5 + 150_001 * 5, Fault::Duplicate { first: 256 }, Fatal),
         ],
     );
+    let numbers = ["\0\0\0\u{5}", "\0\0\u{1}\0"];
+    check_shown(T::Set, &[&body[..], b"\x04\0\0\0\x05\x04\0\0\x01\0"].concat(), &numbers);
 }
 
 #[test]
