@@ -6,7 +6,7 @@
 //!
 //! [`Framer`] cuts bytes into [`Record`]s without decoding them; an [`Entry`] is one key, and
 //! answers at the depth it is asked: [`Entry::body`] the raw bytes, [`Entry::shape`] what kind it
-//! is and how large, [`Entry::visit`] every element.
+//! is and how large, [`Entry::visit`] every element. [`write`] is the other direction.
 
 mod claim;
 mod dump;
@@ -27,6 +27,7 @@ mod value_type;
 pub mod object;
 pub mod opcode;
 pub mod packed;
+pub mod write;
 
 pub use claim::Claim;
 pub use dump::Dump;

@@ -6,7 +6,8 @@
 use std::fmt;
 use std::str::FromStr;
 
-use super::{Family, Header};
+use super::{Family, Header, ValueType};
+use crate::bytes::number::ScoreText;
 use crate::error::Error;
 
 /// A server.
@@ -246,6 +247,56 @@ impl Target {
     /// Metadata that modules attach to keys.
     pub fn has_key_meta(&self) -> bool {
         self.header.family == Family::Redis && self.header.version >= 13
+    }
+
+    /// Vector sets, the one module value that some servers have without a module.
+    pub fn has_vector_sets(&self) -> bool {
+        self.product == Product::Redis && self.version >= (8, 0)
+    }
+
+    /// Templates of hash fields (version 15).
+    pub fn has_templates(&self) -> bool {
+        self.header.family == Family::Redis && self.header.version >= 15
+    }
+
+    /// What modules remember besides their keys (version 9).
+    pub fn has_module_aux(&self) -> bool {
+        self.header.version >= 9
+    }
+
+    /// Whether a list element that is larger than a node may be gets a node of its own without a
+    /// listpack around it: Redis from 7.4 on, and what branched off then. (Redis 7.0 and 7.2 and
+    /// Valkey 7.2 do that from a gigabyte on.)
+    pub fn has_plain_nodes(&self) -> bool {
+        match self.product {
+            Product::Redis => self.version >= (7, 4),
+            Product::Redict => true,
+            Product::Valkey => self.version >= (8, 0),
+        }
+    }
+
+    /// How the server spells scores.
+    pub fn score_text(&self) -> ScoreText {
+        if self.since((7, 2)) { ScoreText::Grisu2 } else { ScoreText::Printf17 }
+    }
+
+    /// Whether the server loads a value of this type as it lies in a file of that family. Types
+    /// that refer to a template of their file are not asked about here.
+    pub fn takes(&self, value_type: ValueType) -> bool {
+        use ValueType::*;
+        match value_type {
+            HashTemplateListpack | HashTemplateArray => false,
+            HashTemplateListpackDump | HashTemplateArrayDump => self.has_templates(),
+            HashMetadataPreGa | HashListpackExPreGa | HashMetadata | HashListpackEx => {
+                self.product == Product::Redis && self.has_field_expiry()
+            }
+            HashValkey => self.product == Product::Valkey && self.has_field_expiry(),
+            Stream4 | Stream5 => {
+                self.header.family == Family::Redis && self.header.version >= value_type.since()
+            }
+            Array => self.has_arrays(),
+            _ => self.header.version >= value_type.since(),
+        }
     }
 
     /// Whether OBJECT ENCODING knows lists of one listpack (7.2 and newer); `quicklist` before.

@@ -15,6 +15,7 @@ mod set;
 mod shape;
 mod sorted_set;
 mod stream;
+mod stream_parts;
 mod string;
 mod template;
 
@@ -29,6 +30,7 @@ use crate::value::{Elem, Item, Kind};
 pub use check::{Checker, MOST, Problem, Stance};
 pub use shape::Shape;
 pub(super) use shape::shape;
+pub(super) use stream_parts::RawStream;
 
 /// Room that decoding reuses from value to value.
 #[derive(Debug, Default)]

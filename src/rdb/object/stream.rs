@@ -207,7 +207,7 @@ pub(super) fn numbers(body: &mut Cursor<'_>, layout: u8) -> Result<(StreamInfo, 
 
 /// What stands between a group's name and its lists.
 pub(super) struct GroupHead {
-    last_id: StreamId,
+    pub(super) last_id: StreamId,
     /// Where the layout has it and it is known.
     pub(super) entries_read: Option<u64>,
     pub(super) pending: u64,

@@ -47,6 +47,12 @@ impl ListpackBuf {
         ListpackBuf { bytes: pack }
     }
 
+    /// Takes everything out; the room stays.
+    pub fn clear(&mut self) {
+        self.bytes.clear();
+        self.bytes.extend_from_slice(&[7, 0, 0, 0, 0, 0, 0xff]);
+    }
+
     /// Takes over a blob that a strict walk has nothing to say about; `None` for any other.
     pub fn adopt(blob: Vec<u8>) -> Option<Self> {
         let mut walk = Listpack::new(&blob).ok()?.strict();

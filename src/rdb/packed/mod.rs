@@ -8,17 +8,21 @@ use crate::error::Fault;
 use crate::value::Elem;
 
 mod intset;
+mod intset_buf;
 mod listpack;
 mod listpack_buf;
 mod pack;
 mod ziplist;
+mod ziplist_buf;
 mod zipmap;
 
 pub use intset::Intset;
+pub use intset_buf::intset;
 pub use listpack::{Listpack, ListpackIter};
 pub use listpack_buf::{ENTRY_OVERHEAD, Elems, ListpackBuf};
 pub use pack::{Layout, Pack, PackIter};
 pub use ziplist::{Ziplist, ZiplistIter};
+pub use ziplist_buf::ZiplistBuf;
 pub use zipmap::{Zipmap, ZipmapIter};
 
 pub(super) use listpack::first_integer;

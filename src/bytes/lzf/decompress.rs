@@ -1,12 +1,5 @@
-//! LZF, the compression inside snapshots.
-//!
-//! ```text
-//! 000LLLLL                     L+1 literal bytes follow
-//! LLLooooo [LLLLLLLL] oooooooo  copy from o+1 bytes back; L+2 bytes, the middle byte only for L = 7
-//! ```
-//!
-//! A copy may overlap its own output. The declared length is a claim: [`decompress`] allocates
-//! it only when the compressed bytes could produce that much.
+//! Unpacking: the danger is the declared length, which is a claim. [`decompress`] allocates it only
+//! when the compressed bytes could produce that much.
 
 use crate::error::Fault;
 

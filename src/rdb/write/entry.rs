@@ -1,0 +1,172 @@
+//! A key of another snapshot, written for a target: copied where the target takes it as it lies,
+//! read and written anew where not.
+//!
+//! A value that is read anew is gathered first, so this takes memory by the largest of them. The
+//! large layouts (one by one) are copied by every target that is younger than they are.
+
+use std::cmp::Ordering;
+use std::ops::ControlFlow;
+
+use super::collect::{Heap, Place};
+use super::module::refused;
+use super::{Loss, Sink, hash, list, set, sorted_set, stream, string_elem};
+use crate::error::FormatError;
+use crate::rdb::object::RawStream;
+use crate::rdb::{Entry, Scratch, Target, ValueType};
+use crate::value::{Item, Kind};
+
+/// What has become of a value.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Body<'a> {
+    /// It is copied: these bytes, under the type that it had.
+    Same(ValueType, &'a [u8]),
+    /// It was written to the sink, under this type.
+    Written(ValueType),
+    /// It is left out; the sink's losses say why.
+    Nothing,
+}
+
+/// Room that values share.
+#[derive(Debug, Default)]
+pub struct EntryRoom {
+    scratch: Scratch,
+    heap: Heap,
+    one: Vec<Place>,
+    scored: Vec<(Place, f64)>,
+    fields: Vec<(Place, Place, Option<u64>)>,
+}
+
+/// Writes the value of a key for a target. `same_templates` says that the file that is written
+/// has the templates of the file that is read. What is lost is in the sink's losses, whether it
+/// allows losses or not: whether such a value is wanted is for the caller to decide.
+pub fn entry<'a>(
+    sink: &mut Sink,
+    entry: &Entry<'a>,
+    target: &Target,
+    same_templates: bool,
+    room: &mut EntryRoom,
+) -> Result<Body<'a>, Box<FormatError>> {
+    let ty = entry.value_type;
+    if is_empty(entry)? {
+        sink.losses.push(Loss::EmptyValue);
+        return Ok(Body::Nothing);
+    }
+    let shares = matches!(ty, ValueType::HashTemplateListpack | ValueType::HashTemplateArray);
+    if ty.kind() == Kind::Module {
+        return Ok(match refused(target, entry.body()) {
+            None => Body::Same(ty, entry.body()),
+            Some(loss) => {
+                sink.losses.push(loss);
+                Body::Nothing
+            }
+        });
+    }
+    let taken = if shares { same_templates && target.has_templates() } else { target.takes(ty) };
+    if taken {
+        return Ok(Body::Same(ty, entry.body()));
+    }
+    let was_lossy = sink.allow_losses(true);
+    let written = anew(sink, entry, target, room);
+    sink.allow_losses(was_lossy);
+    Ok(written?.map_or(Body::Nothing, Body::Written))
+}
+
+/// Whether servers drop the key for having no elements.
+fn is_empty(entry: &Entry<'_>) -> Result<bool, Box<FormatError>> {
+    Ok(match entry.value_type.kind() {
+        Kind::List | Kind::Set | Kind::SortedSet | Kind::Hash => entry.shape()?.elements == 0,
+        _ => false,
+    })
+}
+
+fn anew(
+    sink: &mut Sink,
+    entry: &Entry<'_>,
+    target: &Target,
+    room: &mut EntryRoom,
+) -> Result<Option<ValueType>, Box<FormatError>> {
+    let EntryRoom { scratch, heap, one, scored, fields } = room;
+    heap.clear();
+    one.clear();
+    scored.clear();
+    fields.clear();
+    let kind = entry.value_type.kind();
+    match kind {
+        Kind::Stream => {
+            if target.stream_layout().is_none() {
+                sink.losses.push(Loss::Stream);
+                return Ok(None);
+            }
+            let raw =
+                RawStream::read(entry).map_err(|broken| entry.error(broken.at, broken.fault))?;
+            return Ok(accepted(sink, |sink| raw.with(|parts| stream(sink, target, parts))));
+        }
+        Kind::Array => {
+            sink.losses.push(Loss::Array);
+            return Ok(None);
+        }
+        _ => {}
+    }
+    let mut text = None;
+    entry.visit(scratch, |item| {
+        match item {
+            Item::Text(elem) => text = Some(heap.put(elem)),
+            Item::Element(elem) | Item::Member(elem) => one.push(heap.put(elem)),
+            Item::Scored { member, score } => scored.push((heap.put(member), score)),
+            Item::Field { field, value, expires_at_ms } => {
+                fields.push((heap.put(field), heap.put(value), expires_at_ms));
+            }
+            _ => {}
+        }
+        ControlFlow::Continue(())
+    })?;
+    let heap = &*heap;
+    Ok(match kind {
+        Kind::List => Some(list(sink, target, one.iter().map(|place| heap.get(place)))),
+        Kind::Set => Some(set(sink, target, one.iter().map(|place| heap.get(place)))),
+        Kind::SortedSet => {
+            ascending(heap, scored);
+            let members = scored.iter().map(|(place, score)| (heap.get(place), *score));
+            Some(sorted_set(sink, target, members))
+        }
+        Kind::Hash => {
+            let all = fields
+                .iter()
+                .map(|(field, value, expires)| (heap.get(field), heap.get(value), *expires));
+            accepted(sink, |sink| hash(sink, target, all).map(Some))
+        }
+        _ => text.map(|place| string_elem(sink, heap.get(&place))),
+    })
+}
+
+/// A loss that is not accepted is listed all the same.
+fn accepted<T>(
+    sink: &mut Sink,
+    write: impl FnOnce(&mut Sink) -> Result<Option<T>, Loss>,
+) -> Option<T> {
+    match write(sink) {
+        Ok(ty) => ty,
+        Err(loss) => {
+            sink.losses.push(loss);
+            None
+        }
+    }
+}
+
+/// Brings members into the order of a sorted set; from a file they come in it, or in its reverse.
+fn ascending(heap: &Heap, members: &mut [(Place, f64)]) {
+    let (mut a, mut b) = (itoa::Buffer::new(), itoa::Buffer::new());
+    let mut order = |(one, first): &(Place, f64), (other, second): &(Place, f64)| {
+        first
+            .partial_cmp(second)
+            .unwrap_or(Ordering::Equal)
+            .then_with(|| heap.get(one).bytes(&mut a).cmp(heap.get(other).bytes(&mut b)))
+    };
+    if members.is_sorted_by(|one, other| order(one, other).is_le()) {
+        return;
+    }
+    members.reverse();
+    if !members.is_sorted_by(|one, other| order(one, other).is_le()) {
+        members.sort_by(|one, other| order(one, other));
+    }
+}

@@ -1,0 +1,38 @@
+//! The writer: values in the types and encodings that a target server would choose, and the
+//! records around them.
+//!
+//! One function per kind appends a value's body to a [`Sink`] and says which type it has become;
+//! [`entry`] does the same for a key of another snapshot, copying what the target takes as it
+//! is. [`SnapshotWriter`] puts keys into a file. What a target cannot hold is a [`Loss`].
+
+mod array;
+mod collect;
+mod entry;
+mod hash;
+mod list;
+mod loss;
+mod module;
+mod set;
+mod sink;
+mod snapshot;
+mod sorted_set;
+mod stream;
+mod string;
+
+pub use array::array;
+pub use entry::{Body, EntryRoom, entry};
+pub use hash::hash;
+pub use list::{ListNode, list, list_nodes};
+pub use loss::Loss;
+pub use module::module;
+pub use set::set;
+pub use sink::Sink;
+pub use snapshot::{EntryHead, SnapshotWriter};
+pub use sorted_set::sorted_set;
+pub use stream::{
+    ConsumerParts, GroupParts, PendingEntry, ProducerParts, StreamNodes, StreamParts, stream,
+};
+pub use string::{string, string_elem};
+
+#[cfg(test)]
+mod tests;
