@@ -16,6 +16,8 @@ pub struct Env {
     pub target: Target,
     /// Function libraries by name: their code.
     pub functions: BTreeMap<Vec<u8>, Vec<u8>>,
+    /// Field names that HIMPORT PREPARE has given a name, of the one connection there is.
+    pub fieldsets: BTreeMap<Vec<u8>, Vec<Vec<u8>>>,
     /// The state of what is left to chance; the same from run to run.
     pub chance: u64,
 }
@@ -28,6 +30,7 @@ impl Env {
             loading: false,
             target,
             functions: BTreeMap::new(),
+            fieldsets: BTreeMap::new(),
             chance: 0x853c_49e6_748f_ea9b,
         }
     }

@@ -36,7 +36,9 @@ pub use failure::{Answer, Failure};
 pub use keyspace::{Base, BaseBytes, Db, Keys, Keyspace, Record, SHARDS, Shard, shard_of};
 pub use table::{Route, Spec, lookup};
 pub use thaw::{text_value, value as thaw};
-pub use value::{Frozen, Hash, List, Opaque, Set, SortedSet, Stream, Typed, Value};
+pub use value::{
+    Fields, Frozen, Hash, List, Opaque, PackedHash, Set, SortedSet, Stream, Typed, Value,
+};
 
 use crate::rdb::Target;
 use crate::resp::Reply;

@@ -3,7 +3,8 @@
 
 use std::sync::Arc;
 
-use crate::rdb::{Entry, ValueType};
+use crate::rdb::packed::ListpackBuf;
+use crate::rdb::{Entry, Text, ValueType};
 
 use super::Bytes;
 
@@ -14,7 +15,7 @@ mod set;
 mod sorted_set;
 mod stream;
 
-pub use hash::Hash;
+pub use hash::{Fields, Hash, PackedHash};
 pub use list::List;
 pub use opaque::Opaque;
 pub use set::Set;
@@ -110,6 +111,12 @@ macro_rules! typed {
 }
 
 typed!(List Set Hash SortedSet Stream);
+
+/// The listpack that the body of an entry is, where a strict walk has nothing to say about it.
+fn packed_body(body: &[u8]) -> Option<ListpackBuf> {
+    let (_, text) = Text::parse(body).ok()?;
+    ListpackBuf::adopt(text.to_cow().ok()?.into_owned())
+}
 
 #[cfg(test)]
 mod tests {

@@ -1,0 +1,202 @@
+//! Hashes.
+//!
+//! A field that has expired is gone as soon as anything asks for the hash; a server hides it at
+//! once and removes it a little later. While a log is loaded nothing expires.
+
+mod expiry;
+mod import;
+mod options;
+mod random;
+
+use crate::engine::call::int;
+use crate::engine::command::scan::{self, Page};
+use crate::engine::keyspace::Keys;
+use crate::engine::{Answer, Call, Failure, Hash, Spec, Typed};
+use crate::rdb::Target;
+use crate::resp::Reply;
+use crate::value::Elem;
+
+/// What is known here.
+pub(super) const COMMANDS: &[Spec] = &[
+    Spec::key("HSET", -4, |call| set(call, false)),
+    Spec::key("HMSET", -4, |call| set(call, true)),
+    Spec::key("HSETNX", 4, set_new),
+    Spec::key("HGET", 3, get),
+    Spec::key("HMGET", -3, get_several),
+    Spec::key("HGETALL", 2, |call| list(call, true, true)),
+    Spec::key("HKEYS", 2, |call| list(call, true, false)),
+    Spec::key("HVALS", 2, |call| list(call, false, true)),
+    Spec::key("HLEN", 2, |call| count(call, |_, hash| hash.len())),
+    Spec::key("HSTRLEN", 3, |call| {
+        count(call, |field, hash| hash.get(field).map_or(0, |value| value.len() as usize))
+    }),
+    Spec::key("HEXISTS", 3, |call| count(call, |field, hash| hash.get(field).is_some().into())),
+    Spec::key("HDEL", -3, delete),
+    Spec::key("HINCRBY", 4, add_integer),
+    Spec::key("HRANDFIELD", -2, random::random_field),
+    Spec::key("HSCAN", -3, scan_fields),
+    Spec::key("HEXPIRE", -6, |call| expiry::expire(call, 1000, true)),
+    Spec::key("HPEXPIRE", -6, |call| expiry::expire(call, 1, true)),
+    Spec::key("HEXPIREAT", -6, |call| expiry::expire(call, 1000, false)),
+    Spec::key("HPEXPIREAT", -6, |call| expiry::expire(call, 1, false)),
+    Spec::key("HPERSIST", -5, expiry::persist),
+    Spec::key("HTTL", -5, |call| expiry::tell(call, 1000, true)),
+    Spec::key("HPTTL", -5, |call| expiry::tell(call, 1, true)),
+    Spec::key("HEXPIRETIME", -5, |call| expiry::tell(call, 1000, false)),
+    Spec::key("HPEXPIRETIME", -5, |call| expiry::tell(call, 1, false)),
+    Spec::key("HGETEX", -5, expiry::get_and_expire),
+    Spec::key("HSETEX", -6, expiry::set_and_expire),
+    Spec::key("HGETDEL", -5, expiry::get_and_delete),
+    Spec::keys("HIMPORT", -2, import::import),
+];
+
+/// The hash of a key, without the fields that have expired.
+#[inline]
+fn live<'k>(keys: &'k mut Keys<'_>, key: &[u8]) -> Answer<Option<&'k mut Hash>> {
+    if let Some(now_ms) = keys.gone_before_ms {
+        let Some(hash) = keys.get::<Hash>(key)? else { return Ok(None) };
+        if hash.drop_expired(now_ms) > 0 && hash.is_empty() {
+            keys.remove(key);
+            return Ok(None);
+        }
+    }
+    keys.get(key)
+}
+
+/// As [`live`], made where there is none.
+#[inline]
+fn live_or_new<'k>(keys: &'k mut Keys<'_>, key: &[u8]) -> Answer<&'k mut Hash> {
+    if keys.gone_before_ms.is_some() {
+        live(keys, key)?;
+    }
+    keys.get_or(key, Hash::default)
+}
+
+fn bulk(elem: Option<Elem<'_>>) -> Reply {
+    elem.map_or(Reply::Nil, |elem| Reply::Bulk(elem.to_vec()))
+}
+
+/// Where so many fields are set at once that a packed hash could not hold them, newer servers do
+/// not try.
+fn expect(hash: &mut Hash, fields: usize, target: &Target) {
+    if fields > target.limits.hash_entries && target.has_packed_lists() {
+        hash.unpack();
+    }
+}
+
+fn set(call: &mut Call<'_>, status: bool) -> Answer {
+    let pairs = call.rest(2);
+    if pairs.len() % 2 != 0 {
+        let name = if status { "hmset" } else { "hset" };
+        return Err(Failure::said(format!("ERR wrong number of arguments for '{name}' command")));
+    }
+    let key = call.arg(1);
+    let hash = live_or_new(&mut call.keys, key)?;
+    let target = &call.env.target;
+    expect(hash, pairs.len() / 2, target);
+    let mut new = 0;
+    for pair in pairs.chunks_exact(2) {
+        if let [field, value] = pair {
+            new += usize::from(hash.set(field, value, &target.limits));
+        }
+    }
+    Ok(if status { Reply::OK } else { Reply::count(new) })
+}
+
+fn set_new(call: &mut Call<'_>) -> Answer {
+    let (field, value) = (call.arg(2), call.arg(3));
+    let key = call.arg(1);
+    let hash = live_or_new(&mut call.keys, key)?;
+    let new = hash.get(field).is_none();
+    if new {
+        hash.set(field, value, &call.env.target.limits);
+    }
+    Ok(Reply::flag(new))
+}
+
+fn get(call: &mut Call<'_>) -> Answer {
+    let field = call.arg(2);
+    let key = call.arg(1);
+    let hash = live(&mut call.keys, key)?;
+    Ok(bulk(hash.and_then(|hash| hash.get(field))))
+}
+
+fn get_several(call: &mut Call<'_>) -> Answer {
+    let fields = call.rest(2);
+    let key = call.arg(1);
+    let hash = live(&mut call.keys, key)?;
+    let value = |field: &&[u8]| bulk(hash.as_ref().and_then(|hash| hash.get(field)));
+    Ok(Reply::Array(fields.iter().map(value).collect()))
+}
+
+fn list(call: &mut Call<'_>, fields: bool, values: bool) -> Answer {
+    let mut out = Vec::new();
+    let key = call.arg(1);
+    if let Some(hash) = live(&mut call.keys, key)? {
+        for (field, value, _) in hash.iter() {
+            out.extend(fields.then(|| Reply::Bulk(field.to_vec())));
+            out.extend(values.then(|| Reply::Bulk(value.to_vec())));
+        }
+    }
+    Ok(Reply::Array(out))
+}
+
+fn count(call: &mut Call<'_>, of: impl Fn(&[u8], &Hash) -> usize) -> Answer {
+    let field = call.arg(2);
+    let key = call.arg(1);
+    let hash = live(&mut call.keys, key)?;
+    Ok(Reply::count(hash.map_or(0, |hash| of(field, hash))))
+}
+
+fn delete(call: &mut Call<'_>) -> Answer {
+    let (key, fields) = (call.arg(1), call.rest(2));
+    let Some(hash) = live(&mut call.keys, key)? else { return Ok(Reply::Int(0)) };
+    let gone = fields.iter().filter(|field| hash.remove(field)).count();
+    if hash.is_empty() {
+        call.keys.remove(key);
+    }
+    Ok(Reply::count(gone))
+}
+
+fn add_integer(call: &mut Call<'_>) -> Answer {
+    const NO_INTEGER: Failure = Failure::text("ERR hash value is not an integer");
+    const OVERFLOW: Failure = Failure::text("ERR increment or decrement would overflow");
+    let (key, field, by) = (call.arg(1), call.arg(2), call.int(3)?);
+    let old = match live(&mut call.keys, key)?.as_ref().and_then(|hash| hash.get(field)) {
+        None => 0,
+        Some(Elem::Int(n)) => n,
+        Some(Elem::Bytes(text)) => int(text).map_err(|_| NO_INTEGER)?,
+    };
+    let new = old.checked_add(by).ok_or(OVERFLOW)?;
+    let hash = call.keys.get_or(key, Hash::default)?;
+    let mut text = itoa::Buffer::new();
+    hash.set_keeping_expiry(field, text.format(new).as_bytes(), &call.env.target.limits);
+    Ok(Reply::Int(new))
+}
+
+fn scan_fields(call: &mut Call<'_>) -> Answer {
+    let cursor = scan::cursor(call.arg(2))?;
+    let (key, words) = (call.arg(1), call.rest(3));
+    let Some(hash) = live(&mut call.keys, key)? else { return Ok(scan::nothing()) };
+    let options = scan::options(words, true)?;
+    // A packed hash is given out at once.
+    let page = match hash.packed() {
+        Some(_) => Page { from: 0, to: hash.len(), next: 0 },
+        None => scan::page(cursor, options.count, hash.len()),
+    };
+    let mut out = Vec::new();
+    for (field, value, _) in hash.iter_from(page.from).take(page.to - page.from) {
+        if options.matches(&field) {
+            out.push(Reply::Bulk(field.to_vec()));
+            out.extend((!options.no_values).then(|| Reply::Bulk(value.to_vec())));
+        }
+    }
+    Ok(scan::reply(page, out))
+}
+
+/// A hash as a value of a key, where it has any field.
+fn put(call: &mut Call<'_>, key: &[u8], hash: Hash) {
+    if !hash.is_empty() {
+        call.keys.set(key, hash.wrap(), None);
+    }
+}
