@@ -9,6 +9,7 @@
 //! the log goes on, a transaction is run when its EXEC comes and dropped as a whole when none does.
 
 mod base;
+pub(super) mod entries;
 mod failed;
 mod gate;
 mod log;
