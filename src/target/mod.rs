@@ -1,0 +1,139 @@
+//! Where bytes go: files and directories that appear as a whole or not at all.
+//!
+//! ```text
+//! write beside ─► fsync ─► (backup) ─► rename or link ─► fsync of the directory
+//! ─────── old state, whatever happens ──────┤├── new state ──
+//! ```
+//!
+//! [`AtomicFile`] is one file, [`DirectoryTarget`] the directory of a multi-part log. Nothing that
+//! exists is written into. [`Publish`] says what may be replaced; the one danger is to replace what
+//! is being read, which a second name, a link or `..` can hide: files are compared by what they
+//! are, not by what they are called.
+
+mod atomic_file;
+mod directory;
+mod pending;
+mod stamp;
+
+use std::ffi::{OsStr, OsString};
+use std::fs;
+use std::io;
+use std::path::{Path, PathBuf};
+
+pub use atomic_file::{AtomicFile, Published};
+pub use directory::{DirectoryTarget, Part, PublishedDirectory, PublishedPart};
+
+use crate::error::{Error, Result};
+
+/// What may be replaced.
+#[derive(Debug, Clone, Default)]
+pub struct Publish {
+    /// An output that exists may be replaced.
+    pub force: bool,
+    /// The output may be one of the sources, of which a backup stays then.
+    pub in_place: bool,
+    /// What is read while the output is written: files and directories, also several names of the
+    /// same. Standard input is `/dev/stdin`.
+    pub sources: Vec<PathBuf>,
+}
+
+impl Publish {
+    /// Whether a file or directory is one of the sources.
+    fn is_source(&self, metadata: &fs::Metadata) -> bool {
+        let same = |path: &PathBuf| {
+            fs::metadata(path)
+                .is_ok_and(|source| stamp::identity(&source) == stamp::identity(metadata))
+        };
+        stamp::identity(metadata).is_some() && self.sources.iter().any(same)
+    }
+
+    /// Whether what lies at `path` may be replaced, and whether a backup of it has to stay.
+    fn judge(&self, path: &Path, metadata: &fs::Metadata) -> Result<bool> {
+        let name = path.display();
+        match (self.is_source(metadata), self.in_place, self.force) {
+            (true, true, _) => Ok(true),
+            (true, false, _) => Err(Error::Usage(format!(
+                "{name} is what is read: give the output another name, or use --in-place, which \
+                 keeps a backup"
+            ))),
+            (false, _, true) => Ok(false),
+            (false, _, false) => Err(Error::Usage(format!("{name} exists: --force replaces it"))),
+        }
+    }
+}
+
+/// The directory that a path lies in.
+fn folder(path: &Path) -> &Path {
+    match path.parent() {
+        Some(parent) if !parent.as_os_str().is_empty() => parent,
+        _ => Path::new("."),
+    }
+}
+
+/// The last name of a path.
+fn name_of(path: &Path) -> Result<&OsStr> {
+    path.file_name()
+        .ok_or_else(|| Error::Usage(format!("{} is no name for an output", path.display())))
+}
+
+/// `NAME.bak-20261123T174501Z`, counted up where that is taken.
+fn backup_name(path: &Path, attempt: u32) -> Result<PathBuf> {
+    let stamp = jiff::Timestamp::now().strftime("%Y%m%dT%H%M%SZ");
+    let mut name = OsString::from(name_of(path)?);
+    name.push(format!(".bak-{stamp}"));
+    if attempt > 0 {
+        name.push(format!("-{}", attempt + 1));
+    }
+    Ok(path.with_file_name(name))
+}
+
+/// Tries names until one is free.
+fn make_backup(path: &Path, make: impl Fn(&Path) -> io::Result<()>) -> Result<PathBuf> {
+    let mut attempt = 0;
+    loop {
+        let backup = backup_name(path, attempt)?;
+        match make(&backup) {
+            Ok(()) => return Ok(backup),
+            Err(cause) if cause.kind() == io::ErrorKind::AlreadyExists && attempt < 1000 => {
+                attempt += 1;
+            }
+            Err(cause) => {
+                return Err(Error::io(
+                    format!("cannot keep a backup of {}", path.display()),
+                    cause,
+                ));
+            }
+        }
+    }
+}
+
+/// Makes sure that what was renamed in a directory stays renamed.
+fn sync_directory(path: &Path) -> Result<()> {
+    #[cfg(unix)]
+    {
+        let synced = fs::File::open(path).and_then(|folder| folder.sync_all());
+        match synced {
+            Ok(()) => Ok(()),
+            // Some file systems have no such thing.
+            Err(cause)
+                if matches!(
+                    cause.kind(),
+                    io::ErrorKind::InvalidInput | io::ErrorKind::Unsupported
+                ) =>
+            {
+                Ok(())
+            }
+            Err(cause) => {
+                Err(Error::io(format!("cannot sync the directory {}", path.display()), cause))
+            }
+        }
+    }
+    #[cfg(not(unix))]
+    {
+        let _ = path;
+        Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests;
