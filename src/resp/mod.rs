@@ -3,5 +3,7 @@
 pub mod command;
 pub mod encode;
 pub mod header;
+pub mod keys;
 
 pub use command::{Args, Command};
+pub use keys::{KeyPositions, command_keys, is_known_command, key_positions};
