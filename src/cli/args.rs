@@ -177,7 +177,7 @@ pub(crate) fn number(text: &str) -> Result<u64, String> {
 }
 
 /// A point in time as unix milliseconds.
-fn instant(text: &str) -> Result<i64, String> {
+pub(super) fn instant(text: &str) -> Result<i64, String> {
     if let Ok(number) = text.parse::<i64>() {
         // Seconds stay below this until the year 5138, milliseconds were above it from 1973 on.
         return Ok(if number.abs() < 100_000_000_000 { number * 1000 } else { number });

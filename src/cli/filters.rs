@@ -134,6 +134,77 @@ impl FilterArgs {
     }
 }
 
+/// The filters that can be answered from the name of a key alone, each with its `--not-` twin
+#[derive(Debug, Args)]
+#[command(
+    next_help_heading = "Filters (several values: any of them; several filters: all of them)"
+)]
+pub(crate) struct KeyFilterArgs {
+    /// Keys in this database, or range of them
+    #[arg(long, value_name = "N|A-B", value_delimiter = ',', value_parser = databases)]
+    db: Vec<RangeInclusive<u64>>,
+
+    /// Keys that match this pattern, as KEYS understands it: user:*, h?llo, [a-c]*
+    #[arg(long, value_name = "GLOB")]
+    key: Vec<OsString>,
+
+    /// Keys in which this regular expression is found
+    #[arg(long, value_name = "REGEX")]
+    key_regex: Vec<String>,
+
+    /// Keys that begin with this
+    #[arg(long, value_name = "TEXT")]
+    prefix: Vec<OsString>,
+
+    /// Keys in this cluster slot, or range of them
+    #[arg(long, value_name = "N|A-B", value_delimiter = ',', value_parser = slots)]
+    slot: Vec<RangeInclusive<u16>>,
+
+    /// Not those in this database
+    #[arg(long, value_name = "N|A-B", value_delimiter = ',', value_parser = databases)]
+    not_db: Vec<RangeInclusive<u64>>,
+
+    /// Not those that match this pattern
+    #[arg(long, value_name = "GLOB")]
+    not_key: Vec<OsString>,
+
+    /// Not those in which this is found
+    #[arg(long, value_name = "REGEX")]
+    not_key_regex: Vec<String>,
+
+    /// Not those that begin with this
+    #[arg(long, value_name = "TEXT")]
+    not_prefix: Vec<OsString>,
+
+    /// Not those in this slot
+    #[arg(long, value_name = "N|A-B", value_delimiter = ',', value_parser = slots)]
+    not_slot: Vec<RangeInclusive<u16>>,
+}
+
+impl KeyFilterArgs {
+    /// The filter.
+    pub(crate) fn filter(&self) -> Result<Filter, Error> {
+        let all = |arguments: &[OsString]| arguments.iter().map(bytes).collect();
+        let only = Criteria {
+            dbs: self.db.clone(),
+            globs: all(&self.key),
+            regexes: self.key_regex.clone(),
+            prefixes: all(&self.prefix),
+            slots: self.slot.clone(),
+            ..Criteria::default()
+        };
+        let not = Criteria {
+            dbs: self.not_db.clone(),
+            globs: all(&self.not_key),
+            regexes: self.not_key_regex.clone(),
+            prefixes: all(&self.not_prefix),
+            slots: self.not_slot.clone(),
+            ..Criteria::default()
+        };
+        Filter::new(&only, &not, 0)
+    }
+}
+
 fn kind(name: &str) -> Option<Kind> {
     Kind::ALL.into_iter().find(|kind| kind.name() == name)
 }
@@ -190,7 +261,7 @@ fn span(text: &str) -> Result<Span, String> {
 }
 
 /// A size by the rules of the servers' configuration: `k` is 1000, `kb` is 1024; and `KiB` too.
-fn size(text: &str) -> Result<u64, String> {
+pub(super) fn size(text: &str) -> Result<u64, String> {
     let wrong = || "give a number of bytes, such as 512, 10kb, 1.5mb or 2gb".to_owned();
     let lower = text.trim().to_ascii_lowercase();
     let digits = lower.find(|c: char| !c.is_ascii_digit() && c != '.').unwrap_or(lower.len());

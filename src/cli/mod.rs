@@ -11,7 +11,9 @@ mod filters;
 mod get;
 mod inspect;
 mod keys;
+mod output;
 mod progress;
+mod rewrite;
 
 use std::io::{self, BufWriter, Stdout, Write as _};
 
@@ -36,11 +38,14 @@ enum Verb {
     Keys(Box<keys::KeysArgs>),
     Get(get::GetArgs),
     Digest(digest::DigestArgs),
+    Rewrite(Box<rewrite::RewriteArgs>),
 }
 
 /// The verbs by what they are for, in the order of the help text.
-const GROUPS: [(&str, &[&str]); 1] =
-    [("Look at a source", &["check", "inspect", "keys", "get", "digest"])];
+const GROUPS: [(&str, &[&str]); 2] = [
+    ("Look at a source", &["check", "inspect", "keys", "get", "digest"]),
+    ("Make a file of it", &["rewrite"]),
+];
 
 /// Runs the program.
 pub(crate) fn main() -> Exit {
@@ -59,6 +64,7 @@ pub(crate) fn main() -> Exit {
             Verb::Keys(args) => keys::run(args),
             Verb::Get(args) => get::run(args),
             Verb::Digest(args) => digest::run(args),
+            Verb::Rewrite(args) => rewrite::run(args),
         },
         Err(error) => Err(Error::Usage(error.to_string())),
     };

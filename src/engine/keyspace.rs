@@ -172,6 +172,12 @@ impl Shard {
     }
 }
 
+/// How many shards each of so many threads has; the last ones may have fewer.
+#[inline]
+pub fn shards_per_thread(threads: usize) -> usize {
+    SHARDS.div_ceil(threads.max(1))
+}
+
 /// Which shard a key is in.
 #[inline]
 pub fn shard_of(key: &[u8]) -> usize {
@@ -241,7 +247,7 @@ impl Keyspace {
 
     /// Takes the shards away, a run of them for each of so many threads.
     pub fn split(&mut self, parts: usize) -> Vec<Keyspace> {
-        let share = SHARDS.div_ceil(parts.max(1));
+        let share = shards_per_thread(parts);
         let mut rest = std::mem::take(&mut self.shards);
         let mut out = Vec::new();
         let mut first = self.first;

@@ -25,6 +25,7 @@ mod command;
 mod env;
 mod failure;
 mod keyspace;
+mod save;
 mod table;
 mod thaw;
 mod value;
@@ -33,7 +34,8 @@ pub use bytes::Bytes;
 pub use call::Call;
 pub use env::{Env, library_name};
 pub use failure::{Answer, Failure};
-pub use keyspace::{Base, BaseBytes, Db, Keys, Keyspace, Record, SHARDS, Shard, shard_of};
+pub use keyspace::{Base, BaseBytes, Db, Keys, Keyspace, Record, SHARDS, Shard, shard_of, shards_per_thread};
+pub use save::save;
 pub use table::{Route, Spec, lookup};
 pub use thaw::{text_value, value as thaw};
 pub use value::{

@@ -130,6 +130,29 @@ impl Filter {
         self.all(entry)
     }
 
+    /// Whether every question can be answered from database and name alone, without a value.
+    pub fn is_about_names(&self) -> bool {
+        self.rules.iter().all(|rule| rule.test.is_about_key() || matches!(rule.test, Test::Db(_)))
+    }
+
+    /// Whether anything is asked about the names of keys.
+    pub fn asks_for_keys(&self) -> bool {
+        self.rules.iter().any(|rule| rule.test.is_about_key())
+    }
+
+    /// Whether a database passes, by the questions about databases alone.
+    pub fn matches_db(&self, db: u64) -> bool {
+        self.rules.iter().all(|rule| match &rule.test {
+            Test::Db(dbs) => dbs.iter().any(|dbs| dbs.contains(&db)) == rule.want,
+            _ => true,
+        })
+    }
+
+    /// Whether the name of a key passes, by the questions about names alone.
+    pub fn matches_key(&self, key: &[u8]) -> bool {
+        self.rules.iter().all(|rule| rule.test.holds_for_key(key).is_none_or(|is| is == rule.want))
+    }
+
     fn all(&self, entry: &Entry<'_>) -> Result<bool> {
         // Sorted by cost: the questions about the key are the last ones.
         let (plain, about_key) = self.rules.split_at(self.plain.min(self.rules.len()));
@@ -197,6 +220,20 @@ impl Test {
         matches!(self, Test::Prefix(_) | Test::Slot(_) | Test::Glob(_) | Test::Regex(_))
     }
 
+    /// The answer of a test about the key; `None` from all others.
+    fn holds_for_key(&self, key: &[u8]) -> Option<bool> {
+        Some(match self {
+            Test::Prefix(prefixes) => prefixes.iter().any(|prefix| key.starts_with(prefix)),
+            Test::Slot(slots) => {
+                let slot = slot(key);
+                slots.iter().any(|slots| slots.contains(&slot))
+            }
+            Test::Glob(globs) => globs.iter().any(|glob| glob.matches(key)),
+            Test::Regex(set) => set.is_match(key),
+            _ => return None,
+        })
+    }
+
     /// `key` is looked at by the tests about it alone.
     fn holds(&self, entry: &Entry<'_>, key: &[u8], now_ms: i64) -> bool {
         match self {
@@ -214,13 +251,9 @@ impl Test {
                 _ => false,
             },
             Test::Encoding(names) => names.iter().any(|name| name == encoding(entry)),
-            Test::Prefix(prefixes) => prefixes.iter().any(|prefix| key.starts_with(prefix)),
-            Test::Slot(slots) => {
-                let slot = slot(key);
-                slots.iter().any(|slots| slots.contains(&slot))
+            Test::Prefix(_) | Test::Slot(_) | Test::Glob(_) | Test::Regex(_) => {
+                self.holds_for_key(key).unwrap_or_default()
             }
-            Test::Glob(globs) => globs.iter().any(|glob| glob.matches(key)),
-            Test::Regex(set) => set.is_match(key),
         }
     }
 }

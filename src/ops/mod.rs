@@ -2,6 +2,8 @@
 
 mod behind;
 mod encoding;
+mod items;
+mod names;
 mod snapshot;
 
 pub mod check;
@@ -10,6 +12,7 @@ pub mod filter;
 pub mod get;
 pub mod inspect;
 pub mod keys;
+pub mod rewrite;
 pub mod run;
 pub mod walk;
 

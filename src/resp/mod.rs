@@ -3,7 +3,9 @@
 pub mod command;
 pub mod encode;
 pub mod header;
+pub mod keys;
 pub mod reply;
 
 pub use command::{Args, Command};
+pub use keys::{KeyPositions, command_keys, is_known_command, key_positions};
 pub use reply::Reply;

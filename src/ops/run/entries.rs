@@ -81,7 +81,7 @@ pub(in crate::ops) fn tally<T: Tally>(
                     observer.progress((merged * PIECE) as u64);
                 }
             }
-            Ok(())
+            Ok::<(), crate::Error>(())
         })();
         // Whoever still works finds nobody who listens, and nothing left to do.
         next.store(pieces.len(), Ordering::Relaxed);

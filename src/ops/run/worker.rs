@@ -13,11 +13,11 @@ use super::log::{End, Progress, Runner, read};
 use crate::Result;
 use crate::bytes::Input;
 use crate::engine::{
-    Answer, Call, Engine, Env, Failure, Keys, Keyspace, Route, SHARDS, Spec, lookup,
+    Answer, Call, Engine, Env, Failure, Keys, Keyspace, Route, SHARDS, Spec, lookup, shard_of, shards_per_thread,
 };
 use crate::error::{Error, FormatError};
 use crate::ops::walk::Observer;
-use crate::resp::Command;
+use crate::resp::{Command, command_keys};
 use crate::source::Feed;
 
 /// The threads that run a part, each with its shards.
@@ -178,6 +178,8 @@ struct Hand<'a, 'g> {
     observer: &'g dyn Observer,
     failures: Failures,
     args: Vec<&'a [u8]>,
+    /// What is left to chance depends on where a command stands, not on which thread runs it.
+    chance: u64,
     known: [Option<(&'a [u8], &'static Spec)>; KNOWN],
 }
 
@@ -207,6 +209,7 @@ impl<'a, 'g> Hand<'a, 'g> {
             observer,
             failures: Failures::default(),
             args: Vec::new(),
+            chance: 0,
             known: [None; KNOWN],
         }
     }
@@ -231,6 +234,7 @@ impl<'a, 'g> Hand<'a, 'g> {
     /// Runs a command on the shards at hand.
     #[inline]
     fn run(&mut self, spec: &Spec) -> Answer<()> {
+        self.env.chance = self.chance;
         let keys = Keys::new(&mut self.keyspace, self.db, None);
         let mut call = Call { args: &self.args, keys, env: &mut self.env };
         let answer = (spec.run)(&mut call);
@@ -247,8 +251,9 @@ impl<'a, 'g> Hand<'a, 'g> {
         if self.threads == 1 {
             return Ok(self.run(spec));
         }
-        let (args, db) = (&self.args, self.db);
+        let (args, db, chance) = (&self.args, self.db, self.chance);
         let met = self.gate.meet(self.index, &mut self.keyspace, |keyspace, env| {
+            env.chance = chance;
             let keys = Keys::new(keyspace, db, None);
             let mut call = Call { args, keys, env };
             (spec.run)(&mut call).map(|_| ())
@@ -287,6 +292,18 @@ impl<'a, 'g> Hand<'a, 'g> {
         self.args.extend(command.args());
     }
 
+    /// The thread that has all keys of the command in hand, if one has.
+    fn owner(&self) -> Option<usize> {
+        if self.threads == 1 {
+            return Some(0);
+        }
+        let (name, args) = self.args.split_first()?;
+        let share = shards_per_thread(self.threads);
+        let mut owners = command_keys(name, args)?.map(|key| shard_of(key) / share);
+        let first = owners.next()?;
+        owners.all(|owner| owner == first).then_some(first)
+    }
+
     /// Of a command whose arguments come in groups of `step`, each beginning with a key, keeps
     /// those whose key is here. Whether any is left.
     fn keep_own(&mut self, step: usize) -> bool {
@@ -310,6 +327,7 @@ impl<'a> Runner<'a> for Hand<'a, '_> {
 
     #[inline]
     fn command(&mut self, offset: u64, command: Command<'a>) -> Result<(), Halt> {
+        self.chance = (offset + 1).wrapping_mul(0x9e37_79b9_7f4a_7c15) | 1;
         let spec = self.lookup(command.name());
         let spec = match spec {
             Some(spec) if spec.takes(command.argc() as usize) => spec,
@@ -347,7 +365,15 @@ impl<'a> Runner<'a> for Hand<'a, '_> {
                 self.take(&command);
                 self.run(spec)
             }
-            Route::Keys | Route::All => {
+            Route::Keys => {
+                self.take(&command);
+                match self.owner() {
+                    Some(owner) if owner != self.index => return Ok(()),
+                    Some(_) => self.run(spec),
+                    None => self.run_together(spec)?,
+                }
+            }
+            Route::All => {
                 self.take(&command);
                 self.run_together(spec)?
             }
