@@ -10,7 +10,7 @@ use super::walk::{Checksum, Observer, Silent, Tally, WalkOptions, walk as walk_i
 use crate::aof;
 use crate::bytes::input::{Input, SliceInput};
 use crate::error::{Error, FormatError, Result};
-use crate::rdb::{Dump, Entry, Framer, HEADER_BYTES, Header, Record, Text, opcode};
+use crate::rdb::{Dump, Entry, Framer, Header, Record, Text, opcode};
 use crate::source::{Feed, Form, OpenOptions, Source, open_part};
 
 /// Fields about the file stand no further in it than this.
@@ -65,7 +65,7 @@ pub(super) fn walk<T: Tally>(
         while feed.more()? {}
         return payload(feed.buffer(), fresh, root).map_err(|error| error.in_file(&name));
     }
-    if has_log_behind(&mut feed)? {
+    if has_log_behind(&mut feed) {
         return Err(Error::Usage(format!(
             "{name} is a log behind an RDB preamble: its keys exist only after running it, and \
              this version reads snapshots only"
@@ -76,8 +76,7 @@ pub(super) fn walk<T: Tally>(
         .map_err(|error| error.in_file(&source.name))?;
     if ended.fault.is_none() && !ended.stopped && (!feed.buffer().is_empty() || feed.more()?) {
         // Bytes that are no log do not belong there, and servers do not look at them. A log that
-        // its writer did not announce is seen here for the first time where bytes come through a
-        // window.
+        // its writer did not announce is seen here for the first time.
         if matches!(feed.buffer(), [b'*' | b'#', ..]) {
             return Err(Error::Usage(format!(
                 "{name} is a log behind an RDB preamble: its keys exist only after running it, and \
@@ -89,26 +88,39 @@ pub(super) fn walk<T: Tally>(
 }
 
 /// Whether a snapshot is the preamble of a log that goes on behind it. Of such a file nothing must
-/// be told, so this is asked before anything is: where a snapshot does not end as one does, its
-/// frames are walked ahead.
-fn has_log_behind(feed: &mut Feed) -> Result<bool> {
-    if !feed.is_seekable() {
-        if !is_announced_as_preamble(feed) {
-            return Ok(false);
-        }
-        // The window keeps what is large in a temporary file. A failure is met again where keys
-        // are read, behind those that could be.
-        while matches!(feed.more(), Ok(true)) {}
+/// be told, so this is asked before anything is; but only where one of the first fields says that
+/// the snapshot is the base of a log, as every server writes it: all others need not be read twice.
+fn has_log_behind(feed: &mut Feed) -> bool {
+    while feed.buffer().len() < FIELDS_BYTES && matches!(feed.more(), Ok(true)) {}
+    let buffer = feed.buffer();
+    if !is_announced_as_base(buffer.get(..FIELDS_BYTES).unwrap_or(buffer)) {
+        return false;
     }
+    // The window keeps what is large in a temporary file. A failure is met again where keys are
+    // read, behind those that could be.
+    while matches!(feed.more(), Ok(true)) {}
     let bytes = feed.buffer();
     if ends_as_snapshot(bytes) {
-        return Ok(false);
+        return false;
     }
     let mut ahead = SliceInput::new(bytes);
     let options = WalkOptions { threads: 1, checksum: false, tally: false };
     let walked = walk_input(&mut ahead, true, &|| Nothing, &mut Nothing, &options, &Silent);
-    Ok(walked.is_ok_and(|walked| walked.fault.is_none())
-        && matches!(ahead.buffer(), [b'*' | b'#', ..]))
+    walked.is_ok_and(|walked| walked.fault.is_none()) && matches!(ahead.buffer(), [b'*' | b'#', ..])
+}
+
+/// Whether one of the first fields says that the snapshot is a log's base.
+fn is_announced_as_base(bytes: &[u8]) -> bool {
+    let Ok((mut rest, header)) = Header::parse(bytes) else { return false };
+    let mut framer = Framer::new(header);
+    let is = |text: Text<'_>, word: &[u8]| text.to_cow().is_ok_and(|text| *text == *word);
+    while let Ok((Record::Aux { name, value }, after)) = framer.next(rest, 0) {
+        if is(name, b"aof-base") || is(name, b"aof-preamble") {
+            return is(value, b"1");
+        }
+        rest = after;
+    }
+    false
 }
 
 /// Whether the end marker stands where it does with nothing behind the checksum. A log ends with a
@@ -116,36 +128,6 @@ fn has_log_behind(feed: &mut Feed) -> Result<bool> {
 fn ends_as_snapshot(bytes: &[u8]) -> bool {
     let marker = bytes.len().checked_sub(9).and_then(|at| bytes.get(at));
     marker == Some(&opcode::EOF) && !bytes.ends_with(b"\r\n")
-}
-
-/// Whether one of the first fields says that the snapshot is a log's base.
-fn is_announced_as_preamble(feed: &mut Feed) -> bool {
-    while feed.buffer().len() < HEADER_BYTES && matches!(feed.more(), Ok(true)) {}
-    let mut from = HEADER_BYTES;
-    loop {
-        let buffer = feed.buffer();
-        let Ok((_, header)) = Header::parse(buffer) else { return false };
-        let mut framer = Framer::new(header);
-        let mut rest = buffer.get(from..).unwrap_or_default();
-        let fault = loop {
-            match framer.next(rest, 0) {
-                Ok((Record::Aux { name, value }, after)) => {
-                    let is = |text: Text<'_>, word: &[u8]| text.to_cow().is_ok_and(|t| *t == *word);
-                    if is(name, b"aof-base") || is(name, b"aof-preamble") {
-                        return is(value, b"1");
-                    }
-                    from += rest.len() - after.len();
-                    rest = after;
-                }
-                Ok(_) => return false,
-                Err(error) => break error.fault,
-            }
-        };
-        let more = fault.is_truncated() && from < FIELDS_BYTES && rest.len() < FIELDS_BYTES;
-        if !more || !matches!(feed.more(), Ok(true)) {
-            return false;
-        }
-    }
 }
 
 /// A tally of nothing.
