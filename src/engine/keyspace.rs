@@ -210,6 +210,11 @@ impl Keyspace {
         Keyspace { shards, databases, limits, ..Keyspace::default() }
     }
 
+    /// Packs collections within other limits from now on.
+    pub fn set_limits(&mut self, limits: Limits) {
+        self.limits = limits;
+    }
+
     /// How small a collection has to be to be packed.
     pub fn limits(&self) -> Limits {
         self.limits

@@ -34,7 +34,9 @@ pub use bytes::Bytes;
 pub use call::Call;
 pub use env::{Env, library_name};
 pub use failure::{Answer, Failure};
-pub use keyspace::{Base, BaseBytes, Db, Keys, Keyspace, Record, SHARDS, Shard, shard_of, shards_per_thread};
+pub use keyspace::{
+    Base, BaseBytes, Db, Keys, Keyspace, Record, SHARDS, Shard, shard_of, shards_per_thread,
+};
 pub use save::save;
 pub use table::{Route, Spec, lookup};
 pub use thaw::{text_value, value as thaw};
@@ -83,6 +85,12 @@ impl Engine {
             db: 0,
             transaction: None,
         }
+    }
+
+    /// Plays another server from now on.
+    pub fn play(&mut self, target: Target) {
+        self.env.target = target;
+        self.keyspace.set_limits(target.limits);
     }
 
     /// The selected database.

@@ -1,10 +1,10 @@
 //! Values into the types and encodings of a target: what the engine holds packed is copied.
 
 use super::value::PackedHash;
-use super::{Answer, Base, Hash, Record, Value};
-use crate::rdb::packed::ListpackBuf;
+use super::{Base, Hash, Record, Value};
+use crate::error::FormatError;
 use crate::rdb::write::{self, Body, EntryRoom, Loss, Sink};
-use crate::rdb::{Target, ValueType};
+use crate::rdb::{Family, Target, ValueType};
 use crate::value::Elem;
 
 /// Writes the value of a record for a target; what is lost is in the sink's losses.
@@ -14,7 +14,7 @@ pub fn save<'a>(
     target: &Target,
     sink: &mut Sink,
     room: &mut EntryRoom,
-) -> Result<Body<'a>, Box<crate::error::FormatError>> {
+) -> Result<Body<'a>, Box<FormatError>> {
     let written = match &record.value {
         Value::Frozen(frozen) => {
             return match base.and_then(|base| base.entry(&record.key, *frozen)) {
@@ -35,4 +35,28 @@ pub fn save<'a>(
         },
         Body::Written,
     ))
+}
+
+fn save_hash(hash: &Hash, target: &Target, sink: &mut Sink) -> Result<ValueType, Loss> {
+    if !hash.has_template() && target.has_listpacks() {
+        match hash.packed() {
+            Some(PackedHash::Pairs(pack)) => {
+                sink.blob(pack.as_bytes());
+                return Ok(ValueType::HashListpack);
+            }
+            Some(PackedHash::Triples(pack))
+                if target.has_field_expiry() && target.header.family == Family::Redis =>
+            {
+                sink.i64_le(hash.soonest_expiry_ms().unwrap_or(0));
+                sink.blob(pack.as_bytes());
+                return Ok(ValueType::HashListpackEx);
+            }
+            _ => {}
+        }
+    }
+    let fields: Vec<_> = hash
+        .iter()
+        .map(|(field, value, at_ms)| (field, value, at_ms.map(|at| u64::try_from(at).unwrap_or(0))))
+        .collect();
+    write::hash(sink, target, fields.iter().copied())
 }

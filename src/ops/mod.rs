@@ -17,4 +17,4 @@ pub mod run;
 pub mod walk;
 
 pub use encoding::{encoding, encodings};
-pub use snapshot::Ended;
+pub use snapshot::{Ended, Ran};

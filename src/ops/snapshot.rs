@@ -1,11 +1,10 @@
-//! The one snapshot of a source, for verbs that read keys: a snapshot itself, a log's preamble
-//! with nothing behind it, the base of a directory whose increments are empty, a DUMP payload.
-//!
-//! A log's keys exist only after its commands were run, which nothing here does.
+//! The keys of a source, for verbs that read keys: those of a snapshot, of a log's preamble or base
+//! with nothing behind it, of a DUMP payload; and those that are there when a log has been run.
 
 use std::fmt;
 use std::io;
 
+use super::run::{self, RunOptions, entries};
 use super::walk::{Checksum, Observer, Silent, Tally, WalkOptions, walk as walk_input};
 use crate::aof;
 use crate::bytes::input::{Input, SliceInput};
@@ -25,6 +24,19 @@ pub struct Ended {
     pub checksum_mismatch: Option<(u64, u64)>,
     /// Whether the tally stopped before the end, having seen enough.
     pub stopped: bool,
+    /// What there is to say of the log that was run.
+    pub ran: Option<Ran>,
+}
+
+/// How the log of a source ran.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Ran {
+    /// Commands that were run.
+    pub commands: u64,
+    /// Commands among them that failed, as they do in a server.
+    pub failed: u64,
+    /// The file and the offset from which on its tail was dropped.
+    pub dropped_from: Option<(String, u64)>,
 }
 
 /// How a tally says that it has seen enough: an error that [`walk`] takes for an end.
@@ -49,7 +61,7 @@ fn is_stop(error: &Error) -> bool {
     matches!(error, Error::Io { cause, .. } if cause.get_ref().is_some_and(|e| e.is::<Stopped>()))
 }
 
-/// Walks the snapshot of a source. Fails where the source has keys only after running a log.
+/// Walks the keys of a source: those of its snapshot, or those that are there after its log was run.
 pub(super) fn walk<T: Tally>(
     source: Source,
     open: &OpenOptions,
@@ -59,17 +71,18 @@ pub(super) fn walk<T: Tally>(
     observer: &dyn Observer,
 ) -> Result<Ended> {
     let name = source.name.clone();
-    let source = base(source, open)?;
-    let Some(mut feed) = source.feed else { return Err(is_a_log(&name)) };
+    let mut source = match view(source, open)? {
+        View::Snapshot(source) => source,
+        View::Log(source) => return run_and_walk(source, open, fresh, root, options, observer),
+    };
+    let Some(mut feed) = source.feed.take() else { return Err(has_no_bytes(&name)) };
     if source.form == Form::Dump {
         while feed.more()? {}
         return payload(feed.buffer(), fresh, root).map_err(|error| error.in_file(&name));
     }
     if has_log_behind(&mut feed) {
-        return Err(Error::Usage(format!(
-            "{name} is a log behind an RDB preamble: its keys exist only after running it, and \
-             this version reads snapshots only"
-        )));
+        source.feed = Some(feed);
+        return run_and_walk(source, open, fresh, root, options, observer);
     }
     let whole = feed.is_seekable();
     let ended = walk_one(&mut feed, whole, fresh, root, options, observer)
@@ -79,11 +92,45 @@ pub(super) fn walk<T: Tally>(
         // its writer did not announce is seen here for the first time.
         if matches!(feed.buffer(), [b'*' | b'#', ..]) {
             return Err(Error::Usage(format!(
-                "{name} is a log behind an RDB preamble: its keys exist only after running it, and \
-                 this version reads snapshots only (what was shown is the preamble)"
+                "{name} is a log behind an RDB preamble that does not say so: what was shown is \
+                 the preamble; `rdbkit replay {name} --save FILE` runs it whole"
             )));
         }
     }
+    Ok(ended)
+}
+
+/// Runs a log, and walks the keys that are there in the end.
+fn run_and_walk<T: Tally>(
+    source: Source,
+    open: &OpenOptions,
+    fresh: &(dyn Fn() -> T + Sync),
+    root: &mut T,
+    options: &WalkOptions,
+    observer: &dyn Observer,
+) -> Result<Ended> {
+    let threads = options.threads;
+    let asked = RunOptions { threads, open: open.clone(), ..RunOptions::default() };
+    let run = run::run(source, &asked, observer)?;
+    let mut ended = Ended {
+        ran: Some(Ran {
+            commands: run.commands,
+            failed: run.failures.failed,
+            dropped_from: run
+                .parts
+                .iter()
+                .find_map(|part| Some((part.name.clone(), part.dropped_from?))),
+        }),
+        ..Ended::default()
+    };
+    let target = run.engine.env.target;
+    match entries::tally(&run.engine, &target, threads, fresh, root, &Silent) {
+        Ok(()) => {}
+        Err(error) if is_stop(&error) => ended.stopped = true,
+        Err(error) => return Err(error),
+    }
+    // Giving back all that memory piece by piece takes time that nobody needs to wait for.
+    std::mem::forget(run);
     Ok(ended)
 }
 
@@ -160,19 +207,26 @@ fn walk_one<T: Tally>(
                 _ => None,
             },
             fault: walked.fault,
-            stopped: false,
+            ..Ended::default()
         }),
         Err(error) if is_stop(&error) => Ok(Ended { stopped: true, ..Ended::default() }),
         Err(error) => Err(error),
     }
 }
 
-/// The part of a source that is a snapshot.
-fn base(source: Source, open: &OpenOptions) -> Result<Source> {
+/// How the keys of a source are come by.
+enum View {
+    /// They stand in a snapshot.
+    Snapshot(Source),
+    /// They are there when a log has been run.
+    Log(Source),
+}
+
+fn view(source: Source, open: &OpenOptions) -> Result<View> {
     match source.form {
-        Form::Rdb | Form::Dump => Ok(source),
-        Form::AofDir | Form::Manifest => base_of_directory(&source, open),
-        Form::Aof => Err(is_a_log(&source.name)),
+        Form::Rdb | Form::Dump => Ok(View::Snapshot(source)),
+        Form::AofDir | Form::Manifest => view_of_directory(source, open),
+        Form::Aof => Ok(View::Log(source)),
         Form::Empty => Err(Error::Usage(format!(
             "{} is empty: a full disk or a failed transfer leaves this",
             source.name
@@ -180,18 +234,27 @@ fn base(source: Source, open: &OpenOptions) -> Result<Source> {
     }
 }
 
-/// The base of a directory whose increments are empty.
-fn base_of_directory(source: &Source, open: &OpenOptions) -> Result<Source> {
-    let Some(path) = &source.path else { return Err(is_a_log(&source.name)) };
-    let directory = aof::survey(path)?;
+/// The base of a directory whose increments are empty is all there is.
+fn view_of_directory(source: Source, open: &OpenOptions) -> Result<View> {
+    let Some(path) = &source.path else { return Err(has_no_bytes(&source.name)) };
+    let directory = match source.form {
+        Form::Manifest => aof::survey_manifest(path)?,
+        _ => aof::survey(path)?,
+    };
     let [base, increments @ ..] = directory.parts.as_slice() else {
         return Err(Error::Usage(format!("{} has no parts, and so no keys", source.name)));
     };
-    if increments.iter().any(|part| part.size_bytes != Some(0)) {
-        return Err(is_a_log(&source.name));
+    if increments.iter().all(|part| part.size_bytes == Some(0)) {
+        let base = open_part(&base.path, open)?;
+        if base.form == Form::Rdb {
+            return Ok(View::Snapshot(base));
+        }
     }
-    let base = open_part(&base.path, open)?;
-    if base.form == Form::Rdb { Ok(base) } else { Err(is_a_log(&source.name)) }
+    Ok(View::Log(source))
+}
+
+fn has_no_bytes(name: &str) -> Error {
+    Error::Usage(format!("{name} is a directory where a file is expected"))
 }
 
 /// Tallies a DUMP payload: one key without a name.
@@ -207,11 +270,4 @@ fn payload<T: Tally>(bytes: &[u8], fresh: &dyn Fn() -> T, root: &mut T) -> Resul
         Err(error) => return Err(error),
     }
     Ok(ended)
-}
-
-fn is_a_log(name: &str) -> Error {
-    Error::Usage(format!(
-        "{name} is a log: its keys exist only after running it, and this version reads snapshots \
-         only"
-    ))
 }

@@ -4,6 +4,7 @@
 //! and nothing has to be handed over. The checksum is computed beside, while the log behind the
 //! snapshot already runs.
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::thread::{self, JoinHandle};
 
@@ -13,7 +14,7 @@ use crate::bytes::crc64;
 use crate::engine::{Base, Engine, Frozen, Keyspace, SHARDS, Value, thaw};
 use crate::error::{Doing, Error, Fault, FormatError};
 use crate::ops::walk::{self, Checksum, Observer, Tally, WalkOptions};
-use crate::rdb::{Entry, Framer, HEADER_BYTES, Header, Record, Scratch, Snapshot};
+use crate::rdb::{Entry, Framer, HEADER_BYTES, Header, Record, Scratch, Snapshot, Target, Text};
 use crate::source::{Feed, Whole};
 
 /// What a snapshot brought.
@@ -61,6 +62,7 @@ pub(super) fn whole(
         engine.keyspace.set_base(Base { bytes, family: header.family });
     }
     let mut parts = engine.keyspace.split(options.threads.clamp(1, SHARDS));
+    let mut writer = Target::of_header(header);
     let functions = &mut engine.env.functions;
     let results: Vec<_> = thread::scope(|scope| {
         let mut parts = parts.iter_mut();
@@ -75,6 +77,10 @@ pub(super) fn whole(
                 observer.progress(offset);
                 match record {
                     Record::Function(code) => keep_function(functions, code, offset),
+                    Record::Aux { name, value } => {
+                        writer = named(name, value).unwrap_or(writer);
+                        Ok(())
+                    }
                     _ => Ok(()),
                 }
             })
@@ -83,6 +89,9 @@ pub(super) fn whole(
         first.into_iter().chain(others).collect()
     });
     parts.iter_mut().for_each(|part| engine.keyspace.join(part));
+    if options.target.is_none() {
+        engine.play(writer);
+    }
     let mut loaded = Loaded { keys: 0, end: 0, sum: Sum(None) };
     let mut stored = None;
     for result in results {
@@ -103,9 +112,17 @@ pub(super) fn whole(
     Ok(loaded)
 }
 
+/// The server that an auxiliary field names: `redis-ver` 7.0.15.
+fn named(name: &Text<'_>, value: &Text<'_>) -> Option<Target> {
+    let (name, value) = (name.to_cow().ok()?, value.to_cow().ok()?);
+    let product = name.strip_suffix(b"-ver")?;
+    let text = format!("{}:{}", str::from_utf8(product).ok()?, str::from_utf8(&value).ok()?);
+    text.parse().ok()
+}
+
 fn keep_function(
-    functions: &mut std::collections::BTreeMap<Vec<u8>, Vec<u8>>,
-    code: &crate::rdb::Text<'_>,
+    functions: &mut BTreeMap<Vec<u8>, Vec<u8>>,
+    code: &Text<'_>,
     offset: u64,
 ) -> Result<(), Box<FormatError>> {
     let code = code.to_cow().map_err(|fault| {

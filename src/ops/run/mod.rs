@@ -16,6 +16,7 @@ mod log;
 mod worker;
 
 use std::sync::Arc;
+use std::time::{SystemTime, UNIX_EPOCH};
 
 use super::walk::Observer;
 use crate::aof;
@@ -23,7 +24,7 @@ use crate::bytes::Input;
 use crate::engine::Engine;
 use crate::error::{Error, FormatError, Result};
 use crate::ops::behind::Behind;
-use crate::rdb::{Product, Target};
+use crate::rdb::Target;
 use crate::source::{Feed, Form, OpenOptions, Source, Whole, open_part};
 
 pub use failed::{Failed, Failures};
@@ -33,8 +34,9 @@ use worker::Crew;
 /// How a source is run.
 #[derive(Debug, Clone)]
 pub struct RunOptions {
-    /// The server that is played.
-    pub target: Target,
+    /// The server that is played; `None` for the one that wrote the snapshot, or the newest Redis
+    /// where there is none.
+    pub target: Option<Target>,
     /// Now, unix time in milliseconds: what relative expiries count from.
     pub now_ms: i64,
     /// Threads; the result is the same with any number.
@@ -52,8 +54,8 @@ pub struct RunOptions {
 impl Default for RunOptions {
     fn default() -> Self {
         RunOptions {
-            target: Target::default(),
-            now_ms: 0,
+            target: None,
+            now_ms: now_ms(),
             threads: std::thread::available_parallelism().map_or(1, usize::from),
             until: Until::default(),
             skip_unknown: false,
@@ -61,6 +63,12 @@ impl Default for RunOptions {
             open: OpenOptions::default(),
         }
     }
+}
+
+/// The time, unix time in milliseconds.
+fn now_ms() -> i64 {
+    let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+    i64::try_from(since.as_millis()).unwrap_or(i64::MAX)
 }
 
 /// Where a run stops: before the first command that is beyond any of these. A transaction that
@@ -108,7 +116,7 @@ pub struct RunPart {
 
 /// Runs a source.
 pub fn run(source: Source, options: &RunOptions, observer: &dyn Observer) -> Result<Run> {
-    let engine = Engine::new(options.target, options.now_ms);
+    let engine = Engine::new(options.target.unwrap_or_default(), options.now_ms);
     let mut run = Run {
         engine,
         commands: 0,
@@ -288,10 +296,4 @@ fn finish(
         }))),
         _ => Ok(()),
     }
-}
-
-/// The server that most likely wrote a source, where its snapshot says so.
-pub fn product_of(writer: Option<&str>) -> Option<Product> {
-    let name = writer?;
-    [Product::Redis, Product::Redict, Product::Valkey].into_iter().find(|p| name == p.name())
 }

@@ -13,7 +13,8 @@ use super::log::{End, Progress, Runner, read};
 use crate::Result;
 use crate::bytes::Input;
 use crate::engine::{
-    Answer, Call, Engine, Env, Failure, Keys, Keyspace, Route, SHARDS, Spec, lookup, shard_of, shards_per_thread,
+    Answer, Call, Engine, Env, Failure, Keys, Keyspace, Route, SHARDS, Spec, lookup, shard_of,
+    shards_per_thread,
 };
 use crate::error::{Error, FormatError};
 use crate::ops::walk::Observer;
