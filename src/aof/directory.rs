@@ -356,7 +356,7 @@ fn is_temporary(name: &[u8]) -> bool {
 }
 
 /// `<stem>.<seq>.base.rdb|aof` or `<stem>.<seq>.incr.aof`.
-fn part_name(name: &[u8]) -> Option<(&[u8], i64, PartType)> {
+pub(crate) fn part_name(name: &[u8]) -> Option<(&[u8], i64, PartType)> {
     let (rest, part_type) = [
         (&b".base.rdb"[..], PartType::Base),
         (b".base.aof", PartType::Base),

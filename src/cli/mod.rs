@@ -13,6 +13,7 @@ mod inspect;
 mod keys;
 mod output;
 mod progress;
+mod repair;
 mod rewrite;
 
 use std::io::{self, BufWriter, Stdout, Write as _};
@@ -38,13 +39,14 @@ enum Verb {
     Keys(Box<keys::KeysArgs>),
     Get(get::GetArgs),
     Digest(digest::DigestArgs),
+    Repair(repair::RepairArgs),
     Rewrite(Box<rewrite::RewriteArgs>),
 }
 
 /// The verbs by what they are for, in the order of the help text.
 const GROUPS: [(&str, &[&str]); 2] = [
     ("Look at a source", &["check", "inspect", "keys", "get", "digest"]),
-    ("Make a file of it", &["rewrite"]),
+    ("Make a file of it", &["repair", "rewrite"]),
 ];
 
 /// Runs the program.
@@ -64,6 +66,7 @@ pub(crate) fn main() -> Exit {
             Verb::Keys(args) => keys::run(args),
             Verb::Get(args) => get::run(args),
             Verb::Digest(args) => digest::run(args),
+            Verb::Repair(args) => repair::run(args),
             Verb::Rewrite(args) => rewrite::run(args),
         },
         Err(error) => Err(Error::Usage(error.to_string())),

@@ -12,6 +12,7 @@ pub mod filter;
 pub mod get;
 pub mod inspect;
 pub mod keys;
+pub mod repair;
 pub mod rewrite;
 pub mod run;
 pub mod walk;

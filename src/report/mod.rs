@@ -11,6 +11,7 @@ pub mod get;
 pub mod inspect;
 pub mod json;
 pub mod keys;
+pub mod repair;
 pub mod rewrite;
 #[cfg(feature = "cli")]
 pub mod table;

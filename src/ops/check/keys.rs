@@ -16,7 +16,7 @@ const LOG_IN_MEMORY: usize = 8 << 20;
 
 /// A key that has been seen: enough to find it again.
 #[derive(Debug, Clone, Copy)]
-pub(super) struct Seen {
+pub(in crate::ops) struct Seen {
     hash: u64,
     offset: u64,
 }
@@ -24,22 +24,22 @@ pub(super) struct Seen {
 impl Seen {
     /// Notes an entry whose key is `key`.
     #[inline]
-    pub(super) fn of(entry: &Entry<'_>, key: &[u8]) -> Seen {
+    pub(in crate::ops) fn of(entry: &Entry<'_>, key: &[u8]) -> Seen {
         Seen { hash: hash_in(entry.db, key), offset: entry.offset }
     }
 }
 
 /// A key that stands there again.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) struct Repeat {
-    pub(super) db: u64,
-    pub(super) key: Vec<u8>,
-    pub(super) first: u64,
-    pub(super) again: u64,
+pub(in crate::ops) struct Repeat {
+    pub(in crate::ops) db: u64,
+    pub(in crate::ops) key: Vec<u8>,
+    pub(in crate::ops) first: u64,
+    pub(in crate::ops) again: u64,
 }
 
 /// All keys of a snapshot, as far as they have been noted.
-pub(super) struct Keys {
+pub(in crate::ops) struct Keys {
     distinct: Distinct,
     /// From which offset on which database is selected.
     databases: Vec<(u64, u64)>,
@@ -48,13 +48,13 @@ pub(super) struct Keys {
 
 impl Keys {
     /// `logged`: the file cannot be read again, so keys must be kept.
-    pub(super) fn new(logged: bool) -> Self {
+    pub(in crate::ops) fn new(logged: bool) -> Self {
         let log = logged.then(KeyLog::new);
         Keys { distinct: Distinct::new(), databases: vec![(0, 0)], log }
     }
 
     /// Says that the keys from this offset on are in `db`.
-    pub(super) fn select(&mut self, offset: u64, db: u64) {
+    pub(in crate::ops) fn select(&mut self, offset: u64, db: u64) {
         if self.databases.last().is_none_or(|&(_, last)| last != db) {
             self.databases.push((offset, db));
         }
@@ -62,7 +62,7 @@ impl Keys {
 
     /// Notes a key. `key` is looked at only where the file cannot be read again.
     #[inline]
-    pub(super) fn note(&mut self, seen: &Seen, key: &[u8]) -> io::Result<()> {
+    pub(in crate::ops) fn note(&mut self, seen: &Seen, key: &[u8]) -> io::Result<()> {
         let position = match &mut self.log {
             None => seen.offset,
             Some(log) => {
@@ -73,7 +73,7 @@ impl Keys {
     }
 
     /// Looks for repetitions among all that was noted. `bytes` is the whole file, if it is at hand.
-    pub(super) fn repeats(
+    pub(in crate::ops) fn repeats(
         mut self,
         header: Header,
         bytes: &[u8],

@@ -7,7 +7,7 @@
 mod directory;
 mod dump;
 mod file;
-mod keys;
+pub(super) mod keys;
 mod snapshot;
 mod words;
 

@@ -1,0 +1,502 @@
+//! The repair of a log: what is sound goes over as it lies, outside of transactions at once, inside
+//! of one when its EXEC has come.
+//!
+//! ```text
+//! outside ─MULTI─► inside ─EXEC─► outside       a cut, or the end, inside: all from MULTI on goes
+//!    └──── damage, stepped over ──► unknown     commands are gathered until it is clear where they
+//!              MULTI or the end: they stay      stood: an EXEC says that they are the rest of a
+//!              EXEC: they go                    transaction whose beginning is damaged
+//! ```
+//!
+//! What a loader would read in spite of its form is written as a server writes it. The danger is
+//! damage that hides a SELECT: what follows then lands in another database, which is said.
+
+use std::io::{Read as _, Seek as _, Write as _};
+
+use tempfile::SpooledTempFile;
+
+use super::Put;
+use crate::aof::LogItem;
+use crate::aof::log::{Quirk, Quirks};
+use crate::bytes::Input;
+use crate::error::{Doing, Error, Fault, FormatError, Result};
+use crate::ops::items::{Go, Seen, each};
+use crate::ops::walk::Observer;
+use crate::report::repair::{FileReport, Note, NoteList};
+use crate::resp::{Command, encode};
+
+/// Transactions up to this size are kept in memory.
+const IN_MEMORY_BYTES: usize = 8 << 20;
+
+/// How often progress is told, in items.
+const PROGRESS_ITEMS: u64 = 1 << 14;
+
+/// Repairs the log that begins at the input's position, and goes to its end.
+pub(super) fn repair(
+    input: &mut impl Input,
+    skip_damaged: bool,
+    most_notes: usize,
+    put: Put<'_>,
+    file: &mut FileReport,
+    observer: &dyn Observer,
+) -> Result<()> {
+    let mut mender = Mender {
+        skip_damaged,
+        most_notes,
+        put,
+        file,
+        state: State::Outside,
+        commands: 0,
+        cut: None,
+        selected: false,
+    };
+    let mut items = 0;
+    each(input, |seen| {
+        items += 1;
+        if items % PROGRESS_ITEMS == 0
+            && let Seen::Item { at, .. } = &seen
+        {
+            observer.progress(*at);
+        }
+        mender.see(seen)
+    })?;
+    mender.end(input)
+}
+
+struct Mender<'m> {
+    skip_damaged: bool,
+    most_notes: usize,
+    put: Put<'m>,
+    file: &'m mut FileReport,
+    state: State,
+    /// Written.
+    commands: u64,
+    /// Where the log was cut, and why.
+    cut: Option<(u64, FormatError)>,
+    /// A SELECT has been seen since damage was stepped over.
+    selected: bool,
+}
+
+enum State {
+    Outside,
+    Inside(Gathered),
+    Unknown(Gathered),
+}
+
+/// Commands of which it is not clear yet whether they stay.
+struct Gathered {
+    from: u64,
+    commands: u64,
+    body: SpooledTempFile,
+}
+
+impl Gathered {
+    fn new(from: u64) -> Self {
+        Gathered { from, commands: 0, body: SpooledTempFile::new(IN_MEMORY_BYTES) }
+    }
+}
+
+/// What a command means for transactions.
+#[derive(PartialEq, Eq)]
+enum Role {
+    Multi,
+    Exec,
+    Discard,
+    Other,
+}
+
+impl Mender<'_> {
+    fn note(&mut self, list: NoteList, note: Note) {
+        self.file.note(list, note, self.most_notes);
+    }
+
+    fn mended(&mut self, code: &'static str, at: u64, text: &str) {
+        let (offset, text) = (Some(at), text.to_owned());
+        self.note(NoteList::Mended, Note { code, offset, text, ..Note::default() });
+    }
+
+    fn lost(&mut self, code: &'static str, from: u64, to: u64, commands: u64, text: String) {
+        self.file.lost_bytes += to - from;
+        self.file.lost_commands += commands;
+        let (offset, bytes) = (Some(from), Some(to - from));
+        self.note(
+            NoteList::Loss,
+            Note { code, offset, bytes, text, is_loss: true, ..Note::default() },
+        );
+    }
+
+    fn see(&mut self, seen: Seen<'_>) -> Result<Go> {
+        match seen {
+            Seen::Item { at, item: LogItem::Annotation(annotation), .. } => {
+                self.write(annotation.line())?;
+                if !annotation.is_ended() {
+                    self.mended("annotation-end", at, "an annotation without a line end got one");
+                    self.write(b"\r\n")?;
+                }
+                Ok(Go::On)
+            }
+            Seen::Item { at, item: LogItem::Command(command), raw, quirks, goes_on } => {
+                let bent = quirks.iter().find(|(quirk, _)| *quirk == Quirk::Terminator);
+                // Two wrong bytes behind an argument, and then nothing that follows a command: it
+                // is rather the length that is wrong.
+                if let Some((_, behind)) = bent
+                    && !goes_on
+                {
+                    let fault = Fault::ArgumentStart {
+                        byte: usize::try_from(behind)
+                            .ok()
+                            .and_then(|at| raw.get(at).copied())
+                            .unwrap_or_default(),
+                    };
+                    return Ok(self.broken(at, at + behind, fault));
+                }
+                self.command(at, &command, raw, &quirks)?;
+                Ok(Go::On)
+            }
+            Seen::Broken { at, offset, fault } => Ok(self.broken(at, offset, fault)),
+            Seen::Skipped { from, to } => {
+                let text = match self.cut.take() {
+                    Some((_, error)) => words(&error),
+                    None => "bytes that are no command".to_owned(),
+                };
+                self.lost("damaged", from, to, 0, text);
+                self.state = match std::mem::replace(&mut self.state, State::Outside) {
+                    State::Inside(open) => {
+                        let text = format!(
+                            "a transaction with {} before the damage, which cannot be told to be \
+                             whole",
+                            crate::report::text::plural(open.commands, "command")
+                        );
+                        self.lost("transaction", open.from, from, open.commands, text);
+                        State::Unknown(Gathered::new(to))
+                    }
+                    State::Outside => State::Unknown(Gathered::new(to)),
+                    unknown @ State::Unknown(_) => unknown,
+                };
+                self.selected = false;
+                Ok(Go::On)
+            }
+        }
+    }
+
+    fn broken(&mut self, at: u64, offset: u64, fault: Fault) -> Go {
+        let error = FormatError { file: None, offset, doing: Doing::Command, key: None, fault };
+        self.cut = Some((at, error));
+        if self.skip_damaged { Go::Resync } else { Go::Stop }
+    }
+
+    fn command(
+        &mut self,
+        at: u64,
+        command: &Command<'_>,
+        raw: &[u8],
+        quirks: &Quirks,
+    ) -> Result<()> {
+        let mut clean;
+        let mut frame = raw;
+        if let Some((quirk, _)) = quirks.iter().next() {
+            clean = Vec::new();
+            let words: Vec<&[u8]> = std::iter::once(command.name()).chain(command.args()).collect();
+            encode::command(&mut clean, words);
+            frame = &clean;
+            let text = match quirk {
+                Quirk::Terminator => "two wrong bytes behind an argument, which loaders step over",
+                Quirk::LooseNumber => "a number with blanks, a sign or zeros before it",
+                Quirk::BareLineFeed => "a line feed alone behind a number",
+                Quirk::Stray => "something behind a number, which loaders ignore",
+            };
+            self.mended("command-form", at, &format!("{text}: written as servers write it"));
+        }
+        let role = role(command.name());
+        if matches!(role, Role::Multi | Role::Exec) && command.argc() > 1 {
+            clean = Vec::new();
+            encode::command(&mut clean, [command.name()]);
+            frame = &clean;
+            self.mended("transaction-arguments", at, "arguments of MULTI or EXEC were left out");
+        }
+        if command.is("SELECT") {
+            self.selected = true;
+        } else if role == Role::Other && matches!(self.state, State::Unknown(_)) && !self.selected {
+            self.selected = true;
+            let text = "this and what follows, up to the next SELECT, runs in the database that \
+                        was selected before the damage; a SELECT may have been lost in it";
+            let note = Note {
+                code: "database",
+                offset: Some(at),
+                text: text.to_owned(),
+                ..Note::default()
+            };
+            self.note(NoteList::Doubt, note);
+        }
+        match (role, std::mem::replace(&mut self.state, State::Outside)) {
+            (Role::Multi, State::Inside(open)) => {
+                self.state = State::Inside(open);
+                self.mended(
+                    "nested-multi",
+                    at,
+                    "a MULTI inside a transaction, an error to servers, was left out",
+                );
+                Ok(())
+            }
+            (Role::Multi, before) => {
+                if let State::Unknown(gathered) = before {
+                    self.keep(gathered)?;
+                }
+                self.state = State::Inside(Gathered::new(at));
+                self.write(frame)
+            }
+            (Role::Exec, State::Inside(open)) => {
+                self.state = State::Inside(open);
+                self.write(frame)?;
+                if let State::Inside(open) = std::mem::replace(&mut self.state, State::Outside) {
+                    // MULTI and EXEC.
+                    self.commands += 2;
+                    self.keep(open)?;
+                }
+                Ok(())
+            }
+            (Role::Exec, State::Unknown(gathered)) => {
+                let to = at + raw.len() as u64;
+                let text = "the end of a transaction whose beginning is damaged".to_owned();
+                self.lost("transaction", gathered.from, to, gathered.commands, text);
+                Ok(())
+            }
+            (Role::Exec, State::Outside) => {
+                self.mended(
+                    "lone-exec",
+                    at,
+                    "an EXEC outside of a transaction, an error to servers, was left out",
+                );
+                Ok(())
+            }
+            (Role::Discard, State::Inside(open)) => {
+                self.state = State::Inside(open);
+                self.mended(
+                    "discard",
+                    at,
+                    "a DISCARD inside a transaction, an error to servers, was left out",
+                );
+                Ok(())
+            }
+            (_, before) => {
+                self.state = before;
+                match &mut self.state {
+                    State::Outside => self.commands += 1,
+                    State::Inside(gathered) | State::Unknown(gathered) => gathered.commands += 1,
+                }
+                self.write(frame)
+            }
+        }
+    }
+
+    fn keep(&mut self, mut gathered: Gathered) -> Result<()> {
+        self.commands += gathered.commands;
+        let failed = |cause| Error::io("cannot read a temporary file", cause);
+        gathered.body.rewind().map_err(failed)?;
+        let mut room = vec![0; 64 << 10];
+        loop {
+            match gathered.body.read(&mut room).map_err(failed)? {
+                0 => return Ok(()),
+                n => self.put(room.get(..n).unwrap_or_default())?,
+            }
+        }
+    }
+
+    fn write(&mut self, bytes: &[u8]) -> Result<()> {
+        match &mut self.state {
+            State::Outside => self.put(bytes),
+            State::Inside(gathered) | State::Unknown(gathered) => gathered
+                .body
+                .write_all(bytes)
+                .map_err(|cause| Error::io("cannot write a temporary file", cause)),
+        }
+    }
+
+    fn put(&mut self, bytes: &[u8]) -> Result<()> {
+        self.file.written_bytes += bytes.len() as u64;
+        (self.put)(bytes)
+    }
+
+    /// Settles what is open, and counts what is behind a cut.
+    fn end(&mut self, input: &mut impl Input) -> Result<()> {
+        let cut_at = input.position();
+        let ends_at = self.look_behind(input)?;
+        let state = std::mem::replace(&mut self.state, State::Outside);
+        match (state, self.cut.take()) {
+            (State::Inside(open), cut) => {
+                let commands = crate::report::text::plural(open.commands, "command");
+                let text = match &cut {
+                    Some((_, error)) => {
+                        format!(
+                            "a transaction of {commands} that is not whole, and what follows: {}",
+                            words(error)
+                        )
+                    }
+                    None => format!("a transaction of {commands} without its EXEC"),
+                };
+                let code = if cut.is_some() { "cut" } else { "open-transaction" };
+                self.lost(code, open.from, ends_at, open.commands + 1, text);
+            }
+            (state, cut) => {
+                if let State::Unknown(gathered) = state {
+                    self.keep(gathered)?;
+                }
+                if let Some((at, error)) = cut {
+                    self.lost("cut", at, ends_at.max(cut_at), 0, words(&error));
+                }
+            }
+        }
+        self.file.lost_commands += self.file.sound_behind;
+        self.file.commands = Some(self.file.commands.unwrap_or(0) + self.commands);
+        Ok(())
+    }
+
+    /// Goes to the end of the data, and counts the commands that look sound on the way.
+    fn look_behind(&mut self, input: &mut impl Input) -> Result<u64> {
+        let mut sound = 0;
+        each(input, |seen| {
+            Ok(match seen {
+                Seen::Item { item: LogItem::Command(_), quirks, goes_on, .. } => {
+                    if quirks.is_empty() {
+                        sound += 1;
+                    }
+                    if quirks.is_empty() || goes_on { Go::On } else { Go::Resync }
+                }
+                Seen::Item { .. } | Seen::Skipped { .. } => Go::On,
+                Seen::Broken { .. } => Go::Resync,
+            })
+        })?;
+        self.file.sound_behind = sound;
+        Ok(input.position())
+    }
+}
+
+fn role(name: &[u8]) -> Role {
+    if name.eq_ignore_ascii_case(b"MULTI") {
+        Role::Multi
+    } else if name.eq_ignore_ascii_case(b"EXEC") {
+        Role::Exec
+    } else if name.eq_ignore_ascii_case(b"DISCARD") {
+        Role::Discard
+    } else {
+        Role::Other
+    }
+}
+
+/// `expected …, found … at offset 12`
+pub(super) fn words(error: &FormatError) -> String {
+    let FormatError { offset, fault, .. } = error;
+    format!("expected {}, found {} at offset {offset}", fault.expected(), fault.found())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::bytes::SliceInput;
+    use crate::ops::walk::Silent;
+
+    /// Items of a log: a word is a command without arguments, the rest stands as it is.
+    fn log(items: &[&str]) -> String {
+        let item = |item: &&str| match item.as_bytes() {
+            [b'A'..=b'Z', ..] => format!("*1\r\n${}\r\n{item}\r\n", item.len()),
+            _ => (*item).to_owned(),
+        };
+        items.iter().map(item).collect()
+    }
+
+    #[test]
+    fn what_is_sound_stays() {
+        check(
+            &["A", "#c\r\n", "MULTI", "B", "EXEC", "C"],
+            false,
+            &["A", "#c\r\n", "MULTI", "B", "EXEC", "C"],
+            "",
+        );
+        check(&[], false, &[], "");
+    }
+
+    #[test]
+    fn tails_are_cut_at_the_last_whole_command_outside_a_transaction() {
+        check(&["A", "*1\r\n$5\r\nB"], false, &["A"], "cut");
+        check(&["A", "MULTI", "B", "*1\r\n$5\r\nC"], false, &["A"], "cut");
+        check(&["A", "MULTI", "B"], false, &["A"], "open-transaction");
+        check(&["A", "MULTI"], true, &["A"], "open-transaction");
+        check(&["A", "??", "B"], false, &["A"], "cut");
+        check(&["A", "\0\0\0\0"], false, &["A"], "cut");
+    }
+
+    #[test]
+    fn damage_is_stepped_over_where_that_is_asked_for() {
+        check(&["A", "??", "B", "C"], true, &["A", "B", "C"], "damaged database");
+        check(&["A", "*0\r\n", "B", "C"], true, &["A", "B", "C"], "damaged database");
+        check(&["A", "*1\r\n$999\r\nX\r\n", "B", "C"], true, &["A", "B", "C"], "damaged database");
+        check(&["A", "??"], true, &["A"], "damaged");
+    }
+
+    #[test]
+    fn a_damaged_transaction_goes_whole() {
+        check(
+            &["MULTI", "A", "??", "B", "EXEC", "C"],
+            true,
+            &["C"],
+            "damaged transaction transaction database",
+        );
+        check(&["A", "??", "B", "EXEC", "C"], true, &["A", "C"], "damaged transaction database");
+        check(
+            &["MULTI", "A", "??", "B", "MULTI", "C", "EXEC"],
+            true,
+            &["B", "MULTI", "C", "EXEC"],
+            "damaged transaction database",
+        );
+    }
+
+    #[test]
+    fn what_loaders_read_is_written_properly() {
+        check(&["*01\r\n$1\r\nA\r\n", "B"], false, &["A", "B"], "command-form");
+        check(&["*1\r\n$1\r\nAxx", "B"], false, &["A", "B"], "command-form");
+        check(&["A", "EXEC", "B"], false, &["A", "B"], "lone-exec");
+        check(
+            &["MULTI", "A", "MULTI", "B", "EXEC"],
+            false,
+            &["MULTI", "A", "B", "EXEC"],
+            "nested-multi",
+        );
+        check(&["MULTI", "A", "DISCARD", "EXEC"], false, &["MULTI", "A", "EXEC"], "discard");
+        check(
+            &["*2\r\n$5\r\nMULTI\r\n$1\r\nx\r\n", "A", "EXEC"],
+            false,
+            &["MULTI", "A", "EXEC"],
+            "transaction-arguments",
+        );
+        check(&["A", "#c"], false, &["A", "#c\r\n"], "annotation-end");
+        // A length that is too short looks like wrong bytes behind the argument.
+        check(&["A", "*1\r\n$1\r\nBCDE\r\n", "F"], false, &["A"], "cut");
+        check(&["A", "*1\r\n$1\r\nBCDE\r\n", "F", "G"], true, &["A", "F", "G"], "damaged database");
+    }
+
+    #[test]
+    fn what_is_behind_a_cut_is_counted() {
+        let mut file = FileReport::default();
+        let text = log(&["A", "??", "B", "C", "D"]);
+        let mut input = SliceInput::new(text.as_bytes());
+        repair(&mut input, false, 9, &mut |_| Ok(()), &mut file, &Silent).unwrap();
+        assert_eq!((file.sound_behind, file.commands), (3, Some(1)));
+        assert_eq!((file.lost_bytes, file.lost_commands), (text.len() as u64 - 11, 3));
+    }
+
+    #[track_caller]
+    fn check(items: &[&str], skip: bool, want: &[&str], codes: &str) {
+        let mut file = FileReport::default();
+        let mut out = Vec::new();
+        let text = log(items);
+        let mut input = SliceInput::new(text.as_bytes());
+        let put = &mut |bytes: &[u8]| {
+            out.extend_from_slice(bytes);
+            Ok(())
+        };
+        repair(&mut input, skip, 9, put, &mut file, &Silent).unwrap();
+        assert_eq!(String::from_utf8(out).unwrap(), log(want), "{items:?}");
+        let notes = file.losses.iter().chain(&file.mended).chain(&file.doubts);
+        assert_eq!(notes.map(|note| note.code).collect::<Vec<_>>().join(" "), codes, "{items:?}");
+    }
+}

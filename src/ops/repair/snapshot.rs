@@ -1,0 +1,416 @@
+//! The repair of a snapshot: every record that is sound goes over as it lies, with a checksum that
+//! is computed anew.
+//!
+//! ```text
+//! first pass     which stretches of the file stay; what is lost between them, and why
+//! second pass    header, the stretches, FF, checksum
+//! ```
+//!
+//! Between the passes repeated keys are dealt with: no server loads a key twice, and of several
+//! the last one stays, as it would when one file is loaded over the other. A value whose frame is
+//! whole but whose inside is not goes alone; a broken frame takes with it what lies up to the
+//! next record that can be believed in.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::ops::Range;
+
+use super::Put;
+use super::log::words;
+use super::resync::Likeness;
+use crate::bytes::crc64;
+use crate::error::{Doing, Error, Fault, FormatError, Result, unwrap_bad};
+use crate::ops::check::keys::{Keys, Repeat, Seen};
+use crate::ops::walk::Observer;
+use crate::rdb::object::{Checker, Problem, Stance};
+use crate::rdb::{
+    Entry, Family, Framer, HEADER_BYTES, Header, LibraryHead, Record, is_slot_info, opcode,
+    reads_as_slot_info,
+};
+use crate::report::repair::{FileReport, Note, NoteList};
+
+/// How often progress is told, in records.
+const PROGRESS_RECORDS: u64 = 1 << 14;
+
+/// What was found of a snapshot.
+pub(super) struct Salvage {
+    header: Header,
+    pieces: Vec<Range<usize>>,
+    /// Where what follows the snapshot begins.
+    pub(super) ends_at: usize,
+    checksum: Option<u64>,
+}
+
+/// Whether a problem inside a value is one that a sanitizing load refuses, or that takes the
+/// value away.
+pub(super) fn is_fatal(problem: &Problem) -> bool {
+    match problem.stance {
+        Stance::Fatal | Stance::FatalSince7 | Stance::DeepOnly => true,
+        Stance::Dropped => !is_harmless(problem),
+        _ => false,
+    }
+}
+
+/// Servers load it, and nothing is lost by it.
+fn is_harmless(problem: &Problem) -> bool {
+    matches!(problem.fault, Fault::ListNodeEmpty | Fault::ArrayOrder { .. })
+}
+
+/// Looks for what is sound in the snapshot that `bytes` begin with.
+pub(super) fn salvage(
+    bytes: &[u8],
+    strict: bool,
+    most_notes: usize,
+    file: &mut FileReport,
+    observer: &dyn Observer,
+) -> Result<Salvage> {
+    let (header, start) = header(bytes, file)?;
+    let mut finder = Finder {
+        bytes,
+        strict,
+        most_notes,
+        file,
+        pieces: Vec::new(),
+        keys: Keys::new(false),
+        kept: 0,
+        libraries: BTreeSet::new(),
+        likeness: Likeness::default(),
+        checker: Checker::default(),
+        room: Vec::new(),
+    };
+    let mut framer = Framer::new(header);
+    let mut at = start;
+    let mut end = None;
+    let mut records = 0;
+    while end.is_none() && at < bytes.len() {
+        records += 1;
+        if records % PROGRESS_RECORDS == 0 {
+            observer.progress(at as u64);
+        }
+        let rest = bytes.get(at..).unwrap_or_default();
+        let before = framer.clone();
+        match framer.next(rest, at as u64) {
+            Ok((Record::End { checksum }, behind)) => {
+                end = Some((at, checksum));
+                at = bytes.len() - behind.len();
+            }
+            Ok((record, behind)) => {
+                let to = bytes.len() - behind.len();
+                finder.record(&record, at..to)?;
+                at = to;
+            }
+            Err(error) => {
+                framer = before;
+                let found = finder.likeness.find(bytes, at + 1, &framer, &mut finder.checker);
+                let to = found.unwrap_or(bytes.len());
+                finder.broken(&error, at..to, framer.db());
+                at = to;
+            }
+        }
+    }
+    let checksum = match end {
+        Some((at, Some(stored))) => {
+            let computed = crc64::plain(0, bytes.get(..at + 1).unwrap_or_default());
+            if stored != 0 && stored != computed {
+                finder.checksum(at, stored, computed);
+            }
+            Some(stored)
+        }
+        Some((_, None)) => None,
+        None => {
+            finder.no_end(at);
+            header.has_checksum().then_some(1)
+        }
+    };
+    finder.drop_repeats(header)?;
+    let (pieces, kept) = (finder.pieces, finder.kept);
+    file.keys = Some(kept);
+    Ok(Salvage { header, pieces, ends_at: at, checksum })
+}
+
+impl Salvage {
+    /// Writes what was found.
+    pub(super) fn write(&self, bytes: &[u8], put: Put<'_>, file: &mut FileReport) -> Result<()> {
+        let mut crc = 0;
+        let mut write = |part: &[u8]| {
+            crc = crc64::update(crc, part);
+            file.written_bytes += part.len() as u64;
+            put(part)
+        };
+        write(self.header.magic().as_bytes())?;
+        for piece in &self.pieces {
+            // In steps, so that a mapped file need not be in memory at once.
+            for step in bytes.get(piece.clone()).unwrap_or_default().chunks(1 << 20) {
+                write(step)?;
+            }
+        }
+        write(&[opcode::EOF])?;
+        if let Some(stored) = self.checksum {
+            // A writer that computed none gets none.
+            let checksum = if stored == 0 { 0 } else { crc };
+            file.written_bytes += 8;
+            put(&checksum.to_le_bytes())?;
+        }
+        Ok(())
+    }
+}
+
+/// Magic and version, guessed where they are damaged, and where the records begin.
+fn header(bytes: &[u8], file: &mut FileReport) -> Result<(Header, usize)> {
+    let fault = match Header::parse(bytes) {
+        Ok((rest, header)) => return Ok((header, bytes.len() - rest.len())),
+        Err(error) => unwrap_bad(error).fault,
+    };
+    let error = FormatError { file: None, offset: 0, doing: Doing::Header, key: None, fault };
+    let head = bytes.get(..HEADER_BYTES).unwrap_or_default();
+    let guess = match head {
+        [b'V', b'A', ..] | [.., b'E', b'Y', _, _, _] => {
+            Header { family: Family::Valkey, version: 80 }
+        }
+        // What all servers since 7.2 read.
+        [_, ..] => Header { family: Family::Redis, version: 11 },
+        [] => return Err(Box::new(error).into()),
+    };
+    let text = format!("{}: written as {}", words(&error), guess.magic());
+    let note = Note { code: fault.code(), offset: Some(0), text, ..Note::default() };
+    file.note(NoteList::Doubt, note, usize::MAX);
+    Ok((guess, HEADER_BYTES))
+}
+
+struct Finder<'f> {
+    bytes: &'f [u8],
+    strict: bool,
+    most_notes: usize,
+    file: &'f mut FileReport,
+    pieces: Vec<Range<usize>>,
+    keys: Keys,
+    kept: u64,
+    libraries: BTreeSet<Vec<u8>>,
+    likeness: Likeness,
+    checker: Checker,
+    room: Vec<u8>,
+}
+
+impl Finder<'_> {
+    fn keep(&mut self, range: Range<usize>) {
+        match self.pieces.last_mut() {
+            Some(last) if last.end == range.start => last.end = range.end,
+            _ => self.pieces.push(range),
+        }
+    }
+
+    fn note(&mut self, list: NoteList, code: &'static str, range: Range<usize>, text: String) {
+        let (offset, bytes) = (Some(range.start as u64), Some(range.len() as u64));
+        let is_loss = list == NoteList::Loss;
+        if is_loss {
+            self.file.lost_bytes += range.len() as u64;
+        }
+        let note = Note { code, offset, bytes, text, is_loss, ..Note::default() };
+        self.file.note(list, note, self.most_notes);
+    }
+
+    fn note_key(&mut self, list: NoteList, range: Range<usize>, error: &FormatError, db: u64) {
+        let (offset, bytes) = (Some(range.start as u64), Some(range.len() as u64));
+        let is_loss = list == NoteList::Loss;
+        if is_loss {
+            self.file.lost_bytes += range.len() as u64;
+            self.file.lost_keys += u64::from(error.key.is_some());
+        }
+        let (code, key) = (error.fault.code(), error.key.clone());
+        let db = key.is_some().then_some(db);
+        let text = format!("{} while reading {}", words(error), error.doing);
+        let note = Note { code, offset, bytes, db, key, text, is_loss };
+        self.file.note(list, note, self.most_notes);
+    }
+
+    fn broken(&mut self, error: &FormatError, range: Range<usize>, db: u64) {
+        self.note_key(NoteList::Loss, range, error, db);
+    }
+
+    fn record(&mut self, record: &Record<'_>, range: Range<usize>) -> Result<()> {
+        match record {
+            Record::Entry(entry) => return self.entry(entry, range),
+            Record::SelectDb(db) => self.keys.select(range.start as u64, *db),
+            // A hint; one that no file of this size can keep makes a server ask for all memory.
+            Record::ResizeDb { keys, .. } if *keys > self.bytes.len() as u64 / 2 => {
+                let text = "a hint of more keys than there is room for was left out".to_owned();
+                self.note(NoteList::Mended, "resizedb", range, text);
+                return Ok(());
+            }
+            Record::SlotInfo { slot, .. } if *slot >= 16384 => {
+                let text = format!("a hint about slot {slot}, which does not exist, was left out");
+                self.note(NoteList::Mended, "slot", range, text);
+                return Ok(());
+            }
+            Record::Aux { name, value } => {
+                let (Ok(name), Ok(value)) = (name.to_cow(), value.to_cow()) else {
+                    let text = "an auxiliary field that cannot be unpacked".to_owned();
+                    self.note(NoteList::Loss, "aux", range, text);
+                    return Ok(());
+                };
+                if is_slot_info(&name) && !reads_as_slot_info(&value) {
+                    let text =
+                        "a hint about a slot that Valkey cannot read was left out".to_owned();
+                    self.note(NoteList::Mended, "slot-info", range, text);
+                    return Ok(());
+                }
+            }
+            Record::Function(code) => {
+                let head = code.to_cow().map_err(|fault| fault.found());
+                let head = head.and_then(|code| LibraryHead::parse(&code).map_err(str::to_owned));
+                let text = match head {
+                    Err(found) => format!("a function library that no server loads: {found}"),
+                    Ok(head) if self.libraries.contains(&head.name) => {
+                        format!("function library {} again", crate::bytes::quoted(&head.name))
+                    }
+                    Ok(head) => {
+                        self.libraries.insert(head.name);
+                        self.keep(range);
+                        return Ok(());
+                    }
+                };
+                self.note(NoteList::Loss, "function", range, text);
+                return Ok(());
+            }
+            Record::FunctionPreGa { .. } => {
+                let text = "a function library of a release candidate, which Redis 7.0 alone \
+                            loads, was kept";
+                self.note(NoteList::Doubt, "function-pre-release", range.clone(), text.to_owned());
+            }
+            _ => {}
+        }
+        self.keep(range);
+        Ok(())
+    }
+
+    fn entry(&mut self, entry: &Entry<'_>, range: Range<usize>) -> Result<()> {
+        let mut worst: Option<Problem> = None;
+        let mut fatal = false;
+        let strict = self.strict;
+        self.checker.check(entry, &mut |problem: Problem| {
+            let refused = is_fatal(&problem)
+                || strict && problem.stance.is_refused() && !is_harmless(&problem);
+            if worst.is_none() || refused && !fatal {
+                worst = Some(problem);
+            }
+            fatal |= refused;
+        })?;
+        let key = match entry.key.blob(&mut self.room) {
+            Ok(key) => key,
+            Err(fault) => {
+                let error = entry.key_error(fault);
+                self.note_key(NoteList::Loss, range, &error, entry.db);
+                return Ok(());
+            }
+        };
+        if let Some(problem) = worst.filter(|problem| fatal || !is_harmless(problem)) {
+            let error = entry.error(problem.at, problem.fault);
+            if fatal {
+                self.note_key(NoteList::Loss, range, &error, entry.db);
+                return Ok(());
+            }
+            self.likeness.note(key);
+            self.keys
+                .note(&Seen::of(entry, key), key)
+                .map_err(|cause| Error::io("cannot write a temporary file", cause))?;
+            self.note_key(NoteList::Doubt, range.clone(), &error, entry.db);
+        } else {
+            self.likeness.note(key);
+            self.keys
+                .note(&Seen::of(entry, key), key)
+                .map_err(|cause| Error::io("cannot write a temporary file", cause))?;
+        }
+        self.kept += 1;
+        self.keep(range);
+        Ok(())
+    }
+
+    fn checksum(&mut self, at: usize, stored: u64, computed: u64) {
+        let text = format!(
+            "the checksum was {stored:016x} and the bytes had {computed:016x}: it was computed anew"
+        );
+        if self.file.losses.is_empty() {
+            let text = format!(
+                "{text}, and as nothing else is wrong, some value has changed and cannot be told"
+            );
+            self.note(NoteList::Doubt, "checksum", at..at + 9, text);
+        } else {
+            self.note(NoteList::Mended, "checksum", at..at + 9, text);
+        }
+    }
+
+    fn no_end(&mut self, at: usize) {
+        let text = "the file ended without an end marker: what followed is not known".to_owned();
+        self.note(NoteList::Loss, "truncated", at..at, text);
+    }
+
+    /// Of keys that stand there several times, leaves the last.
+    fn drop_repeats(&mut self, header: Header) -> Result<()> {
+        let mut repeats: BTreeMap<u64, BTreeSet<u64>> = BTreeMap::new();
+        let keys = std::mem::replace(&mut self.keys, Keys::new(false));
+        let mut names: BTreeMap<u64, (u64, Vec<u8>)> = BTreeMap::new();
+        keys.repeats(header, self.bytes, |Repeat { db, key, first, again }| {
+            repeats.entry(first).or_default().insert(again);
+            names.insert(first, (db, key));
+        })
+        .map_err(|cause| Error::io("cannot use a temporary file", cause))?;
+        for (first, again) in repeats {
+            let last = again.last().copied().unwrap_or(first);
+            let (db, key) = names.remove(&first).unwrap_or_default();
+            for offset in std::iter::once(first).chain(again).filter(|&offset| offset != last) {
+                let Some(range) = self.entry_at(header, offset) else { continue };
+                let (offset, bytes) = (Some(range.start as u64), Some(range.len() as u64));
+                let text =
+                    format!("a key that stands there again at offset {last}, which was kept");
+                let note = Note {
+                    code: "duplicate-key",
+                    offset,
+                    bytes,
+                    db: Some(db),
+                    key: Some(key.clone()),
+                    text,
+                    is_loss: true,
+                };
+                self.file.lost_bytes += range.len() as u64;
+                self.file.note(NoteList::Loss, note, self.most_notes);
+                self.kept -= 1;
+                self.cut_out(range);
+            }
+        }
+        Ok(())
+    }
+
+    /// Where the entry at an offset ends. Its templates do not matter: it was read before.
+    fn entry_at(&self, header: Header, offset: u64) -> Option<Range<usize>> {
+        let at = usize::try_from(offset).ok()?;
+        let piece = self.pieces.iter().find(|piece| piece.contains(&at))?;
+        // Templates stand in front of the keys that use them.
+        let mut framer = Framer::new(header);
+        let mut from = self.pieces.first()?.start;
+        let simple = framer.next(self.bytes.get(at..)?, offset);
+        if let Ok((_, behind)) = simple {
+            return Some(at..self.bytes.len() - behind.len());
+        }
+        let mut framer = Framer::new(header);
+        for piece in self.pieces.iter().take_while(|other| other.start <= piece.start) {
+            from = from.max(piece.start);
+            while from < piece.end {
+                let (_, behind) = framer.next(self.bytes.get(from..)?, from as u64).ok()?;
+                let to = self.bytes.len() - behind.len();
+                if from == at {
+                    return Some(from..to);
+                }
+                from = to;
+            }
+        }
+        None
+    }
+
+    fn cut_out(&mut self, range: Range<usize>) {
+        let Some(index) = self.pieces.iter().position(|piece| piece.contains(&range.start)) else {
+            return;
+        };
+        let Some(piece) = self.pieces.get(index).cloned() else { return };
+        let parts = [piece.start..range.start, range.end..piece.end];
+        self.pieces.splice(index..=index, parts.into_iter().filter(|part| !part.is_empty()));
+    }
+}
