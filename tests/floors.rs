@@ -25,8 +25,8 @@ const FLOORS: &[(&str, &[&str])] = &[
     ("source", &["bytes", "error"]),
     ("target", &["error"]),
     ("digest", &["rdb", "value", "bytes", "error"]),
-    // A log begins with a snapshot, but where one ends the other takes over by offset alone.
-    ("aof", &["value", "resp", "bytes", "error", "finding"]),
+    // The writer of logs puts values into commands; the reader knows snapshots by their offset alone.
+    ("aof", &["rdb", "value", "resp", "bytes", "error", "finding"]),
     ("rdb", &["value", "bytes", "error"]),
     ("resp", &["bytes", "error"]),
     ("value", &["bytes", "error"]),

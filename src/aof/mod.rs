@@ -23,6 +23,7 @@ pub mod scan;
 pub mod stats;
 mod transaction;
 pub mod walk;
+pub mod write;
 
 pub use annotation::Annotation;
 pub use check::{LogCheck, Place, WholeLog, check_input, check_slice, judge, whole};

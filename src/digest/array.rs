@@ -5,10 +5,9 @@
 
 use std::ops::ControlFlow;
 
-use crate::bytes::number::ScoreText;
 use crate::error::FormatError;
 use crate::rdb::{Entry, Scratch};
-use crate::value::{Cell, Item};
+use crate::value::Item;
 
 /// What a walk over the cells left behind.
 pub(super) struct Walked<S> {
@@ -36,7 +35,7 @@ pub(super) fn cells<S: Clone>(
         }
         Item::Cell { index, cell } => {
             previous = Some(index);
-            with_text(cell, |text| step(&mut walked.state, index, text))
+            cell.with_text(|text| step(&mut walked.state, index, text))
         }
         Item::ArrayInsertIndex(index) => {
             walked.insert_index = Some(index);
@@ -55,7 +54,7 @@ pub(super) fn cells<S: Clone>(
         match item {
             Item::Cell { index, cell } => {
                 let start = texts.len();
-                with_text(cell, |text| texts.extend_from_slice(text));
+                cell.with_text(|text| texts.extend_from_slice(text));
                 places.push((index, start, texts.len()));
             }
             Item::ArrayInsertIndex(index) => walked.insert_index = Some(index),
@@ -76,20 +75,4 @@ pub(super) fn cells<S: Clone>(
         }
     }
     Ok(walked)
-}
-
-/// The text that a client would see.
-fn with_text<T>(cell: Cell<'_>, then: impl FnOnce(&[u8]) -> T) -> T {
-    match cell {
-        Cell::Bytes(bytes) => then(bytes),
-        Cell::Int(n) => then(itoa::Buffer::new().format(n).as_bytes()),
-        Cell::Double(value) => {
-            let text = ScoreText::Grisu2.reply(value);
-            if text.iter().any(|byte| matches!(byte, b'.' | b'e')) {
-                then(&text)
-            } else {
-                then(&[text.as_bytes(), b".0"].concat())
-            }
-        }
-    }
 }

@@ -3,6 +3,7 @@
 use std::fmt;
 
 use super::Elem;
+use crate::bytes::number::ScoreText;
 
 /// A part of a value. Everything borrowed lives for one call of the visitor only.
 #[derive(Debug, Clone, Copy)]
@@ -95,6 +96,24 @@ pub enum Cell<'a> {
     Int(i64),
     /// A double, its two lowest mantissa bits cleared.
     Double(f64),
+}
+
+impl Cell<'_> {
+    /// Hands over the text that a client would see.
+    pub fn with_text<T>(self, then: impl FnOnce(&[u8]) -> T) -> T {
+        match self {
+            Cell::Bytes(bytes) => then(bytes),
+            Cell::Int(n) => then(itoa::Buffer::new().format(n).as_bytes()),
+            Cell::Double(value) => {
+                let text = ScoreText::Grisu2.reply(value);
+                if text.iter().any(|byte| matches!(byte, b'.' | b'e')) {
+                    then(&text)
+                } else {
+                    then(&[text.as_bytes(), b".0"].concat())
+                }
+            }
+        }
+    }
 }
 
 /// A part of a module's value, as its opcode says.

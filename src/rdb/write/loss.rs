@@ -44,13 +44,17 @@ pub enum Loss {
     Eviction,
     /// A slot import in progress.
     SlotImport,
+    /// When the consumers of a stream were seen and active, which no command can say.
+    ConsumerTimes,
+    /// A consumer without pending entries, to a server that cannot be told of one.
+    IdleConsumer,
     /// A key whose value has no elements: servers drop it while they load.
     EmptyValue,
 }
 
 impl Loss {
     /// Every loss, in the order of reports.
-    pub const ALL: [Loss; 18] = [
+    pub const ALL: [Loss; 20] = [
         Loss::FieldExpiry,
         Loss::FarFieldExpiry,
         Loss::NackedEntries,
@@ -68,6 +72,8 @@ impl Loss {
         Loss::UnownedPending,
         Loss::Eviction,
         Loss::SlotImport,
+        Loss::ConsumerTimes,
+        Loss::IdleConsumer,
         Loss::EmptyValue,
     ];
 
@@ -81,6 +87,8 @@ impl Loss {
                 | Loss::UnownedPending
                 | Loss::Eviction
                 | Loss::SlotImport
+                | Loss::ConsumerTimes
+                | Loss::IdleConsumer
                 | Loss::EmptyValue
         )
     }
@@ -113,6 +121,8 @@ impl Loss {
             Loss::UnownedPending => "unowned-pending",
             Loss::Eviction => "eviction",
             Loss::SlotImport => "slot-import",
+            Loss::ConsumerTimes => "consumer-times",
+            Loss::IdleConsumer => "idle-consumer",
             Loss::EmptyValue => "empty-value",
         }
     }
@@ -148,6 +158,12 @@ impl Loss {
             Loss::UnownedPending => "pending entries that no consumer owns are dropped",
             Loss::Eviction => "idle time or access frequency is not kept there",
             Loss::SlotImport => "a slot import in progress does not go along",
+            Loss::ConsumerTimes => {
+                "when consumers were seen and active last cannot be said by commands"
+            }
+            Loss::IdleConsumer => {
+                "consumers without pending entries are forgotten until they read again"
+            }
             Loss::EmptyValue => "it has no elements: servers drop such a key, and so is it here",
         }
     }

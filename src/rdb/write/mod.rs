@@ -7,6 +7,7 @@
 
 mod array;
 mod collect;
+mod dump;
 mod entry;
 mod hash;
 mod list;
@@ -20,6 +21,7 @@ mod stream;
 mod string;
 
 pub use array::array;
+pub use dump::dump;
 pub use entry::{Body, EntryRoom, entry};
 pub use hash::hash;
 pub use list::{ListNode, list, list_nodes};
@@ -30,7 +32,8 @@ pub use sink::Sink;
 pub use snapshot::{EntryHead, SnapshotWriter};
 pub use sorted_set::sorted_set;
 pub use stream::{
-    ConsumerParts, GroupParts, PendingEntry, ProducerParts, StreamNodes, StreamParts, stream,
+    ConsumerParts, GroupParts, PendingEntry, ProducerParts, StreamNodes, StreamParts,
+    entries_read_by_old_groups, stream,
 };
 pub use string::{string, string_elem};
 

@@ -242,7 +242,8 @@ fn losses(sink: &mut Sink, layout: u8, parts: &StreamParts<'_>) -> Result<(), Lo
         let deleted = info.max_deleted_id.is_some_and(|id| id != StreamId::default());
         let added = info.entries_added.is_some_and(|added| added != info.length);
         let read = |group: &GroupParts<'_>| {
-            group.entries_read.is_some() && group.entries_read != estimated(info, group)
+            group.entries_read.is_some()
+                && group.entries_read != entries_read_by_old_groups(info, group.last_id)
         };
         if deleted || added || parts.groups.iter().any(read) {
             sink.lose(Loss::StreamCounters)?;
@@ -251,11 +252,11 @@ fn losses(sink: &mut Sink, layout: u8, parts: &StreamParts<'_>) -> Result<(), Lo
     Ok(())
 }
 
-/// What a newer server that loads the oldest layout takes a group to have read, in a stream of
-/// which nothing was ever deleted.
-fn estimated(info: &StreamInfo, group: &GroupParts<'_>) -> Option<u64> {
+/// What a server takes a group to have read, where the oldest layout does not say it and nothing
+/// was ever deleted: as many as it can tell.
+pub fn entries_read_by_old_groups(info: &StreamInfo, last_id: StreamId) -> Option<u64> {
     let first = info.first_id.unwrap_or_default();
-    match group.last_id {
+    match last_id {
         _ if info.length == 0 => Some(0),
         id if id == info.last_id => Some(info.length),
         id if id > info.last_id => None,

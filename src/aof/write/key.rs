@@ -1,0 +1,115 @@
+//! A key of a snapshot as commands.
+
+use std::ops::ControlFlow;
+
+use super::CommandWriter;
+use crate::error::FormatError;
+use crate::rdb::write::{Body, EntryRoom, Loss, Sink, dump, entry};
+use crate::rdb::{Entry, Scratch, ValueType};
+use crate::value::{Item, Kind, StreamId};
+
+/// Room that keys share.
+#[derive(Debug)]
+pub struct KeyRoom {
+    scratch: Scratch,
+    sink: Sink,
+    entry: EntryRoom,
+    payload: Vec<u8>,
+    ids: Vec<StreamId>,
+}
+
+impl Default for KeyRoom {
+    fn default() -> Self {
+        KeyRoom {
+            scratch: Scratch::default(),
+            // A payload in a log is packed as servers pack it.
+            sink: Sink::new(true),
+            entry: EntryRoom::default(),
+            payload: Vec::new(),
+            ids: Vec::new(),
+        }
+    }
+}
+
+impl CommandWriter {
+    /// A key of a snapshot, with its expiry. What cannot be said is in `losses`.
+    pub fn key(&mut self, key: &Entry<'_>, room: &mut KeyRoom) -> Result<(), Box<FormatError>> {
+        let name = key.key_bytes()?;
+        let kind = key.value_type.kind();
+        if key.eviction.is_some() {
+            self.losses.push(Loss::Eviction);
+        }
+        if let Some(meta) = key.meta {
+            if self.target.has_key_meta() {
+                return self.payload(key, &name, Some(meta), room);
+            }
+            self.losses.push(Loss::KeyMeta);
+        }
+        if kind == Kind::Module {
+            return self.payload(key, &name, None, room);
+        }
+        // Older servers claim what is not there, too.
+        if kind == Kind::Stream
+            && self.target.stream_layout() >= Some(2)
+            && has_deleted_pending(key, room)?
+        {
+            return self.payload(key, &name, None, room);
+        }
+        let empty = match kind {
+            Kind::List | Kind::Set | Kind::SortedSet | Kind::Hash => key.shape()?.elements == 0,
+            _ => false,
+        };
+        if empty {
+            self.losses.push(Loss::EmptyValue);
+            return Ok(());
+        }
+        self.begin(&name, kind);
+        key.visit(&mut room.scratch, |item| {
+            self.item(&item);
+            ControlFlow::Continue(())
+        })?;
+        self.end(key.expires_at_ms);
+        Ok(())
+    }
+
+    fn payload(
+        &mut self,
+        key: &Entry<'_>,
+        name: &[u8],
+        meta: Option<&[u8]>,
+        room: &mut KeyRoom,
+    ) -> Result<(), Box<FormatError>> {
+        room.sink.clear();
+        let body = entry(&mut room.sink, key, &self.target, false, &mut room.entry)?;
+        self.losses.append(&mut room.sink.losses);
+        let (ty, body): (ValueType, &[u8]) = match body {
+            Body::Same(ty, body) => (ty, body),
+            Body::Written(ty) => (ty, &room.sink.out),
+            Body::Nothing => return Ok(()),
+        };
+        room.payload.clear();
+        dump(&mut room.payload, &self.target, ty, body, meta);
+        self.restore(name, &room.payload, key.expires_at_ms);
+        Ok(())
+    }
+}
+
+/// Whether a message is pending that is not there any more: no XCLAIM makes such an entry.
+fn has_deleted_pending(key: &Entry<'_>, room: &mut KeyRoom) -> Result<bool, Box<FormatError>> {
+    let ids = &mut room.ids;
+    ids.clear();
+    let mut found = false;
+    key.visit(&mut room.scratch, |item| {
+        match item {
+            Item::StreamEntry { id, .. } => ids.push(id),
+            Item::StreamInfo(info) if info.groups == 0 => return ControlFlow::Break(()),
+            Item::Pending { id, .. } if ids.binary_search(&id).is_err() => {
+                found = true;
+                return ControlFlow::Break(());
+            }
+            _ => {}
+        }
+        ControlFlow::Continue(())
+    })?;
+    Ok(found)
+}
