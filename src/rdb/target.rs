@@ -7,7 +7,7 @@ use std::fmt;
 use std::str::FromStr;
 
 use super::{Family, Header, ValueType};
-use crate::bytes::number::ScoreText;
+use crate::bytes::number::{DoubleRules, ScoreText};
 use crate::error::Error;
 
 /// A server.
@@ -176,6 +176,12 @@ impl Target {
             // Both branched off behind 7.2.
             Product::Redict | Product::Valkey => redis <= (7, 2),
         }
+    }
+
+    /// What its commands take for a double: Valkey 9 and newer refuse hexadecimal ones.
+    pub fn double_rules(&self) -> DoubleRules {
+        let hex = self.product != Product::Valkey || self.version < (9, 0);
+        DoubleRules { hex, ..DoubleRules::COMMAND }
     }
 
     /// AUX and RESIZEDB records (version 7).

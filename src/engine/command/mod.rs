@@ -4,9 +4,11 @@ mod databases;
 mod hashes;
 mod pick;
 mod scan;
+mod sorted_sets;
 mod strings;
 
 use super::Spec;
 
 /// The commands of every family.
-pub(super) const FAMILIES: &[&[Spec]] = &[databases::COMMANDS, hashes::COMMANDS, strings::COMMANDS];
+pub(super) const FAMILIES: &[&[Spec]] =
+    &[databases::COMMANDS, hashes::COMMANDS, sorted_sets::COMMANDS, strings::COMMANDS];

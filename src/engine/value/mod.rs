@@ -19,7 +19,7 @@ pub use hash::{Fields, Hash, PackedHash};
 pub use list::List;
 pub use opaque::Opaque;
 pub use set::Set;
-pub use sorted_set::SortedSet;
+pub use sorted_set::{Packing, SortedSet};
 pub use stream::Stream;
 
 /// A value in memory.
