@@ -26,6 +26,38 @@ pub fn plain(crc: u64, bytes: &[u8]) -> u64 {
     ::crc64::crc64(crc, bytes)
 }
 
+/// What becomes of a checksum when a fixed number of bytes follow, as far as it does not depend on
+/// them. The rest is their own checksum: `update(crc, bytes) = shift.apply(crc) ^ update(0, bytes)`,
+/// so stretches may be computed apart and joined.
+#[derive(Debug, Clone)]
+pub struct Shift {
+    /// What becomes of each bit; the checksum is linear.
+    bits: [u64; 64],
+}
+
+impl Shift {
+    /// For `len` bytes.
+    pub fn over(mut len: usize) -> Shift {
+        let each = |of: &dyn Fn(u64) -> u64| Shift { bits: std::array::from_fn(|n| of(1 << n)) };
+        let mut shift = each(&|bit| bit);
+        let mut power = each(&|bit| plain(bit, &[0]));
+        while len > 0 {
+            if len & 1 == 1 {
+                shift = each(&|bit| power.apply(shift.apply(bit)));
+            }
+            power = each(&|bit| power.apply(power.apply(bit)));
+            len >>= 1;
+        }
+        shift
+    }
+
+    /// The checksum behind that many zeros.
+    pub fn apply(&self, crc: u64) -> u64 {
+        let shifted = |(n, bits): (usize, &u64)| if crc >> n & 1 == 1 { *bits } else { 0 };
+        self.bits.iter().enumerate().map(shifted).fold(0, |sum, bits| sum ^ bits)
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -43,6 +75,8 @@ mod tests {
         for cut in [0, 1, 15, 255, 256, 257, 1024, 4999, 5000] {
             let (head, tail) = bytes.split_at(cut);
             assert_eq!(update(update(0, head), tail), want, "cut at {cut}");
+            let joined = Shift::over(tail.len()).apply(update(0, head)) ^ update(0, tail);
+            assert_eq!(joined, want, "joined at {cut}");
         }
     }
 }

@@ -4,6 +4,11 @@
 //! 1024 partitions that the first hash bits choose. What exceeds the memory limit goes to an
 //! unlinked temporary file. At the end each partition is looked through on its own; things whose
 //! hash bits agree are candidates, and the caller, who can look at the things themselves, decides.
+//!
+//! ```text
+//! item        24 hash bits | 40 bits of position; the partition is 10 hash bits more
+//! partition   full chunks in memory, then those in the file, then the open one
+//! ```
 
 use std::fs::File;
 use std::io;
@@ -21,16 +26,17 @@ const CHUNKS_IN_MEMORY: usize = 2560;
 /// See the module.
 #[derive(Debug)]
 pub struct Distinct {
-    partitions: Vec<Partition>,
+    /// The chunk of each partition that is being filled.
+    open: Vec<Vec<u64>>,
+    /// What each partition has put away.
+    away: Vec<Away>,
     chunks_in_memory: usize,
     limit: usize,
     spill: Option<Spill>,
 }
 
 #[derive(Debug, Default, Clone)]
-struct Partition {
-    /// The chunk that is being filled.
-    open: Vec<u64>,
+struct Away {
     /// Full chunks in memory.
     full: Vec<Vec<u64>>,
     /// Numbers of the full chunks in the spill file.
@@ -56,86 +62,181 @@ impl Distinct {
     }
 
     fn with_limit(limit: usize) -> Self {
-        let partitions = vec![Partition::default(); PARTITIONS];
-        Distinct { partitions, chunks_in_memory: 0, limit, spill: None }
+        let (open, away) = (vec![Vec::new(); PARTITIONS], vec![Away::default(); PARTITIONS]);
+        Distinct { open, away, chunks_in_memory: 0, limit, spill: None }
     }
 
-    /// Notes that a thing with this hash lies at `position` (below 2^40).
+    /// Notes that a thing with this hash (of which the first 34 bits count) lies at `position`
+    /// (below 2^40).
     #[inline]
     pub fn insert(&mut self, hash: u64, position: u64) -> io::Result<()> {
         let index = (hash >> (64 - PARTITION_BITS)) as usize;
         let item =
             hash << PARTITION_BITS >> POSITION_BITS << POSITION_BITS | position & POSITION_MASK;
-        if let Some(partition) = self.partitions.get_mut(index) {
-            if partition.open.len() < CHUNK {
-                partition.open.push(item);
-                return Ok(());
-            }
-            self.put_away(index)?;
-            if let Some(partition) = self.partitions.get_mut(index) {
-                partition.open.push(item);
-            }
+        let Some(open) = self.open.get_mut(index) else { return Ok(()) };
+        if open.len() == CHUNK {
+            return self.put_away(index, item);
         }
+        open.push(item);
         Ok(())
     }
 
-    /// Puts a full chunk away: into memory, beyond the limit into the spill file.
+    /// Puts a full chunk away, into memory or beyond the limit into the spill file, and begins
+    /// another one with `item`.
     #[cold]
-    fn put_away(&mut self, index: usize) -> io::Result<()> {
-        let Some(partition) = self.partitions.get_mut(index) else { return Ok(()) };
-        if self.chunks_in_memory < self.limit {
-            partition.full.push(std::mem::replace(&mut partition.open, Vec::with_capacity(CHUNK)));
-            self.chunks_in_memory += 1;
+    fn put_away(&mut self, index: usize, item: u64) -> io::Result<()> {
+        let (Some(open), Some(away)) = (self.open.get_mut(index), self.away.get_mut(index)) else {
             return Ok(());
-        }
-        let spill = match &mut self.spill {
-            Some(spill) => spill,
-            none => none.insert(Spill { file: tempfile::tempfile()?, chunks: 0 }),
         };
-        partition.spilled.push(spill.write(&partition.open)?);
-        partition.open.clear();
+        if self.chunks_in_memory < self.limit {
+            away.full.push(std::mem::replace(open, Vec::with_capacity(CHUNK)));
+            self.chunks_in_memory += 1;
+        } else {
+            let spill = match &mut self.spill {
+                Some(spill) => spill,
+                none => none.insert(Spill { file: tempfile::tempfile()?, chunks: 0 }),
+            };
+            away.spilled.push(spill.write(open)?);
+            open.clear();
+        }
+        open.push(item);
         Ok(())
     }
 
     /// Looks for repetitions: `same(first, again)` says whether two candidates really are equal,
     /// `report(first, again)` hears of each thing that stands there again. Forgets everything.
+    /// The search for candidates is shared by `threads`.
     pub fn repeats(
         &mut self,
+        threads: usize,
         mut same: impl FnMut(u64, u64) -> bool,
         mut report: impl FnMut(u64, u64),
     ) -> io::Result<()> {
-        let mut table = Table::default();
-        let mut room = vec![0u64; CHUNK];
-        for partition in &mut self.partitions {
-            let away = (partition.spilled.len() + partition.full.len()) * CHUNK;
-            if away + partition.open.len() < 2 {
-                partition.open.clear();
-                continue;
-            }
-            table.reset(away + partition.open.len());
-            let mut add = |items: &[u64]| {
-                for &item in items {
-                    if let Some(first) = table.insert(item, &mut same) {
-                        report(first, item & POSITION_MASK);
-                    }
-                }
-            };
-            // In the order in which they came.
-            for chunk in partition.full.drain(..) {
-                add(&chunk);
-            }
-            for number in partition.spilled.drain(..) {
-                if let Some(spill) = &self.spill {
-                    spill.read(number, &mut room)?;
-                    add(&room);
-                }
-            }
-            add(&partition.open);
-            partition.open.clear();
-        }
+        let spill = self.spill.take();
+        let share = PARTITIONS.div_ceil(threads.max(1));
+        let shares = self.open.chunks_mut(share).zip(self.away.chunks_mut(share));
+        let found: Vec<io::Result<Vec<u64>>> = if share == PARTITIONS {
+            shares.map(|(open, away)| candidates(open, away, spill.as_ref())).collect()
+        } else {
+            std::thread::scope(|scope| {
+                let spill = spill.as_ref();
+                let running: Vec<_> = shares
+                    .map(|(open, away)| scope.spawn(move || candidates(open, away, spill)))
+                    .collect();
+                let lost = || Err(io::Error::other("a thread came to an end"));
+                running.into_iter().map(|thread| thread.join().unwrap_or_else(|_| lost())).collect()
+            })
+        };
         self.chunks_in_memory = 0;
-        self.spill = None;
+        for found in found {
+            decide(&found?, &mut same, &mut report);
+        }
         Ok(())
+    }
+}
+
+/// The items of some partitions whose hash bits are not theirs alone: those with the same bits
+/// one behind the other, in the order in which they came. Leaves the partitions empty.
+fn candidates(
+    open: &mut [Vec<u64>],
+    away: &mut [Away],
+    spill: Option<&Spill>,
+) -> io::Result<Vec<u64>> {
+    let (mut items, mut picked, mut found) = (Vec::new(), Vec::new(), Vec::new());
+    let mut sieve = Sieve::default();
+    for (open, away) in open.iter_mut().zip(away) {
+        items.clear();
+        items.reserve((away.full.len() + away.spilled.len()) * CHUNK + open.len());
+        // In the order in which they came.
+        for chunk in away.full.drain(..) {
+            items.extend_from_slice(&chunk);
+        }
+        for number in away.spilled.drain(..) {
+            if let Some(spill) = spill {
+                spill.read(number, &mut items)?;
+            }
+        }
+        items.append(open);
+        sieve.pick(&items, &mut picked);
+        // Few are left, and the sort leaves equals in their order.
+        picked.sort_by_key(|&item| tag(item));
+        for alike in picked.chunk_by(|&a, &b| tag(a) == tag(b)) {
+            if alike.len() > 1 {
+                found.extend_from_slice(alike);
+            }
+        }
+    }
+    Ok(found)
+}
+
+/// Has the caller look at candidates.
+fn decide(
+    candidates: &[u64],
+    same: &mut impl FnMut(u64, u64) -> bool,
+    report: &mut impl FnMut(u64, u64),
+) {
+    let mut firsts = Vec::new();
+    for alike in candidates.chunk_by(|&a, &b| tag(a) == tag(b)) {
+        firsts.clear();
+        for item in alike {
+            let again = item & POSITION_MASK;
+            match firsts.iter().find(|&&first| same(first, again)) {
+                Some(&first) => report(first, again),
+                None => firsts.push(again),
+            }
+        }
+    }
+}
+
+/// The hash bits of an item, without those of its partition.
+#[inline]
+fn tag(item: u64) -> u64 {
+    item >> POSITION_BITS
+}
+
+/// Picks the few items that may have equals out of many: small enough for the nearest cache
+/// where a table of the items would not be.
+#[derive(Default)]
+struct Sieve {
+    /// A bit for all tags that end in its number: whether there is one,
+    once: Vec<u64>,
+    /// and whether there is another one.
+    again: Vec<u64>,
+}
+
+impl Sieve {
+    /// So many bits for each item leave one in 64 items without need.
+    const BITS_PER_ITEM: usize = 32;
+    /// All bits of a tag.
+    const MOST_BITS: usize = 1 << (64 - POSITION_BITS);
+
+    /// The items whose bit is also another item's, in their order.
+    fn pick(&mut self, items: &[u64], picked: &mut Vec<u64>) {
+        picked.clear();
+        if items.len() < 2 {
+            return;
+        }
+        let bits = items.len() * Self::BITS_PER_ITEM;
+        let bits = bits.next_power_of_two().min(Self::MOST_BITS);
+        for words in [&mut self.once, &mut self.again] {
+            words.clear();
+            words.resize(bits / 64, 0);
+        }
+        let place = |item: u64| {
+            let at = tag(item) as usize & (bits - 1);
+            (at / 64, 1u64 << (at % 64))
+        };
+        for &item in items {
+            let (at, bit) = place(item);
+            if let (Some(once), Some(again)) = (self.once.get_mut(at), self.again.get_mut(at)) {
+                *again |= *once & bit;
+                *once |= bit;
+            }
+        }
+        picked.extend(items.iter().filter(|&&item| {
+            let (at, bit) = place(item);
+            self.again.get(at).is_some_and(|again| again & bit != 0)
+        }));
     }
 }
 
@@ -151,52 +252,13 @@ impl Spill {
         Ok(number)
     }
 
-    fn read(&self, number: u32, items: &mut [u64]) -> io::Result<()> {
+    /// Appends the items of a chunk.
+    fn read(&self, number: u32, items: &mut Vec<u64>) -> io::Result<()> {
         let mut bytes = [0u8; CHUNK * 8];
         self.file.read_exact_at(&mut bytes, u64::from(number) * (CHUNK as u64 * 8))?;
-        for (item, slot) in items.iter_mut().zip(bytes.chunks_exact(8)) {
-            *item = slot.try_into().map_or(0, u64::from_le_bytes);
-        }
+        let item = |bytes: &[u8]| bytes.try_into().map_or(0, u64::from_le_bytes);
+        items.extend(bytes.chunks_exact(8).map(item));
         Ok(())
-    }
-}
-
-/// An open table of items; an empty slot is `u64::MAX`, which no item is: its position would be
-/// the last of 2^40.
-#[derive(Default)]
-struct Table {
-    slots: Vec<u64>,
-    mask: usize,
-}
-
-const EMPTY: u64 = u64::MAX;
-
-impl Table {
-    fn reset(&mut self, items: usize) {
-        let slots = (items * 2).next_power_of_two();
-        self.slots.clear();
-        self.slots.resize(slots, EMPTY);
-        self.mask = slots - 1;
-    }
-
-    /// The position of the equal item that was there before, if there was one.
-    #[inline]
-    fn insert(&mut self, item: u64, same: &mut impl FnMut(u64, u64) -> bool) -> Option<u64> {
-        let tag = item >> POSITION_BITS;
-        let mut at = tag.wrapping_mul(0x9e37_79b9_7f4a_7c15) as usize >> 24 & self.mask;
-        // The table is never more than half full, so there is an empty slot.
-        loop {
-            let slot = self.slots.get_mut(at)?;
-            if *slot == EMPTY {
-                *slot = item;
-                return None;
-            }
-            let first = *slot & POSITION_MASK;
-            if *slot >> POSITION_BITS == tag && same(first, item & POSITION_MASK) {
-                return Some(first);
-            }
-            at = (at + 1) & self.mask;
-        }
     }
 }
 
@@ -215,6 +277,7 @@ mod tests {
         let mut repeats = Vec::new();
         found
             .repeats(
+                1 + limit % 3,
                 |a, b| a % distinct == b % distinct,
                 |first, again| repeats.push((first, again)),
             )
@@ -243,6 +306,6 @@ mod tests {
         for n in 0..100 {
             found.insert(42, n).unwrap();
         }
-        found.repeats(|_, _| false, |first, again| panic!("{first} {again}")).unwrap();
+        found.repeats(1, |_, _| false, |first, again| panic!("{first} {again}")).unwrap();
     }
 }

@@ -9,10 +9,11 @@ use std::sync::Arc;
 use super::claim::Claim;
 use super::entry::{Entry, Eviction};
 use super::header::{Family, Header};
-use super::length::length;
+use super::length::{Length, length, length_or_special};
 use super::record::Record;
+use super::text::LZF_STRING;
 use super::{Template, Text, ValueType, frame, opcode};
-use crate::bytes::take::{byte, le_i32, le_i64, le_u64};
+use crate::bytes::take::{byte, le_i32, le_i64, le_u64, take};
 use crate::error::{Bad, Doing, Fault, FormatError, Parsed, bad, unwrap_bad};
 
 /// The most names that a template is read with; a server's limit on hash fields is far above.
@@ -70,19 +71,24 @@ impl Framer {
         self.claim
     }
 
-    /// The commonest record, a string without prefixes, by the shortest way. Whatever is not
-    /// quite that, or broken, is left to [`next`](Self::next).
+    /// The commonest record, a string without prefixes that is not compressed, under a key that is
+    /// stored as it is, by the shortest way. Whatever is not quite that, or broken, is left to
+    /// [`next`](Self::next).
     #[inline(always)]
     pub fn plain_string<'a>(&self, input: &'a [u8], offset: u64) -> Option<(Entry<'a>, &'a [u8])> {
         let (&0, at) = input.split_first()? else { return None };
         if self.carried.any() {
             return None;
         }
-        let (body, key) = Text::parse(at).ok()?;
+        let Ok((body, Length::Plain(len))) = length_or_special(at) else { return None };
+        let (body, key) = take(body, len).ok()?;
+        if body.first() == Some(&LZF_STRING) {
+            return None;
+        }
         let (rest, ()) = Text::skip(body).ok()?;
         let entry = Entry {
             db: self.db,
-            key,
+            key: Text::Raw(key),
             expires_at_ms: None,
             eviction: None,
             meta: None,
@@ -101,10 +107,11 @@ impl Framer {
     #[inline]
     pub fn skip<'a>(&mut self, input: &'a [u8], offset: u64) -> Result<Step<'a>, Box<FormatError>> {
         // The plainest entry, a key and a string without prefixes, is worth a short cut.
-        if let Some((&0, rest)) = input.split_first()
-            && let Ok((rest, ())) = Text::skip(rest)
-            && let Ok((rest, ())) = Text::skip(rest)
-        {
+        let short = match input.split_first() {
+            Some((&0, key)) => Text::skip(key).and_then(|(body, ())| Text::skip(body)).ok(),
+            _ => self.skip_value(input),
+        };
+        if let Some((rest, ())) = short {
             self.carried = Kept::default();
             return Ok(Step::Entry(rest));
         }
@@ -113,6 +120,21 @@ impl Framer {
             Record::End { checksum } => Step::End { checksum, rest },
             _ => Step::Other(rest),
         })
+    }
+
+    /// Steps over a key that has no other prefix than an expiry, and needs no template; what is
+    /// not quite that, or broken, is left to [`next`](Self::next).
+    fn skip_value<'a>(&self, input: &'a [u8]) -> Option<(&'a [u8], ())> {
+        let (at, code) = match byte(input).ok()? {
+            (rest, opcode::EXPIRE_MS) => byte(take(rest, 8).ok()?.0).ok()?,
+            plain => plain,
+        };
+        let value_type = ValueType::of(self.header.family, code).ok()?;
+        if matches!(value_type, ValueType::HashTemplateArray | ValueType::HashTemplateListpack) {
+            return None;
+        }
+        let (body, ()) = Text::skip(at).ok()?;
+        frame::value(body, value_type, 0).ok()
     }
 
     /// The key of the entry that begins here, its value left alone.

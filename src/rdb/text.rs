@@ -20,6 +20,19 @@ use crate::value::Elem;
 /// The first byte of a compressed string.
 pub const LZF_STRING: u8 = 0xc3;
 
+/// By its first byte the size of a string in the file, if that byte is enough to tell it.
+#[allow(clippy::indexing_slicing, reason = "evaluated by the compiler, which checks it")]
+static SHORT_SIZES: [u8; 256] = {
+    let mut sizes = [0; 256];
+    let mut len = 0;
+    while len < 64 {
+        sizes[len] = 1 + len as u8;
+        len += 1;
+    }
+    (sizes[0xc0], sizes[0xc1], sizes[0xc2]) = (2, 3, 5);
+    sizes
+};
+
 /// A string, not decoded yet.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Text<'a> {
@@ -49,6 +62,17 @@ impl<'a> Text<'a> {
     /// Steps over a string.
     #[inline(always)]
     pub fn skip(input: &'a [u8]) -> Parsed<'a, ()> {
+        // No branch for each encoding: which one comes next is anybody's guess.
+        if let Some(&first) = input.first()
+            && let Some(&size @ 1..) = SHORT_SIZES.get(usize::from(first))
+            && let Some(rest) = input.get(usize::from(size)..)
+        {
+            return Ok((rest, ()));
+        }
+        Self::skip_long(input)
+    }
+
+    fn skip_long(input: &'a [u8]) -> Parsed<'a, ()> {
         match length_or_special(input)? {
             (rest, Length::Plain(n)) => take(rest, n).map(|(rest, _)| (rest, ())),
             (rest, Length::Special(e)) => Self::special(input, rest, e).map(|(rest, _)| (rest, ())),

@@ -5,26 +5,34 @@ use crate::error::Fault;
 
 /// No token makes more than 264 bytes out of its three.
 const MAX_EXPANSION: u64 = 88;
-/// The most bytes that a copy makes.
-const LONGEST_COPY: usize = 264;
+/// From this control byte on a token is a copy.
+const COPY: u8 = 0x20;
+/// From this one on it has a third byte.
+const LONG: u8 = 0xe0;
+/// The most bytes that a copy without one makes.
+const SHORT_COPY: usize = 8;
 /// The most bytes that a literal makes.
 const LONGEST_LITERAL: usize = 32;
-/// Copies move in blocks of this size.
+/// Longer copies move in blocks of this size.
 const BLOCK: usize = 16;
 
 /// Walks the tokens without producing anything: whether `packed` unpacks to exactly `len` bytes.
 pub fn validate(packed: &[u8], len: u64) -> Result<(), Fault> {
     let mut input = packed;
     let mut written = 0u64;
-    // Where three bytes are at hand no token needs a branch, and whether the next one is a literal
-    // is anybody's guess.
+    // Whether the next token is a literal is anybody's guess, so that is no branch; that it is not
+    // a long copy is a good guess.
     while let Some(&[control, second, third]) = input.first_chunk::<3>() {
-        let (literal, long) = (control < 32, control >= 0xe0);
-        let size = if literal { usize::from(control) + 2 } else { 2 + usize::from(long) };
-        let count = if long { u64::from(second) + 9 } else { u64::from(control >> 5) + 2 };
-        let low = if long { third } else { second };
-        let back = (u32::from(control & 31) << 8 | u32::from(low)) + 1;
-        let (count, back) = if literal { (u64::from(control) + 1, 0) } else { (count, back) };
+        let low_bits = u32::from(control & 31) << 8;
+        let (size, count, back) = if control >= LONG {
+            (3, u64::from(second) + 9, (low_bits | u32::from(third)) + 1)
+        } else {
+            let literal = control < COPY;
+            let size = if literal { usize::from(control) + 2 } else { 2 };
+            let count = if literal { control + 1 } else { (control >> 5) + 2 };
+            let back = if literal { 0 } else { (low_bits | u32::from(second)) + 1 };
+            (size, u64::from(count), back)
+        };
         let Some(rest) = input.get(size..) else { break };
         if u64::from(back) > written {
             return Err(Fault::LzfOffset { back, have: written });
@@ -44,13 +52,14 @@ pub fn validate(packed: &[u8], len: u64) -> Result<(), Fault> {
     if written == len { Ok(()) } else { Err(Fault::LzfLength { want: len, got: written }) }
 }
 
-/// Unpacks into `out`, which is cleared first and holds exactly `len` bytes afterwards.
+/// Unpacks into `out`, which holds exactly `len` bytes afterwards; what it held before is room.
 pub fn decompress(packed: &[u8], len: u64, out: &mut Vec<u8>) -> Result<(), Fault> {
-    out.clear();
     if len > (packed.len() as u64).saturating_mul(MAX_EXPANSION) {
         // More than these bytes can make: say by how much, without making it.
+        out.clear();
         validate(packed, len)?;
     }
+    // Every byte is written over, so those that are there already need not be zeros.
     out.resize(usize::try_from(len).unwrap_or(usize::MAX), 0);
     unpack(packed, out, len)
 }
@@ -121,39 +130,8 @@ impl<'a> Token<'a> {
 
 /// The tokens of `packed` into the whole of `out`.
 fn unpack(packed: &[u8], out: &mut [u8], len: u64) -> Result<(), Fault> {
-    let mut input = packed;
-    let mut at = 0usize;
-    // Far from both ends more may be read and written than a token asks for: what is too much is
-    // overwritten by the next one.
-    while let Some([control, literal @ ..]) = input.first_chunk::<{ 1 + LONGEST_LITERAL }>()
-        && out.len() - at >= LONGEST_COPY + BLOCK
-    {
-        if *control < 32 {
-            if let Some(slot) = out.get_mut(at..).and_then(|to| to.first_chunk_mut()) {
-                *slot = *literal;
-            }
-            let count = usize::from(*control) + 1;
-            at += count;
-            input = input.get(1 + count..).unwrap_or_default();
-            continue;
-        }
-        let Some((Token::Copy { back, count }, rest)) = Token::next(input)? else { break };
-        let (back, count) = (back as usize, count as usize);
-        let Some(from) = at.checked_sub(back) else {
-            return Err(Fault::LzfOffset { back: back as u32, have: at as u64 });
-        };
-        if back >= BLOCK || back >= count {
-            let mut done = 0;
-            while done < count {
-                out.copy_within(from + done..from + done + BLOCK, at + done);
-                done += BLOCK;
-            }
-        } else {
-            copy(out, from, at, count);
-        }
-        at += count;
-        input = rest;
-    }
+    let (read, mut at) = unpack_far(packed, out);
+    let mut input = packed.get(read..).unwrap_or_default();
     while let Some((token, rest)) = Token::next(input)? {
         match token {
             Token::Literal(bytes) => {
@@ -178,6 +156,72 @@ fn unpack(packed: &[u8], out: &mut [u8], len: u64) -> Result<(), Fault> {
         input = rest;
     }
     if at == out.len() { Ok(()) } else { Err(Fault::LzfLength { want: len, got: at as u64 }) }
+}
+
+/// The tokens that are far from both ends, where more may be read and written than they ask for:
+/// what is too much is overwritten by the next one. Stops in front of the first token that is not,
+/// or is broken; returns how much has been read and written by then.
+fn unpack_far(packed: &[u8], out: &mut [u8]) -> (usize, usize) {
+    let mut input = packed;
+    let mut at = 0usize;
+    while let Some(&[control, ref literal @ ..]) = input.first_chunk::<{ 1 + LONGEST_LITERAL }>() {
+        if control < COPY {
+            let Some(slot) = out.get_mut(at..).and_then(|to| to.first_chunk_mut()) else { break };
+            *slot = *literal;
+            let count = usize::from(control) + 1;
+            at += count;
+            input = input.get(1 + count..).unwrap_or_default();
+            continue;
+        }
+        let &[second, third, ..] = literal;
+        let high = usize::from(control & 31) << 8;
+        if control < LONG {
+            // No more than eight bytes, and seldom over themselves.
+            let (back, count) = ((high | usize::from(second)) + 1, usize::from(control >> 5) + 2);
+            let Some(from) = at.checked_sub(back) else { break };
+            if back >= SHORT_COPY {
+                let Some(&block) = out.get(from..).and_then(|b| b.first_chunk::<SHORT_COPY>())
+                else {
+                    break;
+                };
+                let Some(slot) = out.get_mut(at..).and_then(|to| to.first_chunk_mut()) else {
+                    break;
+                };
+                *slot = block;
+            } else if !copy_far(out, from, at, count) {
+                break;
+            }
+            at += count;
+            input = input.get(2..).unwrap_or_default();
+        } else {
+            let (back, count) = ((high | usize::from(third)) + 1, usize::from(second) + 9);
+            let Some(from) = at.checked_sub(back) else { break };
+            if !copy_far(out, from, at, count) {
+                break;
+            }
+            at += count;
+            input = input.get(3..).unwrap_or_default();
+        }
+    }
+    (packed.len() - input.len(), at)
+}
+
+/// Like [`copy`], in blocks, where there is room for another one behind; says whether there is.
+#[inline(never)]
+fn copy_far(out: &mut [u8], from: usize, at: usize, count: usize) -> bool {
+    if at + count + BLOCK > out.len() {
+        return false;
+    }
+    if at - from < BLOCK && at - from < count {
+        copy(out, from, at, count);
+        return true;
+    }
+    let mut done = 0;
+    while done < count {
+        out.copy_within(from + done..from + done + BLOCK, at + done);
+        done += BLOCK;
+    }
+    true
 }
 
 /// Copies `count` bytes from `from` to `at`, as if byte by byte: the end of the stretch may be

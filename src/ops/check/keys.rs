@@ -23,7 +23,7 @@ pub(in crate::ops) struct Seen {
 
 impl Seen {
     /// Notes an entry whose key is `key`.
-    #[inline]
+    #[inline(always)]
     pub(in crate::ops) fn of(entry: &Entry<'_>, key: &[u8]) -> Seen {
         Seen { hash: hash_in(entry.db, key), offset: entry.offset }
     }
@@ -72,9 +72,15 @@ impl Keys {
         self.distinct.insert(seen.hash, position)
     }
 
+    /// Notes keys of a file that can be read again.
+    pub(super) fn note_all(&mut self, seen: &[Seen]) -> io::Result<()> {
+        seen.iter().try_for_each(|seen| self.distinct.insert(seen.hash, seen.offset))
+    }
+
     /// Looks for repetitions among all that was noted. `bytes` is the whole file, if it is at hand.
     pub(in crate::ops) fn repeats(
         mut self,
+        threads: usize,
         header: Header,
         bytes: &[u8],
         mut report: impl FnMut(Repeat),
@@ -94,12 +100,15 @@ impl Keys {
         };
         let mut pairs = Vec::new();
         self.distinct.repeats(
+            threads,
             |first, again| match (look(first), look(again)) {
                 (Some(first), Some(again)) => (first.1, first.2) == (again.1, again.2),
                 _ => false,
             },
             |first, again| pairs.push((first, again)),
         )?;
+        // Where not all are listed, those are that come first.
+        pairs.sort_unstable_by_key(|&(_, again)| again);
         for (first, again) in pairs {
             if let (Some((first, ..)), Some((again, db, key))) = (look(first), look(again)) {
                 report(Repeat { db, key, first, again });

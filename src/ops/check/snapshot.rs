@@ -8,8 +8,7 @@ use crate::finding::{Finding, Severity};
 use crate::ops::walk::{Checksum, Observer, Tally, WalkOptions, Walked, walk};
 use crate::rdb::object::{Checker, Problem};
 use crate::rdb::{
-    Entry, Family, Header, LZF_STRING, LibraryHead, ModuleId, Record, Text, ValueType,
-    is_slot_info, reads_as_slot_info,
+    Entry, Family, Header, LibraryHead, ModuleId, Record, Text, is_slot_info, reads_as_slot_info,
 };
 use crate::source::Feed;
 
@@ -61,8 +60,10 @@ pub(super) fn check(
     }
     if let Some(keys) = root.keys {
         let bytes = feed.whole().unwrap_or_default();
-        keys.repeats(walked.header, bytes, |repeat| findings.add(duplicate(repeat)))
-            .map_err(|cause| Error::io("cannot use a temporary file", cause))?;
+        keys.repeats(options.threads, walked.header, bytes, |repeat| {
+            findings.add(duplicate(repeat))
+        })
+        .map_err(|cause| Error::io("cannot use a temporary file", cause))?;
     }
     end_of(&walked, options, &mut findings);
     findings.sort();
@@ -142,6 +143,15 @@ struct CheckTally {
 struct Room {
     checker: Checker,
     key: Vec<u8>,
+    /// Keys that there was room for in an earlier batch.
+    expected: usize,
+}
+
+/// Room for as many as a batch had before, so that little is copied.
+#[cold]
+fn widen(list: &mut Vec<Seen>, expected: &mut usize) {
+    list.reserve((*expected).max(64).saturating_sub(list.len()).max(list.len()));
+    *expected = list.capacity();
 }
 
 impl CheckTally {
@@ -158,6 +168,26 @@ impl CheckTally {
             libraries: Vec::new(),
             slot_infos: Findings::new(limit),
         }
+    }
+
+    /// Keeps a key that has been seen.
+    #[inline(always)]
+    fn note(&mut self, seen: Seen, key: &[u8], expected: &mut usize) {
+        if self.seen.len() == self.seen.capacity() {
+            widen(&mut self.seen, expected);
+        }
+        self.seen.push(seen);
+        if self.logs_keys {
+            self.key_bytes.extend_from_slice(key);
+            self.key_ends.push(self.key_bytes.len());
+        }
+    }
+
+    #[cold]
+    fn broken_key(&mut self, entry: &Entry<'_>, fault: Fault) {
+        let error = entry.key_error(fault);
+        let finding = Finding::of(Severity::Error, &error);
+        self.findings.add(words::of_broken_frame(finding, &fault));
     }
 
     /// A text that must decompress; its bytes, if it does.
@@ -187,21 +217,11 @@ impl Tally for CheckTally {
         let key = match entry.key.blob(&mut room.key) {
             Ok(key) => key,
             Err(fault) => {
-                let error = entry.key_error(fault);
-                let finding = Finding::of(Severity::Error, &error);
-                self.findings.add(words::of_broken_frame(finding, &fault));
+                self.broken_key(entry, fault);
                 return Ok(());
             }
         };
-        self.seen.push(Seen::of(entry, key));
-        if self.logs_keys {
-            self.key_bytes.extend_from_slice(key);
-            self.key_ends.push(self.key_bytes.len());
-        }
-        // There is nothing inside a string that is not compressed.
-        if entry.value_type == ValueType::String && entry.body().first() != Some(&LZF_STRING) {
-            return Ok(());
-        }
+        self.note(Seen::of(entry, key), key, &mut room.expected);
         let findings = &mut self.findings;
         room.checker.check(entry, &mut |problem: Problem<'_>| {
             let (severity, server, advice) = words::of_problem(&problem);
@@ -209,7 +229,16 @@ impl Tally for CheckTally {
                 words::finding_of(severity, entry, &problem).explained(server, advice);
             finding.db = Some(entry.db);
             findings.add(finding);
-        })?;
+        })
+    }
+
+    /// There is nothing inside a string that is not compressed.
+    #[inline(always)]
+    fn plain_string(&mut self, entry: &Entry<'_>, room: &mut Room) -> Result<()> {
+        match entry.key {
+            Text::Raw(key) => self.note(Seen::of(entry, key), key, &mut room.expected),
+            _ => self.entry(entry, room)?,
+        }
         Ok(())
     }
 
@@ -271,6 +300,10 @@ impl Tally for CheckTally {
         }
         self.slot_infos.append(later.slot_infos);
         let Some(keys) = &mut self.keys else { return Ok(()) };
+        let written = |cause| Error::io("cannot write a temporary file", cause);
+        if later.selected.is_empty() && !later.logs_keys {
+            return keys.note_all(&later.seen).map_err(written);
+        }
         let mut ends = later.key_ends.iter();
         let mut from = 0;
         let mut selected = later.selected.iter().peekable();
@@ -281,8 +314,7 @@ impl Tally for CheckTally {
             let to = ends.next().copied().unwrap_or(from);
             let key = later.key_bytes.get(from..to).unwrap_or_default();
             from = to;
-            keys.note(seen, key)
-                .map_err(|cause| Error::io("cannot write a temporary file", cause))?;
+            keys.note(seen, key).map_err(written)?;
         }
         Ok(())
     }

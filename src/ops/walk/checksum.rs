@@ -1,9 +1,9 @@
 //! The checksum of a snapshot.
 
-use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 use std::time::Duration;
 
-use crate::bytes::crc64;
+use crate::bytes::crc64::{self, Shift};
 
 /// What became of a checksum.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -38,59 +38,75 @@ impl Checksum {
     }
 }
 
-/// States are kept at multiples of this, and a step is that long: it fits the nearest cache.
+/// The bytes are cut into blocks of this size: it fits the nearest caches.
 const BLOCK: usize = 256 << 10;
 /// How far the checksum may run ahead of the walker: what the caches still hold when it comes.
 const LEAD: usize = 4 << 20;
 
-/// The checksum over bytes whose end is not known yet.
+/// The checksum over bytes whose end is not known yet, block by block, by whoever has time.
 ///
 /// It runs a little ahead of the walker, and so brings the bytes into the cache one after the
 /// other, at the speed of memory; the walker, which jumps, would wait for each of its jumps.
-#[derive(Default)]
-pub(super) struct Ahead {
-    crc: u64,
-    done: usize,
-    /// The state before each block.
-    states: Vec<u64>,
+pub(super) struct Blocks<'a> {
+    bytes: &'a [u8],
+    /// The first block that nobody has taken.
+    next: AtomicUsize,
+    /// Of each block by itself.
+    sums: Vec<AtomicU64>,
 }
 
-impl Ahead {
-    /// Computes block after block until those that hold the first `upto` bytes are done.
-    pub(super) fn advance(&mut self, bytes: &[u8], upto: usize) {
-        while self.done < upto.min(bytes.len()) {
-            self.states.push(self.crc);
-            let end = (self.done + BLOCK).min(bytes.len());
-            self.crc = crc64::update(self.crc, bytes.get(self.done..end).unwrap_or_default());
-            self.done = end;
-        }
+impl<'a> Blocks<'a> {
+    /// Nothing is computed yet.
+    pub(super) fn new(bytes: &'a [u8]) -> Self {
+        let sums = bytes.chunks(BLOCK).map(|_| AtomicU64::new(0)).collect();
+        Blocks { bytes, next: AtomicUsize::new(0), sums }
+    }
+
+    /// Computes block after block, until all that hold the first `upto` bytes have been taken.
+    pub(super) fn advance(&self, upto: usize) {
+        while self.take_one(upto) {}
+    }
+
+    /// Computes the next block, if it begins before `upto`.
+    fn take_one(&self, upto: usize) -> bool {
+        let begins_before = |block: usize| (block * BLOCK < upto).then_some(block + 1);
+        let order = Ordering::Relaxed;
+        let Ok(block) = self.next.fetch_update(order, order, begins_before) else { return false };
+        let Some(sum) = self.sums.get(block) else { return false };
+        let end = self.bytes.len().min((block + 1) * BLOCK);
+        let bytes = self.bytes.get(block * BLOCK..end).unwrap_or_default();
+        sum.store(crc64::update(0, bytes), order);
+        true
     }
 
     /// Runs ahead of a walker on another thread until that has finished.
-    pub(super) fn follow(mut self, bytes: &[u8], walker: &Position) -> Ahead {
-        while self.done < bytes.len() {
+    pub(super) fn follow(&self, walker: &Position) {
+        loop {
             let (at, finished) = walker.get();
             if finished {
-                self.advance(bytes, at);
-                break;
+                return self.advance(at);
             }
-            if self.done < at.saturating_add(LEAD) {
-                self.advance(bytes, self.done + BLOCK);
-            } else {
+            if self.next.load(Ordering::Relaxed) >= self.sums.len() {
+                return;
+            }
+            if !self.take_one(at.saturating_add(LEAD)) {
                 std::thread::sleep(PAUSE);
             }
         }
-        self
     }
 
-    /// The checksum of the first `end` bytes.
-    pub(super) fn up_to(mut self, bytes: &[u8], end: usize) -> Option<u64> {
-        self.advance(bytes, end);
-        if end == self.done {
-            return Some(self.crc);
+    /// The checksum of the first `end` bytes, when no other thread is at work any longer.
+    pub(super) fn up_to(&self, end: usize) -> Option<u64> {
+        self.advance(end);
+        let whole = end / BLOCK;
+        let tail = self.bytes.get(whole * BLOCK..end)?;
+        let mut crc = 0;
+        if whole > 0 {
+            let shift = Shift::over(BLOCK);
+            let sums = self.sums.get(..whole)?.iter();
+            crc = sums.fold(0, |crc, sum| shift.apply(crc) ^ sum.load(Ordering::Relaxed));
         }
-        let block = end / BLOCK;
-        Some(crc64::update(*self.states.get(block)?, bytes.get(block * BLOCK..end)?))
+        Some(crc64::update(crc, tail))
     }
 }
 

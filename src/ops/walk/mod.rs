@@ -23,6 +23,13 @@ pub trait Tally: Send + Sized {
     /// Takes in a key; within a batch, keys and other records come in file order.
     fn entry(&mut self, entry: &Entry<'_>, room: &mut Self::Room) -> Result<()>;
 
+    /// Takes in what [`plain_string`](crate::rdb::Framer::plain_string) found: a tally that has little to do with it may
+    /// do that here, and nothing is built of the entry but what it uses.
+    #[inline(always)]
+    fn plain_string(&mut self, entry: &Entry<'_>, room: &mut Self::Room) -> Result<()> {
+        self.entry(entry, room)
+    }
+
     /// Takes in another record, which begins at `offset`.
     fn record(&mut self, record: &Record<'_>, offset: u64, room: &mut Self::Room) -> Result<()> {
         let _ = (record, offset, room);

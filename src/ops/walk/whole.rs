@@ -5,7 +5,7 @@ use std::ops::Range;
 
 use crossbeam_channel as channel;
 
-use super::checksum::{Ahead, Checksum, Position};
+use super::checksum::{Blocks, Checksum, Position};
 use super::{Observer, Tally, WalkOptions, Walked};
 use crate::bytes::crc64;
 use crate::error::{Doing, FormatError, Result, unwrap_bad};
@@ -55,12 +55,12 @@ pub(super) fn walk<T: Tally>(
         }
     };
 
+    let blocks = options.checksum.then(|| Blocks::new(bytes));
     if options.threads <= 1 {
         let mut room = T::Room::default();
-        let mut ahead = Ahead::default();
         loop {
-            if options.checksum {
-                ahead.advance(bytes, walker.at + BATCH_BYTES);
+            if let Some(blocks) = &blocks {
+                blocks.advance(walker.at + BATCH_BYTES);
             }
             let Some(job) = walker.batch() else { break };
             if options.tally {
@@ -72,7 +72,7 @@ pub(super) fn walk<T: Tally>(
             }
             observer.progress(start + walker.at as u64);
         }
-        let crc = if options.checksum { ahead.up_to(bytes, walker.covered) } else { None };
+        let crc = blocks.and_then(|blocks| blocks.up_to(walker.covered));
         return Ok(walked(&walker, crc));
     }
 
@@ -80,8 +80,7 @@ pub(super) fn walk<T: Tally>(
     std::thread::scope(|scope| {
         // However this ends, the checksum's thread must not wait for a walker that is gone.
         let _finish = FinishOnDrop(&position);
-        let ahead =
-            options.checksum.then(|| scope.spawn(|| Ahead::default().follow(bytes, &position)));
+        let ahead = blocks.as_ref().map(|blocks| scope.spawn(|| blocks.follow(&position)));
         let (jobs_tx, jobs_rx) = channel::bounded::<Job>(options.threads * AHEAD);
         let (tallies_tx, tallies_rx) = channel::unbounded();
         if options.tally {
@@ -103,7 +102,12 @@ pub(super) fn walk<T: Tally>(
 
         let mut merger = Merger { root, next: 0, waiting: BTreeMap::new() };
         let mut sent = 0;
-        while let Some(job) = walker.batch() {
+        loop {
+            // Where the other thread has not come yet, this one does its work.
+            if let Some(blocks) = &blocks {
+                blocks.advance(walker.at + BATCH_BYTES);
+            }
+            let Some(job) = walker.batch() else { break };
             if options.tally {
                 // No more than what the channels hold may be unmerged: memory stays bounded.
                 while sent - merger.next >= options.threads * AHEAD {
@@ -126,9 +130,11 @@ pub(super) fn walk<T: Tally>(
         for (number, tally) in &tallies_rx {
             merger.take(number, tally)?;
         }
-        let crc = ahead
-            .and_then(|thread| thread.join().ok())
-            .and_then(|ahead| ahead.up_to(bytes, walker.covered));
+        let crc = blocks.as_ref().zip(ahead).and_then(|(blocks, ahead)| {
+            blocks.advance(walker.covered);
+            ahead.join().ok()?;
+            blocks.up_to(walker.covered)
+        });
         Ok(walked(&walker, crc))
     })
 }
@@ -251,7 +257,7 @@ fn read<T: Tally>(
     while !rest.is_empty() {
         // The commonest record goes by the shortest way.
         if let Some((entry, after)) = framer.plain_string(rest, at) {
-            tally.entry(&entry, room)?;
+            tally.plain_string(&entry, room)?;
             at += (rest.len() - after.len()) as u64;
             rest = after;
             continue;

@@ -8,7 +8,7 @@ use std::io;
 
 use super::{Halt, Report, Stance};
 use crate::bytes::distinct::Distinct;
-use crate::bytes::hash::hash;
+use crate::bytes::hash::{hash, hash_int};
 use crate::bytes::number::integer;
 use crate::error::Fault;
 use crate::value::Elem;
@@ -146,7 +146,7 @@ impl Seen {
         let Some(beyond) = self.beyond.as_mut().filter(|_| self.to_beyond) else { return Ok(()) };
         let most = report.left as usize;
         let mut repeats: Vec<(u64, u64)> = Vec::new();
-        beyond.repeats(same, |first, again| {
+        beyond.repeats(1, same, |first, again| {
             if repeats.len() < most {
                 repeats.push((again, first));
             }
@@ -163,9 +163,9 @@ impl Seen {
 #[inline]
 pub(super) fn hash_elem(elem: Elem<'_>) -> u64 {
     match elem {
-        Elem::Int(n) => hash(&n.to_le_bytes()),
+        Elem::Int(n) => hash_int(n),
         Elem::Bytes(text) => match integer(text) {
-            Some(n) => hash(&n.to_le_bytes()),
+            Some(n) => hash_int(n),
             None => hash(text),
         },
     }
