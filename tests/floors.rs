@@ -12,7 +12,7 @@ use std::path::{Path, PathBuf};
 const FLOORS: &[(&str, &[&str])] = &[
     ("main", &["cli"]),
     // The face is a crate of its own, so it sees what everybody sees.
-    ("cli", &["ops", "report", "source", "target", "digest", "value", "bytes", "error"]),
+    ("cli", &["ops", "report", "source", "target", "digest", "rdb", "value", "bytes", "error"]),
     (
         "ops",
         &[

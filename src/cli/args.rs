@@ -8,6 +8,7 @@ use clap::{Args, ValueEnum};
 use jiff::Timestamp;
 use jiff::civil::DateTime;
 use rdbkit::Error;
+use rdbkit::rdb::Target;
 use rdbkit::report::text::Style;
 use rdbkit::source::{Form, Locator, OpenOptions, Source};
 use terminal_size::terminal_size_of;
@@ -190,6 +191,17 @@ pub(super) fn instant(text: &str) -> Result<i64, String> {
             Err(_) => format!("a time is one of {forms}"),
         }
     })
+}
+
+/// A point in time as unix seconds, as logs have it.
+pub(super) fn secs(text: &str) -> Result<u64, String> {
+    let ms = instant(text)?;
+    u64::try_from(ms.div_euclid(1000)).map_err(|_| "no log is that old".to_owned())
+}
+
+/// A server that something is done for.
+pub(super) fn target(text: &str) -> Result<Target, String> {
+    text.parse::<Target>().map_err(|error| error.to_string())
 }
 
 #[cfg(test)]

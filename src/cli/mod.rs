@@ -14,6 +14,7 @@ mod keys;
 mod output;
 mod progress;
 mod repair;
+mod replay;
 mod rewrite;
 
 use std::io::{self, BufWriter, Stdout, Write as _};
@@ -40,13 +41,15 @@ enum Verb {
     Get(get::GetArgs),
     Digest(digest::DigestArgs),
     Repair(repair::RepairArgs),
+    Replay(Box<replay::ReplayArgs>),
     Rewrite(Box<rewrite::RewriteArgs>),
 }
 
 /// The verbs by what they are for, in the order of the help text.
-const GROUPS: [(&str, &[&str]); 2] = [
+const GROUPS: [(&str, &[&str]); 3] = [
     ("Look at a source", &["check", "inspect", "keys", "get", "digest"]),
     ("Make a file of it", &["repair", "rewrite"]),
+    ("Move it", &["replay"]),
 ];
 
 /// Runs the program.
@@ -67,6 +70,7 @@ pub(crate) fn main() -> Exit {
             Verb::Get(args) => get::run(args),
             Verb::Digest(args) => digest::run(args),
             Verb::Repair(args) => repair::run(args),
+            Verb::Replay(args) => replay::run(args),
             Verb::Rewrite(args) => rewrite::run(args),
         },
         Err(error) => Err(Error::Usage(error.to_string())),

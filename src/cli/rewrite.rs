@@ -13,7 +13,7 @@ use rdbkit::ops::rewrite::{
 use rdbkit::report::rewrite::{write_json, write_text};
 use rdbkit::target::Publish;
 
-use super::args::{CommonArgs, Format, SourceArgs, bytes, instant};
+use super::args::{CommonArgs, Format, SourceArgs, bytes, secs};
 use super::exit::Exit;
 use super::filters::{KeyFilterArgs, size};
 use super::output::OutputArgs;
@@ -260,10 +260,4 @@ fn databases(text: &str) -> Result<(u64, u64), String> {
         .split_once('=')
         .and_then(|(from, to)| Some((from.parse::<u64>().ok()?, to.parse::<u64>().ok()?)));
     pair.ok_or_else(|| "give two numbers: 1=0".to_owned())
-}
-
-/// A point in time, in unix seconds.
-fn secs(text: &str) -> Result<u64, String> {
-    let ms = instant(text)?;
-    u64::try_from(ms.div_euclid(1000)).map_err(|_| "no log is that old".to_owned())
 }

@@ -1,7 +1,7 @@
 //! Values into the types and encodings of a target: what the engine holds packed is copied.
 
 use super::value::PackedHash;
-use super::{Base, Hash, Record, Value};
+use super::{Base, Hash, Record, SortedSet, Value};
 use crate::error::FormatError;
 use crate::rdb::write::{self, Body, EntryRoom, Loss, Sink};
 use crate::rdb::{Family, Target, ValueType};
@@ -26,6 +26,7 @@ pub fn save<'a>(
         Value::Raw(text) => Ok(write::string(sink, text)),
         Value::Int(n) => Ok(write::string_elem(sink, Elem::Int(*n))),
         Value::Hash(hash) => save_hash(hash, target, sink),
+        Value::SortedSet(set) => Ok(save_sorted_set(set, target, sink)),
         _ => Ok(ValueType::String),
     };
     Ok(written.map_or_else(
@@ -59,4 +60,14 @@ fn save_hash(hash: &Hash, target: &Target, sink: &mut Sink) -> Result<ValueType,
         .map(|(field, value, at_ms)| (field, value, at_ms.map(|at| u64::try_from(at).unwrap_or(0))))
         .collect();
     write::hash(sink, target, fields.iter().copied())
+}
+
+fn save_sorted_set(set: &SortedSet, target: &Target, sink: &mut Sink) -> ValueType {
+    match set.packed() {
+        Some(pack) if target.has_listpacks() => {
+            sink.blob(pack.as_bytes());
+            ValueType::SortedSetListpack
+        }
+        _ => write::sorted_set(sink, target, set.iter()),
+    }
 }

@@ -71,9 +71,9 @@ pub fn digest(
         drop_expired_at_ms: options.drop_expired_at_ms,
         ..Options::default()
     };
-    let mut root = Server(Accumulator::new(&asked));
+    let mut root = Keyed(Accumulator::new(&asked));
     let share = root.0.share();
-    let fresh = || Server(share.share());
+    let fresh = || Keyed(share.share());
     let ended = snapshot::walk(source, &options.open, &fresh, &mut root, &options.walk, observer)?;
     let sum = root.0.finish();
     Ok(DigestReport {
@@ -110,9 +110,10 @@ pub fn digest_keys(
     snapshot::walk(source, &options.open, &fresh, &mut root, &options.walk, observer)
 }
 
-struct Server(Accumulator);
+/// The servers' digest of all keys.
+pub(super) struct Keyed(pub(super) Accumulator);
 
-impl Tally for Server {
+impl Tally for Keyed {
     type Room = Scratch;
 
     fn entry(&mut self, entry: &Entry<'_>, room: &mut Scratch) -> Result<()> {

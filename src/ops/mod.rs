@@ -13,6 +13,7 @@ pub mod get;
 pub mod inspect;
 pub mod keys;
 pub mod repair;
+pub mod replay;
 pub mod rewrite;
 pub mod run;
 pub mod walk;

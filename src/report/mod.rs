@@ -12,6 +12,7 @@ pub mod inspect;
 pub mod json;
 pub mod keys;
 pub mod repair;
+pub mod replay;
 pub mod rewrite;
 #[cfg(feature = "cli")]
 pub mod table;
