@@ -36,6 +36,7 @@ pub use failure::{Answer, Failure};
 pub use keyspace::{Base, BaseBytes, Db, Keys, Keyspace, Record, SHARDS, Shard, shard_of};
 pub use table::{Route, Spec, lookup};
 pub use thaw::{text_value, value as thaw};
+pub use value::stream;
 pub use value::{Frozen, Hash, List, Opaque, Set, SortedSet, Stream, Typed, Value};
 
 use crate::rdb::Target;

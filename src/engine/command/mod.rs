@@ -1,9 +1,11 @@
 //! The commands, one file per family. Each has a table of what it knows.
 
 mod databases;
+mod streams;
 mod strings;
 
 use super::Spec;
 
 /// The commands of every family.
-pub(super) const FAMILIES: &[&[Spec]] = &[databases::COMMANDS, strings::COMMANDS];
+pub(super) const FAMILIES: &[&[Spec]] =
+    &[databases::COMMANDS, streams::COMMANDS, strings::COMMANDS];

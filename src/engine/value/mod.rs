@@ -12,7 +12,7 @@ mod list;
 mod opaque;
 mod set;
 mod sorted_set;
-mod stream;
+pub mod stream;
 
 pub use hash::Hash;
 pub use list::List;
