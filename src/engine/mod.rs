@@ -40,6 +40,7 @@ pub use keyspace::{
 pub use save::save;
 pub use table::{Route, Spec, lookup};
 pub use thaw::{text_value, value as thaw};
+pub use value::stream;
 pub use value::{
     Fields, Frozen, Hash, List, Opaque, PackedHash, Packing, Set, SortedSet, Stream, Typed, Value,
 };

@@ -7,7 +7,7 @@ use std::sync::Arc;
 use super::object::{self, Scratch, Shape};
 use super::{Template, Text, ValueType};
 use crate::error::{Doing, Fault, FormatError};
-use crate::value::Item;
+use crate::value::{Item, Kind, StreamId};
 
 /// One key of a snapshot.
 #[derive(Debug, Clone)]
@@ -107,6 +107,20 @@ impl<'a> Entry<'a> {
     ) -> Result<(), Box<FormatError>> {
         object::visit(self, scratch, &mut visitor)
             .map_err(|broken| self.error(broken.at, broken.fault))
+    }
+
+    /// Hands out the nodes of a stream as they are stored: the id each begins with, and its
+    /// listpack. A value of another kind has none.
+    pub fn stream_nodes(
+        &self,
+        scratch: &mut Scratch,
+        each: impl FnMut(StreamId, &[u8]),
+    ) -> Result<(), Box<FormatError>> {
+        match self.value_type.kind() {
+            Kind::Stream => object::stream_nodes(self.body, scratch, each)
+                .map_err(|broken| self.error(broken.at, broken.fault)),
+            _ => Ok(()),
+        }
     }
 
     /// A fault of this entry's value, `at` bytes behind its start.

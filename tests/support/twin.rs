@@ -45,6 +45,14 @@ impl Twin {
         theirs
     }
 
+    /// As [`Twin::run`], for answers that are the same once they are looked at in this way.
+    #[track_caller]
+    pub fn run_as<W: AsRef<[u8]>>(&mut self, words: &[W], view: fn(Value) -> Value) -> Value {
+        let (ours, theirs) = self.both(words);
+        self.same(words, &view(ours), &view(theirs.clone()));
+        theirs
+    }
+
     /// As [`Twin::run`], for answers whose arrays come in no order.
     #[track_caller]
     pub fn run_unordered<W: AsRef<[u8]>>(&mut self, words: &[W]) -> Value {

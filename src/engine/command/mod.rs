@@ -5,10 +5,16 @@ mod hashes;
 mod pick;
 mod scan;
 mod sorted_sets;
+mod streams;
 mod strings;
 
 use super::Spec;
 
 /// The commands of every family.
-pub(super) const FAMILIES: &[&[Spec]] =
-    &[databases::COMMANDS, hashes::COMMANDS, sorted_sets::COMMANDS, strings::COMMANDS];
+pub(super) const FAMILIES: &[&[Spec]] = &[
+    databases::COMMANDS,
+    hashes::COMMANDS,
+    sorted_sets::COMMANDS,
+    streams::COMMANDS,
+    strings::COMMANDS,
+];

@@ -13,7 +13,7 @@ mod list;
 mod opaque;
 mod set;
 mod sorted_set;
-mod stream;
+pub mod stream;
 
 pub use hash::{Fields, Hash, PackedHash};
 pub use list::List;

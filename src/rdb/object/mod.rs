@@ -30,6 +30,7 @@ use crate::value::{Elem, Item, Kind};
 pub use check::{Checker, MOST, Problem, Stance};
 pub use shape::Shape;
 pub(super) use shape::shape;
+pub(super) use stream::nodes as stream_nodes;
 pub(super) use stream_parts::RawStream;
 
 /// Room that decoding reuses from value to value.

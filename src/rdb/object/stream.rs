@@ -75,6 +75,20 @@ pub(super) fn visit(
     visit_producers(after, idempotence.producers, scratch, out)
 }
 
+/// Hands out the nodes as they are: the id each begins with, and its listpack.
+pub(in crate::rdb) fn nodes(
+    body: &[u8],
+    scratch: &mut Scratch,
+    mut each: impl FnMut(StreamId, &[u8]),
+) -> Result<(), Broken> {
+    let mut body = Cursor::new(body);
+    for _ in 0..body.length()? {
+        let first_id = node_key(&mut body, &mut scratch.first)?;
+        each(first_id, body.blob(&mut scratch.blob)?.bytes);
+    }
+    Ok(())
+}
+
 /// The id in front of a node.
 pub(super) fn node_key(body: &mut Cursor<'_>, room: &mut Vec<u8>) -> Result<StreamId, Broken> {
     let at = body.at();
