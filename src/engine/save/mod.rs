@@ -1,5 +1,7 @@
 //! Values into the types and encodings of a target: what the engine holds packed is copied.
 
+mod stream;
+
 use super::value::PackedHash;
 use super::{Base, Hash, Record, SortedSet, Value};
 use crate::error::FormatError;
@@ -27,6 +29,11 @@ pub fn save<'a>(
         Value::Int(n) => Ok(write::string_elem(sink, Elem::Int(*n))),
         Value::Hash(hash) => save_hash(hash, target, sink),
         Value::SortedSet(set) => Ok(save_sorted_set(set, target, sink)),
+        Value::Stream(it) => match stream::save(it, target, sink) {
+            Ok(Some(ty)) => Ok(ty),
+            Ok(None) => return Ok(Body::Nothing),
+            Err(loss) => Err(loss),
+        },
         _ => Ok(ValueType::String),
     };
     Ok(written.map_or_else(
