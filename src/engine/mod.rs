@@ -41,7 +41,8 @@ pub use save::save;
 pub use table::{Route, Spec, lookup};
 pub use thaw::{text_value, value as thaw};
 pub use value::{
-    Fields, Frozen, Hash, List, Opaque, PackedHash, Packing, Set, SortedSet, Stream, Typed, Value,
+    Fields, Frozen, Grown, Hash, List, Opaque, PackedHash, Packing, Set, SortedSet, Stream, Typed,
+    Value,
 };
 
 use crate::rdb::Target;
