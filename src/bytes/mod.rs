@@ -11,8 +11,10 @@ pub mod slot;
 pub mod take;
 
 mod quoted;
+mod sha1;
 mod words;
 
 pub use input::{Input, SliceInput};
 pub use quoted::{Quoted, is_invisible, quoted, unquoted};
+pub use sha1::sha1_hex;
 pub(crate) use words::split_words;

@@ -26,6 +26,8 @@ mod env;
 mod failure;
 mod keyspace;
 mod save;
+#[cfg(feature = "lua")]
+mod script;
 mod table;
 mod thaw;
 mod value;

@@ -1,0 +1,166 @@
+//! What scripts find: `redis` (and `server`), `cjson`, `bit`, a `math.random` without chance.
+
+use mlua::{Function, Lua, LuaString, Table, Value};
+
+use super::convert::one;
+use super::json;
+
+const FUNCTIONS: &str = "rdbkit.functions";
+
+/// The state of the servers' own random numbers, those of `drand48`.
+const FIRST_RANDOM: u64 = 0x330e;
+const RANDOM_FACTOR: u64 = 0x5_deec_e66d;
+const RANDOM_TERM: u64 = 0xb;
+const RANDOM_MASK: u64 = (1 << 48) - 1;
+
+struct Random(u64);
+
+impl Random {
+    fn seeded(seed: u32) -> Self {
+        Random(FIRST_RANDOM | u64::from(seed) << 16)
+    }
+
+    /// The next one, from 0 on and below 1.
+    fn next(&mut self) -> f64 {
+        const MOST: u64 = i32::MAX as u64;
+        self.0 = self.0.wrapping_mul(RANDOM_FACTOR).wrapping_add(RANDOM_TERM) & RANDOM_MASK;
+        ((self.0 >> 17) % MOST) as f64 / MOST as f64
+    }
+}
+
+/// Puts everything in place; what can reach files or other code goes.
+pub(super) fn install(lua: &Lua) -> mlua::Result<()> {
+    let globals = lua.globals();
+    for name in ["dofile", "loadfile", "print", "require", "module", "package", "io", "os", "debug"]
+    {
+        globals.raw_set(name, Value::Nil)?;
+    }
+    let redis = lua.create_table()?;
+    redis.raw_set(
+        "error_reply",
+        lua.create_function(|lua, text: LuaString| one(lua, "err", &text.as_bytes()))?,
+    )?;
+    redis.raw_set(
+        "status_reply",
+        lua.create_function(|lua, text: LuaString| one(lua, "ok", &text.as_bytes()))?,
+    )?;
+    redis.raw_set(
+        "sha1hex",
+        lua.create_function(|_, text: LuaString| Ok(sha1_hex(&text.as_bytes())))?,
+    )?;
+    redis.raw_set("log", lua.create_function(|_, _: mlua::MultiValue| Ok(()))?)?;
+    redis.raw_set("replicate_commands", lua.create_function(|_, ()| Ok(true))?)?;
+    redis.raw_set("set_repl", lua.create_function(|_, _: Value| Ok(()))?)?;
+    redis.raw_set("setresp", lua.create_function(|_, _: Value| Ok(()))?)?;
+    redis.raw_set("breakpoint", lua.create_function(|_, ()| Ok(false))?)?;
+    redis.raw_set("debug", lua.create_function(|_, _: mlua::MultiValue| Ok(()))?)?;
+    redis.raw_set("register_function", lua.create_function(register)?)?;
+    for (at, name) in ["LOG_DEBUG", "LOG_VERBOSE", "LOG_NOTICE", "LOG_WARNING"].iter().enumerate() {
+        redis.raw_set(*name, at)?;
+    }
+    for (name, flags) in
+        [("REPL_NONE", 0), ("REPL_AOF", 1), ("REPL_SLAVE", 2), ("REPL_REPLICA", 2), ("REPL_ALL", 3)]
+    {
+        redis.raw_set(name, flags)?;
+    }
+    globals.raw_set("redis", redis.clone())?;
+    globals.raw_set("server", redis)?;
+    json::install(lua, &globals)?;
+    bits(lua, &globals)
+}
+
+/// Begins a script: chance starts over, and nothing is left of the one before.
+pub(super) fn begin(lua: &Lua) -> mlua::Result<()> {
+    let globals = lua.globals();
+    let math: Table = globals.raw_get("math")?;
+    let state = std::rc::Rc::new(std::cell::RefCell::new(Random::seeded(0)));
+    let seed = std::rc::Rc::clone(&state);
+    math.raw_set(
+        "random",
+        lua.create_function(move |_, (low, high): (Option<f64>, Option<f64>)| {
+            let r = state.borrow_mut().next();
+            let (low, high) = match (low, high) {
+                (None, _) => return Ok(r),
+                (Some(high), None) => (1.0, high),
+                (Some(low), Some(high)) => (low, high),
+            };
+            if low > high {
+                return Err(mlua::Error::runtime("interval is empty"));
+            }
+            Ok((r * (high - low + 1.0)).floor() + low)
+        })?,
+    )?;
+    math.raw_set(
+        "randomseed",
+        lua.create_function(move |_, n: f64| {
+            *seed.borrow_mut() = Random::seeded(n as i64 as u32);
+            Ok(())
+        })?,
+    )?;
+    lua.set_named_registry_value(FUNCTIONS, lua.create_table()?)
+}
+
+/// Puts a function into `redis`.
+pub(super) fn offer(lua: &Lua, name: &str, function: Function) -> mlua::Result<()> {
+    lua.globals().raw_get::<Table>("redis")?.raw_set(name, function)
+}
+
+/// `redis.register_function(name, f)` or `redis.register_function{function_name=, callback=}`.
+fn register(lua: &Lua, (first, callback): (Value, Option<Function>)) -> mlua::Result<()> {
+    let table: Table = lua.named_registry_value(FUNCTIONS)?;
+    match first {
+        Value::Table(form) => {
+            let name: LuaString = form.raw_get("function_name")?;
+            table.raw_set(name, form.raw_get::<Function>("callback")?)
+        }
+        Value::String(name) => table.raw_set(name, callback),
+        _ => Err(mlua::Error::runtime("wrong arguments of redis.register_function")),
+    }
+}
+
+/// A function that was registered.
+pub(super) fn registered(lua: &Lua, name: &[u8]) -> mlua::Result<Option<Function>> {
+    let table: Table = lua.named_registry_value(FUNCTIONS)?;
+    table.raw_get(lua.create_string(name)?)
+}
+
+fn bits(lua: &Lua, globals: &Table) -> mlua::Result<()> {
+    let bit = lua.create_table()?;
+    // Numbers are taken for 32 bits, whatever they are, and answers are signed.
+    let word = |n: f64| n as i64 as u32;
+    let fold = |f: fn(u32, u32) -> u32| {
+        move |_: &Lua, all: mlua::Variadic<f64>| {
+            let sum = all.iter().map(|n| word(*n)).reduce(f).unwrap_or(0);
+            Ok(f64::from(sum as i32))
+        }
+    };
+    bit.raw_set("band", lua.create_function(fold(|a, b| a & b))?)?;
+    bit.raw_set("bor", lua.create_function(fold(|a, b| a | b))?)?;
+    bit.raw_set("bxor", lua.create_function(fold(|a, b| a ^ b))?)?;
+    let shift = |f: fn(u32, u32) -> u32| {
+        move |_: &Lua, (n, by): (f64, f64)| Ok(f64::from(f(word(n), word(by) & 31) as i32))
+    };
+    bit.raw_set("lshift", lua.create_function(shift(|n, by| n << by))?)?;
+    bit.raw_set("rshift", lua.create_function(shift(|n, by| n >> by))?)?;
+    bit.raw_set("arshift", lua.create_function(shift(|n, by| ((n as i32) >> by) as u32))?)?;
+    bit.raw_set("rol", lua.create_function(shift(u32::rotate_left))?)?;
+    bit.raw_set("ror", lua.create_function(shift(u32::rotate_right))?)?;
+    bit.raw_set("bnot", lua.create_function(move |_, n: f64| Ok(f64::from(!word(n) as i32)))?)?;
+    bit.raw_set("tobit", lua.create_function(move |_, n: f64| Ok(f64::from(word(n) as i32)))?)?;
+    bit.raw_set(
+        "tohex",
+        lua.create_function(move |_, (n, digits): (f64, Option<i32>)| {
+            let digits = digits.unwrap_or(8);
+            let text = format!("{:08x}", word(n));
+            let text = if digits < 0 { text.to_uppercase() } else { text };
+            let keep = digits.unsigned_abs().min(8) as usize;
+            Ok(text.get(8 - keep..).unwrap_or_default().to_owned())
+        })?,
+    )?;
+    globals.raw_set("bit", bit)
+}
+
+/// The name under which servers keep a script.
+pub(super) fn sha1_hex(text: &[u8]) -> String {
+    crate::bytes::sha1_hex(text)
+}
