@@ -11,7 +11,7 @@ use crate::error::{Fault, Parsed, bad};
 
 /// Steps over a value. `names` is the number of names of the template it refers to.
 #[inline]
-pub(super) fn value(input: &[u8], ty: ValueType, names: u64) -> Parsed<'_, ()> {
+pub(crate) fn value(input: &[u8], ty: ValueType, names: u64) -> Parsed<'_, ()> {
     use ValueType::*;
     match ty {
         String | HashZipmap | ListZiplist | SetIntset | SortedSetZiplist | HashZiplist

@@ -8,14 +8,18 @@
 //! Nothing marks the start of a record, and short values read like one: three zero bytes are an
 //! empty string under an empty key. So a place is believed in only if several records follow each
 //! other from there, each of them sound inside, and if the first key looks like the keys of this
-//! file: text, where those before it were text. The danger is the cost of trying: a length that
+//! file: text, where those before it were text. Records of other keys are believed in if they lead
+//! up to such a place without a gap. Where only the type byte is damaged, another type that fits
+//! the value says where it ends. The danger is the cost of trying: a length that
 //! lies makes every attempt walk far, so the walking is rationed.
 
 use std::ops::ControlFlow;
 
 use super::snapshot::is_fatal;
+use crate::error::{Fault, FormatError};
 use crate::rdb::object::Checker;
-use crate::rdb::{Entry, Framer, Record, opcode};
+use crate::rdb::{Entry, Framer, Record, Text, ValueType, opcode, skip_value};
+use crate::resp::Command;
 
 /// So many records must follow each other.
 const CHAIN: usize = 4;
@@ -24,7 +28,13 @@ const CHAIN: usize = 4;
 const NEAR_BYTES: usize = 1 << 20;
 
 /// How far it may walk when the ration is used up.
-const POOR_BYTES: usize = 4 << 10;
+const POOR_BYTES: usize = 1 << 10;
+
+/// How far before a believable place other keys are looked for.
+const BACK_BYTES: usize = 64 << 10;
+
+/// The most that a damaged length takes of what follows it.
+const SHIFT_BYTES: usize = 8;
 
 /// Databases beyond this are not believed in.
 const LIKELY_DATABASES: u64 = 1 << 14;
@@ -49,16 +59,140 @@ impl Likeness {
         self.text_keys * 10 >= self.keys * 9
     }
 
-    /// Where records go on in `bytes`, at `from` or behind. `framer` is as it was before the
-    /// damage.
+    /// Where records go on in `bytes` behind the record at `at`, which is broken as `error` says.
+    /// `framer` is as it was before.
     pub(super) fn find(
+        &mut self,
+        bytes: &[u8],
+        at: usize,
+        error: &FormatError,
+        framer: &Framer,
+        checker: &mut Checker,
+    ) -> Option<usize> {
+        if let Fault::UnknownType { .. } = error.fault
+            && let Some(found) = self.retyped(bytes, error.offset, framer, checker)
+        {
+            return Some(found);
+        }
+        let found = self.first(bytes, at + 1, framer, checker)?;
+        Some(self.earlier(bytes, at + 1, found, framer, checker).unwrap_or(found))
+    }
+
+    /// The end of an entry whose type byte is damaged, if another type fits its value.
+    fn retyped(
+        &mut self,
+        bytes: &[u8],
+        offset: u64,
+        framer: &Framer,
+        checker: &mut Checker,
+    ) -> Option<usize> {
+        let rest = bytes.get(usize::try_from(offset).ok()? + 1..)?;
+        let (body, _) = Text::parse(rest).ok()?;
+        for code in 0..=32 {
+            let Ok(value_type) = ValueType::of(framer.header().family, code) else { continue };
+            let near = body.get(..NEAR_BYTES).unwrap_or(body);
+            let Ok((behind, ())) = skip_value(near, value_type, 0) else { continue };
+            let to = bytes.len() - body.len() + (near.len() - behind.len());
+            let next = bytes.get(to..).unwrap_or_default();
+            if to > bytes.len() - body.len()
+                && may_begin(next)
+                && self.is_believable(next, NEAR_BYTES, framer, checker)
+            {
+                return Some(to);
+            }
+        }
+        None
+    }
+
+    /// Where records of keys that do not look like the others begin, if they lead up to `found`.
+    fn earlier(
+        &mut self,
+        bytes: &[u8],
+        from: usize,
+        found: usize,
+        framer: &Framer,
+        checker: &mut Checker,
+    ) -> Option<usize> {
+        let from = from.max(found.saturating_sub(BACK_BYTES));
+        (from..found).find(|&start| {
+            let mut framer = framer.clone();
+            let mut at = start;
+            for _ in 0..CHAIN {
+                let Some(rest) = bytes.get(at..found).filter(|rest| may_begin(rest)) else {
+                    return false;
+                };
+                let Ok((Record::Entry(entry), behind)) = framer.next(rest, 0) else { return false };
+                let is_short = !entry.key.is_empty() && entry.key.len() < 8;
+                if is_short
+                    || entry.body().len() < 4
+                    || !is_substantial(&entry)
+                    || !is_sound(&entry, checker)
+                {
+                    return false;
+                }
+                at = found - behind.len();
+                if at == found {
+                    return true;
+                }
+            }
+            false
+        })
+    }
+
+    /// Where an entry begins in the last bytes of the record before `at`, at which nothing can be
+    /// read: a length in these bytes that lies shifts what follows.
+    pub(super) fn shifted(
+        &mut self,
+        bytes: &[u8],
+        at: usize,
+        framer: &Framer,
+        checker: &mut Checker,
+    ) -> Option<usize> {
+        (at.saturating_sub(SHIFT_BYTES)..at).find(|&start| {
+            let rest = bytes.get(start..).unwrap_or_default();
+            may_begin(rest) && self.is_believable(rest, NEAR_BYTES, framer, checker)
+        })
+    }
+
+    /// Where an entry begins inside one that is not sound, and leads up to its end: what was
+    /// swallowed by a count that lies.
+    pub(super) fn swallowed(
+        &mut self,
+        bytes: &[u8],
+        from: usize,
+        to: usize,
+        framer: &Framer,
+        checker: &mut Checker,
+    ) -> Option<usize> {
+        let from = from.max(to.saturating_sub(BACK_BYTES));
+        (from..to).find(|&start| {
+            let mut framer = framer.clone();
+            let mut at = start;
+            loop {
+                let Some(rest) = bytes.get(at..to).filter(|rest| may_begin(rest)) else {
+                    return false;
+                };
+                let Ok((Record::Entry(entry), behind)) = framer.next(rest, 0) else { return false };
+                if !self.is_likely(&entry, checker) {
+                    return false;
+                }
+                at = to - behind.len();
+                if at == to {
+                    return true;
+                }
+            }
+        })
+    }
+
+    /// The first believable place.
+    fn first(
         &mut self,
         bytes: &[u8],
         from: usize,
         framer: &Framer,
         checker: &mut Checker,
     ) -> Option<usize> {
-        let ration = (bytes.len() as u64).saturating_mul(16).saturating_add(64 << 20);
+        let ration = (bytes.len() as u64).saturating_mul(4).saturating_add(16 << 20);
         let mut at = from;
         while let Some(rest) = bytes.get(at..).filter(|rest| !rest.is_empty()) {
             let near = if self.walked < ration { NEAR_BYTES } else { POOR_BYTES };
@@ -126,17 +260,17 @@ impl Likeness {
     ) -> Judged {
         let likely = match record {
             Record::Entry(entry) => {
-                return match self.is_likely(entry, checker) {
-                    true => Judged::Key,
-                    false => Judged::Wrong,
+                // The first one has to convince; others only to be sound.
+                let holds = match keys {
+                    0 => self.is_likely(entry, checker),
+                    _ => is_substantial(entry) && is_sound(entry, checker),
                 };
+                return if holds { Judged::Key } else { Judged::Wrong };
             }
             // At the very end, or before a log.
             Record::End { .. } => {
-                return match behind.first() {
-                    None | Some(b'*' | b'#') => Judged::End,
-                    Some(_) => Judged::Wrong,
-                };
+                let is_log = behind.starts_with(b"#TS:") || Command::strict(behind).is_some();
+                return if behind.is_empty() || is_log { Judged::End } else { Judged::Wrong };
             }
             Record::SelectDb(db) => *db < LIKELY_DATABASES,
             Record::ResizeDb { keys: hint, expires } => expires <= hint,
@@ -157,12 +291,31 @@ impl Likeness {
         if self.is_text() && (key.is_empty() || !is_text(&key)) {
             return false;
         }
-        if entry.expires_at_ms.is_some_and(|ms| !(0..=1 << 46).contains(&ms)) {
-            return false;
+        is_sound(entry, checker)
+    }
+}
+
+/// Whether an entry can be what it says, inside as well.
+fn is_sound(entry: &Entry<'_>, checker: &mut Checker) -> bool {
+    if entry.expires_at_ms.is_some_and(|ms| !(0..=1 << 46).contains(&ms)) {
+        return false;
+    }
+    let mut sound = entry.key_bytes().is_ok();
+    let done = checker.check(entry, &mut |problem| sound &= !is_fatal(&problem));
+    done.is_ok() && sound
+}
+
+/// Whether there is enough to an entry that it is no accident: zeros read like empty strings.
+fn is_substantial(entry: &Entry<'_>) -> bool {
+    match entry.key_bytes() {
+        Ok(key) if key.is_empty() => {
+            let text = (entry.value_type == ValueType::String)
+                .then(|| Text::parse(entry.body()).ok()?.1.to_cow().ok())
+                .flatten();
+            text.is_some_and(|text| !text.is_empty() && is_text(&text))
         }
-        let mut sound = true;
-        let done = checker.check(entry, &mut |problem| sound &= !is_fatal(&problem));
-        done.is_ok() && sound
+        Ok(key) => key.iter().any(|&byte| byte != 0),
+        Err(_) => false,
     }
 }
 

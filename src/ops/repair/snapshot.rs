@@ -27,6 +27,7 @@ use crate::rdb::{
     reads_as_slot_info,
 };
 use crate::report::repair::{FileReport, Note, NoteList};
+use crate::value::Kind;
 
 /// How often progress is told, in records.
 const PROGRESS_RECORDS: u64 = 1 << 14;
@@ -37,7 +38,8 @@ pub(super) struct Salvage {
     pieces: Vec<Range<usize>>,
     /// Where what follows the snapshot begins.
     pub(super) ends_at: usize,
-    checksum: Option<u64>,
+    /// Whether a checksum is computed, where the version has one.
+    checksum: Option<bool>,
 }
 
 /// Whether a problem inside a value is one that a sanitizing load refuses, or that takes the
@@ -80,7 +82,10 @@ pub(super) fn salvage(
     let mut framer = Framer::new(header);
     let mut at = start;
     let mut end = None;
+    // The entry right before, if it was kept.
+    let mut last: Option<Range<usize>> = None;
     let mut records = 0;
+    let (mut computed_anew, mut lost_the_end) = (false, false);
     while end.is_none() && at < bytes.len() {
         records += 1;
         if records % PROGRESS_RECORDS == 0 {
@@ -95,13 +100,34 @@ pub(super) fn salvage(
             }
             Ok((record, behind)) => {
                 let to = bytes.len() - behind.len();
-                finder.record(&record, at..to)?;
-                at = to;
+                let kept = finder.kept;
+                let end = finder.record(&record, at..to, &before)?.unwrap_or(to);
+                last = (finder.kept > kept).then_some(at..to);
+                at = end;
+            }
+            // All keys are there; only the checksum behind the end marker is not.
+            Err(error) if error.doing == Doing::Checksum && error.fault.is_truncated() => {
+                let text = "the checksum was cut: it was computed anew".to_owned();
+                finder.note(NoteList::Mended, "checksum", at..bytes.len(), text);
+                end = Some((at, Some(0)));
+                computed_anew = true;
+                at = bytes.len();
             }
             Err(error) => {
                 framer = before;
-                let found = finder.likeness.find(bytes, at + 1, &framer, &mut finder.checker);
+                let shifted = last
+                    .clone()
+                    .and_then(|_| finder.likeness.shifted(bytes, at, &framer, &mut finder.checker));
+                if let (Some(to), Some(range)) = (shifted, last.take())
+                    && to > range.start
+                {
+                    finder.shifted(range.start..to, range);
+                    at = to;
+                    continue;
+                }
+                let found = finder.likeness.find(bytes, at, &error, &framer, &mut finder.checker);
                 let to = found.unwrap_or(bytes.len());
+                lost_the_end = found.is_none();
                 finder.broken(&error, at..to, framer.db());
                 at = to;
             }
@@ -113,12 +139,15 @@ pub(super) fn salvage(
             if stored != 0 && stored != computed {
                 finder.checksum(at, stored, computed);
             }
-            Some(stored)
+            // A writer that computed none gets none.
+            Some(stored != 0 || computed_anew)
         }
         Some((_, None)) => None,
         None => {
-            finder.no_end(at);
-            header.has_checksum().then_some(1)
+            if !lost_the_end {
+                finder.no_end(at);
+            }
+            header.has_checksum().then_some(true)
         }
     };
     finder.drop_repeats(header)?;
@@ -144,9 +173,8 @@ impl Salvage {
             }
         }
         write(&[opcode::EOF])?;
-        if let Some(stored) = self.checksum {
-            // A writer that computed none gets none.
-            let checksum = if stored == 0 { 0 } else { crc };
+        if let Some(is_computed) = self.checksum {
+            let checksum = if is_computed { crc } else { 0 };
             file.written_bytes += 8;
             put(&checksum.to_le_bytes())?;
         }
@@ -226,32 +254,38 @@ impl Finder<'_> {
         self.note_key(NoteList::Loss, range, error, db);
     }
 
-    fn record(&mut self, record: &Record<'_>, range: Range<usize>) -> Result<()> {
+    /// Takes in a record; where it is wrong about its end, the answer is the right one.
+    fn record(
+        &mut self,
+        record: &Record<'_>,
+        range: Range<usize>,
+        framer: &Framer,
+    ) -> Result<Option<usize>> {
         match record {
-            Record::Entry(entry) => return self.entry(entry, range),
+            Record::Entry(entry) => return self.entry(entry, range, framer),
             Record::SelectDb(db) => self.keys.select(range.start as u64, *db),
             // A hint; one that no file of this size can keep makes a server ask for all memory.
             Record::ResizeDb { keys, .. } if *keys > self.bytes.len() as u64 / 2 => {
                 let text = "a hint of more keys than there is room for was left out".to_owned();
                 self.note(NoteList::Mended, "resizedb", range, text);
-                return Ok(());
+                return Ok(None);
             }
             Record::SlotInfo { slot, .. } if *slot >= 16384 => {
                 let text = format!("a hint about slot {slot}, which does not exist, was left out");
                 self.note(NoteList::Mended, "slot", range, text);
-                return Ok(());
+                return Ok(None);
             }
             Record::Aux { name, value } => {
                 let (Ok(name), Ok(value)) = (name.to_cow(), value.to_cow()) else {
                     let text = "an auxiliary field that cannot be unpacked".to_owned();
                     self.note(NoteList::Loss, "aux", range, text);
-                    return Ok(());
+                    return Ok(None);
                 };
                 if is_slot_info(&name) && !reads_as_slot_info(&value) {
                     let text =
                         "a hint about a slot that Valkey cannot read was left out".to_owned();
                     self.note(NoteList::Mended, "slot-info", range, text);
-                    return Ok(());
+                    return Ok(None);
                 }
             }
             Record::Function(code) => {
@@ -265,11 +299,11 @@ impl Finder<'_> {
                     Ok(head) => {
                         self.libraries.insert(head.name);
                         self.keep(range);
-                        return Ok(());
+                        return Ok(None);
                     }
                 };
                 self.note(NoteList::Loss, "function", range, text);
-                return Ok(());
+                return Ok(None);
             }
             Record::FunctionPreGa { .. } => {
                 let text = "a function library of a release candidate, which Redis 7.0 alone \
@@ -279,19 +313,23 @@ impl Finder<'_> {
             _ => {}
         }
         self.keep(range);
-        Ok(())
+        Ok(None)
     }
 
-    fn entry(&mut self, entry: &Entry<'_>, range: Range<usize>) -> Result<()> {
-        let mut worst: Option<Problem<'static>> = None;
+    fn entry(
+        &mut self,
+        entry: &Entry<'_>,
+        range: Range<usize>,
+        framer: &Framer,
+    ) -> Result<Option<usize>> {
+        let mut worst: Option<Problem> = None;
         let mut fatal = false;
         let strict = self.strict;
-        self.checker.check(entry, &mut |problem: Problem<'_>| {
+        self.checker.check(entry, &mut |problem: Problem| {
             let refused = is_fatal(&problem)
                 || strict && problem.stance.is_refused() && !is_harmless(&problem);
             if worst.is_none() || refused && !fatal {
-                let Problem { at, fault, stance, .. } = problem;
-                worst = Some(Problem { at, fault, stance, shown: None });
+                worst = Some(problem);
             }
             fatal |= refused;
         })?;
@@ -300,14 +338,26 @@ impl Finder<'_> {
             Err(fault) => {
                 let error = entry.key_error(fault);
                 self.note_key(NoteList::Loss, range, &error, entry.db);
-                return Ok(());
+                return Ok(None);
             }
         };
         if let Some(problem) = worst.filter(|problem| fatal || !is_harmless(problem)) {
             let error = entry.error(problem.at, problem.fault);
             if fatal {
+                // A stream ends with counts, and one that is damaged may take in what follows.
+                let to = match entry.value_type.kind() {
+                    Kind::Stream | Kind::Module => self.likeness.swallowed(
+                        self.bytes,
+                        range.start + 1,
+                        range.end,
+                        framer,
+                        &mut self.checker,
+                    ),
+                    _ => None,
+                };
+                let range = range.start..to.unwrap_or(range.end);
                 self.note_key(NoteList::Loss, range, &error, entry.db);
-                return Ok(());
+                return Ok(to);
             }
             self.likeness.note(key);
             self.keys
@@ -322,7 +372,16 @@ impl Finder<'_> {
         }
         self.kept += 1;
         self.keep(range);
-        Ok(())
+        Ok(None)
+    }
+
+    /// Takes an entry out again that ends elsewhere than it says.
+    fn shifted(&mut self, range: Range<usize>, claimed: Range<usize>) {
+        self.cut_out(claimed);
+        self.kept -= 1;
+        self.file.lost_keys += 1;
+        let text = "a value with a length at its end that takes in what follows".to_owned();
+        self.note(NoteList::Loss, "shifted", range, text);
     }
 
     fn checksum(&mut self, at: usize, stored: u64, computed: u64) {
@@ -349,7 +408,7 @@ impl Finder<'_> {
         let mut repeats: BTreeMap<u64, BTreeSet<u64>> = BTreeMap::new();
         let keys = std::mem::replace(&mut self.keys, Keys::new(false));
         let mut names: BTreeMap<u64, (u64, Vec<u8>)> = BTreeMap::new();
-        keys.repeats(1, header, self.bytes, |Repeat { db, key, first, again }| {
+        keys.repeats(header, self.bytes, |Repeat { db, key, first, again }| {
             repeats.entry(first).or_default().insert(again);
             names.insert(first, (db, key));
         })
@@ -384,14 +443,13 @@ impl Finder<'_> {
     fn entry_at(&self, header: Header, offset: u64) -> Option<Range<usize>> {
         let at = usize::try_from(offset).ok()?;
         let piece = self.pieces.iter().find(|piece| piece.contains(&at))?;
-        // Templates stand in front of the keys that use them.
-        let mut framer = Framer::new(header);
-        let mut from = self.pieces.first()?.start;
-        let simple = framer.next(self.bytes.get(at..)?, offset);
+        let simple = Framer::new(header).next(self.bytes.get(at..)?, offset);
         if let Ok((_, behind)) = simple {
             return Some(at..self.bytes.len() - behind.len());
         }
+        // It refers to a template, which stands in front of it.
         let mut framer = Framer::new(header);
+        let mut from = 0;
         for piece in self.pieces.iter().take_while(|other| other.start <= piece.start) {
             from = from.max(piece.start);
             while from < piece.end {

@@ -1,0 +1,411 @@
+//! What repair makes of broken files: of each log of the corpus what is expected, of each snapshot
+//! with one damaged entry all the others, and real servers load what comes out.
+
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    missing_docs,
+    reason = "tests"
+)]
+
+mod support;
+
+use std::collections::BTreeSet;
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use rdbkit::ops::check::{CheckOptions, check_source};
+use rdbkit::ops::repair::{RepairOptions, RepairReport, repair};
+use rdbkit::ops::walk::Silent;
+use rdbkit::rdb::{Entry, Snapshot};
+use rdbkit::source::{Locator, OpenOptions, open, open_bytes};
+use support::corpus::corpus;
+use support::servers::{Data, Kind, Server, servers};
+
+const ROOT: &str = env!("CARGO_MANIFEST_DIR");
+
+/// Logs of the corpus: up to where they stay as they are, and how many bytes come out with
+/// --skip-damaged; where these are less than what is read, the exit status is 1.
+const LOGS: &[(&str, u64, u64)] = &[
+    ("ok.aof", 191, 191),
+    ("empty.aof", 0, 0),
+    ("annotations.aof", 130, 130),
+    ("lowercase-and-mixed.aof", 50, 50),
+    ("no-select.aof", 27, 27),
+    ("select-out-of-range.aof", 53, 53),
+    ("unknown-command.aof", 167, 167),
+    ("wrong-type.aof", 170, 170),
+    ("preamble-ok.aof", 354, 354),
+    ("trunc-mid-arg.aof", 114, 114),
+    ("trunc-mid-header.aof", 114, 114),
+    ("trunc-missing-last-lf.aof", 114, 114),
+    ("trunc-in-multi.aof", 114, 114),
+    ("garbage-tail.aof", 114, 114),
+    ("garbage-middle.aof", 50, 77),
+    ("bad-bulk-len.aof", 114, 114),
+    ("huge-multibulk.aof", 114, 114),
+    ("inline-command.aof", 114, 114),
+    ("neg-bulk-len.aof", 114, 114),
+    ("zero-multibulk.aof", 114, 141),
+];
+
+/// Directories: the parts that come out, and whether something is lost.
+const DIRECTORIES: &[(&str, &[&str], bool)] = &[
+    ("dir-comment-and-blank", &["1.base", "1.incr", "2.incr"], false),
+    ("dir-empty-manifest", &["1.base", "1.incr", "2.incr"], false),
+    ("dir-incr-order-wrong", &["1.base", "1.incr", "2.incr"], false),
+    ("dir-long-line", &["1.base", "1.incr", "2.incr"], false),
+    ("dir-missing-incr", &["1.base", "2.incr"], true),
+    ("dir-no-final-newline", &["1.base", "1.incr", "2.incr"], false),
+    ("dir-no-manifest", &["1.base", "1.incr", "2.incr"], false),
+    ("dir-startoffset", &["1.base", "1.incr", "2.incr"], false),
+    ("dir-trunc-base", &["1.base", "1.incr", "2.incr"], true),
+    ("dir-trunc-last-incr", &["1.base", "1.incr", "2.incr"], true),
+    ("dir-two-bases", &["1.base", "1.incr"], false),
+    ("dir-two-incr", &["1.base", "1.incr", "2.incr"], false),
+    ("dir-unknown-type", &["1.base", "1.incr"], false),
+];
+
+#[test]
+fn logs_of_the_corpus() {
+    let Some(corpus) = corpus() else { return };
+    for &(name, good, skipped) in LOGS {
+        let path = corpus.path(format!("gen/aof-broken/{name}"));
+        let before = fs::read(&path).unwrap();
+        for (skip_damaged, size) in [(false, good), (true, skipped)] {
+            let (report, out) = repaired(&path, skip_damaged);
+            let after = fs::read(&out.path).unwrap();
+            assert_eq!(after.len() as u64, size, "{name}, skip_damaged {skip_damaged}");
+            assert_eq!(after[..good as usize], before[..good as usize], "{name}");
+            assert_eq!(report.is_lossless(), size == before.len() as u64, "{name}");
+            assert_eq!(report.was_sound(), after == before, "{name}");
+            out.is_sound(name);
+        }
+        assert_eq!(fs::read(&path).unwrap(), before, "the source has changed");
+    }
+    // Written anew, for what they mean to a loader.
+    let anew =
+        [("nested-multi.aof", "nested-multi"), ("wrong-bulk-terminator.aof", "command-form")];
+    for (name, code) in anew {
+        let (report, out) = repaired(&corpus.path(format!("gen/aof-broken/{name}")), false);
+        assert!(report.is_lossless() && !report.was_sound(), "{name}");
+        assert_eq!(report.files[0].mended[0].code, code, "{name}");
+        out.is_sound(name);
+    }
+    let name = "preamble-trunc-in-rdb.aof";
+    let (report, out) = repaired(&corpus.path(format!("gen/aof-broken/{name}")), false);
+    assert_eq!(report.files[0].losses[0].key.as_deref(), Some(&b"k3"[..]));
+    assert_eq!(report.files[0].lost_keys, 1);
+    out.is_sound(name);
+}
+
+#[test]
+fn directories_of_the_corpus() {
+    let Some(corpus) = corpus() else { return };
+    for &(name, parts, lossy) in DIRECTORIES {
+        let (report, out) = repaired(&corpus.path(format!("gen/aof-broken/{name}")), false);
+        let manifest = fs::read_to_string(out.path.join("appendonly.aof.manifest")).unwrap();
+        let listed: Vec<String> =
+            manifest.lines().map(|line| line.split(' ').nth(1).unwrap().to_owned()).collect();
+        let want: Vec<String> = parts.iter().map(|p| format!("appendonly.aof.{p}.aof")).collect();
+        assert_eq!(listed, want, "{name}");
+        assert_eq!(report.is_lossless(), !lossy, "{name}");
+        out.is_sound(name);
+    }
+    let (_, out) = repaired(&corpus.path("gen/aof-broken/dir-startoffset"), false);
+    let manifest = fs::read_to_string(out.path.join("appendonly.aof.manifest")).unwrap();
+    assert!(manifest.contains("startoffset 0 endoffset 50\n"), "{manifest}");
+}
+
+/// What a server made of the broken file itself, where it loads it, is what all make of the
+/// repaired one; and their check tools have no objection.
+#[test]
+fn servers_load_repaired_logs() {
+    let Some(corpus) = corpus() else { return };
+    let kinds: Vec<Kind> = servers()
+        .into_iter()
+        .filter(|kind| ["redis-7.0", "redis-8.0", "valkey-9.1"].contains(&kind.name.as_str()))
+        .collect();
+    let mut loaded = 0;
+    for record in corpus.broken_aofs() {
+        // Repair does not know commands.
+        if record.path.ends_with("unknown-command.aof") {
+            continue;
+        }
+        let verdict = &record.servers["redis-7.0.15"]["aof-load-truncated yes"];
+        let (_, out) = repaired(&corpus.path(&record.path), false);
+        let is_directory = out.path.is_dir();
+        let bytes = if is_directory { Vec::new() } else { fs::read(&out.path).unwrap() };
+        for kind in &kinds {
+            let data = if is_directory { Data::AofDir(&out.path) } else { Data::AofFile(&bytes) };
+            // A repaired file needs no mercy.
+            let options = ["--aof-load-truncated", "no", "--sanitize-dump-payload", "yes"];
+            let server = Server::start_with(kind, data, &options);
+            // What a server loads from a directory without manifest is nothing.
+            if verdict.loads && !record.path.ends_with("dir-no-manifest") {
+                let want = verdict.digest.as_deref().unwrap();
+                assert_eq!(server.digest(), want, "{} in {}", record.path, kind.name);
+            } else {
+                assert_ne!(server.digest(), "0".repeat(40), "{} in {}", record.path, kind.name);
+            }
+            loaded += 1;
+            let manifest = out.path.join("appendonly.aof.manifest");
+            let file = if is_directory { &manifest } else { &out.path };
+            if let Some(mut tool) = kind.program("check-aof") {
+                let said = tool.arg(file).output().unwrap();
+                let text = String::from_utf8_lossy(&said.stdout).into_owned();
+                assert!(said.status.success(), "{} in {}: {text}", record.path, kind.name);
+            }
+        }
+    }
+    assert!(kinds.is_empty() || loaded > 80, "{loaded}");
+}
+
+/// How an entry is damaged; each returns false where it would change nothing.
+const DAMAGES: &[(&str, fn(&mut [u8], &Entry<'_>) -> bool)] = &[
+    ("type", |bytes, entry| {
+        let key = entry.key_bytes().unwrap().len();
+        let at = entry.body_offset as usize - key - if key < 64 { 2 } else { 3 };
+        std::mem::replace(&mut bytes[at], 0x63) != 0x63
+    }),
+    ("first byte of the value", |bytes, entry| {
+        std::mem::replace(&mut bytes[entry.body_offset as usize], 0xff) != 0xff
+    }),
+    ("last byte of the value", |bytes, entry| {
+        // In a plain string any byte will do.
+        let is_string = entry.value_type == rdbkit::rdb::ValueType::String;
+        let last = &mut bytes[entry.end as usize - 1];
+        *last ^= 0x55;
+        !is_string
+    }),
+    ("all of the value", |bytes, entry| {
+        bytes[entry.body_offset as usize..entry.end as usize].fill(0xfe);
+        true
+    }),
+];
+
+#[test]
+fn of_a_snapshot_with_one_damaged_entry_all_others_come_back() {
+    let (mut tried, mut back) = (0, 0);
+    let mut wrong = Vec::new();
+    for (name, bytes) in snapshots() {
+        let entries: Vec<Entry> =
+            Snapshot::new(&bytes).unwrap().entries().map(Result::unwrap).collect();
+        // Some of each file are enough.
+        for index in (0..entries.len()).step_by(entries.len() / 12 + 1) {
+            let entry = &entries[index];
+            let key = entry.key_bytes().unwrap();
+            // A key that is stored as an integer or compressed has its type byte elsewhere.
+            if !matches!(entry.key, rdbkit::rdb::Text::Raw(_)) || entry.meta.is_some() {
+                continue;
+            }
+            for (damage, change) in DAMAGES {
+                let mut damaged = bytes.clone();
+                if !change(&mut damaged, entry) {
+                    continue;
+                }
+                tried += 1;
+                let what = format!("{name}, {damage} of {}", String::from_utf8_lossy(&key));
+                let (report, out) = repaired_bytes(damaged);
+                let kept = identities(&out);
+                let mut want = identities(&bytes);
+                let own = identity(entry);
+                want.remove(&own);
+                // A value may be damaged so that it is still a value.
+                let extra: Vec<_> =
+                    kept.difference(&want).filter(|(_, key, _)| *key != own.1).collect();
+                let missing: Vec<_> = want.difference(&kept).collect();
+                if !extra.is_empty() || !missing.is_empty() {
+                    let short = |list: &[&(u64, Vec<u8>, Vec<u8>)]| {
+                        let keys =
+                            list.iter().map(|(db, key, _)| format!("{db} {}", key.escape_ascii()));
+                        keys.collect::<Vec<_>>().join(", ")
+                    };
+                    wrong.push(format!(
+                        "{what}: missing {}; too much {}",
+                        short(&missing),
+                        short(&extra)
+                    ));
+                    continue;
+                }
+                assert!(!report.is_lossless(), "{what}");
+                is_sound_snapshot(&out, &what);
+                back += 1;
+            }
+        }
+    }
+    assert!(wrong.is_empty(), "{back} of {tried} came back\n{}", wrong.join("\n"));
+    assert!(tried > 300, "{tried}");
+}
+
+/// The server that wrote a file loads what is left of it, deep check and all.
+#[test]
+fn servers_load_repaired_snapshots() {
+    let kinds = servers();
+    for (name, bytes) in snapshots() {
+        if name.contains("modules") || name.contains("cluster") {
+            continue;
+        }
+        let entries: Vec<Entry> =
+            Snapshot::new(&bytes).unwrap().entries().map(Result::unwrap).collect();
+        let Some(kind) = kinds.iter().find(|kind| name.starts_with(&format!("{}.", kind.name)))
+        else {
+            continue;
+        };
+        let entry = &entries[entries.len() / 2];
+        let mut damaged = bytes.clone();
+        damaged[entry.body_offset as usize..entry.end as usize].fill(0xfe);
+        let (_, out) = repaired_bytes(damaged);
+        let options: &[&str] = match kind.version.at_least(6, 2) {
+            true => &["--sanitize-dump-payload", "yes"],
+            false => &[],
+        };
+        let server = Server::start_with_rdb(kind, &out, options);
+        let log = server.log();
+        assert!(!log.contains('#') || !log.contains("orrupt"), "{name}: {log}");
+        if let Some(mut tool) = kind.program("check-rdb") {
+            let folder = tempfile::tempdir().unwrap();
+            let path = folder.path().join("dump.rdb");
+            fs::write(&path, &out).unwrap();
+            let said = tool.arg(&path).output().unwrap();
+            assert!(said.status.success(), "{name}: {}", String::from_utf8_lossy(&said.stdout));
+        }
+    }
+}
+
+#[test]
+fn of_a_repeated_key_the_last_value_stays() {
+    let path = Path::new(ROOT).join("fixtures/broken/duplicate-key.rdb");
+    let (report, out) = repaired(&path, false);
+    let bytes = fs::read(&out.path).unwrap();
+    let kept = identities(&bytes);
+    assert_eq!(kept.into_iter().collect::<Vec<_>>(), [(0, b"a".to_vec(), b"\x01c".to_vec())]);
+    assert_eq!(report.files[0].losses[0].code, "duplicate-key");
+    out.is_sound("duplicate-key");
+}
+
+#[test]
+fn a_sound_snapshot_comes_back_byte_for_byte() {
+    for (name, bytes) in snapshots() {
+        let (report, out) = repaired_bytes(bytes.clone());
+        assert!(report.was_sound(), "{name}: {report:#?}");
+        assert_eq!(out, bytes, "{name}");
+    }
+}
+
+/// However a file is cut or bent, what comes out is sound.
+#[test]
+fn whatever_comes_in_what_comes_out_is_sound() {
+    let path = Path::new(ROOT).join("fixtures/redis-8.10.2-hash-templates.rdb");
+    let bytes = fs::read(path).unwrap();
+    for cut in 9..bytes.len() {
+        let (_, out) = repaired_bytes(bytes[..cut].to_vec());
+        is_sound_snapshot(&out, &format!("cut at {cut}"));
+    }
+    for at in 9..bytes.len() {
+        for bits in [0x01, 0x80, 0xff] {
+            let mut bent = bytes.clone();
+            bent[at] ^= bits;
+            let (_, out) = repaired_bytes(bent);
+            is_sound_snapshot(&out, &format!("byte {at} with {bits:#x}"));
+        }
+    }
+}
+
+/// Zeros, and lengths that lie: what would take long if every attempt walked far.
+#[test]
+fn hostile_bytes_do_not_take_long() {
+    let began = std::time::Instant::now();
+    let list = b"\x01\x01a\x80\xff\xff\xff\xff".repeat(20_000);
+    for body in [vec![0; 300_000], list, b"\xfe\0\xfb\x05\x05".repeat(30_000), vec![0xfc; 30_000]] {
+        let bytes = [b"REDIS0011\xfe\0\0\x01a\xff", &body[..]].concat();
+        let (_, out) = repaired_bytes(bytes);
+        is_sound_snapshot(&out, "hostile");
+    }
+    assert!(began.elapsed().as_secs() < 120, "{:?}", began.elapsed());
+}
+
+/// A repaired file and the folder that it lies in.
+struct Out {
+    path: PathBuf,
+    _folder: tempfile::TempDir,
+}
+
+impl Out {
+    #[track_caller]
+    fn is_sound(&self, name: &str) {
+        let open_options = OpenOptions {
+            // Nothing in an empty file says what it is.
+            from: (fs::metadata(&self.path).unwrap().len() == 0)
+                .then_some(rdbkit::source::Form::Aof),
+            ..OpenOptions::default()
+        };
+        let locator = Locator::Path(self.path.clone());
+        let source = open(&locator, &open_options).unwrap();
+        let report = check_source(source, &CheckOptions::default(), &Silent).unwrap();
+        assert!(report.is_sound(), "{name}: {report:#?}");
+    }
+}
+
+#[track_caller]
+fn repaired(path: &Path, skip_damaged: bool) -> (RepairReport, Out) {
+    let folder = tempfile::tempdir().unwrap();
+    let to = folder.path().join("out.aof");
+    let options = RepairOptions { skip_damaged, ..RepairOptions::default() };
+    let source = open(&Locator::Path(path.to_owned()), &OpenOptions::default()).unwrap();
+    let report = repair(source, &to, &options, &Silent).unwrap();
+    (report, Out { path: to, _folder: folder })
+}
+
+#[track_caller]
+fn repaired_bytes(bytes: Vec<u8>) -> (RepairReport, Vec<u8>) {
+    let folder = tempfile::tempdir().unwrap();
+    let to = folder.path().join("out.rdb");
+    let source = open_bytes("in.rdb", bytes, &OpenOptions::default()).unwrap();
+    let report = repair(source, &to, &RepairOptions::default(), &Silent).unwrap();
+    (report, fs::read(to).unwrap())
+}
+
+/// No errors but those that stand in the report of the repair as doubts.
+#[track_caller]
+fn is_sound_snapshot(bytes: &[u8], what: &str) {
+    let source = open_bytes("out.rdb", bytes.to_vec(), &OpenOptions::default()).unwrap();
+    let report = check_source(source, &CheckOptions::default(), &Silent).unwrap();
+    let errors: Vec<_> = report.files[0]
+        .findings
+        .iter()
+        .filter(|finding| finding.severity == rdbkit::finding::Severity::Error)
+        .filter(|finding| !finding.server.contains("no server notices"))
+        .filter(|finding| !finding.server.contains("older servers"))
+        .filter(|finding| !finding.server.starts_with("Valkey 9.1 stops"))
+        .collect();
+    assert!(errors.is_empty(), "{what}: {errors:#?}");
+}
+
+/// Small snapshots that real servers wrote.
+fn snapshots() -> Vec<(String, Vec<u8>)> {
+    let mut all: Vec<(String, Vec<u8>)> = fs::read_dir(Path::new(ROOT).join("fixtures"))
+        .unwrap()
+        .map(|entry| entry.unwrap().path())
+        .filter(|path| path.extension().is_some_and(|ext| ext == "rdb"))
+        .map(|path| {
+            let name = path.file_name().unwrap().to_string_lossy().into_owned();
+            (name, fs::read(path).unwrap())
+        })
+        .collect();
+    all.sort();
+    assert!(all.len() > 15);
+    all
+}
+
+type Identity = (u64, Vec<u8>, Vec<u8>);
+
+fn identity(entry: &Entry<'_>) -> Identity {
+    (entry.db, entry.key_bytes().unwrap().into_owned(), entry.body().to_vec())
+}
+
+fn identities(bytes: &[u8]) -> BTreeSet<Identity> {
+    Snapshot::new(bytes).unwrap().entries().map(|entry| identity(&entry.unwrap())).collect()
+}
