@@ -170,7 +170,7 @@ impl Target {
     }
 
     /// Whether this is a Redis (or what branched off later) of at least that version.
-    fn since(&self, redis: (u16, u16)) -> bool {
+    pub(crate) fn since(&self, redis: (u16, u16)) -> bool {
         match self.product {
             Product::Redis => self.version >= redis,
             // Both branched off behind 7.2.

@@ -59,6 +59,10 @@ impl Extended {
     /// Zero.
     pub const ZERO: Extended = Extended { negative: false, size: Size::Zero };
 
+    /// The largest that is finite.
+    pub const MAX: Extended =
+        Extended { negative: false, size: Size::Finite { mantissa: u64::MAX, exponent: HIGHEST } };
+
     /// The number that a command takes a text for. NaN, and what is too large or too small, is
     /// refused.
     pub fn parse(text: &[u8]) -> Option<Self> {
@@ -268,7 +272,7 @@ fn decimal(body: &[u8]) -> Option<Size> {
             let shift = number.leading_zeros() as i32 + 64;
             let by = 10_u128.pow(scale.unsigned_abs() as u32);
             let number = u128::from(number) << shift;
-            round(number / by, number % by != 0, -shift)
+            round(number / by, !number.is_multiple_of(by), -shift)
         }
         _ => long_decimal(&digits, scale as i32),
     };
@@ -406,7 +410,7 @@ impl Big {
         if self.0.is_empty() {
             return;
         }
-        if bits % 32 > 0 {
+        if !bits.is_multiple_of(32) {
             self.multiply_add(1 << (bits % 32), 0);
         }
         if bits >= 32 {

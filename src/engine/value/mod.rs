@@ -14,6 +14,7 @@ mod opaque;
 mod set;
 mod sorted_set;
 pub mod stream;
+mod text;
 
 pub use hash::{Fields, Hash, PackedHash};
 pub use list::List;
@@ -21,6 +22,7 @@ pub use opaque::Opaque;
 pub use set::Set;
 pub use sorted_set::{Packing, SortedSet};
 pub use stream::Stream;
+pub use text::Grown;
 
 /// A value in memory.
 #[derive(Debug, Clone)]
@@ -28,7 +30,7 @@ pub enum Value {
     /// A string that was set as a whole: `embstr` or `raw` by its length.
     Str(Bytes),
     /// A string that was changed in place: `raw`, however short it is.
-    Raw(Box<[u8]>),
+    Raw(Box<Grown>),
     /// A string that is the decimal of an integer.
     Int(i64),
     /// A list.

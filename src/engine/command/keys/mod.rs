@@ -1,0 +1,81 @@
+//! Keys, whatever their values are.
+
+mod expiry;
+mod object;
+mod rename;
+mod scan;
+mod untold;
+
+use crate::engine::{Answer, Call, Spec, Value};
+use crate::rdb::{ModuleId, length};
+use crate::resp::Reply;
+use crate::value::Kind;
+
+/// What is known here.
+pub(super) const COMMANDS: &[Spec] = &[
+    Spec::keys("DEL", -2, delete),
+    Spec::keys("UNLINK", -2, delete),
+    Spec::keys("EXISTS", -2, exists),
+    Spec::keys("TOUCH", -2, exists),
+    Spec::key("TYPE", 2, kind),
+    Spec::all("RANDOMKEY", 1, scan::random),
+    Spec::all("KEYS", 2, scan::keys),
+    Spec::all("SCAN", -2, scan::scan),
+    Spec::keys("RENAME", 3, rename::rename),
+    Spec::keys("RENAMENX", 3, rename::rename_nx),
+    Spec::keys("COPY", -3, rename::copy),
+    Spec::key("MOVE", 3, rename::to_db),
+    Spec::key("EXPIRE", -3, expiry::set),
+    Spec::key("PEXPIRE", -3, expiry::set),
+    Spec::key("EXPIREAT", -3, expiry::set),
+    Spec::key("PEXPIREAT", -3, expiry::set),
+    Spec::key("PERSIST", 2, expiry::persist),
+    Spec::key("TTL", 2, expiry::get),
+    Spec::key("PTTL", 2, expiry::get),
+    Spec::key("EXPIRETIME", 2, expiry::get),
+    Spec::key("PEXPIRETIME", 2, expiry::get),
+    Spec::keys("OBJECT", -2, object::object),
+];
+
+fn delete(call: &mut Call<'_>) -> Answer {
+    let gone = call.rest(1).iter().filter(|key| call.keys.remove(key).is_some()).count();
+    Ok(Reply::count(gone))
+}
+
+fn exists(call: &mut Call<'_>) -> Answer {
+    let there = call.rest(1).iter().filter(|key| call.keys.has(key)).count();
+    Ok(Reply::count(there))
+}
+
+fn kind(call: &mut Call<'_>) -> Answer {
+    let key = call.arg(1);
+    let Some(record) = call.keys.peek(key) else { return Ok(Reply::Status("none")) };
+    match kind_of(&record.value) {
+        Kind::Module => {
+            let name = call.keys.find(key)?.and_then(|record| module_name(&record.value));
+            Ok(name.map_or(Reply::Status("module"), Reply::bulk))
+        }
+        kind => Ok(Reply::Status(kind.name())),
+    }
+}
+
+/// The kind of a value, frozen or not.
+fn kind_of(value: &Value) -> Kind {
+    match value {
+        Value::Str(_) | Value::Raw(_) | Value::Int(_) => Kind::String,
+        Value::List(_) => Kind::List,
+        Value::Set(_) => Kind::Set,
+        Value::Hash(_) => Kind::Hash,
+        Value::SortedSet(_) => Kind::SortedSet,
+        Value::Stream(_) => Kind::Stream,
+        Value::Opaque(opaque) => opaque.value_type.kind(),
+        Value::Frozen(frozen) => frozen.value_type().kind(),
+    }
+}
+
+/// What the module calls its type.
+fn module_name(value: &Value) -> Option<String> {
+    let Value::Opaque(opaque) = value else { return None };
+    let (_, id) = length(&opaque.body).ok()?;
+    Some(ModuleId(id).name())
+}
