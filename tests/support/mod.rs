@@ -9,6 +9,7 @@
 pub mod client;
 pub mod corpus;
 pub mod fill;
+pub mod paired;
 pub mod servers;
 pub mod twin;
 

@@ -4,6 +4,7 @@ mod databases;
 mod hashes;
 mod pick;
 mod scan;
+mod sets;
 mod sorted_sets;
 mod streams;
 mod strings;
@@ -14,6 +15,7 @@ use super::Spec;
 pub(super) const FAMILIES: &[&[Spec]] = &[
     databases::COMMANDS,
     hashes::COMMANDS,
+    sets::COMMANDS,
     sorted_sets::COMMANDS,
     streams::COMMANDS,
     strings::COMMANDS,
