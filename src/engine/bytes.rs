@@ -30,6 +30,9 @@ impl Bytes {
     /// An empty one.
     pub const EMPTY: Bytes = Bytes(Repr::Inline { len: 0, data: [0; INLINE] });
 
+    /// How many bytes fit in place.
+    pub const INLINE: usize = INLINE;
+
     /// The bytes.
     #[inline]
     pub fn as_slice(&self) -> &[u8] {

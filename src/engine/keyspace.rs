@@ -430,6 +430,14 @@ impl<'k> Keys<'k> {
         }
     }
 
+    /// The value of a key as one kind, beside others: none where it is frozen, which
+    /// [`get`](Self::get) ends.
+    pub fn view<T: Typed>(&self, key: &[u8]) -> Option<&T> {
+        let shard = shard_of(key).wrapping_sub(self.keyspace.first);
+        let db = self.keyspace.shards.get(shard)?.dbs.get(self.db)?;
+        T::view(&db.records.get(db.index(hash(key), key)?)?.value)
+    }
+
     /// The value of a key as one kind, made by `new` where there is no key.
     #[inline]
     pub fn get_or<T: Typed>(&mut self, key: &[u8], new: impl FnOnce() -> T) -> Answer<&mut T> {

@@ -45,7 +45,7 @@ pub struct Limits {
     pub zset_value: usize,
     /// Members of a set of integers.
     pub intset_entries: usize,
-    /// Members of a packed set.
+    /// Members of a packed set; none where the target has no such form.
     pub set_entries: usize,
     /// Bytes of a member in a packed set.
     pub set_value: usize,
@@ -137,7 +137,11 @@ impl Target {
             Product::Valkey if version >= (9, 0) => Header::of_dump(80),
             Product::Valkey => Header::of_dump(11),
         };
-        Target { product, version, header, limits: Limits::default() }
+        let mut target = Target { product, version, header, limits: Limits::default() };
+        if !target.has_packed_sets() {
+            target.limits.set_entries = 0;
+        }
+        target
     }
 
     /// The oldest server that writes a version of the format.

@@ -10,6 +10,7 @@ pub mod client;
 pub mod corpus;
 pub mod fill;
 pub mod random;
+pub mod paired;
 pub mod servers;
 pub mod twin;
 

@@ -5,6 +5,7 @@ mod hashes;
 mod keys;
 mod pick;
 mod scan;
+mod sets;
 mod sorted_sets;
 mod streams;
 mod strings;
@@ -17,6 +18,7 @@ pub(super) const FAMILIES: &[&[Spec]] = &[
     databases::COMMANDS,
     hashes::COMMANDS,
     keys::COMMANDS,
+    sets::COMMANDS,
     sorted_sets::COMMANDS,
     streams::COMMANDS,
     strings::COMMANDS,

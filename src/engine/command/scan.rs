@@ -54,7 +54,10 @@ pub(super) fn options(mut args: &[&[u8]], fields: bool) -> Answer<Options> {
                 options.pattern = Some(Glob::new(pattern));
                 rest
             }
-            [word, rest @ ..] if fields && is(word, "NOVALUES") => {
+            [word, rest @ ..] if is(word, "NOVALUES") => {
+                if !fields {
+                    return Err(Failure::text("ERR NOVALUES option can only be used in HSCAN"));
+                }
                 options.no_values = true;
                 rest
             }

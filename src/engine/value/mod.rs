@@ -19,7 +19,7 @@ mod text;
 pub use hash::{Fields, Hash, PackedHash};
 pub use list::List;
 pub use opaque::Opaque;
-pub use set::Set;
+pub use set::{Members, PackedSet, Set};
 pub use sorted_set::{Packing, SortedSet};
 pub use stream::Stream;
 pub use text::Grown;
@@ -89,6 +89,8 @@ impl Frozen {
 pub trait Typed: Sized {
     /// The value as this kind, if it is one.
     fn of(value: &mut Value) -> Option<&mut Self>;
+    /// As [`Typed::of`], to look at.
+    fn view(value: &Value) -> Option<&Self>;
     /// This as a value.
     fn wrap(self) -> Value;
 }
@@ -98,6 +100,14 @@ macro_rules! typed {
         impl Typed for $kind {
             #[inline]
             fn of(value: &mut Value) -> Option<&mut Self> {
+                match value {
+                    Value::$kind(it) => Some(it),
+                    _ => None,
+                }
+            }
+
+            #[inline]
+            fn view(value: &Value) -> Option<&Self> {
                 match value {
                     Value::$kind(it) => Some(it),
                     _ => None,

@@ -322,14 +322,15 @@ impl Finder<'_> {
         range: Range<usize>,
         framer: &Framer,
     ) -> Result<Option<usize>> {
-        let mut worst: Option<Problem> = None;
+        let mut worst: Option<Problem<'static>> = None;
         let mut fatal = false;
         let strict = self.strict;
-        self.checker.check(entry, &mut |problem: Problem| {
+        self.checker.check(entry, &mut |problem: Problem<'_>| {
             let refused = is_fatal(&problem)
                 || strict && problem.stance.is_refused() && !is_harmless(&problem);
             if worst.is_none() || refused && !fatal {
-                worst = Some(problem);
+                let Problem { at, fault, stance, .. } = problem;
+                worst = Some(Problem { at, fault, stance, shown: None });
             }
             fatal |= refused;
         })?;
@@ -408,7 +409,7 @@ impl Finder<'_> {
         let mut repeats: BTreeMap<u64, BTreeSet<u64>> = BTreeMap::new();
         let keys = std::mem::replace(&mut self.keys, Keys::new(false));
         let mut names: BTreeMap<u64, (u64, Vec<u8>)> = BTreeMap::new();
-        keys.repeats(header, self.bytes, |Repeat { db, key, first, again }| {
+        keys.repeats(1, header, self.bytes, |Repeat { db, key, first, again }| {
             repeats.entry(first).or_default().insert(again);
             names.insert(first, (db, key));
         })

@@ -14,6 +14,13 @@ fn is_valkey(env: &Env) -> bool {
     env.target.product == Product::Valkey
 }
 
+/// Redis gives a hash the form that holds expiries even if none is set in the end.
+fn expect_expiry(hash: &mut Hash, env: &Env) {
+    if !is_valkey(env) {
+        hash.expect_expiry(&env.target.limits);
+    }
+}
+
 /// Whether a time makes a field go at once.
 fn is_past(at_ms: i64, env: &Env) -> bool {
     !env.loading && at_ms <= env.now_ms
@@ -40,6 +47,7 @@ pub(super) fn expire(call: &mut Call<'_>, unit: i64, relative: bool) -> Answer {
     };
     let Call { keys, env, .. } = call;
     let Some(hash) = live(keys, key)? else { return Ok(no_fields(told.fields)) };
+    expect_expiry(hash, env);
     let one = |field: &&[u8]| {
         let code = match hash.expiry(field) {
             None => NO_FIELD,
@@ -48,7 +56,7 @@ pub(super) fn expire(call: &mut Call<'_>, unit: i64, relative: bool) -> Answer {
                 hash.remove(field);
                 2
             }
-            Some(_) => i64::from(hash.set_expiry(field, Some(at_ms), env.target.product)),
+            Some(_) => i64::from(hash.set_expiry(field, Some(at_ms), &env.target)),
         };
         Reply::Int(code)
     };
@@ -136,7 +144,7 @@ pub(super) fn persist(call: &mut Call<'_>) -> Answer {
         Reply::Int(match hash.expiry(field) {
             None => NO_FIELD,
             Some(None) => -1,
-            Some(Some(_)) => i64::from(hash.set_expiry(field, None, env.target.product)),
+            Some(Some(_)) => i64::from(hash.set_expiry(field, None, &env.target)),
         })
     };
     Ok(Reply::Array(fields.iter().map(one).collect()))
@@ -157,12 +165,15 @@ pub(super) fn get_and_expire(call: &mut Call<'_>) -> Answer {
     let Some(hash) = live(keys, key)? else {
         return Ok(Reply::Array(told.fields.iter().map(|_| Reply::Nil).collect()));
     };
+    if at_ms.is_some() || told.keep {
+        expect_expiry(hash, env);
+    }
     let one = |field: &&[u8]| {
         let reply = bulk(hash.get(field));
         match at_ms {
             Some(at_ms) if is_past(at_ms, env) => _ = hash.remove(field),
-            Some(_) => _ = hash.set_expiry(field, at_ms, env.target.product),
-            None if told.keep => _ = hash.set_expiry(field, None, env.target.product),
+            Some(_) => _ = hash.set_expiry(field, at_ms, &env.target),
+            None if told.keep => _ = hash.set_expiry(field, None, &env.target),
             None => {}
         }
         reply
@@ -208,6 +219,7 @@ pub(super) fn set_and_expire(call: &mut Call<'_>) -> Answer {
     }
     if at_ms.is_some_and(|at_ms| is_past(at_ms, call.env)) {
         if let Some(hash) = call.keys.get::<Hash>(key)? {
+            expect_expiry(hash, call.env);
             pairs().for_each(|(field, _)| _ = hash.remove(field));
             drop_empty(call, key)?;
         }
@@ -223,7 +235,7 @@ pub(super) fn set_and_expire(call: &mut Call<'_>) -> Answer {
             hash.set(field, value, &target.limits);
         }
         if at_ms.is_some() {
-            hash.set_expiry(field, at_ms, target.product);
+            hash.set_expiry(field, at_ms, target);
         }
     }
     Ok(Reply::Int(1))

@@ -8,6 +8,7 @@ mod import;
 mod options;
 mod random;
 
+use crate::bytes::number::Extended;
 use crate::engine::call::int;
 use crate::engine::command::scan::{self, Page};
 use crate::engine::keyspace::Keys;
@@ -33,6 +34,7 @@ pub(super) const COMMANDS: &[Spec] = &[
     Spec::key("HEXISTS", 3, |call| count(call, |field, hash| hash.get(field).is_some().into())),
     Spec::key("HDEL", -3, delete),
     Spec::key("HINCRBY", 4, add_integer),
+    Spec::key("HINCRBYFLOAT", 4, add_float),
     Spec::key("HRANDFIELD", -2, random::random_field),
     Spec::key("HSCAN", -3, scan_fields),
     Spec::key("HEXPIRE", -6, |call| expiry::expire(call, 1000, true)),
@@ -86,7 +88,7 @@ fn expect(hash: &mut Hash, fields: usize, target: &Target) {
 
 fn set(call: &mut Call<'_>, status: bool) -> Answer {
     let pairs = call.rest(2);
-    if pairs.len() % 2 != 0 {
+    if !pairs.len().is_multiple_of(2) {
         let name = if status { "hmset" } else { "hset" };
         return Err(Failure::said(format!("ERR wrong number of arguments for '{name}' command")));
     }
@@ -172,6 +174,27 @@ fn add_integer(call: &mut Call<'_>) -> Answer {
     let mut text = itoa::Buffer::new();
     hash.set_keeping_expiry(field, text.format(new).as_bytes(), &call.env.target.limits);
     Ok(Reply::Int(new))
+}
+
+fn add_float(call: &mut Call<'_>) -> Answer {
+    let (key, field, by) = (call.arg(1), call.arg(2), call.arg(3));
+    let by = Extended::parse(by).ok_or(Failure::NOT_A_FLOAT)?;
+    if !by.is_finite() {
+        return Err(Failure::text("ERR value is NaN or Infinity"));
+    }
+    let old = match live(&mut call.keys, key)?.as_ref().and_then(|hash| hash.get(field)) {
+        None => Extended::ZERO,
+        Some(Elem::Int(n)) => Extended::of(n),
+        Some(Elem::Bytes(text)) => {
+            Extended::parse(text).ok_or(Failure::text("ERR hash value is not a float"))?
+        }
+    };
+    let Some(new) = old.plus(by).text() else {
+        return Err(Failure::text("ERR increment would produce NaN or Infinity"));
+    };
+    let hash = call.keys.get_or(key, Hash::default)?;
+    hash.set_keeping_expiry(field, &new, &call.env.target.limits);
+    Ok(Reply::Bulk(new))
 }
 
 fn scan_fields(call: &mut Call<'_>) -> Answer {

@@ -86,7 +86,7 @@ fn adopt(entry: &Entry<'_>, limits: &Limits) -> Option<Form> {
     };
     let pack = packed_body(body)?;
     let len = pack.len();
-    if len % size != 0 {
+    if !len.is_multiple_of(size) {
         return None;
     }
     let many = len > size * limits.hash_entries;

@@ -241,41 +241,52 @@ impl Hash {
         }
     }
 
+    /// Makes it ready for expiries, as Redis does before it looks at any field.
+    pub fn expect_expiry(&mut self, limits: &Limits) {
+        if self.template
+            && let Form::Table(_) = &self.form
+        {
+            // What was too long for a listpack may have gone since.
+            let mut plain = Hash::default();
+            self.iter().for_each(|(field, value, _)| plain.push(field, value, limits));
+            *self = plain;
+        }
+        if let Form::Pairs(pack) = &self.form {
+            let mut triples = ListpackBuf::with_capacity(pack.size_bytes() + 2 * pack.len());
+            for (field, value, _) in self.iter() {
+                triples.push_elem(field);
+                triples.push_elem(value);
+                triples.push_int(0);
+            }
+            *self = Hash { form: Form::Triples(triples), template: false };
+        }
+    }
+
     /// Sets or clears the expiry of a field; whether there is such a field.
-    pub fn set_expiry(&mut self, field: &[u8], at_ms: Option<i64>, product: Product) -> bool {
-        if let (Form::Pairs(pack), Some(_)) = (&self.form, at_ms) {
-            if pack.find(field, ListpackBuf::FIRST, PAIR).is_none() {
+    pub fn set_expiry(&mut self, field: &[u8], at_ms: Option<i64>, target: &Target) -> bool {
+        if at_ms.is_some() && (self.template || matches!(self.form, Form::Pairs(_))) {
+            if self.get(field).is_none() {
                 return false;
             }
-            if product == Product::Valkey {
-                self.unpack();
-            } else {
-                let mut triples = ListpackBuf::with_capacity(pack.size_bytes() + 2 * pack.len());
-                for (field, value, _) in self.iter() {
-                    triples.push_elem(field);
-                    triples.push_elem(value);
-                    triples.push_int(0);
-                }
-                self.form = Form::Triples(triples);
+            match target.product {
+                Product::Valkey => self.unpack(),
+                _ => self.expect_expiry(&target.limits),
             }
-            self.template = false;
         }
         match &mut self.form {
             Form::Pairs(pack) => pack.find(field, ListpackBuf::FIRST, PAIR).is_some(),
             Form::Triples(pack) => {
                 let Some(at) = pack.find(field, ListpackBuf::FIRST, TRIPLE) else { return false };
+                if at_ms.is_none() && expiry_at(pack, at).is_none() {
+                    return true;
+                }
                 let value = value_at(pack, at).map(|value| value.to_vec()).unwrap_or_default();
                 pack.remove(at, TRIPLE);
                 let place = at_ms.map_or(pack.end(), |at_ms| place_of_expiry(pack, at_ms));
                 push_triple(pack, place, field, &value, at_ms.unwrap_or(0));
                 true
             }
-            Form::Table(table) => {
-                if at_ms.is_some() {
-                    self.template = false;
-                }
-                table.set_expiry(field, at_ms)
-            }
+            Form::Table(table) => table.set_expiry(field, at_ms),
         }
     }
 
