@@ -1,6 +1,7 @@
 //! The commands, one file per family. Each has a table of what it knows.
 
 mod databases;
+mod geo;
 mod hashes;
 mod keys;
 mod pick;
@@ -16,6 +17,7 @@ use super::{Answer, Call, Failure, Spec};
 /// The commands of every family.
 pub(super) const FAMILIES: &[&[Spec]] = &[
     databases::COMMANDS,
+    geo::COMMANDS,
     hashes::COMMANDS,
     keys::COMMANDS,
     sets::COMMANDS,

@@ -1,7 +1,7 @@
 //! Stand-ins for what collections do not tell yet; the types' own methods go before these.
 #![allow(dead_code, reason = "a stand-in is out of use as soon as there is the real thing")]
 
-use crate::engine::{Hash, List, Set, SortedSet};
+use crate::engine::{Hash, List, Set};
 use crate::rdb::Target;
 
 pub(super) trait Untold {
@@ -13,4 +13,3 @@ pub(super) trait Untold {
 impl Untold for List {}
 impl Untold for Set {}
 impl Untold for Hash {}
-impl Untold for SortedSet {}

@@ -51,13 +51,13 @@ pub(super) fn zincrby(call: &mut Call<'_>) -> Answer {
 /// Adds the scores and members from an argument on.
 fn add(call: &mut Call<'_>, first: usize, options: Options) -> Answer {
     let given = call.rest(first);
-    if given.is_empty() || given.len() % 2 != 0 {
+    if given.is_empty() || !given.len().is_multiple_of(2) {
         return Err(Failure::SYNTAX);
     }
     if options.nx && options.xx {
         return Err(Failure::text("ERR XX and NX options at the same time are not compatible"));
     }
-    if (options.gt && options.nx) || (options.lt && options.nx) || (options.gt && options.lt) {
+    if [options.gt, options.lt, options.nx].into_iter().filter(|set| *set).count() > 1 {
         return Err(Failure::text(
             "ERR GT, LT, and/or NX options at the same time are not compatible",
         ));

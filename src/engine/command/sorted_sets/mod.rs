@@ -12,6 +12,7 @@ use crate::bytes::number::{ScoreText, parse_double_by};
 use crate::engine::{Answer, Call, Failure, Packing, SortedSet, Spec};
 use crate::resp::Reply;
 use crate::value::Elem;
+pub(super) use add::{Options, add_pairs};
 
 /// What is known here.
 pub(super) const COMMANDS: &[Spec] = &[

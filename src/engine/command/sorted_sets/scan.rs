@@ -1,7 +1,8 @@
 //! ZSCAN: a set in steps. A packed one is a single step.
 
-use super::{packing, score_reply};
+use super::packing;
 use crate::bytes::glob::Glob;
+use crate::bytes::number::ScoreText;
 use crate::engine::command::scan;
 use crate::engine::{Answer, Call, Failure, SortedSet};
 use crate::rdb::{Product, Target};
@@ -28,7 +29,6 @@ pub(super) fn zscan(call: &mut Call<'_>) -> Answer {
             return Err(Failure::SYNTAX);
         }
     }
-    let text = call.env.target.score_text();
     let packing = packing(call);
     let Some(set) = call.keys.get::<SortedSet>(call.arg(1))? else { return Ok(scan::nothing()) };
     let packed = set.packed().is_some();
@@ -37,10 +37,10 @@ pub(super) fn zscan(call: &mut Call<'_>) -> Answer {
         let member = member.to_vec();
         if glob.as_ref().is_none_or(|glob| glob.matches(&member)) {
             items.push(Reply::Bulk(member));
-            // Of a packed set this is the element as it is stored.
+            // Of a packed set this is the element as it is stored, of others always `%.17g`.
             items.push(match packed {
                 true => packing.score(score, |text| Reply::bulk(text)),
-                false => score_reply(score, text),
+                false => Reply::bulk(ScoreText::Printf17.reply(score).as_bytes()),
             });
         }
     });

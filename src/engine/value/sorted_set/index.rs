@@ -403,7 +403,7 @@ mod tests {
             let id = (word >> 30) as u32 % 10_000;
             let key = Key { score: score as f64, id };
             // It grows for a while, then shrinks.
-            let adds = word % 10 < if round / (ROUNDS / 4) % 2 == 0 { 8 } else { 2 };
+            let adds = word % 10 < if (round / (ROUNDS / 4)).is_multiple_of(2) { 8 } else { 2 };
             if adds {
                 if model.insert((score, id)) {
                     index.insert(&members, key);
