@@ -9,8 +9,8 @@
 pub mod client;
 pub mod corpus;
 pub mod fill;
-pub mod random;
 pub mod paired;
+pub mod random;
 pub mod servers;
 pub mod twin;
 

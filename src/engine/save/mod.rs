@@ -2,8 +2,8 @@
 
 mod stream;
 
-use super::value::PackedHash;
-use super::{Base, Hash, Record, SortedSet, Value};
+use super::value::{PackedHash, PackedSet};
+use super::{Base, Hash, Record, Set, SortedSet, Value};
 use crate::error::FormatError;
 use crate::rdb::write::{self, Body, EntryRoom, Loss, Sink};
 use crate::rdb::{Family, Target, ValueType};
@@ -28,6 +28,7 @@ pub fn save<'a>(
         Value::Raw(text) => Ok(write::string(sink, text)),
         Value::Int(n) => Ok(write::string_elem(sink, Elem::Int(*n))),
         Value::Hash(hash) => save_hash(hash, target, sink),
+        Value::Set(set) => Ok(save_set(set, target, sink)),
         Value::SortedSet(set) => Ok(save_sorted_set(set, target, sink)),
         Value::Stream(it) => match stream::save(it, target, sink) {
             Ok(Some(ty)) => Ok(ty),
@@ -76,5 +77,18 @@ fn save_sorted_set(set: &SortedSet, target: &Target, sink: &mut Sink) -> ValueTy
             ValueType::SortedSetListpack
         }
         _ => write::sorted_set(sink, target, set.iter()),
+    }
+}
+
+fn save_set(set: &Set, target: &Target, sink: &mut Sink) -> ValueType {
+    match set.packed() {
+        Some(PackedSet::Packed(pack)) if target.has_packed_sets() => {
+            sink.blob(pack.as_bytes());
+            ValueType::SetListpack
+        }
+        _ => {
+            let members: Vec<_> = set.iter().collect();
+            write::set(sink, target, members.iter().copied())
+        }
     }
 }

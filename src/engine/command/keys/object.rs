@@ -60,7 +60,7 @@ pub(super) fn encoding(value: &Value, target: &Target) -> &'static str {
     use super::untold::Untold as _;
     match value {
         Value::List(list) => list.encoding(target),
-        Value::Set(set) => set.encoding(target),
+        Value::Set(set) => set.encoding(),
         Value::Hash(hash) => hash.encoding(target),
         Value::SortedSet(set) => set.encoding(target),
         Value::Stream(_) => "stream",
