@@ -5,6 +5,7 @@
 
 mod args;
 mod check;
+mod convert;
 mod digest;
 mod exit;
 mod filters;
@@ -36,11 +37,14 @@ enum Verb {
     Keys(Box<keys::KeysArgs>),
     Get(get::GetArgs),
     Digest(digest::DigestArgs),
+    Convert(convert::ConvertArgs),
 }
 
 /// The verbs by what they are for, in the order of the help text.
-const GROUPS: [(&str, &[&str]); 1] =
-    [("Look at a source", &["check", "inspect", "keys", "get", "digest"])];
+const GROUPS: [(&str, &[&str]); 2] = [
+    ("Look at a source", &["check", "inspect", "keys", "get", "digest"]),
+    ("Make another of it", &["convert"]),
+];
 
 /// Runs the program.
 pub(crate) fn main() -> Exit {
@@ -59,6 +63,7 @@ pub(crate) fn main() -> Exit {
             Verb::Keys(args) => keys::run(args),
             Verb::Get(args) => get::run(args),
             Verb::Digest(args) => digest::run(args),
+            Verb::Convert(args) => convert::run(args),
         },
         Err(error) => Err(Error::Usage(error.to_string())),
     };

@@ -5,6 +5,7 @@ mod encoding;
 mod snapshot;
 
 pub mod check;
+pub mod convert;
 pub mod digest;
 pub mod filter;
 pub mod get;

@@ -100,7 +100,7 @@ fn walk_one<T: Tally>(
 }
 
 /// The part of a source that is a snapshot.
-fn base(source: Source, open: &OpenOptions) -> Result<Source> {
+pub(super) fn base(source: Source, open: &OpenOptions) -> Result<Source> {
     match source.form {
         Form::Rdb | Form::Dump => Ok(source),
         Form::AofDir | Form::Manifest => base_of_directory(&source, open),
