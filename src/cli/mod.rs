@@ -5,6 +5,7 @@
 
 mod args;
 mod check;
+mod convert;
 mod digest;
 mod exit;
 mod filters;
@@ -40,6 +41,7 @@ enum Verb {
     Keys(Box<keys::KeysArgs>),
     Get(get::GetArgs),
     Digest(digest::DigestArgs),
+    Convert(convert::ConvertArgs),
     Repair(repair::RepairArgs),
     Replay(Box<replay::ReplayArgs>),
     Rewrite(Box<rewrite::RewriteArgs>),
@@ -48,7 +50,7 @@ enum Verb {
 /// The verbs by what they are for, in the order of the help text.
 const GROUPS: [(&str, &[&str]); 3] = [
     ("Look at a source", &["check", "inspect", "keys", "get", "digest"]),
-    ("Make a file of it", &["repair", "rewrite"]),
+    ("Make a file of it", &["convert", "rewrite", "repair"]),
     ("Move it", &["replay"]),
 ];
 
@@ -69,6 +71,7 @@ pub(crate) fn main() -> Exit {
             Verb::Keys(args) => keys::run(args),
             Verb::Get(args) => get::run(args),
             Verb::Digest(args) => digest::run(args),
+            Verb::Convert(args) => convert::run(args),
             Verb::Repair(args) => repair::run(args),
             Verb::Replay(args) => replay::run(args),
             Verb::Rewrite(args) => rewrite::run(args),

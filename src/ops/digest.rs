@@ -1,8 +1,10 @@
 //! `digest`: the servers' DEBUG DIGEST of a source, key by key, or our own digest of all it holds.
 
+use super::run::entries::{self, View};
 use super::snapshot::{self, Ended};
-use super::walk::{Observer, Tally, WalkOptions};
+use super::walk::{Observer, Silent, Tally, WalkOptions};
 use crate::digest::{Accumulator, Options, Profile, full, value_digest_at};
+use crate::engine::Engine;
 use crate::error::Result;
 use crate::rdb::{Entry, Record, Scratch};
 use crate::source::{OpenOptions, Source};
@@ -85,6 +87,15 @@ pub fn digest(
         uncovered: sum.uncovered,
         ended,
     })
+}
+
+/// Our own digest of all that an engine holds.
+pub(super) fn full_of(engine: &Engine, threads: usize) -> Result<String> {
+    let mut root = Full(full::Accumulator::new(None));
+    let share = root.0.share();
+    let fresh = || Full(share.share());
+    entries::tally(engine, &View::whole(engine, threads), &fresh, &mut root, &Silent)?;
+    Ok(root.0.finish().to_string())
 }
 
 /// The digest of one key, as DEBUG DIGEST-VALUE answers it (or its full digest).

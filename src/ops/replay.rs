@@ -36,7 +36,8 @@ pub fn replay(
     let mut sum = Keyed(Accumulator::new(&asked));
     let share = sum.0.share();
     let fresh = || Keyed(share.share());
-    entries::tally(&run.engine, &target, options.run.threads, &fresh, &mut sum, &Silent)
+    let view = entries::View::whole(&run.engine, options.run.threads);
+    entries::tally(&run.engine, &view, &fresh, &mut sum, &Silent)
         .map_err(|error| error.in_file(&name))?;
     let failures = std::mem::take(&mut run.failures);
     let databases = databases(&run, options.run.now_ms);

@@ -4,12 +4,13 @@
 use std::fmt;
 use std::io;
 
-use super::run::{self, RunOptions, entries};
+use super::run::{self, Run, RunOptions, entries};
 use super::walk::{Checksum, Observer, Silent, Tally, WalkOptions, walk as walk_input};
 use crate::aof;
 use crate::bytes::input::{Input, SliceInput};
 use crate::error::{Error, FormatError, Result};
 use crate::rdb::{Dump, Entry, Framer, Header, Record, Text, opcode};
+pub use crate::report::convert::Ran;
 use crate::source::{Feed, Form, OpenOptions, Source, open_part};
 
 /// Fields about the file stand no further in it than this.
@@ -28,15 +29,14 @@ pub struct Ended {
     pub ran: Option<Ran>,
 }
 
-/// How the log of a source ran.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct Ran {
-    /// Commands that were run.
-    pub commands: u64,
-    /// Commands among them that failed, as they do in a server.
-    pub failed: u64,
-    /// The file and the offset from which on its tail was dropped.
-    pub dropped_from: Option<(String, u64)>,
+/// What there is to say of a run.
+pub(super) fn ran(run: &Run) -> Ran {
+    let dropped = |part: &run::RunPart| Some((part.name.clone(), part.dropped_from?));
+    Ran {
+        commands: run.commands,
+        failed: run.failures.failed,
+        dropped_from: run.parts.iter().find_map(dropped),
+    }
 }
 
 /// How a tally says that it has seen enough: an error that [`walk`] takes for an end.
@@ -71,18 +71,14 @@ pub(super) fn walk<T: Tally>(
     observer: &dyn Observer,
 ) -> Result<Ended> {
     let name = source.name.clone();
-    let mut source = match view(source, open)? {
+    let source = match view(source, open)? {
         View::Snapshot(source) => source,
         View::Log(source) => return run_and_walk(source, open, fresh, root, options, observer),
     };
-    let Some(mut feed) = source.feed.take() else { return Err(has_no_bytes(&name)) };
+    let Some(mut feed) = source.feed else { return Err(has_no_bytes(&name)) };
     if source.form == Form::Dump {
         while feed.more()? {}
         return payload(feed.buffer(), fresh, root).map_err(|error| error.in_file(&name));
-    }
-    if has_log_behind(&mut feed) {
-        source.feed = Some(feed);
-        return run_and_walk(source, open, fresh, root, options, observer);
     }
     let whole = feed.is_seekable();
     let ended = walk_one(&mut feed, whole, fresh, root, options, observer)
@@ -112,19 +108,14 @@ fn run_and_walk<T: Tally>(
     let threads = options.threads;
     let asked = RunOptions { threads, open: open.clone(), ..RunOptions::default() };
     let run = run::run(source, &asked, observer)?;
-    let mut ended = Ended {
-        ran: Some(Ran {
-            commands: run.commands,
-            failed: run.failures.failed,
-            dropped_from: run
-                .parts
-                .iter()
-                .find_map(|part| Some((part.name.clone(), part.dropped_from?))),
-        }),
-        ..Ended::default()
-    };
-    let target = run.engine.env.target;
-    match entries::tally(&run.engine, &target, threads, fresh, root, &Silent) {
+    let mut ended = Ended { ran: Some(ran(&run)), ..Ended::default() };
+    match entries::tally(
+        &run.engine,
+        &entries::View::whole(&run.engine, threads),
+        fresh,
+        root,
+        &Silent,
+    ) {
         Ok(()) => {}
         Err(error) if is_stop(&error) => ended.stopped = true,
         Err(error) => return Err(error),
@@ -215,16 +206,22 @@ fn walk_one<T: Tally>(
 }
 
 /// How the keys of a source are come by.
-enum View {
+pub(super) enum View {
     /// They stand in a snapshot.
     Snapshot(Source),
     /// They are there when a log has been run.
     Log(Source),
 }
 
-fn view(source: Source, open: &OpenOptions) -> Result<View> {
+/// Looks at what a source is. It has been opened and not been read from, and is not read from here.
+pub(super) fn view(source: Source, open: &OpenOptions) -> Result<View> {
     match source.form {
-        Form::Rdb | Form::Dump => Ok(View::Snapshot(source)),
+        Form::Dump => Ok(View::Snapshot(source)),
+        Form::Rdb => {
+            let mut source = source;
+            let is_log = source.feed.as_mut().is_some_and(has_log_behind);
+            Ok(if is_log { View::Log(source) } else { View::Snapshot(source) })
+        }
         Form::AofDir | Form::Manifest => view_of_directory(source, open),
         Form::Aof => Ok(View::Log(source)),
         Form::Empty => Err(Error::Usage(format!(

@@ -55,6 +55,13 @@ impl CommandWriter {
         {
             return self.payload(key, &name, None, room);
         }
+        // A ZADD would store 0 in a listpack.
+        if key.value_type == ValueType::SortedSetZiplist
+            && self.target.has_listpacks()
+            && has_minus_zero(key, room)?
+        {
+            return self.payload(key, &name, None, room);
+        }
         let empty = match kind {
             Kind::List | Kind::Set | Kind::SortedSet | Kind::Hash => key.shape()?.elements == 0,
             _ => false,
@@ -92,6 +99,19 @@ impl CommandWriter {
         self.restore(name, &room.payload, key.expires_at_ms);
         Ok(())
     }
+}
+
+/// Whether a member's score is −0, which ziplists of old servers keep.
+fn has_minus_zero(key: &Entry<'_>, room: &mut KeyRoom) -> Result<bool, Box<FormatError>> {
+    let mut found = false;
+    key.visit(&mut room.scratch, |item| match item {
+        Item::Scored { score, .. } if score == 0.0 && score.is_sign_negative() => {
+            found = true;
+            ControlFlow::Break(())
+        }
+        _ => ControlFlow::Continue(()),
+    })?;
+    Ok(found)
 }
 
 /// Whether a message is pending that is not there any more: no XCLAIM makes such an entry.

@@ -15,9 +15,9 @@
 //! all       PEXPIREAT k ms                     behind the value
 //! ```
 //!
-//! Three things go by RESTORE because no command can say them: module values (vector sets among
-//! them), keys with metadata of modules, and streams with a pending entry whose message was
-//! deleted. Times of consumers and what an eviction policy remembers are in no command at all.
+//! Four things go by RESTORE because no command can say them: module values (vector sets among
+//! them), keys with metadata of modules, streams with a pending entry whose message was deleted,
+//! and the score −0 in the ziplist of an old server. Times of consumers and what an eviction policy remembers are in no command at all.
 
 mod batch;
 mod key;

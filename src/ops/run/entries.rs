@@ -16,7 +16,7 @@ use crate::Result;
 use crate::engine::{Engine, Record, save};
 use crate::ops::walk::{Observer, Tally};
 use crate::rdb::write::{Body, EntryRoom, Sink};
-use crate::rdb::{Entry, Target, Text};
+use crate::rdb::{Entry, Product, Target, Text};
 
 /// Records that are tallied in one go.
 const PIECE: usize = 4096;
@@ -25,13 +25,38 @@ const PIECE: usize = 4096;
 struct Piece<'e> {
     db: usize,
     records: &'e [Record],
+    /// In the first piece of a database: its keys, and those that expire.
+    opens: Option<(u64, u64)>,
 }
 
-/// Tallies all keys of an engine in the form that `target` would give them, database by database.
+/// How keys are handed out.
+#[derive(Debug, Clone, Copy)]
+pub(in crate::ops) struct View {
+    /// Whose types and encodings they have.
+    pub(in crate::ops) target: Target,
+    /// Whether what is written anew is packed, which is worth it where it goes to a file.
+    pub(in crate::ops) compress: bool,
+    /// Threads that work on them.
+    pub(in crate::ops) threads: usize,
+}
+
+impl View {
+    /// One that loses nothing of what an engine holds: that of the newest server of its kind.
+    pub(in crate::ops) fn whole(engine: &Engine, threads: usize) -> View {
+        let played = engine.env.target;
+        let newest = match played.product {
+            Product::Valkey => Target::of(Product::Valkey, (9, 1)),
+            Product::Redis | Product::Redict => Target::default(),
+        };
+        let target = Target { limits: played.limits, ..newest };
+        View { target, compress: false, threads }
+    }
+}
+
+/// Tallies all keys of an engine, database by database.
 pub(in crate::ops) fn tally<T: Tally>(
     engine: &Engine,
-    target: &Target,
-    threads: usize,
+    view: &View,
     fresh: &(dyn Fn() -> T + Sync),
     root: &mut T,
     observer: &dyn Observer,
@@ -44,12 +69,17 @@ pub(in crate::ops) fn tally<T: Tally>(
     root.merge(head)?;
     let mut pieces = Vec::new();
     for db in 0..engine.keyspace.used_databases() {
+        let keys = engine.keyspace.size(db) as u64;
+        let expires = engine.keyspace.records(db).filter(|r| r.expires_at_ms().is_some()).count();
+        let mut opens = Some((keys, expires as u64));
         for shard in engine.keyspace.shards() {
             let Some(records) = shard.dbs().get(db).map(|db| db.records()) else { continue };
-            pieces.extend(records.chunks(PIECE).map(|records| Piece { db, records }));
+            for records in records.chunks(PIECE) {
+                pieces.push(Piece { db, records, opens: opens.take() });
+            }
         }
     }
-    let threads = threads.clamp(1, pieces.len().max(1));
+    let threads = view.threads.clamp(1, pieces.len().max(1));
     let next = AtomicUsize::new(0);
     // Threads wait here when the merging falls behind.
     let (send, receive) = bounded::<(usize, Result<T>)>(2 * threads);
@@ -57,11 +87,11 @@ pub(in crate::ops) fn tally<T: Tally>(
         for _ in 0..threads {
             let (send, next, pieces) = (send.clone(), &next, &pieces);
             scope.spawn(move || {
-                let mut bench = Bench::<T>::new();
+                let mut bench = Bench::<T>::new(view);
                 loop {
                     let index = next.fetch_add(1, Ordering::Relaxed);
                     let Some(piece) = pieces.get(index) else { return };
-                    let done = bench.tally(engine, target, piece, fresh());
+                    let done = bench.tally(engine, piece, fresh());
                     let failed = done.is_err();
                     if send.send((index, done)).is_err() || failed {
                         return;
@@ -92,30 +122,34 @@ pub(in crate::ops) fn tally<T: Tally>(
 }
 
 /// What one thread works with.
-struct Bench<T: Tally> {
+struct Bench<'v, T: Tally> {
+    target: &'v Target,
     sink: Sink,
     room: EntryRoom,
     tally_room: T::Room,
 }
 
-impl<T: Tally> Bench<T> {
-    fn new() -> Self {
-        // What is only looked at is not worth compressing.
-        let sink = Sink::new(false).lossy();
-        Bench { sink, room: EntryRoom::default(), tally_room: T::Room::default() }
+impl<'v, T: Tally> Bench<'v, T> {
+    fn new(view: &'v View) -> Self {
+        let sink = Sink::new(view.compress).lossy();
+        Bench {
+            target: &view.target,
+            sink,
+            room: EntryRoom::default(),
+            tally_room: T::Room::default(),
+        }
     }
 
-    fn tally(
-        &mut self,
-        engine: &Engine,
-        target: &Target,
-        piece: &Piece<'_>,
-        mut tally: T,
-    ) -> Result<T> {
+    fn tally(&mut self, engine: &Engine, piece: &Piece<'_>, mut tally: T) -> Result<T> {
+        if let Some((keys, expires)) = piece.opens {
+            let room = &mut self.tally_room;
+            tally.record(&crate::rdb::Record::SelectDb(piece.db as u64), 0, room)?;
+            tally.record(&crate::rdb::Record::ResizeDb { keys, expires }, 0, room)?;
+        }
         for record in piece.records {
             self.sink.clear();
             let base = engine.keyspace.base();
-            let body = save(record, base, target, &mut self.sink, &mut self.room)?;
+            let body = save(record, base, self.target, &mut self.sink, &mut self.room)?;
             let mut entry = match body {
                 Body::Same(ty, body) => Entry::of_body(&record.key, ty, body, 0),
                 Body::Written(ty) => Entry::of_body(&record.key, ty, &self.sink.out, 0),

@@ -9,11 +9,11 @@ use std::ops::ControlFlow;
 
 use super::collect::{Heap, Place};
 use super::module::refused;
-use super::{Loss, Sink, hash, list, set, sorted_set, stream, string_elem};
+use super::{Loss, Sink, array, hash, list, set, sorted_set, stream, string_elem};
 use crate::error::FormatError;
 use crate::rdb::object::RawStream;
 use crate::rdb::{Entry, Scratch, Target, ValueType};
-use crate::value::{Item, Kind};
+use crate::value::{Cell, Elem, Item, Kind};
 
 /// What has become of a value.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -34,6 +34,16 @@ pub struct EntryRoom {
     one: Vec<Place>,
     scored: Vec<(Place, f64)>,
     fields: Vec<(Place, Place, Option<u64>)>,
+    cells: Vec<(u64, Kept)>,
+    /// Whether nothing is to stay as it is.
+    anew: bool,
+}
+
+/// A cell of an array.
+#[derive(Debug)]
+enum Kept {
+    Text(Place),
+    Other(Cell<'static>),
 }
 
 /// Writes the value of a key for a target. `same_templates` says that the file that is written
@@ -62,9 +72,40 @@ pub fn entry<'a>(
         });
     }
     let taken = if shares { same_templates && target.has_templates() } else { target.takes(ty) };
+    if taken && let (ValueType::HashTemplateArray, Some(template)) = (ty, entry.template()) {
+        // The reader has taken the template's id off the body.
+        sink.length(template.id);
+        sink.raw(entry.body());
+        return Ok(Body::Written(ty));
+    }
     if taken {
         return Ok(Body::Same(ty, entry.body()));
     }
+    room.anew = false;
+    written(sink, entry, target, room)
+}
+
+/// The same without copying, for a file whose texts are to be packed or not, whatever they were.
+/// A module's value is copied all the same.
+pub fn entry_anew<'a>(
+    sink: &mut Sink,
+    entry: &Entry<'a>,
+    target: &Target,
+    room: &mut EntryRoom,
+) -> Result<Body<'a>, Box<FormatError>> {
+    if is_empty(entry)? || entry.value_type.kind() == Kind::Module {
+        return self::entry(sink, entry, target, false, room);
+    }
+    room.anew = true;
+    written(sink, entry, target, room)
+}
+
+fn written<'a>(
+    sink: &mut Sink,
+    entry: &Entry<'a>,
+    target: &Target,
+    room: &mut EntryRoom,
+) -> Result<Body<'a>, Box<FormatError>> {
     let was_lossy = sink.allow_losses(true);
     let written = anew(sink, entry, target, room);
     sink.allow_losses(was_lossy);
@@ -85,11 +126,13 @@ fn anew(
     target: &Target,
     room: &mut EntryRoom,
 ) -> Result<Option<ValueType>, Box<FormatError>> {
-    let EntryRoom { scratch, heap, one, scored, fields } = room;
+    let anew = room.anew;
+    let EntryRoom { scratch, heap, one, scored, fields, cells, .. } = room;
     heap.clear();
     one.clear();
     scored.clear();
     fields.clear();
+    cells.clear();
     let kind = entry.value_type.kind();
     match kind {
         Kind::Stream => {
@@ -99,14 +142,15 @@ fn anew(
             }
             let raw =
                 RawStream::read(entry).map_err(|broken| entry.error(broken.at, broken.fault))?;
-            return Ok(accepted(sink, |sink| raw.with(|parts| stream(sink, target, parts))));
+            return Ok(accepted(sink, |sink| raw.with(anew, |parts| stream(sink, target, parts))));
         }
-        Kind::Array => {
+        Kind::Array if !target.has_arrays() => {
             sink.losses.push(Loss::Array);
             return Ok(None);
         }
         _ => {}
     }
+    let mut insert = None;
     let mut text = None;
     entry.visit(scratch, |item| {
         match item {
@@ -116,6 +160,15 @@ fn anew(
             Item::Field { field, value, expires_at_ms } => {
                 fields.push((heap.put(field), heap.put(value), expires_at_ms));
             }
+            Item::ArrayInsertIndex(index) => insert = Some(index),
+            Item::Cell { index, cell } => cells.push((
+                index,
+                match cell {
+                    Cell::Bytes(bytes) => Kept::Text(heap.put(Elem::Bytes(bytes))),
+                    Cell::Int(n) => Kept::Other(Cell::Int(n)),
+                    Cell::Double(n) => Kept::Other(Cell::Double(n)),
+                },
+            )),
             _ => {}
         }
         ControlFlow::Continue(())
@@ -134,6 +187,19 @@ fn anew(
                 .iter()
                 .map(|(field, value, expires)| (heap.get(field), heap.get(value), *expires));
             accepted(sink, |sink| hash(sink, target, all).map(Some))
+        }
+        Kind::Array => {
+            let all = cells.iter().map(|(index, cell)| {
+                let cell = match cell {
+                    Kept::Other(cell) => *cell,
+                    Kept::Text(place) => match heap.get(place) {
+                        Elem::Bytes(bytes) => Cell::Bytes(bytes),
+                        Elem::Int(n) => Cell::Int(n),
+                    },
+                };
+                (*index, cell)
+            });
+            accepted(sink, |sink| array(sink, target, insert, all))
         }
         _ => text.map(|place| string_elem(sink, heap.get(&place))),
     })

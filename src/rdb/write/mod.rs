@@ -22,7 +22,7 @@ mod string;
 
 pub use array::array;
 pub use dump::dump;
-pub use entry::{Body, EntryRoom, entry};
+pub use entry::{Body, EntryRoom, entry, entry_anew};
 pub use hash::hash;
 pub use list::{ListNode, list, list_nodes};
 pub use loss::Loss;

@@ -153,8 +153,16 @@ impl<W: Write> SnapshotWriter<W> {
 
     /// Records that are in their final form.
     pub fn raw(&mut self, records: &[u8]) -> Result<()> {
-        self.sink.raw(records);
-        self.flush_when_full()
+        if self.sink.out.len() + records.len() < BUFFER_BYTES / 4 {
+            self.sink.raw(records);
+            return Ok(());
+        }
+        // Much at once need not be copied once more.
+        self.flush()?;
+        self.crc = crc64::update(self.crc, records);
+        self.to.write_all(records).map_err(cannot_write)?;
+        self.written += records.len() as u64;
+        Ok(())
     }
 
     /// The end marker and, from version 5 on, the checksum. Returns where it was written to, and

@@ -11,7 +11,7 @@
 use std::collections::HashSet;
 
 use super::{Loss, Sink};
-use crate::rdb::{Target, ValueType};
+use crate::rdb::{Target, Text, ValueType, length};
 use crate::value::{Idempotence, StreamId, StreamInfo};
 
 /// Settings of idempotent producers that nobody has changed.
@@ -39,6 +39,8 @@ pub enum StreamNodes<'a> {
     Packed(&'a [(StreamId, &'a [u8])]),
     /// As they lie in another snapshot, their count in front.
     Written(&'a [u8]),
+    /// The same, but their texts are unpacked, and packed where that is wanted.
+    Anew(&'a [u8]),
 }
 
 /// A consumer group.
@@ -104,6 +106,8 @@ pub fn stream(
     losses(sink, layout, parts)?;
     match parts.nodes {
         StreamNodes::Written(bytes) => sink.raw(bytes),
+        StreamNodes::Anew(bytes) => nodes_anew(sink, bytes),
+
         StreamNodes::Packed(nodes) => {
             sink.length(nodes.len() as u64);
             for (first_id, blob) in nodes {
@@ -152,6 +156,21 @@ pub fn stream(
         4 => ValueType::Stream4,
         _ => ValueType::Stream5,
     }))
+}
+
+/// Nodes with their texts unpacked and packed again; who made the slice has walked over it.
+fn nodes_anew(sink: &mut Sink, bytes: &[u8]) {
+    let Ok((mut rest, nodes)) = length(bytes) else { return };
+    sink.length(nodes);
+    let mut room = Vec::new();
+    while let Ok((after, text)) = Text::parse(rest) {
+        match text.blob(&mut room) {
+            Ok(blob) => sink.blob(blob),
+            // What does not unpack stays as it is, for the reader to complain of.
+            Err(_) => sink.same_text(&text),
+        }
+        rest = after;
+    }
 }
 
 fn write_group(sink: &mut Sink, layout: u8, group: &GroupParts<'_>) {

@@ -1,0 +1,175 @@
+//! `convert`: a source in another form, version or dialect.
+//!
+//! Exit status: 0 all of it was written, 1 it was written with losses that --lossy allows, 2 it
+//! was not written.
+
+use std::ffi::OsString;
+use std::path::Path;
+use std::time::{SystemTime, UNIX_EPOCH};
+
+use clap::{Args, ValueEnum};
+use rdbkit::Error;
+use rdbkit::ops::convert::{ConvertOptions, OutputForm, Target, convert};
+use rdbkit::ops::walk::WalkOptions;
+use rdbkit::report::convert::{write_json, write_text};
+
+use super::args::{CommonArgs, Format, NowArgs, SourceArgs};
+use super::exit::Exit;
+use super::progress::Bar;
+
+/// Keys that are listed for each kind of loss.
+const LISTED: usize = 20;
+
+/// Write a source in another form, version or dialect
+///
+/// Every key is written as the target would write it: values that it takes as they are, are copied
+/// byte for byte, all others are read and encoded anew, in the types and with the limits that this
+/// server has by default. What the target cannot hold (fields that expire, functions, a stream's
+/// newer parts, a module) ends the conversion with a list of the keys, before anything is
+/// published; --lossy writes the rest and says what was lost.
+///
+/// The output appears as a whole or not at all.
+#[derive(Debug, Args)]
+#[command(after_help = "\
+Examples:
+  rdbkit convert dump.rdb old.rdb --target redis:6.2
+  rdbkit convert dump.rdb valkey.rdb --target valkey:9.0 --lossy
+  rdbkit convert dump.rdb appendonly.aof --to aof
+  rdbkit convert dump.rdb appendonlydir --to aof-dir --target redis:8.0
+  rdbkit convert appendonlydir dump.rdb
+
+Exit status: 0 all of it was written, 1 it was written with losses, 2 it was not written")]
+pub(crate) struct ConvertArgs {
+    /// An RDB file, or an appendonlydir or AOF that is an RDB base and nothing more; `-` is
+    /// standard input
+    source: OsString,
+
+    /// The file or directory to write; `-` is standard output
+    out: OsString,
+
+    /// What is written
+    #[arg(long, value_enum, default_value_t = To::Rdb)]
+    to: To,
+
+    /// Whom it is written for: redis:6.2, valkey:9.0, redict … [default: a server that writes
+    /// the source's version]
+    #[arg(long, value_name = "NAME:VERSION", value_parser = target)]
+    target: Option<Target>,
+
+    /// The version of the format instead: 6 to 15, or 80 for Valkey
+    #[arg(long, value_name = "N", conflicts_with = "target", value_parser = rdb_version)]
+    rdb_version: Option<Target>,
+
+    /// What the base of an aof-dir is
+    #[arg(long, value_enum, default_value_t = Base::Rdb)]
+    base: Base,
+
+    /// Begin an aof with an RDB preamble, as servers before 7.0 do
+    #[arg(long)]
+    preamble: bool,
+
+    /// Begin a log of commands with a timestamp annotation
+    #[arg(long)]
+    timestamps: bool,
+
+    /// Unpack all texts
+    #[arg(long, conflicts_with = "compress")]
+    no_compress: bool,
+
+    /// Pack all texts anew where that makes them shorter [default: what is copied stays as it is]
+    #[arg(long)]
+    compress: bool,
+
+    /// Write what the target can hold, and say what is lost
+    #[arg(long)]
+    lossy: bool,
+
+    /// Leave out what a primary would drop while loading (see --now)
+    #[arg(long)]
+    drop_expired: bool,
+
+    /// Replace an output that exists
+    #[arg(long, short)]
+    force: bool,
+
+    /// How the report is written
+    #[arg(long, value_enum, default_value_t = Format::Human)]
+    format: Format,
+
+    #[command(flatten)]
+    from: SourceArgs,
+    #[command(flatten)]
+    now: NowArgs,
+    #[command(flatten)]
+    common: CommonArgs,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+enum To {
+    /// A snapshot
+    Rdb,
+    /// A log in one file
+    Aof,
+    /// The directory of a multi-part log
+    AofDir,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+enum Base {
+    /// A snapshot
+    Rdb,
+    /// Commands
+    Aof,
+}
+
+pub(crate) fn run(args: &ConvertArgs) -> Result<Exit, Error> {
+    let form = match (args.to, args.preamble, args.base) {
+        (To::Rdb, false, _) => OutputForm::Rdb,
+        (To::Aof, false, _) => OutputForm::Aof,
+        (To::Aof, true, _) => OutputForm::AofPreamble,
+        (To::AofDir, false, Base::Rdb) => OutputForm::AofDir,
+        (To::AofDir, false, Base::Aof) => OutputForm::AofDirCommands,
+        (_, true, _) => {
+            return Err(Error::Usage("--preamble goes with --to aof".to_owned()));
+        }
+    };
+    let compress = args.compress.then_some(true).or_else(|| args.no_compress.then_some(false));
+    let now_secs = || SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |d| d.as_secs());
+    let options = ConvertOptions {
+        form,
+        target: args.target.or(args.rdb_version),
+        compress,
+        lossy: args.lossy,
+        drop_expired_at_ms: args.drop_expired.then(|| args.now.now_ms()),
+        timestamp_secs: args.timestamps.then(now_secs),
+        list: LISTED,
+        force: args.force,
+        walk: WalkOptions { threads: args.common.threads(), ..WalkOptions::default() },
+        open: args.from.options()?,
+    };
+    let source = args.from.open(&args.source)?;
+    let bar = Bar::of(&source, args.common.shows_progress());
+    let report = convert(source, Path::new(&args.out), &options, &bar)?;
+    drop(bar);
+    let exit =
+        if report.losses.iter().any(|lost| lost.grave) { Exit::Findings } else { Exit::Clean };
+    // There the output is what is on standard output.
+    if args.out != "-" {
+        let mut out = super::stdout();
+        match args.format {
+            Format::Human => write_text(&mut out, &report, args.common.style())?,
+            Format::Json => write_json(&mut out, &report)?,
+        }
+        std::io::Write::flush(&mut out).map_err(super::cannot_write)?;
+    }
+    Ok(exit)
+}
+
+fn target(text: &str) -> Result<Target, String> {
+    text.parse::<Target>().map_err(|error| error.to_string())
+}
+
+fn rdb_version(text: &str) -> Result<Target, String> {
+    let rdb = text.parse::<u32>().map_err(|_| "a version is a number".to_owned())?;
+    Target::of_rdb_version(rdb).map_err(|error| error.to_string())
+}

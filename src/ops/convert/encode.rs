@@ -1,0 +1,372 @@
+//! Records in, bytes of the output out: a batch at a time, on any thread; put together in the
+//! order of the file.
+
+use std::collections::BTreeMap;
+
+use super::output::Output;
+use crate::aof::write::{CommandWriter, KeyRoom};
+use crate::error::Result;
+use crate::ops::walk::Tally;
+use crate::rdb::write::{Body, EntryHead, EntryRoom, Loss, Sink, entry, entry_anew};
+use crate::rdb::{Entry, Family, Header, Record, Target, ValueType, opcode};
+
+/// What is to be done with each record.
+#[derive(Debug)]
+pub(super) struct Plan {
+    pub(super) target: Target,
+    pub(super) source: Header,
+    /// What the source says of itself is kept.
+    pub(super) same: bool,
+    pub(super) compress: Option<bool>,
+    /// A snapshot, or commands.
+    pub(super) snapshot: bool,
+    pub(super) drop_expired_at_ms: Option<i64>,
+    pub(super) list: usize,
+}
+
+/// What happened.
+#[derive(Debug, Default)]
+pub(super) struct Counts {
+    pub(super) keys: u64,
+    pub(super) written: u64,
+    pub(super) expired: u64,
+    pub(super) copied: u64,
+    pub(super) functions: u64,
+    pub(super) anew: BTreeMap<(ValueType, ValueType), u64>,
+    pub(super) losses: BTreeMap<Loss, Noted>,
+}
+
+/// A kind of loss: how many keys have it, and the first of them.
+#[derive(Debug, Default)]
+pub(super) struct Noted {
+    pub(super) count: u64,
+    pub(super) keys: Vec<(u64, Vec<u8>)>,
+}
+
+/// Bytes of the output, and in which database the keys among them are.
+#[derive(Debug, Default)]
+pub(super) struct Chunk {
+    pub(super) bytes: Vec<u8>,
+    /// From which byte on which database, for a log, where batches do not know what was selected.
+    pub(super) databases: Vec<(usize, u64)>,
+}
+
+pub(super) struct Encoder<'p, 'o> {
+    plan: &'p Plan,
+    chunk: Chunk,
+    counts: Counts,
+    /// Where chunks go; batches have none.
+    output: Option<&'p mut (dyn Take + 'o)>,
+}
+
+/// What takes chunks in their order.
+pub(super) trait Take: Send {
+    fn take(&mut self, chunk: &Chunk) -> Result<()>;
+}
+
+impl Take for Output<'_> {
+    fn take(&mut self, chunk: &Chunk) -> Result<()> {
+        self.chunk(chunk)
+    }
+}
+
+/// Room of a thread.
+#[derive(Default)]
+pub(super) struct Room {
+    sink: Option<Sink>,
+    entry: EntryRoom,
+    commands: Option<CommandWriter>,
+    key: KeyRoom,
+}
+
+impl<'p, 'o> Encoder<'p, 'o> {
+    pub(super) fn root(plan: &'p Plan, output: &'p mut (dyn Take + 'o)) -> Self {
+        Encoder { plan, chunk: Chunk::default(), counts: Counts::default(), output: Some(output) }
+    }
+
+    pub(super) fn batch(plan: &'p Plan) -> Self {
+        Encoder { plan, chunk: Chunk::default(), counts: Counts::default(), output: None }
+    }
+
+    pub(super) fn into_counts(self) -> Counts {
+        self.counts
+    }
+
+    fn note(&mut self, loss: Loss, db: u64, key: &[u8]) {
+        let noted = self.counts.losses.entry(loss).or_default();
+        noted.count += 1;
+        if noted.keys.len() < self.plan.list {
+            noted.keys.push((db, key.to_vec()));
+        }
+    }
+
+    /// A loss that concerns no key.
+    fn note_other(&mut self, loss: Loss) {
+        self.counts.losses.entry(loss).or_default().count += 1;
+    }
+
+    fn note_all(&mut self, losses: &mut Vec<Loss>, found: &Entry<'_>) -> Result<()> {
+        if losses.is_empty() {
+            return Ok(());
+        }
+        let key = found.key_bytes()?;
+        // Kept in the order in which they are met, so the same one may come twice.
+        losses.sort_unstable();
+        losses.dedup();
+        for loss in losses.drain(..) {
+            self.note(loss, found.db, &key);
+        }
+        Ok(())
+    }
+
+    fn snapshot_key(&mut self, found: &Entry<'_>, room: &mut Room) -> Result<()> {
+        let plan = self.plan;
+        let sink =
+            room.sink.get_or_insert_with(|| Sink::new(plan.compress.unwrap_or(true)).lossy());
+        sink.clear();
+        let target = &plan.target;
+        let body = match plan.compress {
+            // The templates of the source are copied, too, so what refers to them may stay.
+            None => entry(sink, found, target, plan.source == target.header, &mut room.entry)?,
+            Some(_) => entry_anew(sink, found, target, &mut room.entry)?,
+        };
+        if found.eviction.is_some() && !target.has_eviction() {
+            sink.losses.push(Loss::Eviction);
+        }
+        if found.meta.is_some() && !target.has_key_meta() {
+            sink.losses.push(Loss::KeyMeta);
+        }
+        let (ty, same) = match body {
+            Body::Same(ty, same) => {
+                self.counts.copied += 1;
+                (ty, Some(same))
+            }
+            Body::Written(ty) if ty == ValueType::HashTemplateArray => {
+                self.counts.copied += 1;
+                (ty, None)
+            }
+            Body::Written(ty) => {
+                *self.counts.anew.entry((found.value_type, ty)).or_default() += 1;
+                (ty, None)
+            }
+            Body::Nothing => {
+                let mut losses = std::mem::take(&mut sink.losses);
+                return self.note_all(&mut losses, found);
+            }
+        };
+        self.counts.written += 1;
+        let head = EntryHead {
+            key: found.key,
+            expires_at_ms: found.expires_at_ms,
+            eviction: found.eviction,
+            meta: found.meta,
+        };
+        let value_end = sink.out.len();
+        // The head is written behind the value and goes in front of it in the chunk.
+        head.write(sink, target, ty, plan.compress.is_none());
+        let (value, head) = sink.out.split_at_checked(value_end).unwrap_or_default();
+        self.chunk.bytes.extend_from_slice(head);
+        self.chunk.bytes.extend_from_slice(same.unwrap_or(value));
+        let mut losses = std::mem::take(&mut sink.losses);
+        self.note_all(&mut losses, found)?;
+        sink.losses = losses;
+        Ok(())
+    }
+
+    fn commands_of_key(&mut self, found: &Entry<'_>, room: &mut Room) -> Result<()> {
+        let plan = self.plan;
+        let writer = room.commands.get_or_insert_with(|| CommandWriter::new(&plan.target));
+        if self.chunk.databases.last().is_none_or(|&(_, db)| db != found.db) {
+            self.chunk.databases.push((self.chunk.bytes.len(), found.db));
+        }
+        let before = self.chunk.bytes.len();
+        // The writer appends where the chunk is, so nothing is copied twice.
+        std::mem::swap(&mut self.chunk.bytes, &mut writer.out);
+        let done = writer.key(found, &mut room.key);
+        std::mem::swap(&mut self.chunk.bytes, &mut writer.out);
+        done?;
+        if self.chunk.bytes.len() > before {
+            self.counts.written += 1;
+        }
+        let mut losses = std::mem::take(&mut writer.losses);
+        self.note_all(&mut losses, found)?;
+        writer.losses = losses;
+        Ok(())
+    }
+
+    fn function(&mut self, code: &[u8], room: &mut Room) {
+        let plan = self.plan;
+        if !plan.target.has_functions() {
+            self.counts.losses.entry(Loss::Function).or_default().count += 1;
+            return;
+        }
+        self.counts.functions += 1;
+        if plan.snapshot {
+            let sink =
+                room.sink.get_or_insert_with(|| Sink::new(plan.compress.unwrap_or(true)).lossy());
+            sink.clear();
+            sink.byte(opcode::FUNCTION);
+            sink.text(code);
+            self.chunk.bytes.extend_from_slice(&sink.out);
+        } else {
+            let writer = room.commands.get_or_insert_with(|| CommandWriter::new(&plan.target));
+            std::mem::swap(&mut self.chunk.bytes, &mut writer.out);
+            writer.function(code);
+            std::mem::swap(&mut self.chunk.bytes, &mut writer.out);
+        }
+    }
+
+    /// A record that is no key, into a snapshot.
+    fn other(&mut self, record: &Record<'_>) {
+        let plan = self.plan;
+        let (target, same) = (&plan.target, plan.same);
+        let mut sink = Sink::new(true);
+        match *record {
+            Record::Aux { name, value } => {
+                let keeps =
+                    same || name.to_cow().is_ok_and(|name| is_true_of_copies(&name, target));
+                if keeps && target.has_aux() {
+                    sink.byte(opcode::AUX);
+                    sink.same_text(&name);
+                    sink.same_text(&value);
+                }
+            }
+            Record::SelectDb(db) => {
+                sink.byte(opcode::SELECT_DB);
+                sink.length(db);
+            }
+            Record::ResizeDb { keys, expires } if target.has_aux() => {
+                // Only a hint, but one that should be true.
+                if plan.drop_expired_at_ms.is_none() {
+                    sink.byte(opcode::RESIZE_DB);
+                    sink.length(keys);
+                    sink.length(expires);
+                }
+            }
+            Record::SlotInfo { slot, keys, expires } if same => {
+                sink.byte(opcode::SLOT_INFO);
+                sink.length(slot);
+                sink.length(keys);
+                sink.length(expires);
+            }
+            Record::ModuleAux { id, when, body } => {
+                if target.has_module_aux() {
+                    sink.byte(opcode::MODULE_AUX);
+                    sink.length(id);
+                    sink.length(2);
+                    sink.length(when);
+                    sink.raw(body);
+                } else {
+                    self.note_other(Loss::ModuleAux);
+                }
+            }
+            // A Valkey that is no cluster node crashes on it, so it goes no further than a copy.
+            Record::SlotImport { job, ranges } => {
+                if same && target.header.family == Family::Valkey {
+                    sink.byte(opcode::KEY_META_OR_SLOT_IMPORT);
+                    sink.length(job.len() as u64);
+                    sink.raw(job);
+                    sink.raw(ranges);
+                } else {
+                    self.note_other(Loss::SlotImport);
+                }
+            }
+            Record::HashTemplate { id, names, body }
+                if plan.source == target.header && plan.compress.is_none() =>
+            {
+                sink.byte(opcode::TEMPLATE_OR_UPDATE);
+                sink.length(id);
+                sink.length(names);
+                sink.raw(body);
+            }
+            _ => {}
+        }
+        self.chunk.bytes.extend_from_slice(&sink.out);
+    }
+}
+
+/// Whether what an aux field says of the source holds for every copy of it.
+fn is_true_of_copies(name: &[u8], target: &Target) -> bool {
+    // Scripts are loaded from there by servers up to 6.2.
+    name.eq_ignore_ascii_case(b"ctime")
+        || (name.eq_ignore_ascii_case(b"lua") && !target.has_functions())
+}
+
+impl Tally for Encoder<'_, '_> {
+    type Room = Room;
+
+    fn entry(&mut self, found: &Entry<'_>, room: &mut Room) -> Result<()> {
+        self.counts.keys += 1;
+        let expired = |now| found.expires_at_ms.is_some_and(|ms| ms < now);
+        if self.plan.drop_expired_at_ms.is_some_and(expired) {
+            self.counts.expired += 1;
+            return Ok(());
+        }
+        if self.plan.snapshot {
+            self.snapshot_key(found, room)
+        } else {
+            self.commands_of_key(found, room)
+        }
+    }
+
+    fn record(&mut self, record: &Record<'_>, offset: u64, room: &mut Room) -> Result<()> {
+        let broken = |fault| {
+            Box::new(crate::error::FormatError {
+                file: None,
+                offset,
+                doing: crate::error::Doing::Record("FUNCTION2"),
+                key: None,
+                fault,
+            })
+        };
+        match record {
+            Record::Function(code) => {
+                if self.plan.snapshot && self.plan.same {
+                    // Packed as it was.
+                    let mut sink = Sink::new(true);
+                    sink.byte(opcode::FUNCTION);
+                    sink.same_text(code);
+                    self.chunk.bytes.extend_from_slice(&sink.out);
+                    self.counts.functions += 1;
+                } else {
+                    let code = code.to_cow().map_err(broken)?;
+                    self.function(&code, room);
+                }
+            }
+            Record::FunctionPreGa { name, engine, body, .. } => {
+                let name = name.to_cow().map_err(broken)?;
+                let engine = engine.to_cow().map_err(broken)?;
+                let body = body.to_cow().map_err(broken)?;
+                let code = [b"#!", &*engine, b" name=", &*name, b"\n", &*body].concat();
+                self.function(&code, room);
+            }
+            record if self.plan.snapshot => self.other(record),
+            Record::ModuleAux { .. } => self.note_other(Loss::ModuleAux),
+            Record::SlotImport { .. } => self.note_other(Loss::SlotImport),
+            _ => {}
+        }
+        Ok(())
+    }
+
+    fn merge(&mut self, later: Self) -> Result<()> {
+        let Counts { keys, written, expired, copied, functions, anew, losses } = later.counts;
+        self.counts.keys += keys;
+        self.counts.written += written;
+        self.counts.expired += expired;
+        self.counts.copied += copied;
+        self.counts.functions += functions;
+        for (pair, keys) in anew {
+            *self.counts.anew.entry(pair).or_default() += keys;
+        }
+        for (loss, noted) in losses {
+            let all = self.counts.losses.entry(loss).or_default();
+            all.count += noted.count;
+            let room = self.plan.list.saturating_sub(all.keys.len());
+            all.keys.extend(noted.keys.into_iter().take(room));
+        }
+        match &mut self.output {
+            Some(output) => output.take(&later.chunk),
+            None => Ok(()),
+        }
+    }
+}

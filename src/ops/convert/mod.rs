@@ -1,0 +1,392 @@
+//! `convert`: a source written anew, in another form, version or dialect.
+//!
+//! ```text
+//! source ─ walk, on all cores ─ encode: each key for the target ─ in file order ─► output
+//!                                       copied where it can be                     beside, then
+//!                                       read and written anew where not            published
+//! ```
+//!
+//! What the target cannot hold ends the conversion before anything is published, with a list of
+//! the keys; or it is allowed, and listed.
+
+mod encode;
+mod output;
+
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+
+use self::encode::{Encoder, Plan};
+use self::output::{Output, Place};
+use super::digest::{self, DigestOptions};
+use super::run::{self, Run, RunOptions, entries};
+use super::snapshot::{self, Ended, View};
+use super::walk::{Observer, Silent, WalkOptions};
+use crate::bytes::quoted;
+use crate::error::{Error, Result, unwrap_bad};
+pub use crate::rdb::Target;
+use crate::rdb::write::Loss;
+use crate::rdb::{HEADER_BYTES, Header, Product};
+use crate::report::convert::{ConvertReport, Lost, Written};
+use crate::source::{Form, OpenOptions, Source, open_part};
+use crate::target::Publish;
+
+/// What is written.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum OutputForm {
+    /// A snapshot.
+    #[default]
+    Rdb,
+    /// A log of commands in one file.
+    Aof,
+    /// A log of one file that begins with a snapshot (and has no commands).
+    AofPreamble,
+    /// The directory of a multi-part log whose base is a snapshot.
+    AofDir,
+    /// The directory of a multi-part log whose base is a log of commands.
+    AofDirCommands,
+}
+
+impl OutputForm {
+    /// In words.
+    pub fn name(self) -> &'static str {
+        match self {
+            OutputForm::Rdb => "RDB snapshot",
+            OutputForm::Aof => "AOF",
+            OutputForm::AofPreamble => "AOF with an RDB preamble",
+            OutputForm::AofDir => "AOF directory with an RDB base",
+            OutputForm::AofDirCommands => "AOF directory with a base of commands",
+        }
+    }
+
+    fn is_snapshot(self) -> bool {
+        !matches!(self, OutputForm::Aof | OutputForm::AofDirCommands)
+    }
+}
+
+/// What is written, for whom, and where.
+#[derive(Debug, Clone, Default)]
+pub struct ConvertOptions {
+    /// The form of the output.
+    pub form: OutputForm,
+    /// Whom it is written for; without that, for a server that writes the source's version.
+    pub target: Option<Target>,
+    /// Whether texts are packed. Without an answer those that are written anew are, and what is
+    /// copied stays as it is.
+    pub compress: Option<bool>,
+    /// Writes what can be written where the target cannot hold all.
+    pub lossy: bool,
+    /// Leaves out what had expired at this unix time (milliseconds).
+    pub drop_expired_at_ms: Option<i64>,
+    /// Begins a log with this time, unix time in seconds.
+    pub timestamp_secs: Option<u64>,
+    /// How many keys are listed for each kind of loss.
+    pub list: usize,
+    /// An output that exists is replaced.
+    pub force: bool,
+    /// How the walk is done.
+    pub walk: WalkOptions,
+    /// How sources are opened.
+    pub open: OpenOptions,
+}
+
+/// Writes a source anew.
+///
+/// A log is run, and the keys that are there in the end are written.
+///
+/// Fails with [`Error::Usage`] where the target cannot hold all of it (unless that is allowed), or
+/// where the output may not be replaced; nothing is published then.
+pub fn convert(
+    source: Source,
+    out: &Path,
+    options: &ConvertOptions,
+    observer: &dyn Observer,
+) -> Result<ConvertReport> {
+    let name = source.name.clone();
+    if source.form == Form::Dump {
+        return Err(Error::Usage(format!(
+            "{name} is a DUMP payload: a value without a key, which no file can hold"
+        )));
+    }
+    let publish = Publish {
+        force: options.force,
+        in_place: false,
+        sources: source.path.iter().cloned().collect(),
+    };
+    let keys = match snapshot::view(source, &options.open)? {
+        View::Snapshot(base) => Keys::of_snapshot(base)?,
+        View::Log(source) => {
+            let asked = RunOptions {
+                threads: options.walk.threads,
+                open: options.open.clone(),
+                ..RunOptions::default()
+            };
+            Keys::Ran(Box::new(run::run(source, &asked, observer)?))
+        }
+    };
+    make(&name, keys, out, options, &publish, false, observer)
+}
+
+/// Writes keys, and publishes what was written; where they come from a log and it is asked for,
+/// after having read them back and found the same.
+pub(super) fn make(
+    name: &str,
+    keys: Keys,
+    out: &Path,
+    options: &ConvertOptions,
+    publish: &Publish,
+    prove: bool,
+    observer: &dyn Observer,
+) -> Result<ConvertReport> {
+    let bytes_in = keys.size_bytes();
+    let header = keys.header();
+    let target = options.target.unwrap_or_else(|| keys.writer());
+    refuse_forms(options.form, &target)?;
+
+    let mut place = Place::create(out, options.form, &target, publish)?;
+    let plan = Plan {
+        target,
+        source: header,
+        same: keys.is_snapshot() && is_same(options, header, &target),
+        compress: options.compress,
+        snapshot: options.form.is_snapshot(),
+        drop_expired_at_ms: options.drop_expired_at_ms,
+        list: options.list,
+    };
+    let mut output = Output::begin(&mut place, options, &target, plan.same)?;
+    let mut root = Encoder::root(&plan, &mut output);
+    let fresh = || Encoder::batch(&plan);
+    let mut ran = None;
+    let mut digest = None;
+    match keys {
+        Keys::Snapshot { base, .. } => {
+            let ended =
+                snapshot::walk(*base, &options.open, &fresh, &mut root, &options.walk, observer)?;
+            check_ended(name, ended)?;
+        }
+        Keys::Ran(run) => {
+            let threads = options.walk.threads;
+            let view = entries::View {
+                compress: options.compress.unwrap_or(true),
+                ..entries::View::whole(&run.engine, threads)
+            };
+            entries::tally(&run.engine, &view, &fresh, &mut root, observer)
+                .map_err(|error| error.in_file(name))?;
+            if prove {
+                digest = Some(digest::full_of(&run.engine, threads)?);
+            }
+            ran = Some(snapshot::ran(&run));
+            // Giving back all that memory piece by piece takes time that nobody needs to wait for.
+            std::mem::forget(run);
+        }
+    }
+    let counts = root.into_counts();
+    let losses = listed(counts.losses);
+    if !options.lossy
+        && let Some(sentence) = refusal(&target, &losses)
+    {
+        return Err(Error::Usage(format!("{name}: {sentence}")));
+    }
+    let size_bytes = output.finish()?;
+    if let Some(digest) = &digest {
+        prove_same(&mut place, digest, options)?;
+    }
+    let published = place.publish(size_bytes)?;
+    Ok(ConvertReport {
+        source: name.to_owned(),
+        source_version: header.magic(),
+        ran,
+        digest,
+        backup: published.backup,
+        output: published.name,
+        form: options.form.name(),
+        target: target.to_string(),
+        target_version: target.header.magic(),
+        keys_read: counts.keys,
+        keys_written: counts.written,
+        expired: counts.expired,
+        copied: counts.copied,
+        anew: counts
+            .anew
+            .into_iter()
+            .map(|((from, to), keys)| Written { from: from.label(), to: to.label(), keys })
+            .collect(),
+        functions: counts.functions,
+        bytes_read: bytes_in,
+        bytes_written: published.size_bytes,
+        files: published.files,
+        losses,
+    })
+}
+
+/// Reads back what was written, and holds it against the digest of what was to be written.
+fn prove_same(place: &mut Place, digest: &str, options: &ConvertOptions) -> Result<()> {
+    let Some(path) = place.readable()? else {
+        return Err(Error::Usage(
+            "what goes to a pipe or device cannot be read back: write a file".to_owned(),
+        ));
+    };
+    let source = open_part(&path, &OpenOptions::default())?;
+    let asked = DigestOptions { full: true, walk: options.walk, ..DigestOptions::default() };
+    let read = digest::digest(source, &asked, &Silent)?;
+    if let Some(fault) = read.ended.fault {
+        return Err(fault.into());
+    }
+    if read.digest == digest {
+        return Ok(());
+    }
+    Err(Error::Usage(format!(
+        "the output does not hold what the source does (digest {} instead of {digest}): it was not \
+         published. This is a fault of rdbkit, not of the source; please report it",
+        read.digest
+    )))
+}
+
+/// Keys that are to be written.
+pub(super) enum Keys {
+    /// Those of a snapshot that has not been read.
+    Snapshot {
+        /// The snapshot.
+        base: Box<Source>,
+        /// Its header.
+        header: Header,
+    },
+    /// Those that a log has led to.
+    Ran(Box<Run>),
+}
+
+impl Keys {
+    fn of_snapshot(mut base: Source) -> Result<Self> {
+        let header = header_of(&mut base)?;
+        Ok(Keys::Snapshot { base: Box::new(base), header })
+    }
+
+    fn is_snapshot(&self) -> bool {
+        matches!(self, Keys::Snapshot { .. })
+    }
+
+    /// The form in which they come.
+    fn header(&self) -> Header {
+        match self {
+            Keys::Snapshot { header, .. } => *header,
+            Keys::Ran(run) => entries::View::whole(&run.engine, 1).target.header,
+        }
+    }
+
+    /// The server that most likely wrote them.
+    fn writer(&self) -> Target {
+        match self {
+            Keys::Snapshot { header, .. } => Target::of_header(*header),
+            Keys::Ran(run) => run.engine.env.target,
+        }
+    }
+
+    fn size_bytes(&self) -> Option<u64> {
+        match self {
+            Keys::Snapshot { base, .. } => base.size_bytes,
+            Keys::Ran(run) => Some(run.parts.iter().map(|part| part.size_bytes).sum()),
+        }
+    }
+}
+
+/// Magic and version of a snapshot that nobody has read from.
+fn header_of(base: &mut Source) -> Result<Header> {
+    let Some(feed) = &mut base.feed else {
+        return Err(Error::Usage(format!("{} has no snapshot", base.name)));
+    };
+    use crate::bytes::input::Input as _;
+    while feed.buffer().len() < HEADER_BYTES && feed.more()? {}
+    match Header::parse(feed.buffer()) {
+        Ok((_, header)) => Ok(header),
+        Err(error) => {
+            let fault = unwrap_bad(error).fault;
+            let error = crate::error::FormatError {
+                file: Some(base.name.clone()),
+                offset: 0,
+                doing: crate::error::Doing::Header,
+                key: None,
+                fault,
+            };
+            Err(Box::new(error).into())
+        }
+    }
+}
+
+/// Whether all that the source says of itself holds for the output, too.
+fn is_same(options: &ConvertOptions, header: Header, target: &Target) -> bool {
+    options.form == OutputForm::Rdb
+        && header == target.header
+        && target.product != Product::Redict
+        && options.compress.is_none()
+        && options.drop_expired_at_ms.is_none()
+}
+
+fn refuse_forms(form: OutputForm, target: &Target) -> Result<()> {
+    let old = target.rdb_version() < 10;
+    match form {
+        OutputForm::AofDir | OutputForm::AofDirCommands if old => Err(Error::Usage(format!(
+            "{target} has no log directories, which came with Redis 7.0: write an aof, with or \
+             without a preamble"
+        ))),
+        OutputForm::AofPreamble if target.rdb_version() < 8 => Err(Error::Usage(format!(
+            "{target} knows no preamble, which came with Redis 4.0: write a plain aof"
+        ))),
+        _ => Ok(()),
+    }
+}
+
+/// What is not sound is not made to look sound.
+fn check_ended(name: &str, ended: Ended) -> Result<()> {
+    if let Some(fault) = ended.fault {
+        return Err(Error::from(fault).in_file(name));
+    }
+    match ended.checksum_mismatch {
+        None => Ok(()),
+        Some((stored, computed)) => Err(Error::Usage(format!(
+            "{name}: the checksum is {stored:016x} but the bytes have {computed:016x}; nothing was \
+             written, because the output would look sound. `rdbkit check` says more, and `rdbkit \
+             repair` keeps what is sound"
+        ))),
+    }
+}
+
+/// Losses as a report lists them.
+fn listed(losses: BTreeMap<Loss, encode::Noted>) -> Vec<Lost> {
+    losses
+        .into_iter()
+        .map(|(loss, noted)| Lost {
+            code: loss.code(),
+            grave: loss.is_grave(),
+            count: noted.count,
+            sentence: loss.sentence(),
+            keys: noted.keys,
+        })
+        .collect()
+}
+
+/// Why the output is not published, if it is not.
+fn refusal(target: &Target, losses: &[Lost]) -> Option<String> {
+    let grave: Vec<&Lost> = losses.iter().filter(|lost| lost.grave).collect();
+    if grave.is_empty() {
+        return None;
+    }
+    let mut text = format!("{target} cannot hold all of it; --lossy writes the rest.");
+    for lost in grave {
+        text += &format!("\n  {} ({}): {}", lost.code, lost.count, lost.sentence);
+        for (db, key) in &lost.keys {
+            text += &format!("\n    db {db} {}", quoted(key));
+        }
+        let more = lost.count.saturating_sub(lost.keys.len() as u64);
+        if more > 0 && !lost.keys.is_empty() {
+            text += &format!("\n    and {more} more");
+        }
+    }
+    Some(text)
+}
+
+/// What was published.
+struct PublishedOutput {
+    name: PathBuf,
+    size_bytes: u64,
+    files: Vec<(String, u64)>,
+    backup: Option<PathBuf>,
+}

@@ -1,0 +1,224 @@
+//! What a conversion came to, as text and as JSON (`rdbkit.convert/1`).
+
+use std::io::Write;
+use std::path::PathBuf;
+
+use serde::Serialize;
+
+use super::json::{self, Bytes, failed};
+use super::text::{Style, count, plural, size};
+use crate::bytes::quoted;
+use crate::error::Result;
+
+/// What was written, and what not.
+#[derive(Debug, Clone)]
+pub struct ConvertReport {
+    /// The source as it was named.
+    pub source: String,
+    /// Magic and version of its snapshot.
+    pub source_version: String,
+    /// How the log ran, if the keys are those of a log.
+    pub ran: Option<Ran>,
+    /// Our digest of all that was written, where it was read back and found to be the same.
+    pub digest: Option<String>,
+    /// Where the files are that were replaced, if they were the source.
+    pub backup: Option<PathBuf>,
+    /// The output.
+    pub output: PathBuf,
+    /// What it is, in words.
+    pub form: &'static str,
+    /// Whom it is written for.
+    pub target: String,
+    /// Magic and version that this server writes.
+    pub target_version: String,
+    /// Keys in the source.
+    pub keys_read: u64,
+    /// Keys in the output.
+    pub keys_written: u64,
+    /// Keys left out because they had expired.
+    pub expired: u64,
+    /// Values that are in the output as they were in the source.
+    pub copied: u64,
+    /// Values that were read and written anew.
+    pub anew: Vec<Written>,
+    /// Function libraries.
+    pub functions: u64,
+    /// Size of the source, compressed as it is; `None` for a pipe.
+    pub bytes_read: Option<u64>,
+    /// Size of the output.
+    pub bytes_written: u64,
+    /// The files of a directory, with their sizes.
+    pub files: Vec<(String, u64)>,
+    /// What the output does not hold.
+    pub losses: Vec<Lost>,
+}
+
+/// How the log of a source ran.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
+pub struct Ran {
+    /// Commands that were run.
+    pub commands: u64,
+    /// Commands among them that failed, as they do in a server.
+    pub failed: u64,
+    /// The file and the offset from which on its tail was dropped.
+    pub dropped_from: Option<(String, u64)>,
+}
+
+/// Values that changed their type on disk, or were written anew in the same.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct Written {
+    /// The type in the source.
+    pub from: &'static str,
+    /// The type in the output.
+    pub to: &'static str,
+    /// How many.
+    pub keys: u64,
+}
+
+/// A kind of loss.
+#[derive(Debug, Clone)]
+pub struct Lost {
+    /// A word for it.
+    pub code: &'static str,
+    /// Whether somebody who asks the target could tell.
+    pub grave: bool,
+    /// How many keys, or libraries, have it.
+    pub count: u64,
+    /// What becomes of it.
+    pub sentence: &'static str,
+    /// The first of these keys, with their databases.
+    pub keys: Vec<(u64, Vec<u8>)>,
+}
+
+/// Writes the report for a human's eye.
+pub fn write_text(out: &mut dyn Write, report: &ConvertReport, style: Style) -> Result<()> {
+    let ConvertReport { source, source_version, target, target_version, .. } = report;
+    let head = format!("{}: {} for {target}", report.output.display(), report.form);
+    let mut text = format!("{}\n", style.bold(head));
+    let mut line = |name: &str, value: String| {
+        text += &format!("  {name:<10} {value}\n");
+    };
+    line("format", format!("{source_version} to {target_version}, from {source}"));
+    let read = report.bytes_read.map_or_else(|| "a pipe".into(), |bytes| size(bytes).to_string());
+    line("size", format!("{read} to {}", size(report.bytes_written)));
+    let mut keys = plural(report.keys_written, "key");
+    if report.keys_written != report.keys_read {
+        keys += &format!(" of {}", count(report.keys_read));
+    }
+    if report.expired > 0 {
+        keys += &format!(", {} expired", count(report.expired));
+    }
+    line("keys", keys);
+    if report.functions > 0 {
+        line("functions", plural(report.functions, "library"));
+    }
+    if report.copied > 0 {
+        line("copied", plural(report.copied, "value"));
+    }
+    for Written { from, to, keys } in &report.anew {
+        line("anew", format!("{} {from} as {to}", count(*keys)));
+    }
+    for (name, bytes) in &report.files {
+        line("file", format!("{name}, {}", size(*bytes)));
+    }
+    for lost in &report.losses {
+        let head = if lost.grave {
+            style.bad(format!("lost: {}", lost.code)).to_string()
+        } else {
+            style.dim(format!("left out: {}", lost.code)).to_string()
+        };
+        text += &format!("  {head} ({}): {}\n", count(lost.count), lost.sentence);
+        for (db, key) in &lost.keys {
+            text += &format!("    db {db} {}\n", quoted(key));
+        }
+        let more = lost.count.saturating_sub(lost.keys.len() as u64);
+        if more > 0 && !lost.keys.is_empty() {
+            text += &format!("    and {} more\n", count(more));
+        }
+    }
+    out.write_all(text.as_bytes()).map_err(failed)
+}
+
+/// Writes the report as one document, `rdbkit.convert/1`.
+pub fn write_json(out: &mut dyn Write, report: &ConvertReport) -> Result<()> {
+    json::document(
+        out,
+        &Document {
+            schema: "rdbkit.convert/1",
+            source: &report.source,
+            source_version: &report.source_version,
+            output: report.output.to_string_lossy().into_owned(),
+            form: report.form,
+            target: &report.target,
+            target_version: &report.target_version,
+            keys_read: report.keys_read,
+            keys_written: report.keys_written,
+            expired: report.expired,
+            copied: report.copied,
+            anew: &report.anew,
+            functions: report.functions,
+            bytes_read: report.bytes_read,
+            bytes_written: report.bytes_written,
+            files: report
+                .files
+                .iter()
+                .map(|(file, size_bytes)| File { file, size_bytes: *size_bytes })
+                .collect(),
+            losses: report.losses.iter().map(Loss::of).collect(),
+        },
+    )
+}
+
+#[derive(Serialize)]
+struct Document<'a> {
+    schema: &'static str,
+    source: &'a str,
+    source_version: &'a str,
+    output: String,
+    form: &'a str,
+    target: &'a str,
+    target_version: &'a str,
+    keys_read: u64,
+    keys_written: u64,
+    expired: u64,
+    copied: u64,
+    anew: &'a [Written],
+    functions: u64,
+    bytes_read: Option<u64>,
+    bytes_written: u64,
+    files: Vec<File<'a>>,
+    losses: Vec<Loss<'a>>,
+}
+
+#[derive(Serialize)]
+struct File<'a> {
+    file: &'a str,
+    size_bytes: u64,
+}
+
+#[derive(Serialize)]
+struct Loss<'a> {
+    code: &'a str,
+    grave: bool,
+    count: u64,
+    what: &'a str,
+    keys: Vec<Key<'a>>,
+}
+
+#[derive(Serialize)]
+struct Key<'a> {
+    db: u64,
+    key: Bytes<'a>,
+}
+
+impl<'a> Loss<'a> {
+    fn of(lost: &'a Lost) -> Self {
+        Loss {
+            code: lost.code,
+            grave: lost.grave,
+            count: lost.count,
+            what: lost.sentence,
+            keys: lost.keys.iter().map(|(db, key)| Key { db: *db, key: Bytes(key) }).collect(),
+        }
+    }
+}
