@@ -138,7 +138,7 @@ fn resync(input: &mut impl Input) -> Result<()> {
             Some(at) => {
                 let rest = buffer.get(at..).unwrap_or_default();
                 match Command::strict(rest) {
-                    Some((_, behind)) if matches!(behind, [b'*' | b'#', ..]) => {
+                    Some((_, [b'*' | b'#', ..])) => {
                         input.consume(at);
                         return Ok(());
                     }

@@ -51,8 +51,12 @@ pub struct FileReport {
     pub mended: Vec<Note>,
     /// What was kept although not every server will take it, or something may be wrong with it.
     pub doubts: Vec<Note>,
-    /// Notes of each kind that are not listed: losses, mended, doubts.
-    pub unlisted: [u64; 3],
+    /// Losses that are not listed.
+    pub unlisted_losses: u64,
+    /// What was mended and is not listed.
+    pub unlisted_mended: u64,
+    /// Doubts that are not listed.
+    pub unlisted_doubts: u64,
     /// The bytes that were lost.
     pub lost_bytes: u64,
     /// The keys that are known to be lost.
@@ -100,15 +104,15 @@ impl RepairReport {
 impl FileReport {
     /// Lists a note while there is room, and counts it.
     pub(crate) fn note(&mut self, list: NoteList, note: Note, most: usize) {
-        let index = list as usize;
-        let list = match list {
-            NoteList::Loss => &mut self.losses,
-            NoteList::Mended => &mut self.mended,
-            NoteList::Doubt => &mut self.doubts,
+        let (list, unlisted) = match list {
+            NoteList::Loss => (&mut self.losses, &mut self.unlisted_losses),
+            NoteList::Mended => (&mut self.mended, &mut self.unlisted_mended),
+            NoteList::Doubt => (&mut self.doubts, &mut self.unlisted_doubts),
         };
+        // One of each kind is listed in any case.
         if list.len() < most.max(1) {
             list.push(note);
-        } else if let Some(unlisted) = self.unlisted.get_mut(index) {
+        } else {
             *unlisted += 1;
         }
     }
@@ -167,11 +171,11 @@ pub fn write_text(out: &mut dyn Write, report: &RepairReport, style: Style) -> R
         let name = if alone { String::new() } else { format!("{}, ", file.file) };
         text += &format!("  kept  {name}{}: {}\n", file.kind, facts.join(", "));
         let lists = [
-            (style.bad("lost").to_string(), &file.losses),
-            (style.good("mended").to_string(), &file.mended),
-            (style.warn("doubt").to_string(), &file.doubts),
+            (style.bad("lost").to_string(), &file.losses, file.unlisted_losses),
+            (style.good("mended").to_string(), &file.mended, file.unlisted_mended),
+            (style.warn("doubt").to_string(), &file.doubts, file.unlisted_doubts),
         ];
-        for ((head, notes), unlisted) in lists.into_iter().zip(file.unlisted) {
+        for (head, notes, unlisted) in lists {
             for note in notes {
                 text += &format!("  {head}  {}\n", sentence(note));
             }

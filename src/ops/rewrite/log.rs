@@ -47,7 +47,7 @@ pub(super) struct LogWriter<'o> {
     out_db: u64,
     /// A SELECT that no command has followed yet.
     select: Option<Vec<u8>>,
-    /// Something was dropped since then.
+    /// Something was dropped since the last command that was written.
     dropped_since: bool,
     transaction: Option<Transaction>,
     started: bool,
@@ -241,7 +241,6 @@ impl<'o> LogWriter<'o> {
                     true => command.frame().to_vec(),
                     false => select(mapped),
                 });
-                self.dropped_since = false;
             }
         } else {
             self.plain(at, number, command)?;
@@ -372,6 +371,7 @@ impl<'o> LogWriter<'o> {
             }
             None => self.report.written_commands += 1,
         }
+        self.dropped_since = false;
         self.write(bytes)
     }
 

@@ -1,0 +1,306 @@
+//! What rewrite does to logs, and that servers load what it writes as the same data.
+
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    missing_docs,
+    reason = "tests"
+)]
+
+mod support;
+
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use assert_cmd::Command;
+use redis::Value;
+use support::servers::{Server, data_dir, require};
+
+const ROOT: &str = env!("CARGO_MANIFEST_DIR");
+
+#[test]
+fn without_a_rule_every_log_stays_as_it_is() {
+    let folder = tempfile::tempdir().unwrap();
+    let mut seen = 0;
+    for entry in fs::read_dir(Path::new(ROOT).join("fixtures")).unwrap() {
+        let path = entry.unwrap().path();
+        let name = path.file_name().unwrap().to_string_lossy().into_owned();
+        let to = folder.path().join(&name);
+        let is_log = name.ends_with(".aof") || path.is_dir() && name != "broken";
+        if !is_log || name == "dir-quoted-name" {
+            continue;
+        }
+        rewrite(&path, &to, &[]).success();
+        if path.is_dir() {
+            for part in fs::read_dir(&path).unwrap() {
+                let part = part.unwrap();
+                let (before, after) = (fs::read(part.path()), fs::read(to.join(part.file_name())));
+                // The manifest loses its comments.
+                if !name.contains("comment") {
+                    assert_eq!(before.unwrap(), after.unwrap(), "{name} {:?}", part.file_name());
+                }
+            }
+        } else {
+            assert_eq!(fs::read(&path).unwrap(), fs::read(&to).unwrap(), "{name}");
+        }
+        seen += 1;
+    }
+    assert!(seen > 8, "{seen}");
+}
+
+#[test]
+fn commands_come_and_go() {
+    let log = "SELECT 0; SET a 1; FLUSHALL; SET b 2";
+    check(log, &["--drop", "flushall"], "SELECT 0; SET a 1; SET b 2");
+    check(log, &["--drop", "set,flushall"], "");
+    check(log, &["--only", "SET"], "SELECT 0; SET a 1; SET b 2");
+    let log = "XGROUP CREATE s g 0; xgroup DESTROY s g; XADD s 1-1 a b";
+    check(log, &["--drop", "xgroup|destroy"], "XGROUP CREATE s g 0; XADD s 1-1 a b");
+}
+
+#[test]
+fn a_command_runs_in_its_database_whatever_is_dropped() {
+    let log = "SELECT 1; SET a 1; SELECT 2; SET b 1; SELECT 1; SET a 2; SELECT 0; SET b 3";
+    check(log, &["--key", "a"], "SELECT 1; SET a 1; SET a 2");
+    check(log, &["--key", "b"], "SELECT 2; SET b 1; SELECT 0; SET b 3");
+    check(log, &["--not-db", "1"], "SELECT 2; SET b 1; SELECT 0; SET b 3");
+    check(log, &["--db", "0"], "SET b 3");
+    check(
+        log,
+        &["--map-db", "1=0,0=1"],
+        "SELECT 0; SET a 1; SELECT 2; SET b 1; SELECT 0; SET a 2; SELECT 1; SET b 3",
+    );
+    check("SET a 1; SELECT 3; SET b 1; SET c 1", &["--from-command", "4"], "SELECT 3; SET c 1");
+    check("SELECT 3; SET a 1", &["--map-db", "3=0"], "SELECT 0; SET a 1");
+}
+
+#[test]
+fn transactions_stay_whole_or_go_whole() {
+    let log = "MULTI; SET a 1; SET b 1; EXEC; SET c 1";
+    check(log, &["--drop", "get"], log);
+    check(log, &["--not-key", "a"], "MULTI; SET b 1; EXEC; SET c 1");
+    check(log, &["--key", "c"], "SET c 1");
+    check(log, &["--until-command", "3"], "");
+    check(log, &["--until-command", "4"], "MULTI; SET a 1; SET b 1; EXEC");
+    check(log, &["--from-command", "2"], "SET c 1");
+    check("MULTI; EXEC; SET a 1", &["--key", "a"], "MULTI; EXEC; SET a 1");
+    // A SELECT in one that goes holds for what follows.
+    let log = "SELECT 0; MULTI; SELECT 3; SET a 1; EXEC; SET b 1";
+    check(log, &["--key", "b"], "SELECT 3; SET b 1");
+    check(log, &["--key", "a"], "SELECT 0; MULTI; SELECT 3; SET a 1; EXEC");
+}
+
+#[test]
+fn a_log_is_cut_by_offset_and_time() {
+    // Each SET takes 27 bytes.
+    let log = "SET a 1; SET b 1; SET c 1";
+    check(log, &["--until-offset", "54"], "SET a 1; SET b 1");
+    check(log, &["--until-offset", "53"], "SET a 1");
+    check(log, &["--from-offset", "27"], "SET b 1; SET c 1");
+    check(log, &["--from-offset", "1", "--until-command", "2"], "SET b 1");
+    let log = "#TS:100; SET a 1; #TS:200; SET b 1; #TS:300; SET c 1";
+    check(log, &["--until-time", "200"], "#TS:100; SET a 1; #TS:200; SET b 1");
+    check(log, &["--until-time", "199"], "#TS:100; SET a 1");
+    check(log, &["--from-time", "150"], "#TS:200; SET b 1; #TS:300; SET c 1");
+    check(log, &["--from-time", "1970-01-01T00:05:00Z"], "#TS:300; SET c 1");
+    check(log, &["--strip-annotations"], "SET a 1; SET b 1; SET c 1");
+    // An annotation inside a transaction takes the transaction with it.
+    let log = "#TS:100; SET a 1; MULTI; SET b 1; #TS:300; SET c 1; EXEC";
+    check(log, &["--until-time", "200"], "#TS:100; SET a 1");
+    refused("SET a 1", &["--until-time", "200"], "no time annotations");
+}
+
+#[test]
+fn keys_and_commands_get_new_names() {
+    check(
+        "SET old:1 x; RENAME old:1 old:2; DEL other",
+        &["--rename", "old:*=new:*"],
+        "SET new:1 x; RENAME new:1 new:2; DEL other",
+    );
+    check("HIDDEN a 1", &["--rename-command", "hidden=SET"], "SET a 1");
+}
+
+#[test]
+fn what_cannot_be_done_is_said() {
+    refused("SET a 1; NOSUCH a", &["--key", "a"], "--on-unknown");
+    check("SET b 1; NOSUCH a", &["--key", "a", "--on-unknown", "keep"], "NOSUCH a");
+    refused("SET a 1; MULTI; SET b 1", &[], "rdbkit repair");
+    refused("SET a 1", &["--drop", "multi"], "come and go");
+    refused("SWAPDB 0 1", &["--db", "0"], "cannot be told");
+    refused("SET a 1", &["--rename", "a*"], "old:*=new:*");
+}
+
+#[test]
+fn commands_over_keys_on_both_sides_are_told() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("in.aof");
+    fs::write(&path, log("SUNIONSTORE u:1 t:1 t:2")).unwrap();
+    let done = rewrite(&path, &folder.path().join("out"), &["--prefix", "u:"]).code(1);
+    let said = String::from_utf8_lossy(&done.get_output().stdout).into_owned();
+    assert!(said.contains("kept as a whole"), "{said}");
+}
+
+/// The rescue of the field: the log of a server without the command that emptied it.
+#[test]
+fn a_log_without_its_flushall_has_the_data_back() {
+    for name in ["redis-6.2", "redis-7.0", "redis-8.0", "valkey-9.1"] {
+        let Some(kind) = require(name) else { continue };
+        let server = Server::start(&kind, &["--appendonly", "yes", "--appendfsync", "always"]);
+        for i in 0..50 {
+            server.cmd(&["SET", &format!("key:{i}"), &i.to_string()]);
+            server.cmd(&["RPUSH", "list", &i.to_string()]);
+        }
+        server.cmd(&["SELECT", "3"]);
+        server.cmd(&["SADD", "set", "a", "b"]);
+        let before = server.digest();
+        assert_eq!(server.cmd(&["FLUSHALL"]), Value::Okay);
+        server.cmd(&["SET", "after", "1"]);
+        server.cmd(&["DEL", "after"]);
+        let folder = server.kill();
+        let dir = data_dir(&folder);
+        let (from, to) = match kind.version.at_least(7, 0) {
+            true => (dir.join("appendonlydir"), dir.join("rescued")),
+            false => (dir.join("appendonly.aof"), dir.join("rescued.aof")),
+        };
+        rewrite(&from, &to, &["--drop", "FLUSHALL"]).success();
+        let server = match to.is_dir() {
+            true => Server::start_with_aof_dir(&kind, &to, &[]),
+            false => Server::start_with_aof_file(&kind, &fs::read(&to).unwrap(), &[]),
+        };
+        assert_eq!(server.digest(), before, "{name}");
+    }
+}
+
+/// Joined, split and in place: the same data in other files.
+#[test]
+fn other_files_hold_the_same_data() {
+    for (name, fixture) in [
+        ("redis-7.0", "redis-7.0.15-alltypes-aofdir-preamble"),
+        ("redis-8.10", "redis-8.10.2-alltypes-aofdir"),
+        ("valkey-9.1", "valkey-9.1.2-alltypes-aofdir"),
+    ] {
+        let Some(kind) = require(name) else { continue };
+        let from = Path::new(ROOT).join("fixtures").join(fixture);
+        let want = Server::start_with_aof_dir(&kind, &from, &[]).digest();
+        let folder = tempfile::tempdir().unwrap();
+        let at = |name: &str| folder.path().join(name);
+
+        rewrite(&from, &at("joined.aof"), &["--join"]).success();
+        let joined = fs::read(at("joined.aof")).unwrap();
+        assert_eq!(
+            Server::start_with_aof_file(&kind, &joined, &[]).digest(),
+            want,
+            "{name} joined"
+        );
+
+        rewrite(&at("joined.aof"), &at("split"), &["--split", "10kb"]).success();
+        let parts = fs::read_dir(at("split")).unwrap().count();
+        assert!(parts > 2, "{parts}");
+        let server = Server::start_with_aof_dir(&kind, &at("split"), &[]);
+        assert_eq!(server.digest(), want, "{name} split");
+        drop(server);
+        if let Some(mut tool) = kind.program("check-aof") {
+            let said = tool.arg(at("split").join("appendonly.aof.manifest")).output().unwrap();
+            assert!(said.status.success(), "{}", String::from_utf8_lossy(&said.stdout));
+        }
+
+        fs::create_dir(at("own")).unwrap();
+        for part in fs::read_dir(&from).unwrap() {
+            let part = part.unwrap();
+            fs::copy(part.path(), at("own").join(part.file_name())).unwrap();
+        }
+        let mut call = Command::new(env!("CARGO_BIN_EXE_rdbkit"));
+        let call = call.args(["rewrite", "--in-place", "--drop", "nothing"]).arg(at("own"));
+        call.assert().success();
+        let server = Server::start_with_aof_dir(&kind, &at("own"), &[]);
+        assert_eq!(server.digest(), want, "{name} in place");
+        let backups = fs::read_dir(folder.path()).unwrap().filter(|entry| {
+            entry.as_ref().unwrap().file_name().to_string_lossy().starts_with("own.bak-")
+        });
+        let backups: Vec<PathBuf> = backups.map(|entry| entry.unwrap().path()).collect();
+        assert_eq!(backups.len(), 1);
+        drop(server);
+        let server = Server::start_with_aof_dir(&kind, &backups[0], &[]);
+        assert_eq!(server.digest(), want, "{name} backup");
+    }
+}
+
+/// A filter goes through the snapshot in front of the log as well.
+#[test]
+fn keys_of_the_snapshot_are_filtered_and_renamed_too() {
+    let Some(kind) = require("redis-7.0") else { return };
+    let from = Path::new(ROOT).join("fixtures/redis-7.0.15-alltypes-aofdir-preamble");
+    let folder = tempfile::tempdir().unwrap();
+    let to = folder.path().join("out");
+    let rules = ["--prefix", "str:", "--prefix", "post:", "--rename", "str:*=renamed:*"];
+    rewrite(&from, &to, &rules).success();
+    let server = Server::start_with_aof_dir(&kind, &to, &["--sanitize-dump-payload", "yes"]);
+    let all = Server::start_with_aof_dir(&kind, &from, &[]);
+    let keys = |server: &Server| -> Vec<Vec<u8>> {
+        let Value::Array(keys) = server.cmd(&["KEYS", "*"]) else { panic!() };
+        let mut keys: Vec<Vec<u8>> = keys
+            .into_iter()
+            .map(|key| match key {
+                Value::BulkString(key) => key,
+                other => panic!("{other:?}"),
+            })
+            .collect();
+        keys.sort();
+        keys
+    };
+    let want: Vec<Vec<u8>> = keys(&all)
+        .into_iter()
+        .filter(|key| key.starts_with(b"str:") || key.starts_with(b"post:"))
+        .collect();
+    let mut new: Vec<Vec<u8>> = want
+        .iter()
+        .map(|key| match key.strip_prefix(b"str:") {
+            Some(rest) => [b"renamed:", rest].concat(),
+            None => key.clone(),
+        })
+        .collect();
+    assert!(want.len() > 20);
+    assert_eq!(server.digest_value(&new), all.digest_value(&want));
+    new.sort();
+    assert_eq!(keys(&server), new);
+}
+
+/// A log out of words; `#…` is an annotation.
+fn log(commands: &str) -> Vec<u8> {
+    let mut out = Vec::new();
+    for command in commands.split("; ").filter(|command| !command.is_empty()) {
+        if command.starts_with('#') {
+            out.extend_from_slice(format!("{command}\r\n").as_bytes());
+            continue;
+        }
+        let words: Vec<&str> = command.split(' ').collect();
+        rdbkit::resp::encode::command(&mut out, &words);
+    }
+    out
+}
+
+#[track_caller]
+fn rewrite(from: &Path, to: &Path, args: &[&str]) -> assert_cmd::assert::Assert {
+    let mut call = Command::new(env!("CARGO_BIN_EXE_rdbkit"));
+    call.arg("rewrite").arg(from).arg("-o").arg(to).args(args).assert()
+}
+
+#[track_caller]
+fn check(from: &str, args: &[&str], want: &str) {
+    let mut call = Command::new(env!("CARGO_BIN_EXE_rdbkit"));
+    let call = call.args(["rewrite", "-", "-o", "-", "--from", "aof"]).args(args);
+    let done = call.write_stdin(log(from)).assert().success();
+    let got = String::from_utf8_lossy(&done.get_output().stdout).into_owned();
+    assert_eq!(got, String::from_utf8(log(want)).unwrap(), "{from} {args:?}");
+}
+
+#[track_caller]
+fn refused(from: &str, args: &[&str], want: &str) {
+    let mut call = Command::new(env!("CARGO_BIN_EXE_rdbkit"));
+    let call = call.args(["rewrite", "-", "-o", "-"]).args(args);
+    let done = call.write_stdin(log(from)).assert().code(2);
+    let said = String::from_utf8_lossy(&done.get_output().stderr).into_owned();
+    assert!(said.contains(want), "{said}");
+}
