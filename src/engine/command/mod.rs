@@ -1,8 +1,10 @@
 //! The commands, one file per family. Each has a table of what it knows.
 
+mod bitmaps;
 mod databases;
 mod geo;
 mod hashes;
+mod hyperloglog;
 mod keys;
 mod pick;
 mod scan;
@@ -16,9 +18,11 @@ use super::{Answer, Call, Failure, Spec};
 
 /// The commands of every family.
 pub(super) const FAMILIES: &[&[Spec]] = &[
+    bitmaps::COMMANDS,
     databases::COMMANDS,
     geo::COMMANDS,
     hashes::COMMANDS,
+    hyperloglog::COMMANDS,
     keys::COMMANDS,
     sets::COMMANDS,
     sorted_sets::COMMANDS,
