@@ -246,12 +246,12 @@ fn hyperloglogs() {
         twin.script(LOGS);
         let mut random = Random::new(5);
         let keys = ["a", "b", "c", "d"];
-        for round in 0..900 {
+        for round in 0..400 {
             let (key, other) = (*random.pick(&keys), *random.pick(&keys));
             let mut words = vec![b"PFADD".to_vec(), key.as_bytes().to_vec()];
             match random.below(30) {
                 0 => words = ["PFMERGE", key, other, "none"].map(Vec::from).to_vec(),
-                1 if round > 600 => words = ["DEL", key].map(Vec::from).to_vec(),
+                1 if round > 250 => words = ["DEL", key].map(Vec::from).to_vec(),
                 2 => words = ["PFCOUNT", key].map(Vec::from).to_vec(),
                 3 => words = ["PFCOUNT", key, other].map(Vec::from).to_vec(),
                 4 => words = ["GET", key].map(Vec::from).to_vec(),

@@ -8,6 +8,8 @@ mod hyperloglog;
 mod keys;
 mod pick;
 mod scan;
+mod scripting;
+mod server;
 mod sets;
 mod sorted_sets;
 mod streams;
@@ -24,6 +26,8 @@ pub(super) const FAMILIES: &[&[Spec]] = &[
     hashes::COMMANDS,
     hyperloglog::COMMANDS,
     keys::COMMANDS,
+    scripting::COMMANDS,
+    server::COMMANDS,
     sets::COMMANDS,
     sorted_sets::COMMANDS,
     streams::COMMANDS,

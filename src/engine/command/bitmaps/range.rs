@@ -39,9 +39,6 @@ impl Asked {
     fn bits(&self, len: usize) -> Option<(usize, usize)> {
         let total = if self.in_bits { len as i64 * 8 } else { len as i64 };
         let to = self.to.unwrap_or(-1);
-        if self.from < 0 && to < 0 && self.from > to && self.to.is_some() {
-            return None;
-        }
         let place = |at: i64| if at < 0 { at.saturating_add(total).max(0) } else { at };
         let (from, to) = (place(self.from), place(to).min(total - 1));
         if from > to {
@@ -58,8 +55,10 @@ pub(super) fn count(call: &mut Call<'_>) -> Answer {
         return Err(Failure::SYNTAX);
     }
     let asked = Asked::parse(call, 2)?;
+    // Here, and not in BITPOS, this is nothing, even where both ends are cut to the same place.
+    let inverted = asked.to.is_some_and(|to| asked.from < 0 && to < 0 && asked.from > to);
     with_text(call, call.arg(1), |text| {
-        let text = text.unwrap_or_default();
+        let text = text.filter(|_| !inverted).unwrap_or_default();
         Reply::count(asked.bits(text.len()).map_or(0, |(from, to)| ones(text, from, to)))
     })
 }
