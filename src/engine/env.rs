@@ -18,6 +18,8 @@ pub struct Env {
     pub functions: BTreeMap<Vec<u8>, Vec<u8>>,
     /// Field names that HIMPORT PREPARE has given a name, of the one connection there is.
     pub fieldsets: BTreeMap<Vec<u8>, Vec<Vec<u8>>>,
+    /// Scripts by the SHA-1 of their text, in hexadecimal digits.
+    pub scripts: BTreeMap<Vec<u8>, Vec<u8>>,
     /// The state of what is left to chance; the same from run to run.
     pub chance: u64,
 }
@@ -30,6 +32,7 @@ impl Env {
             loading: false,
             target,
             functions: BTreeMap::new(),
+            scripts: BTreeMap::new(),
             fieldsets: BTreeMap::new(),
             chance: 0x853c_49e6_748f_ea9b,
         }

@@ -1,11 +1,15 @@
 //! The commands, one file per family. Each has a table of what it knows.
 
+mod bitmaps;
 mod databases;
 mod geo;
 mod hashes;
+mod hyperloglog;
 mod keys;
 mod pick;
 mod scan;
+mod scripting;
+mod server;
 mod sets;
 mod sorted_sets;
 mod streams;
@@ -16,10 +20,14 @@ use super::{Answer, Call, Failure, Spec};
 
 /// The commands of every family.
 pub(super) const FAMILIES: &[&[Spec]] = &[
+    bitmaps::COMMANDS,
     databases::COMMANDS,
     geo::COMMANDS,
     hashes::COMMANDS,
+    hyperloglog::COMMANDS,
     keys::COMMANDS,
+    scripting::COMMANDS,
+    server::COMMANDS,
     sets::COMMANDS,
     sorted_sets::COMMANDS,
     streams::COMMANDS,

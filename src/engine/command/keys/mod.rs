@@ -3,6 +3,7 @@
 mod expiry;
 mod object;
 mod rename;
+mod restore;
 mod scan;
 mod untold;
 
@@ -34,6 +35,8 @@ pub(super) const COMMANDS: &[Spec] = &[
     Spec::key("PTTL", 2, expiry::get),
     Spec::key("EXPIRETIME", 2, expiry::get),
     Spec::key("PEXPIRETIME", 2, expiry::get),
+    Spec::key("RESTORE", -4, restore::restore),
+    Spec::key("RESTORE-ASKING", -4, restore::restore),
     Spec::keys("OBJECT", -2, object::object),
 ];
 
