@@ -11,7 +11,7 @@
 
 mod support;
 
-use rdbkit::engine::stream::{Group, Stream};
+use rdbkit::engine::stream::{Group, Producer, Stream};
 use rdbkit::engine::{Typed, Value as Held};
 use rdbkit::rdb::{Dump, Limits, Scratch};
 use redis::Value;
@@ -161,6 +161,16 @@ fn same_stream(twin: &mut Twin, key: &str, known: Known) {
         stream.groups.iter().map(|(name, group)| show_group(name, group, known)).collect()
     };
     assert_eq!(groups(ours), groups(&theirs), "{name} {key}");
+    let producers = |stream: &Stream| -> Vec<String> {
+        let memory = &stream.idempotence;
+        let show = |(pid, producer): (&[u8], &Producer)| {
+            let ids: Vec<String> =
+                producer.iter().map(|(iid, id)| format!("{} {id}", iid.escape_ascii())).collect();
+            format!("{} {ids:?} {} {}", pid.escape_ascii(), memory.added, memory.duplicates)
+        };
+        memory.producers().map(show).collect()
+    };
+    assert_eq!(producers(ours), producers(&theirs), "{name} {key}");
 }
 
 fn show_group(name: &[u8], group: &Group, known: Known) -> String {
@@ -359,6 +369,97 @@ const STRATEGIES: &str = "
     XTRIM s MAXLEN 1 KEEPREF
     XTRIM s DELREF MAXLEN 0
     XADD m 3-* a 1
+";
+
+#[test]
+fn producers_add_nothing_twice() {
+    for kind in recent() {
+        let known = Known::of(&kind);
+        if !known.producers {
+            continue;
+        }
+        let mut twin = Twin::start(&kind);
+        run(&mut twin, PRODUCERS);
+        if known.nack {
+            run(&mut twin, RECORDS);
+        }
+        same_stream(&mut twin, "s", known);
+    }
+}
+
+/// Ids that are to come are far ahead of the clock, so that both have the same.
+const PRODUCERS: &str = "
+    SET text 1
+    XCFGSET s
+    XCFGSET s IDMP-DURATION 5
+    XADD s 1-0 a 1
+    XADD s 99999999999999-1 a 1
+    XCFGSET s
+    XCFGSET s FOO 5
+    XCFGSET s IDMP-DURATION
+    XCFGSET s IDMP-DURATION 0
+    XCFGSET s IDMP-DURATION x
+    XCFGSET s IDMP-DURATION 86401
+    XCFGSET s IDMP-MAXSIZE 0
+    XCFGSET s IDMP-MAXSIZE 10001
+    XCFGSET s IDMP-MAXSIZE 3 IDMP-MAXSIZE 4
+    XCFGSET text IDMP-MAXSIZE 3
+    XADD s IDMP p i * a 1
+    XADD s IDMP p i * a 2
+    XADD s IDMP p j * a 2
+    XADD s IDMP q i * a 2
+    XADD s IDMP q i MAXLEN 1 * a 2
+    XADD s IDMPAUTO p * a 1 b 2
+    XADD s IDMPAUTO p * b 2 a 1
+    XADD s IDMPAUTO p * b 1 a 2
+    XADD s IDMPAUTO p * a 1 a 1
+    XADD s IDMPAUTO p * a 1 a 1
+    XADD s IDMPAUTO p * a 1b 2 ''
+    XINFO STREAM s
+    XADD s IDMP p z 999999999999999-1 a 1
+    XADD s IDMPAUTO p 999999999999999-* a 1
+    XADD s IDMPAUTO p1 IDMP p i * a 1
+    XADD s IDMP p1 j IDMP p i * a 1
+    XADD s IDMP p1 * a 1
+    XADD s IDMP p1
+    XADD s IDMP p1 j
+    XADD s IDMP p1 j * a
+    XADD s IDMP p z MAXLEN 3 NOMKSTREAM * a 1
+    XADD none IDMP x j NOMKSTREAM * a 1
+    XADD s IDMP '' j * a 1
+    XADD s IDMP p '' * a 1
+    XADD s IDMPAUTO '' * a 1
+    XADD text IDMP p j * a 1
+    XINFO STREAM s
+    XCFGSET s IDMP-MAXSIZE 100
+    XINFO STREAM s
+    XCFGSET s IDMP-MAXSIZE 2
+    XADD s IDMP p 1 * a 1
+    XADD s IDMP p 2 * a 1
+    XADD s IDMP p 3 * a 1
+    XADD s IDMP p 2 * a 1
+    XADD s IDMP p 1 * a 1
+    XINFO STREAM s
+    XINFO STREAM s FULL
+    XRANGE s - +
+";
+
+const RECORDS: &str = "
+    XADD s 99999999999999-20 a 1
+    XADD s 99999999999999-21 a 1
+    XIDMPRECORD s r i 1-1
+    XIDMPRECORD s r i 99999999999999-20
+    XIDMPRECORD s r i 99999999999999-20
+    XIDMPRECORD s r i 99999999999999-21
+    XIDMPRECORD s r j 99999999999999-21
+    XIDMPRECORD s r k 99999999999999-20
+    XIDMPRECORD none r i 1-1
+    XIDMPRECORD none r i x
+    XIDMPRECORD s r i x
+    XIDMPRECORD s '' i 1-1
+    XIDMPRECORD s r '' 1-1
+    XIDMPRECORD text r i 1-1
+    XINFO STREAM s
 ";
 
 #[test]

@@ -10,6 +10,8 @@ mod info;
 mod pending;
 mod producers;
 mod read;
+#[cfg(test)]
+mod replay;
 
 use crate::bytes::number::integer;
 use crate::engine::stream::{Entry, Stream};

@@ -117,7 +117,11 @@ pub(super) fn xidmprecord(call: &mut Call<'_>) -> Answer {
     let memory = &mut stream.idempotence;
     match memory.find(pid, iid) {
         Some(known) if known == id => {}
-        Some(_) => return Err(Failure::text("ERR IDMP entry already exists")),
+        Some(_) => {
+            return Err(Failure::text(
+                "ERR IID already exists for this producer with a different stream ID",
+            ));
+        }
         None => {
             memory.remember(pid, iid, id);
             memory.added = memory.added.saturating_add(1);
