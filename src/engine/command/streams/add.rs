@@ -49,7 +49,8 @@ pub(super) fn xadd(call: &mut Call<'_>) -> Answer {
         }
     };
     let trim = options.trim(call.env, true)?;
-    if options.producer.is_some() && new_id != Some(NewId::Next) && !call.env.loading {
+    if options.producer.is_some() && new_id.is_some_and(|id| id != NewId::Next) && !call.env.loading
+    {
         return Err(Failure::text(
             "ERR syntax error, IDMP/IDMPAUTO can be used only with auto-generated IDs",
         ));

@@ -213,63 +213,80 @@ impl Group {
 
     /// Counts an entry that is about to be delivered for the first time.
     pub fn advance(&mut self, id: StreamId, entries: &Entries, target: &Target) {
-        let newer = newer_lag(target);
+        let counting = Counting::by(target);
+        let newer = counting.from_first || counting.doubts_before_deleted;
         let from = if newer { self.last_id } else { id };
         let begun = !newer || self.last_id >= entries.numbers.first_id;
         self.entries_read = match self.entries_read {
-            Some(read) if begun && !tombstones_from(entries, from, newer) => read.checked_add(1),
+            Some(read) if begun && !counting.tombstones_from(entries, from) => read.checked_add(1),
             read if entries.numbers.entries_added == 0 => read,
-            _ => entries_up_to(entries, id, newer),
+            _ => counting.up_to(entries, id),
         };
         self.last_id = id;
     }
 
     /// How many entries are still to be read, where that can be told.
     pub fn lag(&self, entries: &Entries, target: &Target) -> Option<i64> {
-        let newer = newer_lag(target);
+        let counting = Counting::by(target);
         let added = entries.numbers.entries_added;
-        if added == 0 {
+        if added == 0 || counting.empty_has_no_lag && entries.numbers.length == 0 {
             return Some(0);
         }
-        let begun = !newer || self.last_id >= entries.numbers.first_id;
+        let begun = !counting.from_first || self.last_id >= entries.numbers.first_id;
         let read = match self.entries_read {
-            Some(read) if begun && !tombstones_from(entries, self.last_id, newer) => read,
-            _ => entries_up_to(entries, self.last_id, newer)?,
+            Some(read) if begun && !counting.tombstones_from(entries, self.last_id) => read,
+            _ => counting.up_to(entries, self.last_id)?,
         };
         Some((added as i64).wrapping_sub(read as i64))
     }
 }
 
-/// Whether the server knows that entries in front of the first one need no counting: it has been
-/// so since 7.4 and Valkey 8.1.
-fn newer_lag(target: &Target) -> bool {
-    match target.product {
-        Product::Redis => target.version >= (7, 4),
-        Product::Redict => false,
-        Product::Valkey => target.version >= (8, 1),
+/// How a server counts what groups have read; they have learned with time.
+#[derive(Clone, Copy)]
+struct Counting {
+    /// A group's count holds only if it has come as far as the first entry (Redis 7.4).
+    from_first: bool,
+    /// In an empty stream nobody lags behind (Redis 7.4).
+    empty_has_no_lag: bool,
+    /// In front of the highest id deleted nothing can be told, even if all entries are behind it
+    /// (Valkey 8.1).
+    doubts_before_deleted: bool,
+}
+
+impl Counting {
+    fn by(target: &Target) -> Self {
+        let redis = target.product == Product::Redis && target.version >= (7, 4);
+        let valkey = target.product == Product::Valkey && target.version >= (8, 1);
+        Counting { from_first: redis, empty_has_no_lag: redis, doubts_before_deleted: valkey }
+    }
+
+    /// Whether entries may have been deleted from this id on.
+    fn tombstones_from(self, entries: &Entries, from: StreamId) -> bool {
+        let numbers = &entries.numbers;
+        let none = numbers.length == 0
+            || numbers.max_deleted_id == FIRST
+            || !self.doubts_before_deleted && numbers.first_id > numbers.max_deleted_id;
+        !none && from <= numbers.max_deleted_id
+    }
+
+    /// How many entries were added up to this id, where that can be told.
+    fn up_to(self, entries: &Entries, id: StreamId) -> Option<u64> {
+        let doubtful = self.doubts_before_deleted
+            && entries.numbers.length > 0
+            && id != FIRST
+            && id < entries.numbers.max_deleted_id;
+        if doubtful { None } else { entries_up_to(entries, id) }
     }
 }
 
-/// Whether entries may have been deleted from this id on.
-fn tombstones_from(entries: &Entries, from: StreamId, newer: bool) -> bool {
-    let numbers = &entries.numbers;
-    let none = numbers.length == 0
-        || numbers.max_deleted_id == FIRST
-        || newer && numbers.first_id > numbers.max_deleted_id;
-    !none && from <= numbers.max_deleted_id
-}
-
 /// How many entries were added up to this id, where that can be told.
-pub(super) fn entries_up_to(entries: &Entries, id: StreamId, newer: bool) -> Option<u64> {
+pub(super) fn entries_up_to(entries: &Entries, id: StreamId) -> Option<u64> {
     let numbers = &entries.numbers;
     if numbers.entries_added == 0 {
         return Some(0);
     }
     if numbers.length == 0 && id <= numbers.last_id {
         return Some(numbers.entries_added);
-    }
-    if newer && id != FIRST && id < numbers.max_deleted_id {
-        return None;
     }
     if id >= numbers.last_id {
         return (id == numbers.last_id).then_some(numbers.entries_added);

@@ -49,7 +49,7 @@ impl Loading {
                 self.close();
                 let known = match self.counted {
                     true => group.entries_read,
-                    false => entries_up_to(&self.stream.entries, group.last_id, false),
+                    false => entries_up_to(&self.stream.entries, group.last_id),
                 };
                 self.group = Some((group.name.to_vec(), Group::new(group.last_id, known)));
             }
