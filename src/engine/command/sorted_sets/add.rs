@@ -160,3 +160,40 @@ pub(super) fn zrem(call: &mut Call<'_>) -> Answer {
     drop_if_empty(call, key)?;
     Ok(Reply::count(gone))
 }
+
+#[cfg(test)]
+mod tests {
+    use crate::engine::Engine;
+    use crate::rdb::Target;
+    use crate::resp::Reply;
+
+    /// What a log leaves behind.
+    #[track_caller]
+    fn check(target: &str, log: &[&str], want: &[&str]) {
+        let mut engine = Engine::new(target.parse::<Target>().unwrap(), 0);
+        engine.env.loading = true;
+        let run = |engine: &mut Engine, line: &str| {
+            let words: Vec<&[u8]> = line.split(' ').map(str::as_bytes).collect();
+            engine.execute(&words)
+        };
+        for line in log {
+            run(&mut engine, line);
+        }
+        assert_eq!(run(&mut engine, "ZRANGE z 0 -1 WITHSCORES"), Reply::bulks(want));
+    }
+
+    #[test]
+    fn scores_that_are_none_change_nothing() {
+        let log = ["ZADD z nan a", "ZADD z inf b", "ZINCRBY z -inf b", "ZADD z 0x10 h"];
+        check("redis:7.0", &log, &["h", "16", "b", "inf"]);
+        check("valkey:8.1", &log, &["h", "16", "b", "inf"]);
+        check("valkey:9.1", &log, &["b", "inf"]);
+    }
+
+    #[test]
+    fn forms_that_logs_have() {
+        check("redis", &["zadd z 3479099956230698 p"], &["p", "3479099956230698"]);
+        check("redis", &["ZADD z 1 a 2 b", "ZPOPMIN z", "ZPOPMAX z 5"], &[]);
+        check("redis", &["ZADD z 1 a 2 b", "BZPOPMIN q z 0", "BZPOPMIN q 0"], &["b", "2"]);
+    }
+}

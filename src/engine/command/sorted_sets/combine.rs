@@ -298,14 +298,14 @@ impl Source<'_> {
     fn len(&self) -> usize {
         match self {
             Source::Sorted(set) => set.len(),
-            Source::Plain(_) => 0,
+            Source::Plain(set) => set.len(),
         }
     }
 
     fn score(&self, member: &[u8]) -> Option<f64> {
         match self {
             Source::Sorted(set) => set.score(member),
-            Source::Plain(_) => None,
+            Source::Plain(set) => set.has(member).then_some(1.0),
         }
     }
 
@@ -314,7 +314,9 @@ impl Source<'_> {
             Source::Sorted(set) => {
                 set.each(|member, score| give(member.bytes(&mut itoa::Buffer::new()), score));
             }
-            Source::Plain(_) => {}
+            Source::Plain(set) => {
+                set.iter().for_each(|member| give(member.bytes(&mut itoa::Buffer::new()), 1.0));
+            }
         }
     }
 }

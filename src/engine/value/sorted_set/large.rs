@@ -99,10 +99,15 @@ impl Large {
         }
     }
 
-    /// Adds a member that comes behind all others, and is not there.
-    pub(super) fn push(&mut self, member: &[u8], score: f64) {
-        let key = self.add(hash(member), member, score);
+    /// Adds a member that comes behind all others; not where it is there already.
+    pub(super) fn push(&mut self, member: &[u8], score: f64) -> bool {
+        let hash = hash(member);
+        if self.find(hash, member).is_some() {
+            return false;
+        }
+        let key = self.add(hash, member, score);
         self.index.push(key);
+        true
     }
 
     fn add(&mut self, hash: u64, member: &[u8], score: f64) -> Key {

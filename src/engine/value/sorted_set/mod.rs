@@ -7,6 +7,7 @@ mod packed;
 
 use std::ops::{ControlFlow, Range};
 
+use crate::engine::Bytes;
 use crate::error::FormatError;
 use crate::rdb::packed::{ListpackBuf, Ziplist};
 use crate::rdb::{Entry, Limits, Scratch, Target, Text, ValueType};
@@ -48,7 +49,9 @@ impl SortedSet {
         for (member, score) in &members {
             match &mut set.0 {
                 Form::Packed(pack) => packed::push(pack, Elem::Bytes(member), *score, packing),
-                Form::Large(large) => large.push(member, *score),
+                Form::Large(large) => {
+                    large.push(member, *score);
+                }
             }
         }
         set
@@ -80,17 +83,31 @@ impl SortedSet {
         if small && let Some(pack) = adopt(entry) {
             return Ok(SortedSet(Form::Packed(pack)));
         }
-        let mut members = Vec::new();
+        let mut members: Vec<(Bytes, f64)> = Vec::new();
+        let mut text = itoa::Buffer::new();
         entry.visit(scratch, |item| {
             if let Item::Scored { member, score } = item {
-                members.push((member.to_vec(), score));
+                members.push((member.bytes(&mut text).into(), score));
             }
             ControlFlow::Continue(())
         })?;
+        // Servers write the highest score first.
+        if let [(first, low), .., (last, high)] = members.as_slice()
+            && (low, first) > (high, last)
+        {
+            members.reverse();
+        }
         let mut set = SortedSet::for_members(count, longest as usize, &packing);
-        // Mostly in order, or in the opposite one; a file may also hold a member twice.
-        for (member, score) in members {
-            set.change(&packing, &member, |_| Some(score));
+        let in_order = members.is_sorted_by(|(a, low), (b, high)| (low, a) < (high, b));
+        for (member, score) in &members {
+            // A file may hold a member twice, with two scores.
+            let pushed = match &mut set.0 {
+                Form::Large(large) if in_order => large.push(member, *score),
+                _ => false,
+            };
+            if !pushed {
+                set.change(&packing, member, |_| Some(*score));
+            }
         }
         Ok(set)
     }
@@ -360,4 +377,83 @@ fn adopt(entry: &Entry<'_>) -> Option<ListpackBuf> {
         pack.push_elem(elem.ok()?);
     }
     Some(pack)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn entry(body: &[u8], value_type: ValueType) -> SortedSet {
+        let entry = Entry::of_body(b"k", value_type, body, 0);
+        SortedSet::load(&entry, &Limits::default(), &mut Scratch::default()).unwrap()
+    }
+
+    #[track_caller]
+    fn check(set: &SortedSet, want: &[(&str, f64)]) {
+        let text = |elem: Elem<'_>| String::from_utf8(elem.to_vec()).unwrap();
+        let got: Vec<_> = set.iter().map(|(member, score)| (text(member), score)).collect();
+        let want: Vec<_> =
+            want.iter().map(|(member, score)| (member.to_string(), *score)).collect();
+        assert_eq!(got, want);
+        let mut back: Vec<_> = set.iter().rev().map(|(m, score)| (text(m), score)).collect();
+        back.reverse();
+        assert_eq!(back, want);
+        assert_eq!(set.iter().len(), want.len());
+        for (rank, (member, score)) in want.iter().enumerate() {
+            assert_eq!(set.rank(member.as_bytes()), Some((rank, *score)));
+        }
+    }
+
+    /// Type 5, the highest score first.
+    fn body(members: &[(String, f64)]) -> Vec<u8> {
+        let mut body = vec![0x80];
+        body.extend((members.len() as u32).to_be_bytes());
+        for (member, score) in members.iter().rev() {
+            body.push(member.len() as u8);
+            body.extend(member.as_bytes());
+            body.extend(score.to_le_bytes());
+        }
+        body
+    }
+
+    #[test]
+    fn what_a_snapshot_holds() {
+        let few = [("a".to_owned(), -1.5), ("7".to_owned(), 2.0), ("b".to_owned(), 2.0)];
+        let set = entry(&body(&few), ValueType::SortedSet2);
+        assert!(set.packed().is_some());
+        check(&set, &[("a", -1.5), ("7", 2.0), ("b", 2.0)]);
+
+        let listpack = set.packed().unwrap().as_bytes();
+        let mut blob = vec![listpack.len() as u8];
+        blob.extend(listpack);
+        let again = entry(&blob, ValueType::SortedSetListpack);
+        assert_eq!(again.packed(), set.packed());
+
+        let many: Vec<_> = (0..1000).map(|n| (format!("{n:04}"), f64::from(n / 10))).collect();
+        let set = entry(&body(&many), ValueType::SortedSet2);
+        assert!(set.packed().is_none());
+        let want: Vec<_> = many.iter().map(|(member, score)| (member.as_str(), *score)).collect();
+        check(&set, &want);
+    }
+
+    #[test]
+    fn a_member_that_is_there_twice_is_there_once() {
+        let mut many: Vec<_> = (0..200).map(|n| (format!("{n:04}"), f64::from(n))).collect();
+        many.push(("0007".to_owned(), 1000.0));
+        let set = entry(&body(&many), ValueType::SortedSet2);
+        assert_eq!((set.len(), set.score(b"0007")), (200, Some(1000.0)));
+        assert_eq!(set.rank(b"0007"), Some((199, 1000.0)));
+    }
+
+    #[test]
+    fn minus_zero_goes_into_a_listpack_as_zero() {
+        for (target, text) in [("redis:8.0", "0"), ("redis:6.2", "-0")] {
+            let target: Target = target.parse().unwrap();
+            let packing = Packing::new(&target, &target.limits);
+            let mut set = SortedSet::default();
+            set.change(&packing, b"m", |_| Some(-0.0));
+            let pack = set.packed().unwrap();
+            assert_eq!(pack.iter().nth(1).unwrap().1.to_vec(), text.as_bytes());
+        }
+    }
 }
