@@ -121,7 +121,8 @@ impl<'p, 'o> Encoder<'p, 'o> {
 
     fn snapshot_key(&mut self, found: &Entry<'_>, room: &mut Room) -> Result<()> {
         let plan = self.plan;
-        let sink = room.sink.get_or_insert_with(|| Sink::new(plan.compress.unwrap_or(true)).lossy());
+        let sink =
+            room.sink.get_or_insert_with(|| Sink::new(plan.compress.unwrap_or(true)).lossy());
         sink.clear();
         let target = &plan.target;
         let body = match plan.compress {
@@ -222,7 +223,8 @@ impl<'p, 'o> Encoder<'p, 'o> {
         let mut sink = Sink::new(true);
         match *record {
             Record::Aux { name, value } => {
-                let keeps = same || name.to_cow().is_ok_and(|name| is_true_of_copies(&name, target));
+                let keeps =
+                    same || name.to_cow().is_ok_and(|name| is_true_of_copies(&name, target));
                 if keeps && target.has_aux() {
                     sink.byte(opcode::AUX);
                     sink.same_text(&name);
@@ -347,8 +349,7 @@ impl Tally for Encoder<'_, '_> {
     }
 
     fn merge(&mut self, later: Self) -> Result<()> {
-        let Counts { keys, written, expired, copied, functions, anew, losses } =
-            later.counts;
+        let Counts { keys, written, expired, copied, functions, anew, losses } = later.counts;
         self.counts.keys += keys;
         self.counts.written += written;
         self.counts.expired += expired;

@@ -44,9 +44,8 @@ impl Place {
             _ => return AtomicFile::create(out, publish).map(Place::File),
         };
         let to = DirectoryTarget::create(out, publish)?;
-        let name = |seq: u64| {
-            (format!("{LOG}.{seq}.base.{suffix}"), format!("{LOG}.{seq}.incr.aof"))
-        };
+        let name =
+            |seq: u64| (format!("{LOG}.{seq}.base.{suffix}"), format!("{LOG}.{seq}.incr.aof"));
         let free = |seq: &u64| {
             let (base, incr) = name(*seq);
             !to.is_taken(base.as_ref()) && !to.is_taken(incr.as_ref())

@@ -72,7 +72,11 @@ impl<'a> RawStream<'a> {
     }
 
     /// Lends the stream out; `anew` says that the texts of its nodes are not to stay as they are.
-    pub(in crate::rdb) fn with<T>(&self, anew: bool, then: impl FnOnce(&StreamParts<'_>) -> T) -> T {
+    pub(in crate::rdb) fn with<T>(
+        &self,
+        anew: bool,
+        then: impl FnOnce(&StreamParts<'_>) -> T,
+    ) -> T {
         let consumers: Vec<Vec<ConsumerParts<'_>>> =
             self.groups.iter().map(Group::consumers).collect();
         let groups: Vec<GroupParts<'_>> = self
@@ -100,7 +104,11 @@ impl<'a> RawStream<'a> {
             .map(|((name, _), used)| ProducerParts { name, used })
             .collect();
         then(&StreamParts {
-            nodes: if anew { StreamNodes::Anew(self.nodes) } else { StreamNodes::Written(self.nodes) },
+            nodes: if anew {
+                StreamNodes::Anew(self.nodes)
+            } else {
+                StreamNodes::Written(self.nodes)
+            },
             info: self.info,
             groups: &groups,
             producers: &producers,

@@ -72,9 +72,7 @@ pub fn entry<'a>(
         });
     }
     let taken = if shares { same_templates && target.has_templates() } else { target.takes(ty) };
-    if taken
-        && let (ValueType::HashTemplateArray, Some(template)) = (ty, entry.template())
-    {
+    if taken && let (ValueType::HashTemplateArray, Some(template)) = (ty, entry.template()) {
         // The reader has taken the template's id off the body.
         sink.length(template.id);
         sink.raw(entry.body());

@@ -142,7 +142,11 @@ pub fn write_json(out: &mut dyn Write, report: &ConvertReport) -> Result<()> {
             functions: report.functions,
             bytes_read: report.bytes_read,
             bytes_written: report.bytes_written,
-            files: report.files.iter().map(|(file, size_bytes)| File { file, size_bytes: *size_bytes }).collect(),
+            files: report
+                .files
+                .iter()
+                .map(|(file, size_bytes)| File { file, size_bytes: *size_bytes })
+                .collect(),
             losses: report.losses.iter().map(Loss::of).collect(),
         },
     )
