@@ -4,8 +4,9 @@
 //! # Where to start
 //!
 //! [`ops`] has one function per verb of the command line, from an opened source to a report:
-//! [`ops::check`], [`ops::inspect`], [`ops::keys`], [`ops::get`], [`ops::digest`]. A report is a
-//! struct with public fields; [`report`] writes it as text, JSON or CSV.
+//! [`ops::check`], [`ops::inspect`], [`ops::keys`], [`ops::get`], [`ops::digest`],
+//! [`ops::convert`]. A report is a struct with public fields; [`report`] writes it as text, JSON or
+//! CSV.
 //!
 //! ```
 //! use rdbkit::ops::check::{CheckOptions, check_source};

@@ -13,7 +13,7 @@ use rdbkit::ops::convert::{ConvertOptions, OutputForm, Target, convert};
 use rdbkit::ops::walk::WalkOptions;
 use rdbkit::report::convert::{write_json, write_text};
 
-use super::args::{CommonArgs, Format, NowArgs, SourceArgs};
+use super::args::{CommonArgs, Format, NowArgs, SourceArgs, target};
 use super::exit::Exit;
 use super::progress::Bar;
 
@@ -163,10 +163,6 @@ pub(crate) fn run(args: &ConvertArgs) -> Result<Exit, Error> {
         std::io::Write::flush(&mut out).map_err(super::cannot_write)?;
     }
     Ok(exit)
-}
-
-fn target(text: &str) -> Result<Target, String> {
-    text.parse::<Target>().map_err(|error| error.to_string())
 }
 
 fn rdb_version(text: &str) -> Result<Target, String> {

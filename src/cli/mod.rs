@@ -5,6 +5,7 @@
 
 mod args;
 mod check;
+mod compact;
 mod convert;
 mod digest;
 mod exit;
@@ -41,6 +42,7 @@ enum Verb {
     Keys(Box<keys::KeysArgs>),
     Get(get::GetArgs),
     Digest(digest::DigestArgs),
+    Compact(Box<compact::CompactArgs>),
     Convert(convert::ConvertArgs),
     Repair(repair::RepairArgs),
     Replay(Box<replay::ReplayArgs>),
@@ -50,7 +52,7 @@ enum Verb {
 /// The verbs by what they are for, in the order of the help text.
 const GROUPS: [(&str, &[&str]); 3] = [
     ("Look at a source", &["check", "inspect", "keys", "get", "digest"]),
-    ("Make a file of it", &["convert", "rewrite", "repair"]),
+    ("Make a file of it", &["compact", "convert", "rewrite", "repair"]),
     ("Move it", &["replay"]),
 ];
 
@@ -71,6 +73,7 @@ pub(crate) fn main() -> Exit {
             Verb::Keys(args) => keys::run(args),
             Verb::Get(args) => get::run(args),
             Verb::Digest(args) => digest::run(args),
+            Verb::Compact(args) => compact::run(args),
             Verb::Convert(args) => convert::run(args),
             Verb::Repair(args) => repair::run(args),
             Verb::Replay(args) => replay::run(args),

@@ -7,6 +7,7 @@ mod names;
 mod snapshot;
 
 pub mod check;
+pub mod compact;
 pub mod convert;
 pub mod digest;
 pub mod filter;

@@ -5,6 +5,7 @@
 //! writes anywhere but into the writer that it is handed.
 
 pub mod check;
+pub mod compact;
 pub mod convert;
 pub mod csv;
 pub mod digest;

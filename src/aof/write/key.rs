@@ -55,8 +55,9 @@ impl CommandWriter {
         {
             return self.payload(key, &name, None, room);
         }
-        // A ZADD would store 0 in a listpack.
-        if key.value_type == ValueType::SortedSetZiplist
+        // A ZADD stores 0 in a listpack, as which every sorted set begins; none holds a −0.
+        if kind == Kind::SortedSet
+            && key.value_type != ValueType::SortedSetListpack
             && self.target.has_listpacks()
             && has_minus_zero(key, room)?
         {
@@ -101,7 +102,7 @@ impl CommandWriter {
     }
 }
 
-/// Whether a member's score is −0, which ziplists of old servers keep.
+/// Whether a member's score is −0.
 fn has_minus_zero(key: &Entry<'_>, room: &mut KeyRoom) -> Result<bool, Box<FormatError>> {
     let mut found = false;
     key.visit(&mut room.scratch, |item| match item {

@@ -1,0 +1,177 @@
+//! `compact`: the shortest log with the same keyspace.
+//!
+//! ```text
+//! source ─ run ─► keyspace ─ write ─► output ─ read back ─ same digest? ─► publish
+//! ```
+//!
+//! A log that a server is still writing is read as far as it went when it was opened, up to its
+//! last whole command.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+
+pub use super::convert::OutputForm;
+use super::convert::{ConvertOptions, Keys, make};
+use super::run::{self, Run, RunOptions};
+use super::walk::{Observer, WalkOptions};
+use crate::aof;
+use crate::error::{Error, Result};
+use crate::rdb::Target;
+use crate::report::compact::CompactReport;
+use crate::source::{Form, OpenOptions, Source};
+use crate::target::Publish;
+
+/// What is written, for whom, and where.
+#[derive(Debug, Clone, Default)]
+pub struct CompactOptions {
+    /// The form of the output; without that, the form of the source, with a snapshot as base.
+    pub form: Option<OutputForm>,
+    /// Whom it is written for; without that, for the server that wrote the source's base.
+    pub target: Option<Target>,
+    /// Now, unix time in milliseconds: what relative expiries count from.
+    pub now_ms: i64,
+    /// Whether commands that are not known are stepped over.
+    pub skip_unknown: bool,
+    /// Leaves out what had expired at this unix time (milliseconds).
+    pub drop_expired_at_ms: Option<i64>,
+    /// Replaces the source itself, of which a backup stays.
+    pub in_place: bool,
+    /// An output that exists is replaced.
+    pub force: bool,
+    /// How many threads.
+    pub threads: usize,
+    /// How parts are opened.
+    pub open: OpenOptions,
+}
+
+/// Writes the keyspace that a log leads to.
+pub fn compact(
+    source: Source,
+    out: &Path,
+    options: &CompactOptions,
+    observer: &dyn Observer,
+) -> Result<CompactReport> {
+    let name = source.name.clone();
+    let form = match options.form {
+        Some(form) => form,
+        None => form_of(&source)?,
+    };
+    let files = files_of(&source)?;
+    let before = sizes(&files)?;
+    let publish = Publish {
+        force: options.force,
+        in_place: options.in_place,
+        sources: source.path.iter().cloned().chain(files.iter().cloned()).collect(),
+    };
+    let asked = RunOptions {
+        target: options.target,
+        now_ms: options.now_ms,
+        threads: options.threads,
+        skip_unknown: options.skip_unknown,
+        open: options.open.clone(),
+        ..RunOptions::default()
+    };
+    let run = run::run(source, &asked, observer)?;
+    let read_bytes = run.parts.iter().map(|part| part.size_bytes).sum();
+    let failed = run.failures.failed;
+    let skipped = run.failures.skipped_commands();
+    if options.in_place {
+        refuse_changed(&name, &files, &before)?;
+    }
+    refuse_dropped(&name, &run, options.in_place)?;
+    let convert = ConvertOptions {
+        form,
+        target: options.target,
+        drop_expired_at_ms: options.drop_expired_at_ms,
+        list: 20,
+        force: options.force,
+        walk: WalkOptions { threads: options.threads, ..WalkOptions::default() },
+        open: options.open.clone(),
+        ..ConvertOptions::default()
+    };
+    // What expired keys are left out of is another keyspace, which has another digest.
+    let prove = options.drop_expired_at_ms.is_none() && out != Path::new("-");
+    let keys = Keys::Ran(Box::new(run));
+    let written = make(&name, keys, out, &convert, &publish, prove, observer)?;
+    let grown = sizes(&files)?
+        .iter()
+        .zip(&before)
+        .map(|(now, then)| now.unwrap_or(0).saturating_sub(then.unwrap_or(0)))
+        .sum();
+    Ok(CompactReport {
+        schema: "rdbkit.compact/1",
+        source: name,
+        output: written.output.display().to_string(),
+        form: written.form,
+        server: written.target,
+        commands: written.ran.as_ref().map_or(0, |ran| ran.commands),
+        failed,
+        skipped,
+        keys: written.keys_written,
+        read_bytes,
+        written_bytes: written.bytes_written,
+        dropped_from: written.ran.and_then(|ran| ran.dropped_from),
+        grown_bytes: grown,
+        digest: written.digest,
+        files: written.files.into_iter().map(|(name, _)| name).collect(),
+        backup: written.backup.map(|path| path.display().to_string()),
+    })
+}
+
+/// What a source becomes without its form being said.
+fn form_of(source: &Source) -> Result<OutputForm> {
+    match source.form {
+        Form::AofDir | Form::Manifest => Ok(OutputForm::AofDir),
+        Form::Aof | Form::Rdb => Ok(OutputForm::AofPreamble),
+        Form::Dump => Err(Error::Usage(format!("{} is a DUMP payload, not a log", source.name))),
+        Form::Empty => Err(Error::Usage(format!(
+            "{} is empty: a full disk or a failed transfer leaves this",
+            source.name
+        ))),
+    }
+}
+
+/// The files that are read.
+fn files_of(source: &Source) -> Result<Vec<PathBuf>> {
+    let Some(path) = &source.path else { return Ok(Vec::new()) };
+    match source.form {
+        Form::AofDir | Form::Manifest => {
+            let log = match source.form {
+                Form::Manifest => aof::survey_manifest(path)?,
+                _ => aof::survey(path)?,
+            };
+            Ok(log.parts.into_iter().map(|part| part.path).chain(log.manifest).collect())
+        }
+        _ => Ok(vec![path.clone()]),
+    }
+}
+
+fn sizes(files: &[PathBuf]) -> Result<Vec<Option<u64>>> {
+    Ok(files.iter().map(|path| fs::metadata(path).ok().map(|data| data.len())).collect())
+}
+
+/// A log that somebody writes cannot be replaced: what is written meanwhile would be lost.
+fn refuse_changed(name: &str, files: &[PathBuf], before: &[Option<u64>]) -> Result<()> {
+    let now = sizes(files)?;
+    let changed = files.iter().zip(now.iter().zip(before)).find(|(_, (now, then))| now != then);
+    match changed {
+        None => Ok(()),
+        Some((file, _)) => Err(Error::Usage(format!(
+            "{name}: {} has changed while it was read, so a server writes it: stop the server, or \
+             give another output with -o",
+            file.display()
+        ))),
+    }
+}
+
+/// What was cut off is gone for good when the source is replaced.
+fn refuse_dropped(name: &str, run: &Run, in_place: bool) -> Result<()> {
+    let dropped = run.parts.iter().find_map(|part| Some((&part.name, part.dropped_from?)));
+    match dropped {
+        Some((file, at)) if in_place => Err(Error::Usage(format!(
+            "{name}: from offset {at} on, {file} ends in a command that is cut or a transaction \
+             without its EXEC: `rdbkit repair` cuts it off, or give another output with -o"
+        ))),
+        _ => Ok(()),
+    }
+}

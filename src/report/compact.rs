@@ -1,0 +1,100 @@
+//! What a compaction came to: sizes before and after, and the proof.
+
+use std::io::Write;
+
+use serde::Serialize;
+
+use super::json::{self, failed};
+use super::text::{Style, percent, plural, size};
+use crate::error::Result;
+
+/// The report of a compaction; as JSON it is `rdbkit.compact/1`.
+#[derive(Debug, Clone, Default, Serialize)]
+pub struct CompactReport {
+    /// `rdbkit.compact/1`.
+    pub schema: &'static str,
+    /// The source as it was named.
+    pub source: String,
+    /// The output.
+    pub output: String,
+    /// What it is, in words.
+    pub form: &'static str,
+    /// Whom it is written for.
+    pub server: String,
+    /// Commands that were run.
+    pub commands: u64,
+    /// Commands among them that failed, as they do in a server.
+    pub failed: u64,
+    /// Commands that were stepped over.
+    pub skipped: u64,
+    /// Keys in the output.
+    pub keys: u64,
+    /// Size of the source, uncompressed.
+    pub read_bytes: u64,
+    /// Size of the output.
+    pub written_bytes: u64,
+    /// The file and the offset from which on its tail was dropped.
+    pub dropped_from: Option<(String, u64)>,
+    /// How much the source has grown while it was read; that is not in the output.
+    pub grown_bytes: u64,
+    /// Our digest of the keyspace and of the output that was read back, which are the same.
+    pub digest: Option<String>,
+    /// The files of a directory.
+    pub files: Vec<String>,
+    /// Where the source is that was replaced.
+    pub backup: Option<String>,
+}
+
+/// Writes the report as one document.
+pub fn write_json(out: &mut dyn Write, report: &CompactReport) -> Result<()> {
+    json::document(out, report)
+}
+
+/// Writes the report for the eye.
+pub fn write_text(out: &mut dyn Write, report: &CompactReport, style: Style) -> Result<()> {
+    let mut text = String::new();
+    let mut line = |line: String| text += &format!("{line}\n");
+    let CompactReport { read_bytes, written_bytes, .. } = report;
+    line(style.bold(format!("{} -> {}", report.source, report.output)).to_string());
+    line(format!("  written    {} for {}", report.form, report.server));
+    line(format!("  log        {}", plural(report.commands, "command")));
+    if report.failed > 0 {
+        let words = format!("{} failed, as in a server", plural(report.failed, "command"));
+        line(format!("             {}", style.warn(words)));
+    }
+    if report.skipped > 0 {
+        let words = format!("{} were stepped over", plural(report.skipped, "command"));
+        line(format!("             {}", style.warn(words)));
+    }
+    line(format!("  keys       {}", plural(report.keys, "key")));
+    line(format!(
+        "  size       {} before, {} after: {} of it",
+        size(*read_bytes),
+        size(*written_bytes),
+        percent(*written_bytes, *read_bytes)
+    ));
+    if let Some((file, at)) = &report.dropped_from {
+        let words = format!(
+            "{file} ends in a command that is cut or a transaction without its EXEC: what stands \
+             from offset {at} on is not in the output"
+        );
+        line(format!("  {}", style.warn(words)));
+    }
+    if report.grown_bytes > 0 {
+        let words = format!(
+            "the source has grown by {} meanwhile, so a server writes it: that is not in the output",
+            plural(report.grown_bytes, "byte")
+        );
+        line(format!("  {}", style.warn(words)));
+    }
+    match &report.digest {
+        Some(digest) => {
+            line(format!("  proof      read back, and the same: {digest}"));
+        }
+        None => line("  proof      none: what was left out changes the digest".to_owned()),
+    }
+    if let Some(backup) = &report.backup {
+        line(format!("  backup     {backup}"));
+    }
+    out.write_all(text.as_bytes()).map_err(failed)
+}
