@@ -9,9 +9,6 @@ pub(super) mod output;
 mod rules;
 mod snapshot;
 
-#[cfg(test)]
-mod tests;
-
 use std::path::{Path, PathBuf};
 
 pub use rules::{CommandName, OnUnknown, Rename, Rules};
