@@ -53,7 +53,7 @@ impl Shift {
 
     /// The checksum behind that many zeros.
     pub fn apply(&self, crc: u64) -> u64 {
-        let shifted = |(n, bits): (usize, &u64)| if crc >> n & 1 == 1 { *bits } else { 0 };
+        let shifted = |(n, bits): (usize, &u64)| (crc >> n & 1).wrapping_neg() & bits;
         self.bits.iter().enumerate().map(shifted).fold(0, |sum, bits| sum ^ bits)
     }
 }

@@ -53,6 +53,15 @@ impl<'a> Text<'a> {
     /// Reads a string's frame; nothing is decompressed.
     #[inline(always)]
     pub fn parse(input: &'a [u8]) -> Parsed<'a, Text<'a>> {
+        if let [len @ 0..64, rest @ ..] = input
+            && let Some((bytes, rest)) = rest.split_at_checked(usize::from(*len))
+        {
+            return Ok((rest, Text::Raw(bytes)));
+        }
+        Self::parse_long(input)
+    }
+
+    fn parse_long(input: &'a [u8]) -> Parsed<'a, Text<'a>> {
         match length_or_special(input)? {
             (rest, Length::Plain(n)) => take(rest, n).map(|(rest, bytes)| (rest, Text::Raw(bytes))),
             (rest, Length::Special(e)) => Self::special(input, rest, e),
@@ -62,14 +71,21 @@ impl<'a> Text<'a> {
     /// Steps over a string.
     #[inline(always)]
     pub fn skip(input: &'a [u8]) -> Parsed<'a, ()> {
-        // No branch for each encoding: which one comes next is anybody's guess.
-        if let Some(&first) = input.first()
-            && let Some(&size @ 1..) = SHORT_SIZES.get(usize::from(first))
-            && let Some(rest) = input.get(usize::from(size)..)
-        {
-            return Ok((rest, ()));
+        match Self::skip_short(input) {
+            Some(rest) => Ok((rest, ())),
+            None => Self::skip_long(input),
         }
-        Self::skip_long(input)
+    }
+
+    /// Steps over a string that is not compressed and whose first byte tells its size: nearly
+    /// every one.
+    #[inline(always)]
+    pub(super) fn skip_short(input: &'a [u8]) -> Option<&'a [u8]> {
+        // No branch for each encoding: which one comes next is anybody's guess.
+        match SHORT_SIZES.get(usize::from(*input.first()?)) {
+            Some(&size @ 1..) => input.get(usize::from(size)..),
+            _ => None,
+        }
     }
 
     fn skip_long(input: &'a [u8]) -> Parsed<'a, ()> {

@@ -9,30 +9,26 @@ const MAX_EXPANSION: u64 = 88;
 const COPY: u8 = 0x20;
 /// From this one on it has a third byte.
 const LONG: u8 = 0xe0;
-/// The most bytes that a copy without one makes.
-const SHORT_COPY: usize = 8;
 /// The most bytes that a literal makes.
 const LONGEST_LITERAL: usize = 32;
-/// Longer copies move in blocks of this size.
-const BLOCK: usize = 16;
+/// The longest literal and a copy behind it.
+const ROUND: usize = 1 + LONGEST_LITERAL + 3;
+/// Copies move in blocks of this size.
+const BLOCK: usize = 32;
 
 /// Walks the tokens without producing anything: whether `packed` unpacks to exactly `len` bytes.
 pub fn validate(packed: &[u8], len: u64) -> Result<(), Fault> {
     let mut input = packed;
     let mut written = 0u64;
-    // Whether the next token is a literal is anybody's guess, so that is no branch; that it is not
-    // a long copy is a good guess.
+    // Where three bytes are at hand no token needs a branch, and what the next one is is anybody's
+    // guess. The compiler sees it so only as long as each number is chosen by itself.
     while let Some(&[control, second, third]) = input.first_chunk::<3>() {
-        let low_bits = u32::from(control & 31) << 8;
-        let (size, count, back) = if control >= LONG {
-            (3, u64::from(second) + 9, (low_bits | u32::from(third)) + 1)
-        } else {
-            let literal = control < COPY;
-            let size = if literal { usize::from(control) + 2 } else { 2 };
-            let count = if literal { control + 1 } else { (control >> 5) + 2 };
-            let back = if literal { 0 } else { (low_bits | u32::from(second)) + 1 };
-            (size, u64::from(count), back)
-        };
+        let (literal, long) = (control < COPY, control >= LONG);
+        let size = if literal { usize::from(control) + 2 } else { 2 + usize::from(long) };
+        let count = if long { u64::from(second) + 9 } else { u64::from(control >> 5) + 2 };
+        let low = if long { third } else { second };
+        let back = (u32::from(control & 31) << 8 | u32::from(low)) + 1;
+        let (count, back) = if literal { (u64::from(control) + 1, 0) } else { (count, back) };
         let Some(rest) = input.get(size..) else { break };
         if u64::from(back) > written {
             return Err(Fault::LzfOffset { back, have: written });
@@ -50,6 +46,23 @@ pub fn validate(packed: &[u8], len: u64) -> Result<(), Fault> {
         input = rest;
     }
     if written == len { Ok(()) } else { Err(Fault::LzfLength { want: len, got: written }) }
+}
+
+/// How many bytes the literal of this control byte makes, and how many it takes; none if it is a
+/// copy. No branch.
+#[inline(always)]
+fn literal_before(control: u8) -> (usize, usize) {
+    let count = usize::from(control) + 1;
+    if control < COPY { (count, 1 + count) } else { (0, 0) }
+}
+
+/// How far back a copy begins, how many bytes it makes, and how many it takes. No branch.
+#[inline(always)]
+fn copy_token(control: u8, second: u8, third: u8) -> (usize, usize, usize) {
+    let long = control >= LONG;
+    let (more, low) = if long { (second, third) } else { (0, second) };
+    let back = (usize::from(control & 31) << 8 | usize::from(low)) + 1;
+    (back, usize::from(control >> 5) + 2 + usize::from(more), 2 + usize::from(long))
 }
 
 /// Unpacks into `out`, which holds exactly `len` bytes afterwards; what it held before is room.
@@ -164,44 +177,29 @@ fn unpack(packed: &[u8], out: &mut [u8], len: u64) -> Result<(), Fault> {
 fn unpack_far(packed: &[u8], out: &mut [u8]) -> (usize, usize) {
     let mut input = packed;
     let mut at = 0usize;
-    while let Some(&[control, ref literal @ ..]) = input.first_chunk::<{ 1 + LONGEST_LITERAL }>() {
+    // Each round takes a copy and the literal in front of it, if there is one, without asking
+    // whether there is: nobody could guess that.
+    while let Some(&[control, ref literal @ .., _, _, _]) = input.first_chunk::<ROUND>() {
+        let (run, skip) = literal_before(control);
+        let Some(slot) = out.get_mut(at..).and_then(|to| to.first_chunk_mut()) else { break };
+        *slot = *literal;
+        let Some(rest) = input.get(skip..) else { break };
+        let Some(&[control, second, third]) = rest.first_chunk() else { break };
+        let to = at + run;
         if control < COPY {
-            let Some(slot) = out.get_mut(at..).and_then(|to| to.first_chunk_mut()) else { break };
-            *slot = *literal;
-            let count = usize::from(control) + 1;
-            at += count;
-            input = input.get(1 + count..).unwrap_or_default();
+            // A literal that goes on.
+            (at, input) = (to, rest);
             continue;
         }
-        let &[second, third, ..] = literal;
-        let high = usize::from(control & 31) << 8;
-        if control < LONG {
-            // No more than eight bytes, and seldom over themselves.
-            let (back, count) = ((high | usize::from(second)) + 1, usize::from(control >> 5) + 2);
-            let Some(from) = at.checked_sub(back) else { break };
-            if back >= SHORT_COPY {
-                let Some(&block) = out.get(from..).and_then(|b| b.first_chunk::<SHORT_COPY>())
-                else {
-                    break;
-                };
-                let Some(slot) = out.get_mut(at..).and_then(|to| to.first_chunk_mut()) else {
-                    break;
-                };
-                *slot = block;
-            } else if !copy_far(out, from, at, count) {
-                break;
-            }
-            at += count;
-            input = input.get(2..).unwrap_or_default();
-        } else {
-            let (back, count) = ((high | usize::from(third)) + 1, usize::from(second) + 9);
-            let Some(from) = at.checked_sub(back) else { break };
-            if !copy_far(out, from, at, count) {
-                break;
-            }
-            at += count;
-            input = input.get(3..).unwrap_or_default();
+        let (back, count, size) = copy_token(control, second, third);
+        let Some(from) = to.checked_sub(back) else { break };
+        if count <= BLOCK && count <= back && to + BLOCK <= out.len() {
+            out.copy_within(from..from + BLOCK, to);
+        } else if !copy_far(out, from, to, count) {
+            break;
         }
+        at = to + count;
+        input = rest.get(size..).unwrap_or_default();
     }
     (packed.len() - input.len(), at)
 }
@@ -293,6 +291,75 @@ mod tests {
     #[test]
     fn a_lie_about_the_length_allocates_nothing() {
         check(b"\x01aa", 1 << 60, Err(Fault::LzfLength { want: 1 << 60, got: 2 }));
+    }
+
+    /// Byte by byte, as the format says.
+    fn naive(packed: &[u8], len: u64) -> Result<Vec<u8>, Fault> {
+        let (mut out, mut input) = (Vec::new(), packed);
+        while let Some((token, rest)) = Token::next(input)? {
+            match token {
+                Token::Literal(bytes) => out.extend_from_slice(bytes),
+                Token::Copy { back, .. } if back as usize > out.len() => {
+                    return Err(Fault::LzfOffset { back, have: out.len() as u64 });
+                }
+                Token::Copy { back, count } => {
+                    for _ in 0..count {
+                        out.push(out[out.len() - back as usize]);
+                    }
+                }
+            }
+            input = rest;
+        }
+        let got = out.len() as u64;
+        if got == len { Ok(out) } else { Err(Fault::LzfLength { want: len, got }) }
+    }
+
+    #[test]
+    fn any_tokens_are_what_they_are_byte_by_byte() {
+        let mut state = 0x9e37_79b9_7f4a_7c15_u64;
+        let mut next = |below: u64| {
+            state ^= state << 13;
+            state ^= state >> 7;
+            state ^= state << 17;
+            (state >> 20) % below
+        };
+        for round in 0..3000u64 {
+            let (mut packed, mut have) = (Vec::new(), 0u64);
+            for _ in 0..next(60) {
+                let kind = next(4);
+                if kind == 0 || have == 0 {
+                    let count = if next(5) == 0 { 32 } else { 1 + next(31) };
+                    packed.push(count as u8 - 1);
+                    packed.extend((0..count).map(|_| next(256) as u8));
+                    have += count;
+                    continue;
+                }
+                // Now and then one that reaches too far.
+                let reach = (have + u64::from(next(400) == 0)).min(8192);
+                let back = 1 + next(if kind == 1 { reach.min(40) } else { reach });
+                let (high, low) = ((back - 1) >> 8, (back - 1) as u8);
+                if kind == 2 {
+                    let more = next(256);
+                    packed.extend([0xe0 | high as u8, more as u8, low]);
+                    have += more + 9;
+                } else {
+                    let count = 3 + next(6);
+                    packed.extend([((count - 2) << 5 | high) as u8, low]);
+                    have += count;
+                }
+            }
+            packed.truncate(packed.len() - (round % 16 == 0 && !packed.is_empty()) as usize);
+            let len = if round % 8 == 1 { have.saturating_sub(next(9)) } else { have };
+            let want = naive(&packed, len);
+            assert_eq!(validate(&packed, len), want.clone().map(|_| ()));
+            let mut out = vec![0xaa; next(500) as usize];
+            let got = decompress(&packed, len, &mut out).map(|()| out);
+            // Of two faults either may be found first.
+            assert_eq!(got.is_ok(), want.is_ok());
+            if want.is_ok() {
+                assert_eq!(got, want);
+            }
+        }
     }
 
     #[test]

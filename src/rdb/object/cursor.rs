@@ -97,8 +97,17 @@ impl<'a> Cursor<'a> {
 
     /// A string, not decoded.
     #[inline(always)]
+    #[expect(clippy::redundant_closure, reason = "a function by name would be called, not inlined")]
     pub(super) fn text(&mut self) -> Result<Text<'a>, Broken> {
-        self.run(Text::parse)
+        self.run(|input| Text::parse(input))
+    }
+
+    /// Steps over a string that is short and not compressed; says whether it was.
+    #[inline(always)]
+    pub(super) fn skip_short(&mut self) -> bool {
+        let rest = Text::skip_short(self.rest);
+        self.rest = rest.unwrap_or(self.rest);
+        rest.is_some()
     }
 
     /// A string as the element that it is; a compressed one is unpacked into `room`.

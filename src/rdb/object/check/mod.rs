@@ -187,6 +187,9 @@ impl Report<'_> {
     /// The next string, which is not looked into.
     #[inline(always)]
     fn next_text(&mut self, body: &mut Cursor<'_>) -> Result<(), Halt> {
+        if body.skip_short() {
+            return Ok(());
+        }
         let at = body.at();
         let text = body.text()?;
         self.text(text, at)
