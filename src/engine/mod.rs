@@ -44,8 +44,8 @@ pub use table::{Route, Spec, lookup};
 pub use thaw::{text_value, value as thaw};
 pub use value::stream;
 pub use value::{
-    Fields, Frozen, Grown, Hash, List, Members, Opaque, PackedHash, PackedSet, Packing, Set,
-    SortedSet, Stream, Typed, Value,
+    Elements, End, Fields, Frozen, Grown, Hash, List, ListNode, Members, Opaque, PackedHash,
+    PackedSet, Packing, Set, SortedSet, Stream, Typed, Value,
 };
 
 use crate::rdb::Target;

@@ -90,8 +90,7 @@ impl Paired {
             (None, None) => ours == theirs,
             _ => false,
         };
-        let shown: Vec<String> =
-            words.iter().map(|word| word.as_ref().escape_ascii().to_string()).collect();
+        let shown: Vec<String> = words.iter().map(|word| short(word.as_ref())).collect();
         self.history.push(shown.join(" "));
         if !same {
             self.failures
@@ -156,6 +155,7 @@ pub fn encoding(engine: &Engine, key: &str) -> Option<String> {
         match &record.value {
             Held::Hash(hash) => hash.encoding(target),
             Held::Set(set) => set.encoding(),
+            Held::List(list) => list.encoding(target),
             _ => "a string",
         }
         .to_owned(),
@@ -170,6 +170,12 @@ fn newest(kind: &Kind) -> bool {
         Flavour::Valkey => version.at_least(9, 1),
         Flavour::Redict => false,
     }
+}
+
+/// A word, of which the most part is left out where it is long.
+fn short(word: &[u8]) -> String {
+    let head = word.get(..100).unwrap_or(word).escape_ascii().to_string();
+    if word.len() > 100 { format!("{head}… ({} bytes)", word.len()) } else { head }
 }
 
 fn flat(value: &Value) -> Vec<String> {

@@ -6,6 +6,7 @@ mod geo;
 mod hashes;
 mod hyperloglog;
 mod keys;
+mod lists;
 mod pick;
 mod scan;
 mod scripting;
@@ -26,6 +27,7 @@ pub(super) const FAMILIES: &[&[Spec]] = &[
     hashes::COMMANDS,
     hyperloglog::COMMANDS,
     keys::COMMANDS,
+    lists::COMMANDS,
     scripting::COMMANDS,
     server::COMMANDS,
     sets::COMMANDS,

@@ -17,7 +17,7 @@ pub mod stream;
 mod text;
 
 pub use hash::{Fields, Hash, PackedHash};
-pub use list::List;
+pub use list::{Elements, End, List, ListNode};
 pub use opaque::Opaque;
 pub use set::{Members, PackedSet, Set};
 pub use sorted_set::{Packing, SortedSet};
