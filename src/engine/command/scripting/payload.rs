@@ -19,9 +19,9 @@ pub(super) fn write(env: &Env) -> Vec<u8> {
         sink.blob(code);
     }
     sink.raw(&(env.target.header.version as u16).to_le_bytes());
-    let crc = crc64::update(0, sink.as_bytes());
+    let crc = crc64::update(0, &sink.out);
     sink.raw(&crc.to_le_bytes());
-    sink.as_bytes().to_vec()
+    sink.out
 }
 
 /// The code of each library.
