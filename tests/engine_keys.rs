@@ -223,3 +223,122 @@ fn by_chance() {
         }
     }
 }
+
+#[test]
+fn payloads() {
+    for kind in recent().iter().filter(|kind| kind.version.at_least(7, 0)) {
+        let mut twin = Twin::start(kind);
+        twin.script(
+            r#"
+            SET k v
+            SET n 5
+            HSET h f v
+            SADD s a b
+            SADD i 1 2 3
+            ZADD z 1 a 2.5 b
+            RESTORE k 0 abc
+            RESTORE none -1 abc
+            RESTORE none 0 abc
+            RESTORE none x abc FOO
+            RESTORE none 0 abc IDLETIME -1
+            RESTORE none 0 abc FREQ 256
+            RESTORE none 0 abc IDLETIME 1 FREQ 1
+            RESTORE none 0 ""
+            FUNCTION DELETE none
+            FUNCTION FLUSH FOO
+            FUNCTION RESTORE abc
+            FUNCTION KILL
+            FUNCTION LOAD abc
+            SCRIPT EXISTS e0e1f9fabfc9d4800c877a703b823ac0578ff8db
+            SCRIPT FLUSH FOO
+            SCRIPT KILL
+            WAIT 0 0
+            WAIT x 0
+            WAIT 0 -1
+            ECHO a
+            "#,
+        );
+        let long = vec![b'x'; 3000];
+        twin.run(&[&b"SET"[..], b"long", &long]);
+        for n in 0..600 {
+            twin.run(&["HSET", "large", &format!("f{n}"), "v"]);
+            twin.run(&["ZADD", "ranked", &n.to_string(), &format!("f{n}")]);
+        }
+        for key in ["k", "n", "h", "s", "i", "z", "long", "large", "ranked"] {
+            let payload = support::client::bytes(twin.server.cmd(&["DUMP", key]));
+            let restore = |key: &str, words: &[&str]| {
+                let mut all = vec![b"RESTORE".to_vec(), key.into(), b"0".to_vec(), payload.clone()];
+                all.extend(words.iter().map(|word| word.as_bytes().to_vec()));
+                all
+            };
+            twin.run(&restore(key, &[]));
+            twin.run(&restore(key, &["REPLACE"]));
+            twin.run(&restore("copy", &["REPLACE", "IDLETIME", "5"]));
+            twin.run(&["TYPE", "copy"]);
+            twin.run_known(&["OBJECT", "ENCODING", "copy"]);
+            for read in ["GET", "SMEMBERS", "HGETALL"] {
+                twin.run_unordered(&[read, "copy"]);
+            }
+            twin.run(&["ZRANGE", "copy", "0", "-1", "WITHSCORES"]);
+            let mut dated = restore("dated", &["REPLACE", "ABSTTL"]);
+            dated[2] = b"4000000000000".to_vec();
+            twin.run(&dated);
+            twin.run(&["PEXPIRETIME", "dated"]);
+            dated[2] = b"1000".to_vec();
+            twin.run(&dated);
+            twin.run(&["EXISTS", "dated"]);
+            for at in [0, payload.len() / 2, payload.len() - 9, payload.len() - 1] {
+                let mut bent = restore("bent", &["REPLACE"]);
+                bent[3][at] ^= 0x40;
+                twin.run(&bent);
+            }
+        }
+    }
+}
+
+#[test]
+fn sorting() {
+    for kind in recent().iter().filter(|kind| kind.version.at_least(7, 0)) {
+        let mut twin = Twin::start(kind);
+        twin.script(
+            r#"
+            ZADD z 3 a 1 b 2 c
+            SORT z BY nosort
+            SORT z BY nosort DESC
+            SORT z BY nosort LIMIT 1 1
+            SORT z BY nosort DESC LIMIT 0 2
+            SORT z ALPHA
+            SORT z ALPHA LIMIT -1 2
+            SORT z ALPHA LIMIT 1 -5
+            SORT z ALPHA LIMIT 1 0
+            SORT z ALPHA LIMIT 5 2
+            SORT z
+            SADD s b a c
+            HSET h_a f 5
+            HSET h_b f 1
+            SORT s BY h_*->f GET # GET h_*->f
+            SORT s BY h_*->
+            SORT s BY h_* GET h_*
+            SORT s BY h_*->f DESC
+            SADD n 1 10 2
+            SORT n
+            SORT n DESC
+            SORT n ALPHA DESC LIMIT 0 3
+            SORT n BY w_*
+            MSET w_1 5 w_10 -1 w_2 3.5
+            SORT n BY w_* GET # GET w_* GET x
+            SORT_RO n BY w_*
+            SORT_RO n STORE d
+            SORT n LIMIT 1
+            SORT n LIMIT x 1
+            SORT n FOO
+            SET w_2 x
+            SORT n BY w_*
+            SORT none
+            SORT none STORE h_a
+            EXISTS h_a
+            SORT w_1
+            "#,
+        );
+    }
+}

@@ -5,6 +5,7 @@ mod object;
 mod rename;
 mod restore;
 mod scan;
+mod sort;
 mod untold;
 
 use crate::engine::{Answer, Call, Spec, Value};
@@ -37,6 +38,8 @@ pub(super) const COMMANDS: &[Spec] = &[
     Spec::key("PEXPIRETIME", 2, expiry::get),
     Spec::key("RESTORE", -4, restore::restore),
     Spec::key("RESTORE-ASKING", -4, restore::restore),
+    Spec::all("SORT", -2, sort::sort),
+    Spec::all("SORT_RO", -2, sort::sort_read_only),
     Spec::keys("OBJECT", -2, object::object),
 ];
 

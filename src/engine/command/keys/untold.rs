@@ -3,10 +3,15 @@
 
 use crate::engine::{Hash, List, Set};
 use crate::rdb::Target;
+use crate::value::Elem;
 
 pub(super) trait Untold {
     fn encoding(&self, _target: &Target) -> &'static str {
         "unknown"
+    }
+
+    fn iter(&self) -> std::iter::Empty<Elem<'_>> {
+        std::iter::empty()
     }
 }
 
