@@ -2,11 +2,11 @@
 
 mod stream;
 
-use super::value::{PackedHash, PackedSet};
-use super::{Base, Hash, Record, Set, SortedSet, Value};
+use super::value::{ListNode, PackedHash, PackedSet};
+use super::{Base, Hash, List, Record, Set, SortedSet, Value};
 use crate::error::FormatError;
 use crate::rdb::write::{self, Body, EntryRoom, Loss, Sink};
-use crate::rdb::{Family, Target, ValueType};
+use crate::rdb::{Entry, Family, Target, ValueType};
 use crate::value::Elem;
 
 /// Writes the value of a record for a target; what is lost is in the sink's losses.
@@ -35,7 +35,11 @@ pub fn save<'a>(
             Ok(None) => return Ok(Body::Nothing),
             Err(loss) => Err(loss),
         },
-        _ => Ok(ValueType::String),
+        Value::List(list) => Ok(save_list(list, target, sink)),
+        Value::Opaque(opaque) => {
+            let entry = Entry::of_body(&record.key, opaque.value_type, &opaque.body, 0);
+            return write::entry(sink, &entry, target, false, room);
+        }
     };
     Ok(written.map_or_else(
         |loss| {
@@ -91,4 +95,15 @@ fn save_set(set: &Set, target: &Target, sink: &mut Sink) -> ValueType {
             write::set(sink, target, members.iter().copied())
         }
     }
+}
+
+fn save_list(list: &List, target: &Target, sink: &mut Sink) -> ValueType {
+    let nodes: Vec<write::ListNode<'_>> = list
+        .nodes()
+        .map(|node| match node {
+            ListNode::Packed(pack) => write::ListNode::Packed(pack.as_bytes()),
+            ListNode::Plain(element) => write::ListNode::Plain(element),
+        })
+        .collect();
+    write::list_nodes(sink, target, nodes.iter().copied())
 }

@@ -4,6 +4,7 @@ use mlua::{Function, Lua, LuaString, Table, Value};
 
 use super::convert::one;
 use super::json;
+use crate::bytes::sha1_hex;
 
 const FUNCTIONS: &str = "rdbkit.functions";
 
@@ -158,9 +159,4 @@ fn bits(lua: &Lua, globals: &Table) -> mlua::Result<()> {
         })?,
     )?;
     globals.raw_set("bit", bit)
-}
-
-/// The name under which servers keep a script.
-pub(super) fn sha1_hex(text: &[u8]) -> String {
-    crate::bytes::sha1_hex(text)
 }

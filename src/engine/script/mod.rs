@@ -86,7 +86,12 @@ impl Machine {
 }
 
 /// Runs a script. What it did before an error stays done.
-pub(super) fn eval(call: &mut Call<'_>, code: &[u8], keys: &[&[u8]], args: &[&[u8]]) -> Answer {
+pub(in crate::engine) fn eval(
+    call: &mut Call<'_>,
+    code: &[u8],
+    keys: &[&[u8]],
+    args: &[&[u8]],
+) -> Answer {
     run(call, |machine, _| {
         let function = machine.compile(code).map_err(|error| {
             let words = first_line(&error);
@@ -110,24 +115,24 @@ pub(super) fn eval(call: &mut Call<'_>, code: &[u8], keys: &[&[u8]], args: &[&[u
     })
 }
 
-/// Runs a function of a library, whose code registers it.
-pub(super) fn call_function(
+/// Runs a function of one of these libraries, whose code registers it.
+pub(in crate::engine) fn call_function(
     call: &mut Call<'_>,
-    code: &[u8],
+    libraries: &[Vec<u8>],
     name: &[u8],
     keys: &[&[u8]],
     args: &[&[u8]],
 ) -> Answer {
-    // The first line names engine and library, and is no Lua.
-    let body = code.iter().position(|&byte| byte == b'\n').and_then(|end| code.get(end..));
-    let body = body.unwrap_or_default();
     run(call, |machine, lua| {
-        let load = machine.compile(body).map_err(failed)?;
-        let find = || -> mlua::Result<Option<Function>> {
-            load.call::<()>(())?;
-            library::registered(lua, name)
-        };
-        let Some(function) = find().map_err(failed)? else {
+        let mut found = None;
+        for code in libraries {
+            // The first line names engine and library, and is no Lua.
+            let body = code.iter().position(|&byte| byte == b'\n').and_then(|end| code.get(end..));
+            let load = machine.compile(body.unwrap_or_default()).map_err(failed)?;
+            load.call::<()>(()).map_err(failed)?;
+            found = found.or(library::registered(lua, name).map_err(failed)?);
+        }
+        let Some(function) = found else {
             return Err(Failure::text("ERR Function not found"));
         };
         let list = |items: &[&[u8]]| -> mlua::Result<mlua::Table> {

@@ -15,10 +15,10 @@ use crate::value::Kind;
 
 /// What is known here.
 pub(super) const COMMANDS: &[Spec] = &[
-    Spec::keys("DEL", -2, delete),
-    Spec::keys("UNLINK", -2, delete),
+    Spec::split("DEL", -2, 1, delete),
+    Spec::split("UNLINK", -2, 1, delete),
     Spec::keys("EXISTS", -2, exists),
-    Spec::keys("TOUCH", -2, exists),
+    Spec::split("TOUCH", -2, 1, exists),
     Spec::key("TYPE", 2, kind),
     Spec::all("RANDOMKEY", 1, scan::random),
     Spec::all("KEYS", 2, scan::keys),

@@ -1,4 +1,4 @@
-//! What servers keep of scripts and functions. None is run here.
+//! What servers keep of scripts and functions, and how they are run where Lua is built in.
 //!
 //! Function libraries are part of a snapshot, so they are kept, by the name in their first line:
 //! what they register, only Lua can say, so listings name no functions. Scripts are known by the
@@ -6,10 +6,9 @@
 
 mod payload;
 
-use sha1::{Digest as _, Sha1};
-
 use super::subcommand;
 use crate::bytes::glob::Glob;
+use crate::bytes::sha1_hex;
 use crate::engine::{Answer, Call, Failure, Spec};
 use crate::rdb::LibraryHead;
 use crate::resp::Reply;
@@ -28,11 +27,41 @@ pub(super) const COMMANDS: &[Spec] = &[
 
 const NOT_BUSY: Failure = Failure::text("NOTBUSY No scripts in execution right now.");
 
+#[cfg(not(feature = "lua"))]
 fn run(call: &mut Call<'_>) -> Answer {
     let name = String::from_utf8_lossy(call.arg(0)).to_uppercase();
     Err(Failure::Unsupported(format!(
         "{name} runs Lua, which is not built in: build rdbkit with --features lua"
     )))
+}
+
+/// EVAL and EVALSHA, their read-only forms, and FCALL: code or name, how many keys, keys, arguments.
+#[cfg(feature = "lua")]
+fn run(call: &mut Call<'_>) -> Answer {
+    use crate::engine::script;
+
+    let rest = call.rest(3);
+    let keys = usize::try_from(call.int(2)?)
+        .map_err(|_| Failure::text("ERR Number of keys can't be negative"))?;
+    let Some((keys, args)) = rest.split_at_checked(keys) else {
+        return Err(Failure::text("ERR Number of keys can't be greater than number of args"));
+    };
+    let (name, what) = (call.arg(0).to_ascii_uppercase(), call.arg(1));
+    if name.starts_with(b"FCALL") {
+        let libraries: Vec<Vec<u8>> = call.env.functions.values().cloned().collect();
+        return script::call_function(call, &libraries, what, keys, args);
+    }
+    if name.starts_with(b"EVALSHA") {
+        let Some(code) = call.env.scripts.get(&what.to_ascii_lowercase()).cloned() else {
+            return Err(Failure::text("NOSCRIPT No matching script. Please use EVAL."));
+        };
+        return script::eval(call, &code, keys, args);
+    }
+    let sum = sha1_hex(what).into_bytes();
+    if !call.env.scripts.contains_key(&sum) {
+        call.env.scripts.insert(sum, what.to_vec());
+    }
+    script::eval(call, what, keys, args)
 }
 
 fn function(call: &mut Call<'_>) -> Answer {
@@ -203,7 +232,7 @@ fn script(call: &mut Call<'_>) -> Answer {
     match subcommand(call, &forms)? {
         "LOAD" => {
             let text = call.arg(2);
-            let sum: String = Sha1::digest(text).iter().map(|byte| format!("{byte:02x}")).collect();
+            let sum = sha1_hex(text);
             call.env.scripts.insert(sum.clone().into_bytes(), text.to_vec());
             Ok(Reply::bulk(sum))
         }

@@ -23,7 +23,7 @@ pub(super) const COMMANDS: &[Spec] = &[
     Spec::key("GETDEL", 2, set::get_del),
     Spec::key("GETEX", -2, set::get_ex),
     Spec::keys("MGET", -2, many::get),
-    Spec::keys("MSET", -3, many::set),
+    Spec::split("MSET", -3, 2, many::set),
     Spec::keys("MSETNX", -3, many::set_nx),
     Spec::keys("MSETEX", -4, many::set_ex),
     Spec::key("INCR", 2, |call| count::add(call, Ok(1))),
