@@ -127,7 +127,7 @@ mod tests {
 
     #[test]
     fn bit_by_bit_it_is_the_same() {
-        let text: Vec<u8> = (0..40_u32).map(|n| (n * n * 37 >> 3) as u8 & 0x5f).collect();
+        let text: Vec<u8> = (0..40_u32).map(|n| ((n * n * 37) >> 3) as u8 & 0x5f).collect();
         let bit = |at: usize| text[at / 8] >> (7 - at % 8) & 1 == 1;
         for from in 0..320 {
             for to in from..=320 {
