@@ -296,7 +296,7 @@ mod tests {
             assert_eq!(list.encoding(&target) == "listpack", n < 132, "{n}");
         }
         while list.len() > 0 {
-            list.pop(End::Left);
+            list.pop(End::Right);
             list.shrink(&limits);
             assert_eq!(list.encoding(&target) == "listpack", list.len() <= 65, "{}", list.len());
         }
