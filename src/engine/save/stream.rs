@@ -20,13 +20,11 @@ pub(super) fn save(
     let consumers: Vec<Vec<ConsumerParts<'_>>> = held.iter().map(Held::consumers).collect();
     let groups: Vec<GroupParts<'_>> =
         held.iter().zip(&consumers).map(|(held, consumers)| held.parts(consumers)).collect();
-    let used: Vec<(&[u8], Vec<(&[u8], StreamId)>)> = stream
-        .idempotence
-        .producers()
-        .map(|(name, producer)| (name, producer.iter().collect()))
-        .collect();
+    let names = stream.idempotence.producers().map(|(name, _)| name);
+    let used: Vec<Vec<(&[u8], StreamId)>> =
+        stream.idempotence.producers().map(|(_, producer)| producer.iter().collect()).collect();
     let producers: Vec<ProducerParts<'_>> =
-        used.iter().map(|(name, used)| ProducerParts { name, used }).collect();
+        names.zip(&used).map(|(name, used)| ProducerParts { name, used }).collect();
     let numbers = stream.entries.numbers;
     let info = StreamInfo {
         length: numbers.length,

@@ -31,7 +31,7 @@ pub(super) fn one(lua: &Lua, name: &str, text: &[u8]) -> mlua::Result<Table> {
 /// What a script returns as an answer.
 pub(super) fn to_reply(value: &Value) -> Reply {
     match value {
-        Value::Integer(n) => Reply::Int((*n).into()),
+        Value::Integer(n) => Reply::Int(*n),
         Value::Number(n) => Reply::Int(*n as i64),
         Value::Boolean(true) => Reply::Int(1),
         Value::String(text) => Reply::bulk(text.as_bytes()),

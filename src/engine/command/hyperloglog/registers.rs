@@ -309,7 +309,7 @@ fn join(bytes: &mut Vec<u8>, mut at: usize) {
 
 /// How many elements there are, from how many registers have each value.
 pub(super) fn estimate(histogram: &[u32; 64]) -> u64 {
-    const ALPHA: f64 = 0.721_347_520_444_481_703_680;
+    const ALPHA: f64 = 0.721_347_520_444_481_7;
     let m = REGISTERS as f64;
     let of = |value: u32| f64::from(histogram.get(value as usize).copied().unwrap_or_default());
     let mut z = m * tau((m - of(VALUE_BITS + 1)) / m);

@@ -6,7 +6,6 @@ mod rename;
 mod restore;
 mod scan;
 mod sort;
-mod untold;
 
 use crate::engine::{Answer, Call, Spec, Value};
 use crate::rdb::{ModuleId, length};

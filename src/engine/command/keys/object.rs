@@ -56,8 +56,6 @@ pub(super) fn object(call: &mut Call<'_>) -> Answer {
 
 /// How a value is held.
 pub(super) fn encoding(value: &Value, target: &Target) -> &'static str {
-    #[allow(unused_imports, reason = "the types that tell by themselves do not need it")]
-    use super::untold::Untold as _;
     match value {
         Value::List(list) => list.encoding(target),
         Value::Set(set) => set.encoding(),

@@ -130,8 +130,6 @@ enum Source {
 }
 
 fn elements(call: &mut Call<'_>, key: &[u8]) -> Answer<(Vec<Vec<u8>>, Source)> {
-    #[allow(unused_imports, reason = "the types that tell by themselves do not need it")]
-    use super::untold::Untold as _;
     let Some(record) = call.keys.find(key)? else { return Ok((Vec::new(), Source::Other)) };
     let own = |elem: Elem<'_>| elem.to_vec();
     Ok(match &record.value {

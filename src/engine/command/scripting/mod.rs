@@ -58,9 +58,7 @@ fn run(call: &mut Call<'_>) -> Answer {
         return script::eval(call, &code, keys, args);
     }
     let sum = sha1_hex(what).into_bytes();
-    if !call.env.scripts.contains_key(&sum) {
-        call.env.scripts.insert(sum, what.to_vec());
-    }
+    call.env.scripts.entry(sum).or_insert_with(|| what.to_vec());
     script::eval(call, what, keys, args)
 }
 
