@@ -219,9 +219,16 @@ fn commands_make_what_was_there() {
     for kind in &servers() {
         let mut server = start(kind);
         let mut wrong = Vec::new();
+        // All else is in these, too.
+        let telling = |source: &&PathBuf| {
+            source.starts_with("fixtures") || source.to_string_lossy().contains("alltypes")
+        };
         // A field whose time has come is gone at once, where no log is loaded.
         let lasts = |source: &&PathBuf| !source.to_string_lossy().contains("expired");
-        for source in sources.iter().filter(|source| suits(kind, source)).filter(lasts) {
+        for source in sources.iter().filter(telling).filter(lasts) {
+            if !suits(kind, source) {
+                continue;
+            }
             if !reloads(kind) {
                 server = start(kind);
             }
