@@ -174,6 +174,15 @@ fn snapshots_load_where_they_are_for() {
                 loaded.map(|server| server.digest())
             };
             let ours = server_digest(&out, kind, true);
+            // Redis loads fields that have expired, and deletes them in the moments after.
+            let mut loaded = loaded;
+            for _ in 0..100 {
+                if !reloads(kind) || !loaded.as_ref().is_ok_and(|theirs| *theirs != ours) {
+                    break;
+                }
+                std::thread::sleep(std::time::Duration::from_millis(50));
+                loaded = Ok(server.digest());
+            }
             let mut complain = |what: String| wrong.push(format!("{}: {what}", source.display()));
             match loaded {
                 Err(log) => {
@@ -219,9 +228,16 @@ fn commands_make_what_was_there() {
     for kind in &servers() {
         let mut server = start(kind);
         let mut wrong = Vec::new();
+        // All else is in these, too.
+        let telling = |source: &&PathBuf| {
+            source.starts_with("fixtures") || source.to_string_lossy().contains("alltypes")
+        };
         // A field whose time has come is gone at once, where no log is loaded.
         let lasts = |source: &&PathBuf| !source.to_string_lossy().contains("expired");
-        for source in sources.iter().filter(|source| suits(kind, source)).filter(lasts) {
+        for source in sources.iter().filter(telling).filter(lasts) {
+            if !suits(kind, source) {
+                continue;
+            }
             if !reloads(kind) {
                 server = start(kind);
             }

@@ -235,13 +235,13 @@ impl<'p, 'o> Encoder<'p, 'o> {
                 sink.byte(opcode::SELECT_DB);
                 sink.length(db);
             }
-            Record::ResizeDb { keys, expires } if target.has_aux() => {
-                // Only a hint, but one that should be true.
-                if plan.drop_expired_at_ms.is_none() {
-                    sink.byte(opcode::RESIZE_DB);
-                    sink.length(keys);
-                    sink.length(expires);
-                }
+            // Only a hint, but one that should be true.
+            Record::ResizeDb { keys, expires }
+                if target.has_aux() && plan.drop_expired_at_ms.is_none() =>
+            {
+                sink.byte(opcode::RESIZE_DB);
+                sink.length(keys);
+                sink.length(expires);
             }
             Record::SlotInfo { slot, keys, expires } if same => {
                 sink.byte(opcode::SLOT_INFO);

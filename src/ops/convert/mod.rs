@@ -142,7 +142,7 @@ pub(super) fn make(
     let target = options.target.unwrap_or_else(|| keys.writer());
     refuse_forms(options.form, &target)?;
 
-    let mut place = Place::create(out, options.form, &target, publish)?;
+    let mut place = Place::create(out, options.form, publish)?;
     let plan = Plan {
         target,
         source: header,

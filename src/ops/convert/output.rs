@@ -19,29 +19,27 @@ const LOG: &str = "appendonly.aof";
 
 /// What is to be published.
 pub(super) enum Place {
-    File(AtomicFile),
-    Directory {
-        to: DirectoryTarget,
-        base: Part,
-        base_name: String,
-        incr_name: String,
-        seq: u64,
-        /// What the directory held for the log that is replaced.
-        old: Vec<OsString>,
-    },
+    File(Box<AtomicFile>),
+    Directory(Box<Directory>),
+}
+
+/// A log directory under way.
+pub(super) struct Directory {
+    to: DirectoryTarget,
+    base: Part,
+    base_name: String,
+    incr_name: String,
+    seq: u64,
+    /// What the directory held for the log that is replaced.
+    old: Vec<OsString>,
 }
 
 impl Place {
-    pub(super) fn create(
-        out: &Path,
-        form: OutputForm,
-        _target: &Target,
-        publish: &Publish,
-    ) -> Result<Self> {
+    pub(super) fn create(out: &Path, form: OutputForm, publish: &Publish) -> Result<Self> {
         let suffix = match form {
             OutputForm::AofDir => "rdb",
             OutputForm::AofDirCommands => "aof",
-            _ => return AtomicFile::create(out, publish).map(Place::File),
+            _ => return AtomicFile::create(out, publish).map(|file| Place::File(Box::new(file))),
         };
         let to = DirectoryTarget::create(out, publish)?;
         let name =
@@ -59,7 +57,8 @@ impl Place {
             Some(_) => old_parts(out)?,
         };
         let base = to.part(&base_name)?;
-        Ok(Place::Directory { to, base, base_name, incr_name, seq, old })
+        let directory = Directory { to, base, base_name, incr_name, seq, old };
+        Ok(Place::Directory(Box::new(directory)))
     }
 
     pub(super) fn publish(self, size_bytes: u64) -> Result<PublishedOutput> {
@@ -70,7 +69,8 @@ impl Place {
                 let PublishedFile { path: name, backup, .. } = published;
                 Ok(PublishedOutput { name, size_bytes, files: Vec::new(), backup })
             }
-            Place::Directory { mut to, base, base_name, incr_name, seq, old } => {
+            Place::Directory(directory) => {
+                let Directory { mut to, base, base_name, incr_name, seq, old } = *directory;
                 to.add(base)?;
                 let incr = to.part(&incr_name)?;
                 to.add(incr)?;
@@ -95,14 +95,14 @@ impl Place {
     pub(super) fn readable(&mut self) -> Result<Option<std::path::PathBuf>> {
         match self {
             Place::File(file) => file.readable(),
-            Place::Directory { base, .. } => base.readable().map(Some),
+            Place::Directory(directory) => directory.base.readable().map(Some),
         }
     }
 
     fn writer(&mut self) -> &mut (dyn Write + Send) {
         match self {
-            Place::File(file) => file,
-            Place::Directory { base, .. } => base,
+            Place::File(file) => &mut **file,
+            Place::Directory(directory) => &mut directory.base,
         }
     }
 }
@@ -118,7 +118,39 @@ fn old_parts(out: &Path) -> Result<Vec<OsString>> {
 /// What the bytes go through.
 pub(super) enum Output<'w> {
     Snapshot(Box<SnapshotWriter<&'w mut (dyn Write + Send)>>),
-    Log { to: &'w mut (dyn Write + Send), commands: CommandWriter, db: Option<u64>, written: u64 },
+    Log(Box<Log<'w>>),
+}
+
+/// A log of commands.
+pub(super) struct Log<'w> {
+    to: &'w mut (dyn Write + Send),
+    commands: CommandWriter,
+    /// What is selected.
+    db: Option<u64>,
+    written: u64,
+}
+
+impl Log<'_> {
+    fn write(&mut self, bytes: &[u8]) -> Result<()> {
+        self.written += bytes.len() as u64;
+        self.to.write_all(bytes).map_err(cannot_write)
+    }
+
+    fn select(&mut self, db: u64) -> Result<()> {
+        if self.db == Some(db) {
+            return Ok(());
+        }
+        self.db = Some(db);
+        self.commands.select(db);
+        self.flush()
+    }
+
+    fn flush(&mut self) -> Result<()> {
+        self.written += self.commands.out.len() as u64;
+        self.to.write_all(&self.commands.out).map_err(cannot_write)?;
+        self.commands.clear();
+        Ok(())
+    }
 }
 
 impl<'w> Output<'w> {
@@ -135,9 +167,9 @@ impl<'w> Output<'w> {
             if let Some(secs) = options.timestamp_secs {
                 commands.timestamp(secs);
             }
-            let mut log = Output::Log { to, commands, db: None, written: 0 };
+            let mut log = Box::new(Log { to, commands, db: None, written: 0 });
             log.flush()?;
-            return Ok(log);
+            return Ok(Output::Log(log));
         }
         let mut file = Box::new(SnapshotWriter::new(to, target, options.compress.unwrap_or(true)));
         if !same {
@@ -156,46 +188,25 @@ impl<'w> Output<'w> {
     pub(super) fn chunk(&mut self, chunk: &Chunk) -> Result<()> {
         match self {
             Output::Snapshot(file) => file.raw(&chunk.bytes),
-            Output::Log { .. } => {
+            Output::Log(log) => {
                 let mut from = 0;
                 for &(at, db) in &chunk.databases {
-                    self.log(chunk.bytes.get(from..at).unwrap_or_default(), None)?;
-                    self.log(&[], Some(db))?;
+                    log.write(chunk.bytes.get(from..at).unwrap_or_default())?;
+                    log.select(db)?;
                     from = at;
                 }
-                self.log(chunk.bytes.get(from..).unwrap_or_default(), None)
+                log.write(chunk.bytes.get(from..).unwrap_or_default())
             }
         }
-    }
-
-    /// Bytes of a log, and in which database the keys behind them are.
-    fn log(&mut self, bytes: &[u8], select: Option<u64>) -> Result<()> {
-        let Output::Log { to, commands, db, written } = self else { return Ok(()) };
-        to.write_all(bytes).map_err(cannot_write)?;
-        *written += bytes.len() as u64;
-        if let Some(next) = select.filter(|next| *db != Some(*next)) {
-            commands.select(next);
-            *db = Some(next);
-            return self.flush();
-        }
-        Ok(())
-    }
-
-    fn flush(&mut self) -> Result<()> {
-        let Output::Log { to, commands, written, .. } = self else { return Ok(()) };
-        to.write_all(&commands.out).map_err(cannot_write)?;
-        *written += commands.out.len() as u64;
-        commands.clear();
-        Ok(())
     }
 
     /// Writes what comes behind the keys. Returns the size of all.
     pub(super) fn finish(self) -> Result<u64> {
         match self {
             Output::Snapshot(file) => file.finish().map(|(_, size)| size),
-            Output::Log { to, written, .. } => {
-                to.flush().map_err(cannot_write)?;
-                Ok(written)
+            Output::Log(log) => {
+                log.to.flush().map_err(cannot_write)?;
+                Ok(log.written)
             }
         }
     }

@@ -53,6 +53,11 @@ impl Sink {
         self.losses.clear();
     }
 
+    /// What was written.
+    pub fn as_bytes(&self) -> &[u8] {
+        &self.out
+    }
+
     /// Switches losses on or off; returns how that was before.
     pub(super) fn allow_losses(&mut self, lossy: bool) -> bool {
         std::mem::replace(&mut self.lossy, lossy)
