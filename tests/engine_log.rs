@@ -16,7 +16,7 @@
 mod support;
 
 use std::collections::BTreeMap;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use rdbkit::ops::replay::{ReplayOptions, replay};
 use rdbkit::ops::run::{Run, RunOptions};
@@ -307,7 +307,7 @@ impl Generator {
                     .to_owned()
             }
             other => match other.split_once('$') {
-                Some((start, "i")) if start == "@lib" => {
+                Some(("@lib", "i")) => {
                     let n = self.below(3);
                     format!(
                         "#!lua name=lib{n}\nredis.register_function('f{n}', function() return {} end)",
@@ -360,8 +360,8 @@ fn log_of(server: &Server) -> PathBuf {
     if folder.is_dir() { folder } else { server.dir().join("appendonly.aof") }
 }
 
-fn run(path: &PathBuf, kind: &Kind, threads: usize) -> (ReplayReport, Run) {
-    let source = open(&Locator::Path(path.clone()), &OpenOptions::default()).unwrap();
+fn run(path: &Path, kind: &Kind, threads: usize) -> (ReplayReport, Run) {
+    let source = open(&Locator::Path(path.to_owned()), &OpenOptions::default()).unwrap();
     let run = RunOptions { target: Some(target(kind)), threads, ..RunOptions::default() };
     replay(source, &ReplayOptions { run, profile: None }, &Silent).unwrap()
 }
@@ -407,7 +407,7 @@ fn reply_text(reply: &Reply) -> String {
 
 /// Commands that change nothing are not logged, but may change an encoding: so encodings are those
 /// of the server that has loaded its own log.
-fn compare_encodings(server: &Server, path: &PathBuf) {
+fn compare_encodings(server: &Server, path: &Path) {
     server.cmd(&["DEBUG", "LOADAOF"]);
     let (_, mut run) = run(path, server.kind(), 2);
     let mut differences = Vec::new();
@@ -429,7 +429,7 @@ fn compare_encodings(server: &Server, path: &PathBuf) {
     assert!(differences.is_empty(), "{}: {}", server.kind().name, differences.join("\n"));
 }
 
-fn compare(server: &Server, path: &PathBuf, threads: usize) {
+fn compare(server: &Server, path: &Path, threads: usize) {
     let kind = server.kind();
     let (report, mut run) = run(path, kind, threads);
     let name = format!("{} on {threads} threads", kind.name);

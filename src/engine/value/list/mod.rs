@@ -278,8 +278,8 @@ mod tests {
                 if n % 20 == 0 {
                     let got: Vec<_> = list.iter().map(|elem| elem.to_vec()).collect();
                     assert_eq!(got, model);
-                    for index in 0..model.len().min(40) {
-                        assert_eq!(list.get(index).unwrap().to_vec(), model[index]);
+                    for (index, element) in model.iter().enumerate().take(40) {
+                        assert_eq!(list.get(index).unwrap().to_vec(), *element);
                     }
                 }
             }
@@ -295,7 +295,7 @@ mod tests {
             list.push(End::Right, &[b'x'; 60], &limits);
             assert_eq!(list.encoding(&target) == "listpack", n < 132, "{n}");
         }
-        while list.len() > 0 {
+        while !list.is_empty() {
             list.pop(End::Right);
             list.shrink(&limits);
             assert_eq!(list.encoding(&target) == "listpack", list.len() <= 65, "{}", list.len());
