@@ -10,6 +10,12 @@ pub(super) const COMMANDS: &[Spec] = &[
     Spec::each("FLUSHDB", -1, flush_db),
     Spec::each("FLUSHALL", -1, flush_all),
     Spec::each("SWAPDB", 3, swap_db),
+    // Outside of their place, which whoever hands out commands knows, these are errors.
+    Spec::nothing("MULTI", 1, |_| Err(Failure::text("ERR MULTI calls can not be nested"))),
+    Spec::nothing("EXEC", 1, |_| Err(Failure::text("ERR EXEC without MULTI"))),
+    Spec::nothing("DISCARD", 1, |_| Err(Failure::text("ERR DISCARD without MULTI"))),
+    Spec::nothing("WATCH", -2, |_| Ok(Reply::OK)),
+    Spec::nothing("UNWATCH", 1, |_| Ok(Reply::OK)),
     Spec::nothing("PING", -1, ping),
     Spec::nothing("PUBLISH", 3, |_| Ok(Reply::Int(0))),
     Spec::nothing("SPUBLISH", 3, |_| Ok(Reply::Int(0))),
