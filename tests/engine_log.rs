@@ -516,7 +516,10 @@ fn a_server_s_log_leads_to_its_keys() {
             for threads in [1, 3] {
                 compare(&server, &path, threads);
             }
-            compare_encodings(&server, &path);
+            // Up to 6.2 HINCRBY puts a long field into a ziplist all the same.
+            if kind.version.major >= 7 {
+                compare_encodings(&server, &path);
+            }
         }
     }
 }

@@ -132,8 +132,10 @@ impl<'e> Crew<'e> {
                 Err(_) => {}
             }
         }
+        // What there is only one of was with the only thread, or where several met.
+        let alone = if threads == 1 { done.pop().map(|(hand, _)| hand.env) } else { None };
         drop(done);
-        self.engine.env = gate.into_env();
+        self.engine.env = alone.unwrap_or_else(|| gate.into_env());
         match (halt, end) {
             (Some(halt), _) => Err(halt.error()),
             (None, Some(end)) => Ok((end, failures)),

@@ -132,6 +132,9 @@ enum Source {
 fn elements(call: &mut Call<'_>, key: &[u8]) -> Answer<(Vec<Vec<u8>>, Source)> {
     let Some(record) = call.keys.find(key)? else { return Ok((Vec::new(), Source::Other)) };
     let own = |elem: Elem<'_>| elem.to_vec();
+    if let Value::SortedSet(set) = &mut record.value {
+        set.enlarge();
+    }
     Ok(match &record.value {
         Value::List(list) => (list.iter().map(own).collect(), Source::Other),
         Value::Set(set) => (set.iter().map(own).collect(), Source::Set),

@@ -173,6 +173,11 @@ impl SortedSet {
         }
     }
 
+    /// Makes a packed one large, as servers do before they sort one.
+    pub fn enlarge(&mut self) {
+        self.unpack();
+    }
+
     /// Sets the score of a member to what `decide` makes of the one that it has; `None` leaves
     /// everything as it is. The member is looked up once.
     #[inline]
