@@ -426,7 +426,9 @@ fn compare_encodings(server: &Server, path: &Path) {
         }
     }
     server.cmd(&["SELECT", "0"]);
-    if !differences.is_empty() { let _ = std::fs::copy(path, "/tmp/keep.aof"); }
+    if !differences.is_empty() {
+        let _ = std::fs::copy(path, "/tmp/keep.aof");
+    }
     assert!(differences.is_empty(), "{}: {}", server.kind().name, differences.join("\n"));
 }
 

@@ -40,8 +40,7 @@ Examples:
 
 Exit status: 0 all of it was written, 1 it was written with losses, 2 it was not written")]
 pub(crate) struct ConvertArgs {
-    /// An RDB file, or an appendonlydir or AOF that is an RDB base and nothing more; `-` is
-    /// standard input
+    /// An RDB file, AOF or appendonlydir (a log is run first); `-` is standard input
     source: OsString,
 
     /// The file or directory to write; `-` is standard output

@@ -36,8 +36,7 @@ Examples:
 
 Exit status: 0 all digests were computed, 2 not all of them")]
 pub(crate) struct DigestArgs {
-    /// RDB files, or appendonlydirs or AOFs that are an RDB base and nothing more; `-` is standard
-    /// input
+    /// RDB files, AOFs or appendonlydirs (logs are run first); `-` is standard input
     #[arg(required = true)]
     sources: Vec<OsString>,
 

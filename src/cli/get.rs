@@ -29,7 +29,7 @@ Examples:
 
 Exit status: 0 all keys were there, 1 one was not, 2 could not look")]
 pub(crate) struct GetArgs {
-    /// RDB file, or appendonlydir or AOF that is an RDB base and nothing more; `-` is standard input
+    /// RDB file, AOF or appendonlydir (a log is run first); `-` is standard input
     source: OsString,
 
     /// The keys

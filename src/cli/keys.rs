@@ -45,7 +45,7 @@ Examples:
 
 Exit status: 0 all rows were written, 2 not all of them")]
 pub(crate) struct KeysArgs {
-    /// RDB file, or appendonlydir or AOF that is an RDB base and nothing more; `-` is standard input
+    /// RDB file, AOF or appendonlydir (a log is run first); `-` is standard input
     source: OsString,
 
     /// Order of the rows: bytes, elements, key, ttl, db, type, idle, freq; with a minus in front,

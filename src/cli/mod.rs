@@ -147,6 +147,22 @@ fn say_ended(name: &str, ended: Ended) -> Result<Exit, Error> {
     if let Some(fault) = ended.fault {
         return Err(Error::from(fault).in_file(name));
     }
+    if let Some(ran) = ended.ran {
+        if ran.failed > 0 {
+            complain(&format!(
+                "{name}: {} of its {} commands failed, as they do in a server; `rdbkit replay` \
+                 lists them",
+                ran.failed, ran.commands
+            ));
+        }
+        if let Some((file, at)) = ran.dropped_from {
+            complain(&format!(
+                "{file} ends in a command that is cut or a transaction without its EXEC: what \
+                 stands from offset {at} on was dropped"
+            ));
+            return Ok(Exit::Findings);
+        }
+    }
     if let Some((stored, computed)) = ended.checksum_mismatch {
         complain(&format!(
             "{name}: the checksum is {stored:016x} but the bytes have {computed:016x}, so what was \

@@ -3,11 +3,12 @@
 //! Exit status: 0 run, 1 run but its tail was dropped, 2 not run.
 
 use std::ffi::OsString;
+use std::path::Path;
 
 use clap::{Args, ValueEnum};
 use rdbkit::Error;
 use rdbkit::digest::Profile;
-use rdbkit::ops::replay::{ReplayOptions, replay};
+use rdbkit::ops::replay::{ReplayOptions, replay, save};
 use rdbkit::ops::run::{RunOptions, Until};
 use rdbkit::rdb::Target;
 use rdbkit::report::replay::{write_json, write_text};
@@ -100,7 +101,14 @@ pub(crate) fn run(args: &ReplayArgs) -> Result<Exit, Error> {
         },
         profile: None::<Profile>,
     };
-    let (report, run) = replay(source, &options, &bar)?;
+    let (mut report, run) = replay(source, &options, &bar)?;
+    if let Some(out) = &args.save {
+        let threads = args.common.threads();
+        report.saved = Some(save(&report.source, run, Path::new(out), args.force, threads, &bar)?);
+    } else {
+        // Giving back all that memory piece by piece takes time that nobody needs to wait for.
+        std::mem::forget(run);
+    }
     drop(bar);
     let mut out = super::stdout();
     match args.format {
@@ -108,8 +116,6 @@ pub(crate) fn run(args: &ReplayArgs) -> Result<Exit, Error> {
         Format::Json => write_json(&mut out, &report)?,
     }
     std::io::Write::flush(&mut out).map_err(super::cannot_write)?;
-    // Giving back all that memory piece by piece takes time that nobody needs to wait for.
-    std::mem::forget(run);
     let dropped = report.parts.iter().any(|part| part.dropped_from.is_some());
     Ok(if dropped && !report.stopped { Exit::Findings } else { Exit::Clean })
 }

@@ -375,9 +375,9 @@ impl<'k> Keys<'k> {
         self.keyspace
     }
 
-    /// The record of a key as it is, frozen or not. One that has expired is removed.
+    /// Where the record of a key is in its database. One that has expired is removed.
     #[inline]
-    pub fn peek(&mut self, key: &[u8]) -> Option<&mut Record> {
+    fn locate(&mut self, key: &[u8]) -> Option<(&mut Db, usize)> {
         let hash = hash(key);
         let db = self.keyspace.db(self.db, key)?;
         let index = db.index(hash, key)?;
@@ -387,13 +387,21 @@ impl<'k> Keys<'k> {
             db.remove_at(hash, index);
             return None;
         }
+        Some((db, index))
+    }
+
+    /// The record of a key as it is, frozen or not. One that has expired is removed.
+    #[inline]
+    pub fn peek(&mut self, key: &[u8]) -> Option<&mut Record> {
+        let (db, index) = self.locate(key)?;
         db.records.get_mut(index)
     }
 
     /// The record of a key, its value ready to be worked on.
     #[inline]
     pub fn find(&mut self, key: &[u8]) -> Answer<Option<&mut Record>> {
-        if let Some(Record { value: Value::Frozen(_), .. }) = self.peek(key) {
+        let base = self.keyspace.base.is_some();
+        if base && let Some(Record { value: Value::Frozen(_), .. }) = self.peek(key) {
             self.thaw(key)?;
         }
         Ok(self.peek(key))
@@ -441,10 +449,20 @@ impl<'k> Keys<'k> {
     /// The value of a key as one kind, made by `new` where there is no key.
     #[inline]
     pub fn get_or<T: Typed>(&mut self, key: &[u8], new: impl FnOnce() -> T) -> Answer<&mut T> {
-        if self.find(key)?.is_none() {
-            self.add(key, new().wrap());
+        if self.keyspace.base.is_some() {
+            self.find(key)?;
         }
-        self.get(key)?.ok_or(Failure::NO_SUCH_KEY)
+        let hash = hash(key);
+        if self.gone_before_ms.is_some() {
+            self.locate(key);
+        }
+        let Some(db) = self.keyspace.db(self.db, key) else { return Err(Failure::NO_SUCH_KEY) };
+        let index = match db.index(hash, key) {
+            Some(index) => index,
+            None => db.push(hash, key.into(), new().wrap(), NEVER),
+        };
+        let record = db.records.get_mut(index).ok_or(Failure::NO_SUCH_KEY)?;
+        T::of(&mut record.value).ok_or(Failure::WRONG_TYPE)
     }
 
     /// Adds a key that is known not to be there.

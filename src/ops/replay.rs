@@ -1,14 +1,17 @@
 //! `replay`: runs a source in the embedded engine, and says what the keyspace is then.
 
+use std::path::{Path, PathBuf};
 use std::time::Instant;
 
+use super::convert::{ConvertOptions, Keys, make};
 use super::digest::Keyed;
 use super::run::{self, Failed, Run, RunOptions, RunPart, entries};
-use super::walk::{Observer, Silent};
+use super::walk::{Observer, Silent, WalkOptions};
 use crate::digest::{Accumulator, Options, Profile};
 use crate::error::Result;
-use crate::report::replay::{ReplayFailure, ReplayPart, ReplayReport, ReplayedDb, Skipped};
+use crate::report::replay::{ReplayFailure, ReplayPart, ReplayReport, ReplayedDb, Saved, Skipped};
 use crate::source::Source;
+use crate::target::Publish;
 
 /// How a source is replayed.
 #[derive(Debug, Clone, Default)]
@@ -66,6 +69,31 @@ pub fn replay(
         saved: None,
     };
     Ok((report, run))
+}
+
+/// Writes the keyspace of a run as a snapshot.
+pub fn save(
+    name: &str,
+    run: Run,
+    out: &Path,
+    force: bool,
+    threads: usize,
+    observer: &dyn Observer,
+) -> Result<Saved> {
+    let sources = run.parts.iter().map(|part| PathBuf::from(&part.name)).collect();
+    let publish = Publish { force, sources, ..Publish::default() };
+    let options = ConvertOptions {
+        force,
+        walk: WalkOptions { threads, ..WalkOptions::default() },
+        ..ConvertOptions::default()
+    };
+    let keys = Keys::Ran(Box::new(run));
+    let written = make(name, keys, out, &options, &publish, false, observer)?;
+    Ok(Saved {
+        path: written.output.display().to_string(),
+        size_bytes: written.bytes_written,
+        backup: written.backup.map(|path| path.display().to_string()),
+    })
 }
 
 fn part(part: &RunPart) -> ReplayPart {

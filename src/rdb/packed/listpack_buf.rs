@@ -154,20 +154,33 @@ impl ListpackBuf {
     }
 
     /// The place of the first element that equals `text`, looking at every `stride`-th one from
-    /// `from` on.
+    /// `from` on. Entries are stepped over by their lengths and compared as they lie there.
     #[inline]
     pub fn find(&self, text: &[u8], from: usize, stride: usize) -> Option<usize> {
-        let number = integer(text);
-        let same = |elem: Elem<'_>| match elem {
-            Elem::Bytes(bytes) => number.is_none() && bytes == text,
-            Elem::Int(n) => number == Some(n),
-        };
+        let form = Form::of(text);
         // A string may spell a number where an older server wrote it so.
-        let odd = |elem: Elem<'_>| matches!(elem, Elem::Bytes(bytes) if bytes == text);
-        self.iter_from(from)
-            .step_by(stride.max(1))
-            .find(|&(_, elem)| same(elem) || (number.is_some() && odd(elem)))
-            .map(|(at, _)| at)
+        let odd = if form.is_int() { Some(Form::string(text.len())) } else { None };
+        let data: &[u8] = if form.is_int() { &[] } else { text };
+        let mut rest = self.bytes.get(from..self.end())?;
+        let mut turn = 0;
+        while !rest.is_empty() {
+            let size = entry_size(rest)?;
+            if turn == 0 {
+                let entry = rest.get(..size)?;
+                let is = |form: &Form, data: &[u8]| {
+                    let head = form.head.get(..form.len).unwrap_or_default();
+                    size == form.len + data.len()
+                        && entry.strip_prefix(head).is_some_and(|rest| rest == data)
+                };
+                if is(&form, data) || odd.is_some_and(|form| is(&form, text)) {
+                    return Some(self.end() - rest.len());
+                }
+                turn = stride.max(1);
+            }
+            turn -= 1;
+            rest = rest.get(size + back_bytes(size)..)?;
+        }
+        None
     }
 
     /// Appends an element.
@@ -218,17 +231,21 @@ impl ListpackBuf {
         let (back, back_len) = back_length(size);
         let back = back.get(back.len() - back_len..).unwrap_or_default();
         let head = form.head.get(..form.len).unwrap_or_default();
-        if at == self.end() && old == 0 {
-            // The end byte goes and comes again.
-            self.bytes.pop();
-            self.bytes.reserve(size + back_len + 1);
-            self.bytes.extend_from_slice(head);
-            self.bytes.extend_from_slice(data);
-            self.bytes.extend_from_slice(back);
-            self.bytes.push(0xff);
-        } else {
-            let new = head.iter().chain(data).chain(back).copied();
-            self.bytes.splice(at..at + old, new);
+        let new = size + back_len;
+        let len = self.bytes.len();
+        if new > old {
+            self.bytes.resize(len + new - old, 0);
+        }
+        if new != old {
+            self.bytes.copy_within(at + old..len, at + new);
+            self.bytes.truncate(len + new - old);
+        }
+        if let Some(place) = self.bytes.get_mut(at..at + new) {
+            let (to_head, place) = place.split_at_mut(form.len.min(new));
+            to_head.copy_from_slice(head);
+            let (to_data, to_back) = place.split_at_mut(data.len().min(place.len()));
+            to_data.copy_from_slice(data);
+            to_back.copy_from_slice(back);
         }
         self.recount(gone, 1);
     }
@@ -294,6 +311,29 @@ impl Form {
             }
         }
     }
+}
+
+/// The size of encoding and data of the entry at the start of `rest`.
+#[inline(always)]
+fn entry_size(rest: &[u8]) -> Option<usize> {
+    Some(match rest {
+        [0..=0x7f, ..] => 1,
+        [n @ 0x80..=0xbf, ..] => 1 + usize::from(n & 0x3f),
+        [0xc0..=0xdf, ..] => 2,
+        [a @ 0xe0..=0xef, b, ..] => 2 + (usize::from(a & 0xf) << 8 | usize::from(*b)),
+        [0xf0, a, b, c, d, ..] => 5 + u32::from_le_bytes([*a, *b, *c, *d]) as usize,
+        [0xf1, ..] => 3,
+        [0xf2, ..] => 4,
+        [0xf3, ..] => 5,
+        [0xf4, ..] => 9,
+        _ => return None,
+    })
+}
+
+/// How many bytes the back length of such an entry has.
+#[inline(always)]
+fn back_bytes(size: usize) -> usize {
+    if size < 0x80 { 1 } else { back_length(size).1 }
 }
 
 /// The elements of a [`ListpackBuf`], each with its place.
