@@ -244,7 +244,7 @@ fn view_of_directory(source: Source, open: &OpenOptions) -> Result<View> {
     if increments.iter().all(|part| part.size_bytes == Some(0)) {
         let base = open_part(&base.path, open)?;
         if base.form == Form::Rdb {
-            return Ok(View::Snapshot(base));
+            return view(base, open);
         }
     }
     Ok(View::Log(source))
