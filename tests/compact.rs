@@ -1,0 +1,242 @@
+//! Logs of real servers, compacted: the same keys in less space, for every server that there is.
+
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    missing_docs,
+    reason = "tests"
+)]
+
+mod support;
+
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use rdbkit::digest::Profile;
+use rdbkit::ops::check::{CheckOptions, check_source};
+use rdbkit::ops::compact::{CompactOptions, OutputForm, compact};
+use rdbkit::ops::convert::{ConvertOptions, convert};
+use rdbkit::ops::digest::{DigestOptions, digest};
+use rdbkit::ops::walk::Silent;
+use rdbkit::rdb::Target;
+use rdbkit::report::compact::CompactReport;
+use rdbkit::source::{Locator, OpenOptions, Source, open};
+use support::corpus::corpus;
+use support::say;
+use support::servers::{Data, Flavour, Server, require, servers};
+use support::twin::target;
+
+fn source(path: &Path) -> Source {
+    open(&Locator::Path(path.to_owned()), &OpenOptions::default()).unwrap()
+}
+
+fn digest_of(path: &Path, profile: &str, full: bool) -> String {
+    let profile: Profile = profile.parse().unwrap();
+    let options = DigestOptions { profile, full, ..DigestOptions::default() };
+    digest(source(path), &options, &Silent).unwrap().digest
+}
+
+fn compacted(from: &Path, to: &Path, options: CompactOptions) -> CompactReport {
+    let options = CompactOptions { threads: 2, ..options };
+    compact(source(from), to, &options, &Silent).unwrap()
+}
+
+fn size(path: &Path) -> u64 {
+    if path.is_dir() {
+        fs::read_dir(path).unwrap().map(|entry| entry.unwrap().metadata().unwrap().len()).sum()
+    } else {
+        path.metadata().unwrap().len()
+    }
+}
+
+#[track_caller]
+fn is_sound(path: &Path) {
+    let report = check_source(source(path), &CheckOptions::default(), &Silent).unwrap();
+    assert!(report.is_sound(), "{}: {report:?}", path.display());
+}
+
+/// Every log that servers wrote for the corpus, with what its server said of it.
+fn logs() -> Vec<(PathBuf, String)> {
+    let Some(corpus) = corpus() else { return Vec::new() };
+    let mut logs = Vec::new();
+    for entry in fs::read_dir(corpus.path("gen")).unwrap() {
+        let facts = entry.unwrap().path();
+        let Some(name) = facts.file_name().unwrap().to_str().unwrap().strip_suffix("-facts.json")
+        else {
+            continue;
+        };
+        let json: serde_json::Value = serde_json::from_slice(&fs::read(&facts).unwrap()).unwrap();
+        for (file, about) in json["files"].as_object().unwrap() {
+            let is_log = file.ends_with(".aof") || file.contains("aofdir");
+            if is_log && about["same_as_truth"] == true {
+                let digest = about["reload_digest"].as_str().unwrap().to_owned();
+                logs.push((corpus.path("gen").join(file), format!("{name} {digest}")));
+            }
+        }
+    }
+    logs.sort();
+    logs
+}
+
+/// Whose digest a name such as `redis-7.0.15` asks for.
+fn profile_of(name: &str) -> String {
+    let (server, version) = name.split_once('-').unwrap();
+    let mut numbers = version.split('.');
+    format!("{server}:{}.{}", numbers.next().unwrap(), numbers.next().unwrap())
+}
+
+#[test]
+fn what_is_compacted_has_the_digest_of_the_server_and_comes_out_the_same_again() {
+    let folder = tempfile::tempdir().unwrap();
+    let mut seen = 0;
+    for (log, about) in logs() {
+        let (name, theirs) = about.split_once(' ').unwrap();
+        let profile = profile_of(name);
+        assert_eq!(digest_of(&log, &profile, false), theirs, "{}", log.display());
+        let (once, twice) = (folder.path().join("once"), folder.path().join("twice"));
+        let report =
+            compacted(&log, &once, CompactOptions { force: true, ..CompactOptions::default() });
+        assert!(report.digest.is_some(), "{name}");
+        is_sound(&once);
+        assert_eq!(digest_of(&once, &profile, false), theirs, "{}", log.display());
+        assert_eq!(digest_of(&once, &profile, true), digest_of(&log, &profile, true), "{name}");
+        compacted(&once, &twice, CompactOptions { force: true, ..CompactOptions::default() });
+        assert_eq!(size(&once), size(&twice), "{}", log.display());
+        for path in [&once, &twice] {
+            let _ = fs::remove_dir_all(path);
+            let _ = fs::remove_file(path);
+        }
+        seen += 1;
+    }
+    say(format_args!("logs compacted: {seen}"));
+}
+
+#[test]
+fn servers_load_what_is_compacted_for_them() {
+    let Some(corpus) = corpus() else { return };
+    let folder = tempfile::tempdir().unwrap();
+    for kind in servers() {
+        let version = kind.version;
+        if version.flavour == Flavour::Redict || (version.major, version.minor) < (6, 2) {
+            continue;
+        }
+        let log = if version.major >= 7 {
+            "gen/redis-7.0.15-alltypes-aofdir"
+        } else {
+            "gen/redis-6.2.14-alltypes.aof"
+        };
+        let form = if version.major >= 7 { OutputForm::AofDir } else { OutputForm::AofPreamble };
+        for form in [form, OutputForm::Aof] {
+            let out = folder.path().join(format!("{}-{form:?}", kind.name));
+            let target: Target = target(&kind);
+            let options = CompactOptions {
+                form: Some(form),
+                target: Some(target),
+                ..CompactOptions::default()
+            };
+            compacted(&corpus.path(log), &out, options);
+            let bytes;
+            let data = match form {
+                OutputForm::AofDir => Data::AofDir(&out),
+                _ => {
+                    bytes = fs::read(&out).unwrap();
+                    Data::AofFile(&bytes)
+                }
+            };
+            let options = ["--appendonly", "yes", "--sanitize-dump-payload", "yes"];
+            let server = Server::start_with(&kind, data, &options);
+            let profile = format!("{target}");
+            assert_eq!(digest_of(&out, &profile, false), server.digest(), "{} {form:?}", kind.name);
+            let log = server.log();
+            let complains = |line: &&str| line.contains(" # ") && !line.contains("overcommit");
+            let warnings: Vec<&str> = log
+                .lines()
+                .filter(complains)
+                .filter(|line| {
+                    line.contains("AOF") || line.contains("rror") || line.contains("RDB")
+                })
+                .collect();
+            assert!(warnings.is_empty(), "{} {form:?}: {warnings:#?}", kind.name);
+        }
+    }
+}
+
+#[test]
+fn a_log_that_grows_is_read_and_not_replaced() {
+    let Some(kind) = require("redis-7.0") else { return };
+    let server = Server::start(&kind, &["--appendonly", "yes", "--appendfsync", "always"]);
+    for n in 0..200 {
+        server.cmd(&["SET", "counter", &n.to_string()]);
+    }
+    let folder = server.dir().join("appendonlydir");
+    let outside = tempfile::tempdir().unwrap();
+    let out = outside.path().join("out");
+    let report = compacted(&folder, &out, CompactOptions::default());
+    assert_eq!((report.keys, report.grown_bytes), (1, 0));
+    assert!(report.written_bytes < report.read_bytes);
+    // A command that is being written is left out, and said to be.
+    let part = folder.join("appendonly.aof.1.incr.aof");
+    let mut bytes = fs::read(&part).unwrap();
+    bytes.extend_from_slice(b"*3\r\n$3\r\nSET\r\n$1\r\n");
+    drop(server);
+    let copy = outside.path().join("copy");
+    fs::create_dir(&copy).unwrap();
+    fs::write(copy.join("log.aof"), &bytes).unwrap();
+    let out = outside.path().join("again");
+    let cut = compacted(&copy.join("log.aof"), &out, CompactOptions::default());
+    assert_eq!(cut.dropped_from.map(|(_, at)| at), Some(bytes.len() as u64 - 20));
+}
+
+#[test]
+fn a_directory_is_compacted_in_place_and_a_backup_stays() {
+    let Some(kind) = require("redis-8.0") else { return };
+    let server = Server::start(&kind, &["--appendonly", "yes"]);
+    for n in 0..500 {
+        server.cmd(&["RPUSH", "list", &n.to_string()]);
+        server.cmd(&["LTRIM", "list", "-10", "-1"]);
+    }
+    let digest = server.digest();
+    let kept = server.shutdown();
+    let folder = support::servers::data_dir(&kept).join("appendonlydir");
+    let before = size(&folder);
+    let options = CompactOptions { in_place: true, ..CompactOptions::default() };
+    let report = compacted(&folder, &folder, options);
+    assert!(report.backup.is_some_and(|backup| Path::new(&backup).is_dir()));
+    assert!(size(&folder) < before / 10);
+    let again = Server::start_with(&kind, Data::AofDir(&folder), &["--appendonly", "yes"]);
+    assert_eq!(again.digest(), digest);
+}
+
+#[test]
+fn snapshots_go_through_a_log_of_commands_and_come_back() {
+    let Some(corpus) = corpus() else { return };
+    let folder = tempfile::tempdir().unwrap();
+    let (mut seen, mut other) = (0, Vec::new());
+    for file in corpus.third_party() {
+        if file.validity != "valid" || file.truth.is_none() || !(file.kind == "rdb") {
+            continue;
+        }
+        let from = corpus.path(&file.file);
+        let (aof, rdb) = (folder.path().join("log.aof"), folder.path().join("again.rdb"));
+        let options =
+            ConvertOptions { form: OutputForm::Aof, force: true, ..ConvertOptions::default() };
+        let newest = Some(Target::default());
+        let options = ConvertOptions { target: newest, lossy: true, ..options };
+        convert(source(&from), &aof, &options, &Silent).unwrap();
+        let back = ConvertOptions { form: OutputForm::Rdb, ..options };
+        if let Err(error) = convert(source(&aof), &rdb, &back, &Silent) {
+            other.push(format!("{}: {error}", file.file));
+            continue;
+        }
+        let (one, two) =
+            (digest_of(&from, "redis:8.10", false), digest_of(&rdb, "redis:8.10", false));
+        if one != two {
+            other.push(format!("{}: {one} {two}", file.file));
+        }
+        seen += 1;
+    }
+    say(format_args!("snapshots that came back: {seen}"));
+    assert!(other.is_empty(), "{other:#?}");
+}
