@@ -1,5 +1,7 @@
 //! The check of a snapshot: frames, checksum, and what is inside every record.
 
+use std::sync::{Arc, Mutex};
+
 use super::keys::{Keys, Repeat, Seen};
 use super::words;
 use super::{CheckOptions, FileReport, Unlisted};
@@ -16,6 +18,9 @@ use crate::source::Feed;
 const DEFAULT_DATABASES: u64 = 16;
 /// The newest version that both Redis and Valkey read.
 const LAST_SHARED: u32 = 11;
+/// Keys of a batch that there is room for from the start: as many as there are where keys and
+/// values are as short as they mostly are when they are many. Room that is not used costs nothing.
+const KEYS: usize = 32 << 10;
 /// Slots of a cluster.
 const SLOTS: u64 = 16384;
 
@@ -33,7 +38,12 @@ pub(super) fn check(
     let whole = feed.whole().is_some();
     let mut root = CheckTally::new(options.max_findings);
     root.keys = Some(Keys::new(!whole));
-    let fresh = || CheckTally { logs_keys: !whole, ..CheckTally::new(options.max_findings) };
+    let spare = Arc::clone(&root.spare);
+    let fresh = || CheckTally {
+        logs_keys: !whole,
+        seen: spare.take(),
+        ..CheckTally::new(options.max_findings)
+    };
 
     let walked = match walk(feed, whole, &fresh, &mut root, &walk_options, observer) {
         Ok(walked) => walked,
@@ -136,6 +146,8 @@ struct CheckTally {
     libraries: Vec<(u64, Vec<u8>)>,
     /// Texts about slots that Valkey cannot read: findings only where Valkey reads the file.
     slot_infos: Findings,
+    /// Of the root only, which gives back what it has merged.
+    spare: Arc<Spare>,
 }
 
 /// Room of a thread.
@@ -143,15 +155,25 @@ struct CheckTally {
 struct Room {
     checker: Checker,
     key: Vec<u8>,
-    /// Keys that there was room for in an earlier batch.
-    expected: usize,
 }
 
-/// Room for as many as a batch had before, so that little is copied.
-#[cold]
-fn widen(list: &mut Vec<Seen>, expected: &mut usize) {
-    list.reserve((*expected).max(64).saturating_sub(list.len()).max(list.len()));
-    *expected = list.capacity();
+/// Lists whose keys have been merged, for the next batches to fill: they are large, and go from
+/// thread to thread, which allocators like so little that they hold many times what is in use.
+#[derive(Default)]
+struct Spare(Mutex<Vec<Vec<Seen>>>);
+
+impl Spare {
+    fn take(&self) -> Vec<Seen> {
+        let spare = self.0.lock().ok().and_then(|mut lists| lists.pop());
+        spare.unwrap_or_else(|| Vec::with_capacity(KEYS))
+    }
+
+    fn give(&self, mut list: Vec<Seen>) {
+        list.clear();
+        if let Ok(mut lists) = self.0.lock() {
+            lists.push(list);
+        }
+    }
 }
 
 impl CheckTally {
@@ -167,15 +189,13 @@ impl CheckTally {
             keys: None,
             libraries: Vec::new(),
             slot_infos: Findings::new(limit),
+            spare: Arc::default(),
         }
     }
 
     /// Keeps a key that has been seen.
     #[inline(always)]
-    fn note(&mut self, seen: Seen, key: &[u8], expected: &mut usize) {
-        if self.seen.len() == self.seen.capacity() {
-            widen(&mut self.seen, expected);
-        }
+    fn note(&mut self, seen: Seen, key: &[u8]) {
         self.seen.push(seen);
         if self.logs_keys {
             self.key_bytes.extend_from_slice(key);
@@ -221,7 +241,7 @@ impl Tally for CheckTally {
                 return Ok(());
             }
         };
-        self.note(Seen::of(entry, key), key, &mut room.expected);
+        self.note(Seen::of(entry, key), key);
         let findings = &mut self.findings;
         room.checker.check(entry, &mut |problem: Problem<'_>| {
             let (severity, server, advice) = words::of_problem(&problem);
@@ -236,7 +256,7 @@ impl Tally for CheckTally {
     #[inline(always)]
     fn plain_string(&mut self, entry: &Entry<'_>, room: &mut Room) -> Result<()> {
         match entry.key {
-            Text::Raw(key) => self.note(Seen::of(entry, key), key, &mut room.expected),
+            Text::Raw(key) => self.note(Seen::of(entry, key), key),
             _ => self.entry(entry, room)?,
         }
         Ok(())
@@ -302,7 +322,9 @@ impl Tally for CheckTally {
         let Some(keys) = &mut self.keys else { return Ok(()) };
         let written = |cause| Error::io("cannot write a temporary file", cause);
         if later.selected.is_empty() && !later.logs_keys {
-            return keys.note_all(&later.seen).map_err(written);
+            let noted = keys.note_all(&later.seen).map_err(written);
+            self.spare.give(later.seen);
+            return noted;
         }
         let mut ends = later.key_ends.iter();
         let mut from = 0;
@@ -316,6 +338,7 @@ impl Tally for CheckTally {
             from = to;
             keys.note(seen, key).map_err(written)?;
         }
+        self.spare.give(later.seen);
         Ok(())
     }
 }
