@@ -44,7 +44,7 @@ pub use table::{Route, Spec, lookup};
 pub use thaw::{text_value, value as thaw};
 pub use value::stream;
 pub use value::{
-    Elements, End, Fields, Frozen, Grown, Hash, List, ListNode, Members, Opaque, PackedHash,
+    Array, Elements, End, Fields, Frozen, Grown, Hash, List, ListNode, Members, Opaque, PackedHash,
     PackedSet, Packing, Set, SortedSet, Stream, Typed, Value,
 };
 
