@@ -40,7 +40,7 @@ pub use keyspace::{
     Base, BaseBytes, Db, Keys, Keyspace, Record, SHARDS, Shard, shard_of, shards_per_thread,
 };
 pub use save::save;
-pub use table::{Route, Spec, lookup};
+pub use table::{Route, Spec, foreign, lookup};
 pub use thaw::{text_value, value as thaw};
 pub use value::stream;
 pub use value::{
