@@ -40,11 +40,11 @@ pub use keyspace::{
     Base, BaseBytes, Db, Keys, Keyspace, Record, SHARDS, Shard, shard_of, shards_per_thread,
 };
 pub use save::save;
-pub use table::{Route, Spec, lookup};
+pub use table::{Route, Spec, foreign, lookup};
 pub use thaw::{text_value, value as thaw};
 pub use value::stream;
 pub use value::{
-    Elements, End, Fields, Frozen, Grown, Hash, List, ListNode, Members, Opaque, PackedHash,
+    Array, Elements, End, Fields, Frozen, Grown, Hash, List, ListNode, Members, Opaque, PackedHash,
     PackedSet, Packing, Set, SortedSet, Stream, Typed, Value,
 };
 

@@ -105,12 +105,90 @@ pub fn lookup(name: &[u8]) -> Option<&'static Spec> {
     TABLE.get(&*upper).copied()
 }
 
+/// Commands on values that are not worked on here, and what they belong to. A name that ends with
+/// a point is that of all commands that begin with it.
+const FOREIGN: &[(&[&str], &str)] = &[
+    (
+        &[
+            "VADD",
+            "VCARD",
+            "VDIM",
+            "VEMB",
+            "VGETATTR",
+            "VINFO",
+            "VISMEMBER",
+            "VLINKS",
+            "VRANDMEMBER",
+            "VRANGE",
+            "VREM",
+            "VSETATTR",
+            "VSIM",
+        ],
+        "vector sets",
+    ),
+    (&["PHSET", "PHDEL", "PHGET"], "path hashes"),
+    (&["JSON."], "the JSON module"),
+    (&["TS."], "the time series module"),
+    (&["BF.", "CF.", "CMS.", "TOPK.", "TDIGEST."], "the Bloom filter module"),
+    (&["FT."], "the search module"),
+];
+
+/// Why a command that is known cannot be run here; `None` for any other name.
+#[cold]
+pub fn foreign(name: &[u8]) -> Option<String> {
+    let named = |known: &&str| match name.split_at_checked(known.len()) {
+        Some((head, rest)) => {
+            head.eq_ignore_ascii_case(known.as_bytes()) && known.ends_with('.') != rest.is_empty()
+        }
+        None => false,
+    };
+    let (_, owner) = FOREIGN.iter().find(|(names, _)| names.iter().any(|known| named(&known)))?;
+    let name = String::from_utf8_lossy(name).to_uppercase();
+    Some(format!("{name} is a command of {owner}, which cannot be run here"))
+}
+
 /// The error for a name that no command has.
 #[cold]
 pub(super) fn unknown(args: &[&[u8]]) -> Failure {
     let (name, rest) = args.split_first().map_or((&[][..], &[][..]), |(name, rest)| (*name, rest));
+    if let Some(words) = foreign(name) {
+        return Failure::Unsupported(words);
+    }
     let shown: String =
         rest.iter().map(|arg| format!("'{}' ", String::from_utf8_lossy(arg))).collect();
     let name = String::from_utf8_lossy(name);
     Failure::said(format!("ERR unknown command '{name}', with args beginning with: {shown}"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[track_caller]
+    fn check(name: &str, owner: Option<&str>) {
+        let words = foreign(name.as_bytes());
+        let want = owner.map(|owner| format!(" is a command of {owner}, which cannot be run here"));
+        assert_eq!(words.as_deref().and_then(|words| words.strip_prefix(name)), want.as_deref());
+    }
+
+    #[test]
+    fn commands_of_modules_say_whose_they_are() {
+        check("VADD", Some("vector sets"));
+        check("JSON.SET", Some("the JSON module"));
+        check("TDIGEST.ADD", Some("the Bloom filter module"));
+        assert!(foreign(b"ts.add").is_some_and(|words| words.starts_with("TS.ADD is")));
+        for name in ["VADDER", "TS.", "TS", "JSON", "NOSUCH", ""] {
+            check(name, None);
+        }
+        let failure = unknown(&[b"vrem", b"key", b"element"]);
+        assert!(matches!(failure, Failure::Unsupported(words) if words.starts_with("VREM is")));
+        assert!(matches!(unknown(&[b"NOSUCH"]), Failure::Error(_)));
+    }
+
+    #[test]
+    fn what_is_run_here_is_not_foreign() {
+        for name in TABLE.keys() {
+            assert_eq!(foreign(name), None);
+        }
+    }
 }

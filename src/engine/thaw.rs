@@ -1,7 +1,7 @@
 //! Values out of a snapshot, in the form that a server holds them in after loading them.
 
 use super::Value;
-use super::value::{Hash, List, Opaque, Set, SortedSet, Stream, Typed};
+use super::value::{Array, Hash, List, Opaque, Set, SortedSet, Stream, Typed};
 use crate::bytes::number::integer;
 use crate::error::FormatError;
 use crate::rdb::{Entry, Limits, Scratch};
@@ -22,7 +22,8 @@ pub fn value(
         Kind::Hash => Hash::load(entry, limits, scratch)?.wrap(),
         Kind::SortedSet => SortedSet::load(entry, limits, scratch)?.wrap(),
         Kind::Stream => Stream::load(entry, limits, scratch)?.wrap(),
-        Kind::Module | Kind::Array => Value::Opaque(Arc::new(Opaque::load(entry))),
+        Kind::Array => Array::load(entry, scratch)?.wrap(),
+        Kind::Module => Value::Opaque(Arc::new(Opaque::load(entry))),
     })
 }
 

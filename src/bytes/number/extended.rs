@@ -9,6 +9,9 @@
 //! as `%.17Lf` without its trailing zeros. The danger is the difference to a double: `0.1` has
 //! eleven more bits here, and they are seen in the seventeen places that are printed.
 
+use super::ShortText;
+use super::printf::{general, word};
+
 /// Texts of this length and more are refused: it is the servers' buffer.
 const TEXT_BYTES: usize = 5 * 1024;
 /// The exponent of the lowest bit that there is.
@@ -91,6 +94,30 @@ impl Extended {
         Extended { negative: value < 0, size }
     }
 
+    /// The number of a double that is finite.
+    pub fn of_double(value: f64) -> Self {
+        const MANTISSA: u32 = f64::MANTISSA_DIGITS - 1;
+        let bits = value.to_bits();
+        let stored = (bits >> MANTISSA & 0x7ff) as i32;
+        let hidden = u64::from(stored > 0) << MANTISSA;
+        let mantissa = bits & ((1 << MANTISSA) - 1) | hidden;
+        let size = round(u128::from(mantissa), false, stored.max(1) - 1075);
+        Extended { negative: value.is_sign_negative(), size }
+    }
+
+    /// The integer that is left without the places behind the point, if it is one of 64 bits.
+    pub fn to_int(&self) -> Option<i64> {
+        let whole = match self.size {
+            Size::Zero => 0,
+            Size::Finite { mantissa, exponent: exponent @ -63..=0 } => {
+                mantissa >> exponent.unsigned_abs()
+            }
+            Size::Finite { exponent: ..0, .. } => 0,
+            _ => return None,
+        };
+        if self.negative { 0_i64.checked_sub_unsigned(whole) } else { i64::try_from(whole).ok() }
+    }
+
     /// Whether this is a number and no infinity.
     pub fn is_finite(&self) -> bool {
         matches!(self.size, Size::Zero | Size::Finite { .. })
@@ -103,6 +130,7 @@ impl Extended {
         match (self.size, other.size) {
             (Nan, _) | (_, Nan) => Extended { negative: false, size: Nan },
             (Infinite, Infinite) if differ => Extended { negative: false, size: Nan },
+            (Zero, Zero) if differ => Extended::ZERO,
             (Infinite, _) | (_, Zero) => self,
             (_, Infinite) | (Zero, _) => other,
             (Finite { mantissa: m, exponent: e }, Finite { mantissa: n, exponent: f }) => {
@@ -122,7 +150,9 @@ impl Extended {
                 } else {
                     large.wrapping_add(small)
                 };
-                Extended { negative: self.negative, size: round(sum, lost, e - 63) }
+                // What cancels out is no negative zero.
+                let negative = self.negative && (sum != 0 || lost);
+                Extended { negative, size: round(sum, lost, e - 63) }
             }
         }
     }
@@ -197,6 +227,49 @@ impl Extended {
             out.remove(0);
         }
         Some(out)
+    }
+}
+
+impl Extended {
+    /// As `%.17Lg` prints it.
+    pub fn text_17g(&self) -> ShortText {
+        const DIGITS: usize = 17;
+        let digits = match self.size {
+            Size::Nan => return word(false, b"nan"),
+            Size::Infinite => return word(self.negative, b"inf"),
+            Size::Zero => Vec::new(),
+            Size::Finite { mantissa, exponent } => {
+                // A half is five tenths: every binary fraction has its digits in decimals.
+                let mut number = Big::from(mantissa);
+                if exponent >= 0 {
+                    number.shift_left(exponent.unsigned_abs());
+                } else {
+                    let fives = exponent.unsigned_abs();
+                    (0..fives / 13).for_each(|_| number.multiply_add(5_u32.pow(13), 0));
+                    number.multiply_add(5_u32.pow(fives % 13), 0);
+                }
+                number.into_digits()
+            }
+        };
+        let behind = match self.size {
+            Size::Finite { exponent: exponent @ ..0, .. } => exponent.unsigned_abs() as usize,
+            _ => 0,
+        };
+        let mut exponent = digits.len() as i32 - behind as i32 - 1;
+        let (kept, rest) = digits.split_at_checked(DIGITS).unwrap_or((&digits, &[]));
+        let mut number = kept.iter().fold(0_u64, |n, digit| n * 10 + u64::from(digit - b'0'));
+        let more = rest.iter().skip(1).any(|&digit| digit != b'0');
+        let up = rest.first().is_some_and(|&digit| {
+            digit > b'5' || (digit == b'5' && (more || !number.is_multiple_of(2)))
+        });
+        number += u64::from(up);
+        let mut text = ShortText::default();
+        text.extend(itoa::Buffer::new().format(number).as_bytes());
+        exponent += i32::from(text.len() > kept.len().max(1));
+        if number == 0 {
+            exponent = 0;
+        }
+        general(self.negative, text, exponent)
     }
 }
 
@@ -480,6 +553,48 @@ mod tests {
         let sum = add_long_double(a.as_bytes(), b.as_bytes());
         let sum = sum.map(|text| String::from_utf8(text).unwrap());
         assert_eq!(sum.as_deref(), want.as_ref().copied());
+    }
+
+    #[test]
+    fn seventeen_digits_as_c_prints_them() {
+        for (text, want) in [
+            ("0.1", "0.1"),
+            ("1e-5", "1e-05"),
+            ("1e17", "1e+17"),
+            ("9007199254740993", "9007199254740993"),
+            ("9223372036854775807", "9.2233720368547758e+18"),
+            ("99999999999999999.5", "1e+17"),
+            ("1e4931", "1e+4931"),
+            ("0", "0"),
+            ("-0", "-0"),
+            ("-inf", "-inf"),
+            ("00.5", "0.5"),
+        ] {
+            let number = Extended::parse(text.as_bytes()).unwrap();
+            assert_eq!(number.text_17g().as_str(), want, "{text}");
+        }
+        let pi = Extended::of_double(std::f64::consts::PI);
+        assert_eq!(pi.text_17g().as_str(), "3.1415926535897931");
+        assert_eq!(Extended::of_double(-1.5), Extended::parse(b"-1.5").unwrap());
+        assert_eq!(Extended::of_double(5e-324).text_17g().as_str(), "4.9406564584124654e-324");
+        assert_eq!(Extended::of_double(-0.0).text_17g().as_str(), "-0");
+    }
+
+    #[test]
+    fn what_is_left_of_the_point() {
+        for (text, want) in [
+            ("-1.9", Some(-1)),
+            ("1e-5", Some(0)),
+            ("-0", Some(0)),
+            ("9223372036854775806.5", Some(i64::MAX - 1)),
+            ("9223372036854775808", None),
+            ("-9223372036854775808", Some(i64::MIN)),
+            ("-9223372036854775809", None),
+            ("1e300", None),
+            ("inf", None),
+        ] {
+            assert_eq!(Extended::parse(text.as_bytes()).unwrap().to_int(), want, "{text}");
+        }
     }
 
     #[test]

@@ -30,9 +30,35 @@ pub fn integer(text: &[u8]) -> Option<i64> {
     if negative { 0_i64.checked_sub_unsigned(value) } else { i64::try_from(value).ok() }
 }
 
+/// A number as C's `strtoull` takes the whole of a text for one: space, zeros and a sign in front
+/// are no matter, a minus counts down from 2^64, and the text ends with its first zero byte. A
+/// canonical integer below 0 is refused all the same.
+pub fn loose_unsigned(text: &[u8]) -> Option<u64> {
+    let text = text.split(|&byte| byte == 0).next()?;
+    if let Some(n) = integer(text) {
+        return u64::try_from(n).ok();
+    }
+    let space = |byte: &u8| matches!(byte, b' ' | b'\t'..=b'\r');
+    let start = text.iter().position(|byte| !space(byte))?;
+    let (digits, minus) = match text.get(start..)? {
+        [b'-', rest @ ..] => (rest, true),
+        [b'+', rest @ ..] => (rest, false),
+        rest => (rest, false),
+    };
+    if digits.is_empty() {
+        return None;
+    }
+    let value = digits.iter().try_fold(0_u64, |value, &byte| {
+        let digit = byte.wrapping_sub(b'0');
+        (digit < 10).then_some(())?;
+        value.checked_mul(10)?.checked_add(u64::from(digit))
+    })?;
+    Some(if minus { value.wrapping_neg() } else { value })
+}
+
 #[cfg(test)]
 mod tests {
-    use super::integer;
+    use super::{integer, loose_unsigned};
 
     #[track_caller]
     fn check(text: &str, want: Option<i64>) {
@@ -75,6 +101,30 @@ mod tests {
         ];
         for text in others {
             check(text, None);
+        }
+    }
+
+    #[test]
+    fn loose_numbers_are_those_of_c() {
+        for (text, want) in [
+            ("7", Some(7)),
+            ("+07", Some(7)),
+            (" \t\n7", Some(7)),
+            ("-0", Some(0)),
+            ("-02", Some(u64::MAX - 1)),
+            ("-18446744073709551614", Some(2)),
+            ("18446744073709551615", Some(u64::MAX)),
+            ("3\0z", Some(3)),
+            ("-2", None),
+            ("18446744073709551616", None),
+            ("", None),
+            (" ", None),
+            ("+", None),
+            ("+-3", None),
+            ("3 ", None),
+            ("1.0", None),
+        ] {
+            assert_eq!(loose_unsigned(text.as_bytes()), want, "{text:?}");
         }
     }
 }

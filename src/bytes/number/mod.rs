@@ -15,7 +15,7 @@ mod short;
 
 pub use double::{DoubleRules, parse_double, parse_double_by};
 pub use extended::{Extended, NoSum, add_long_double};
-pub use integer::integer;
+pub use integer::{integer, loose_unsigned};
 pub use short::ShortText;
 
 /// How a server spells a score.

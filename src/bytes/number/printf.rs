@@ -10,17 +10,12 @@ const DIGITS: i32 = 17;
 
 /// The text of a double.
 pub(super) fn printf_17g(value: f64) -> ShortText {
-    let mut out = ShortText::default();
-    if value.is_sign_negative() {
-        out.push(b'-');
-    }
+    let negative = value.is_sign_negative();
     if value.is_nan() {
-        out.extend(b"nan");
-        return out;
+        return word(negative, b"nan");
     }
     if value.is_infinite() {
-        out.extend(b"inf");
-        return out;
+        return word(negative, b"inf");
     }
 
     // The standard library gives the correctly rounded digits: d.dddddddddddddddde±x.
@@ -36,6 +31,22 @@ pub(super) fn printf_17g(value: f64) -> ShortText {
             digits.push(byte);
         }
     }
+    general(negative, digits, exponent)
+}
+
+/// A word with its sign.
+pub(super) fn word(negative: bool, word: &[u8]) -> ShortText {
+    let mut out = ShortText::default();
+    if negative {
+        out.push(b'-');
+    }
+    out.extend(word);
+    out
+}
+
+/// The text of `d.ddd × 10^exponent`, the digits being those of a number rounded to seventeen.
+pub(super) fn general(negative: bool, mut digits: ShortText, exponent: i32) -> ShortText {
+    let mut out = word(negative, b"");
     digits.trim_zeros();
     let digits: &[u8] = if digits.is_empty() { b"0" } else { &digits };
 

@@ -1,5 +1,6 @@
 //! The commands, one file per family. Each has a table of what it knows.
 
+mod arrays;
 mod bitmaps;
 mod databases;
 mod geo;
@@ -21,6 +22,7 @@ use super::{Answer, Call, Failure, Spec};
 
 /// The commands of every family.
 pub(super) const FAMILIES: &[&[Spec]] = &[
+    arrays::COMMANDS,
     bitmaps::COMMANDS,
     databases::COMMANDS,
     geo::COMMANDS,

@@ -2,12 +2,12 @@
 
 mod stream;
 
-use super::value::{ListNode, PackedHash, PackedSet};
-use super::{Base, Hash, List, Record, Set, SortedSet, Value};
+use super::value::{ListNode, PackedHash, PackedSet, kept_as_double};
+use super::{Array, Base, Hash, List, Record, Set, SortedSet, Value};
 use crate::error::FormatError;
 use crate::rdb::write::{self, Body, EntryRoom, Loss, Sink};
 use crate::rdb::{Entry, Family, Target, ValueType};
-use crate::value::Elem;
+use crate::value::{Cell, Elem};
 
 /// Writes the value of a record for a target; what is lost is in the sink's losses.
 pub fn save<'a>(
@@ -36,6 +36,11 @@ pub fn save<'a>(
             Err(loss) => Err(loss),
         },
         Value::List(list) => Ok(save_list(list, target, sink)),
+        Value::Array(array) => match save_array(array, target, sink) {
+            Ok(Some(ty)) => Ok(ty),
+            Ok(None) => return Ok(Body::Nothing),
+            Err(loss) => Err(loss),
+        },
         Value::Opaque(opaque) => {
             let entry = Entry::of_body(&record.key, opaque.value_type, &opaque.body, 0);
             return write::entry(sink, &entry, target, false, room);
@@ -106,4 +111,12 @@ fn save_list(list: &List, target: &Target, sink: &mut Sink) -> ValueType {
         })
         .collect();
     write::list_nodes(sink, target, nodes.iter().copied())
+}
+
+fn save_array(array: &Array, target: &Target, sink: &mut Sink) -> Result<Option<ValueType>, Loss> {
+    let cells = array.iter().map(|(index, text)| match kept_as_double(text) {
+        Some(value) => (index, Cell::Double(value)),
+        None => (index, Cell::Bytes(text)),
+    });
+    write::array(sink, target, array.inserted(), cells)
 }

@@ -8,6 +8,7 @@ use crate::rdb::{Entry, Text, ValueType};
 
 use super::Bytes;
 
+mod array;
 mod hash;
 mod list;
 mod opaque;
@@ -16,6 +17,8 @@ mod sorted_set;
 pub mod stream;
 mod text;
 
+pub use array::Array;
+pub(in crate::engine) use array::kept_as_double;
 pub use hash::{Fields, Hash, PackedHash};
 pub use list::{Elements, End, List, ListNode};
 pub use opaque::Opaque;
@@ -43,7 +46,9 @@ pub enum Value {
     SortedSet(Box<SortedSet>),
     /// A stream.
     Stream(Box<Stream>),
-    /// What is carried along without being looked into: module values, arrays.
+    /// An array.
+    Array(Box<Array>),
+    /// What is carried along without being looked into: module values.
     Opaque(Arc<Opaque>),
     /// A value of the base that nothing has touched.
     Frozen(Frozen),
@@ -122,7 +127,7 @@ macro_rules! typed {
     )*};
 }
 
-typed!(List Set Hash SortedSet Stream);
+typed!(List Set Hash SortedSet Stream Array);
 
 /// The listpack that the body of an entry is, where a strict walk has nothing to say about it.
 fn packed_body(body: &[u8]) -> Option<ListpackBuf> {

@@ -13,8 +13,8 @@ use super::log::{End, Progress, Runner, read};
 use crate::Result;
 use crate::bytes::Input;
 use crate::engine::{
-    Answer, Call, Engine, Env, Failure, Keys, Keyspace, Route, SHARDS, Spec, lookup, shard_of,
-    shards_per_thread,
+    Answer, Call, Engine, Env, Failure, Keys, Keyspace, Route, SHARDS, Spec, foreign, lookup,
+    shard_of, shards_per_thread,
 };
 use crate::error::{Error, FormatError};
 use crate::ops::walk::Observer;
@@ -63,9 +63,9 @@ impl Halt {
                  --on-unknown skip steps over such commands",
                 crate::bytes::quoted(&name)
             )),
-            Halt::Unsupported { offset, words } => {
-                Error::Usage(format!("offset {offset}: {words}"))
-            }
+            Halt::Unsupported { offset, words } => Error::Usage(format!(
+                "offset {offset}: {words}; --on-unknown skip steps over such commands"
+            )),
             Halt::Broken { error, .. } => Error::Format(error),
             Halt::CalledOff => Error::Usage("the run was called off".to_owned()),
         }
@@ -404,7 +404,11 @@ impl<'a> Hand<'a, '_> {
         spec: Option<&'static Spec>,
     ) -> Result<(), Halt> {
         if !self.skip_unknown {
-            return Err(Halt::Unknown { offset, name: command.name().to_vec(), argc: spec });
+            let name = command.name();
+            return Err(match foreign(name).filter(|_| spec.is_none()) {
+                Some(words) => Halt::Unsupported { offset, words },
+                None => Halt::Unknown { offset, name: name.to_vec(), argc: spec },
+            });
         }
         if self.index == 0 {
             self.failures.skip(command.name());

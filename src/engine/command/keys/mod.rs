@@ -73,6 +73,7 @@ fn kind_of(value: &Value) -> Kind {
         Value::Hash(_) => Kind::Hash,
         Value::SortedSet(_) => Kind::SortedSet,
         Value::Stream(_) => Kind::Stream,
+        Value::Array(_) => Kind::Array,
         Value::Opaque(opaque) => opaque.value_type.kind(),
         Value::Frozen(frozen) => frozen.value_type().kind(),
     }

@@ -62,6 +62,7 @@ pub(super) fn encoding(value: &Value, target: &Target) -> &'static str {
         Value::Hash(hash) => hash.encoding(target),
         Value::SortedSet(set) => set.encoding(target),
         Value::Stream(_) => "stream",
+        Value::Array(_) => "sliced-array",
         Value::Opaque(_) | Value::Frozen(_) => "raw",
         text => text.text_encoding(target).unwrap_or("raw"),
     }

@@ -1,6 +1,6 @@
 //! The ids of entries as commands spell them.
 
-use crate::bytes::number::integer;
+use crate::bytes::number::loose_unsigned;
 use crate::engine::stream::{FIRST, LAST, after, before};
 use crate::engine::{Answer, Failure};
 use crate::value::StreamId;
@@ -67,34 +67,13 @@ fn parse(arg: &[u8], missing: u64) -> Option<NewId> {
     // Servers read it as text that ends with a zero byte.
     let text = arg.split(|&byte| byte == 0).next()?;
     let Some(dash) = text.iter().position(|&byte| byte == b'-') else {
-        return Some(NewId::This(StreamId { ms: number(text)?, seq: missing }));
+        return Some(NewId::This(StreamId { ms: loose_unsigned(text)?, seq: missing }));
     };
     let (ms, seq) = text.split_at_checked(dash)?;
-    match (number(ms)?, seq.get(1..)?) {
+    match (loose_unsigned(ms)?, seq.get(1..)?) {
         (ms, b"*") => Some(NewId::NextOf(ms)),
-        (ms, seq) => Some(NewId::This(StreamId { ms, seq: number(seq)? })),
+        (ms, seq) => Some(NewId::This(StreamId { ms, seq: loose_unsigned(seq)? })),
     }
-}
-
-/// A number as strtoull takes it: signs and zeros in front are no matter.
-fn number(text: &[u8]) -> Option<u64> {
-    if let Some(n) = integer(text) {
-        return u64::try_from(n).ok();
-    }
-    let (digits, minus) = match text {
-        [b'-', rest @ ..] => (rest, true),
-        [b'+', rest @ ..] => (rest, false),
-        _ => (text, false),
-    };
-    if digits.is_empty() {
-        return None;
-    }
-    let value = digits.iter().try_fold(0_u64, |value, &byte| {
-        let digit = byte.wrapping_sub(b'0');
-        (digit < 10).then_some(())?;
-        value.checked_mul(10)?.checked_add(u64::from(digit))
-    })?;
-    Some(if minus { value.wrapping_neg() } else { value })
 }
 
 #[cfg(test)]
