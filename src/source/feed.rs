@@ -4,14 +4,14 @@
 //! that can't, or a feed that has no whole, goes through [`Input`].
 
 use std::fs::File;
-use std::io::{self, Read};
+use std::io::{self, Read, Write};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use super::mapped::Mapping;
 use super::window::Window;
 use crate::bytes::input::Input;
-use crate::error::Result;
+use crate::error::{Error, Result};
 
 /// Bytes, wherever they come from.
 pub struct Feed {
@@ -91,6 +91,40 @@ impl Feed {
             Kind::Memory { bytes, .. } => Ok(Whole::Memory(bytes)),
             kind => Err(Feed { kind, progress: self.progress }),
         }
+    }
+
+    /// All bytes of this feed, of which none has been read: in memory, or, where they are many, in
+    /// a temporary file that has no name.
+    pub fn spool(self, reached: &dyn Fn(u64)) -> Result<Whole> {
+        const MOST_IN_MEMORY: usize = 64 << 20;
+        let wrong = |cause| Error::io("cannot write a temporary file", cause);
+        let mut feed = match self.into_whole() {
+            Ok(whole) => return Ok(whole),
+            Err(feed) => feed,
+        };
+        let (mut bytes, mut file) = (Vec::new(), None);
+        loop {
+            let buffer = feed.buffer();
+            let len = buffer.len();
+            match &mut file {
+                None => bytes.extend_from_slice(buffer),
+                Some(file) => File::write_all(file, buffer).map_err(wrong)?,
+            }
+            feed.consume(len);
+            reached(feed.position());
+            if file.is_none() && bytes.len() > MOST_IN_MEMORY {
+                let mut spool = tempfile::tempfile().map_err(wrong)?;
+                spool.write_all(&bytes).map_err(wrong)?;
+                bytes = Vec::new();
+                file = Some(spool);
+            }
+            if !feed.more()? {
+                break;
+            }
+        }
+        let Some(file) = file else { return Ok(Whole::Memory(bytes)) };
+        let len = usize::try_from(feed.position()).unwrap_or(usize::MAX);
+        Mapping::of(&file, len).map(Whole::Mapped).map_err(wrong)
     }
 }
 

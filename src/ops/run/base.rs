@@ -13,9 +13,9 @@ use crate::Result;
 use crate::bytes::crc64;
 use crate::engine::{Base, Engine, Frozen, Keyspace, SHARDS, Value, thaw};
 use crate::error::{Doing, Error, Fault, FormatError};
-use crate::ops::walk::{self, Checksum, Observer, Tally, WalkOptions};
+use crate::ops::walk::Observer;
 use crate::rdb::{Entry, Framer, HEADER_BYTES, Header, Record, Scratch, Snapshot, Target, Text};
-use crate::source::{Feed, Whole};
+use crate::source::Whole;
 
 /// What a snapshot brought.
 pub(super) struct Loaded {
@@ -211,63 +211,4 @@ fn database(entry: &Entry<'_>) -> Result<usize, Box<FormatError>> {
     let fault = Fault::Database { db: entry.db };
     let doing = Doing::Record("SELECTDB");
     Err(Box::new(FormatError { file: None, offset: entry.offset, doing, key: None, fault }))
-}
-
-/// Loads the snapshot that comes through a window: its values are taken out of it at once.
-pub(super) fn streamed(
-    engine: &mut Engine,
-    feed: &mut Feed,
-    observer: &dyn Observer,
-) -> Result<Loaded> {
-    let mut root = Stream { engine: Some(engine), ..Stream::default() };
-    let options = WalkOptions { threads: 1, ..WalkOptions::default() };
-    let fresh = Stream::default;
-    let walked = walk::walk(feed, false, &fresh, &mut root, &options, observer)?.complete()?;
-    let keys = root.keys;
-    if let Checksum::Mismatch { stored, computed } = walked.checksum {
-        return Err(mismatch(stored, computed, walked.end.saturating_sub(8)));
-    }
-    Ok(Loaded { keys, end: walked.end as usize, sum: Sum(None) })
-}
-
-/// Keys on their way out of a window.
-#[derive(Default)]
-struct Stream<'e> {
-    engine: Option<&'e mut Engine>,
-    found: Vec<(usize, Vec<u8>, Value, Option<i64>)>,
-    functions: Vec<Vec<u8>>,
-    keys: u64,
-}
-
-impl Tally for Stream<'_> {
-    type Room = Scratch;
-
-    fn entry(&mut self, entry: &Entry<'_>, room: &mut Scratch) -> Result<()> {
-        let limits = crate::rdb::Limits::default();
-        let value = thaw(entry, &limits, room)?;
-        let key = entry.key_bytes()?.into_owned();
-        self.found.push((database(entry)?, key, value, entry.expires_at_ms));
-        Ok(())
-    }
-
-    fn record(&mut self, record: &Record<'_>, _: u64, _: &mut Scratch) -> Result<()> {
-        if let Record::Function(code) = record
-            && let Ok(code) = code.to_cow()
-        {
-            self.functions.push(code.into_owned());
-        }
-        Ok(())
-    }
-
-    fn merge(&mut self, later: Self) -> Result<()> {
-        let Some(engine) = &mut self.engine else { return Ok(()) };
-        self.keys += later.found.len() as u64;
-        for (db, key, value, expires_at_ms) in later.found {
-            engine.keyspace.load(db, &key, value, expires_at_ms);
-        }
-        for code in later.functions {
-            engine.env.functions.insert(crate::engine::library_name(&code), code);
-        }
-        Ok(())
-    }
 }

@@ -20,12 +20,11 @@ use std::time::{SystemTime, UNIX_EPOCH};
 
 use super::walk::Observer;
 use crate::aof;
-use crate::bytes::Input;
 use crate::engine::Engine;
 use crate::error::{Error, FormatError, Result};
 use crate::ops::behind::Behind;
 use crate::rdb::Target;
-use crate::source::{Feed, Form, OpenOptions, Source, Whole, open_part};
+use crate::source::{Form, OpenOptions, Source, Whole, open_part};
 
 pub use failed::{Failed, Failures};
 use log::{End, Progress};
@@ -189,15 +188,14 @@ fn run_part(
         return Err(Error::Usage(format!("{name} is a directory where a file is expected")));
     };
     let mut part = RunPart { name: name.clone(), ..RunPart::default() };
-    let done = match feed.into_whole() {
-        Ok(file) => whole_part(run, file, form, last, options, observer, &mut part),
-        Err(feed) => streamed_part(run, feed, form, last, options, observer, &mut part),
-    };
+    // Values stay where they are, so all that was read has to stay.
+    let done = feed
+        .spool(&|bytes| observer.progress(bytes))
+        .and_then(|file| whole_part(run, file, form, last, options, observer, &mut part));
     run.parts.push(part);
     done.map_err(|error| error.in_file(&name))
 }
 
-/// A part whose bytes are all at hand.
 fn whole_part(
     run: &mut Run,
     file: Whole,
@@ -224,31 +222,6 @@ fn whole_part(
         finish(run, end, failures, last, part)?;
     }
     sum.map_or(Ok(()), base::Sum::judge)
-}
-
-/// A part that comes through a window.
-fn streamed_part(
-    run: &mut Run,
-    mut feed: Feed,
-    form: Form,
-    last: bool,
-    options: &RunOptions,
-    observer: &dyn Observer,
-    part: &mut RunPart,
-) -> Result<()> {
-    if form == Form::Rdb {
-        let loaded = base::streamed(&mut run.engine, &mut feed, observer)?;
-        run.base_keys += loaded.keys;
-        while feed.buffer().is_empty() && feed.more()? {}
-        if is_foreign_tail(feed.buffer(), 0) {
-            part.size_bytes = feed.position();
-            return Ok(());
-        }
-    }
-    let progress = start(run, options, last);
-    let (end, engine) = worker::streamed(&mut run.engine, &mut feed, options, &progress, observer)?;
-    part.size_bytes = feed.position() + feed.buffer().len() as u64;
-    finish(run, end, engine, last, part)
 }
 
 /// Bytes behind a snapshot that are no log: servers do not look at them.

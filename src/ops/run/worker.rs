@@ -11,7 +11,6 @@ use super::failed::{Failed, Failures};
 use super::gate::{CalledOff, Gate};
 use super::log::{End, Progress, Runner, read};
 use crate::Result;
-use crate::bytes::Input;
 use crate::engine::{
     Answer, Call, Engine, Env, Failure, Keys, Keyspace, Route, SHARDS, Spec, foreign, lookup,
     shard_of, shards_per_thread,
@@ -19,7 +18,6 @@ use crate::engine::{
 use crate::error::{Error, FormatError};
 use crate::ops::walk::Observer;
 use crate::resp::{Command, command_keys};
-use crate::source::Feed;
 
 /// The threads that run a part, each with its shards.
 pub(super) struct Crew<'e> {
@@ -142,31 +140,6 @@ impl<'e> Crew<'e> {
             (None, None) => Err(Halt::CalledOff.error()),
         }
     }
-}
-
-/// Runs the log of a feed that is a window: on this thread alone.
-pub(super) fn streamed(
-    engine: &mut Engine,
-    feed: &mut Feed,
-    options: &RunOptions,
-    progress: &Progress,
-    observer: &dyn Observer,
-) -> Result<(End, Failures)> {
-    // The window is widened until the log is all there: commands are views of it.
-    while feed.more()? {
-        observer.progress(feed.position() + feed.buffer().len() as u64);
-    }
-    let at = feed.position();
-    let mut progress = *progress;
-    progress.offset = progress.offset.map(|offset| offset.saturating_sub(at));
-    let crew = Crew::of(engine, options);
-    let (mut end, mut failures) = crew.run(feed.buffer(), 0, &progress, observer)?;
-    end.good_up_to += at;
-    if let Some(fault) = &mut end.fault {
-        fault.offset += at;
-    }
-    failures.first.iter_mut().for_each(|failed| failed.offset += at);
-    Ok((end, failures))
 }
 
 /// One thread at work.
