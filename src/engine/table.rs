@@ -142,7 +142,7 @@ pub fn foreign(name: &[u8]) -> Option<String> {
         }
         None => false,
     };
-    let (_, owner) = FOREIGN.iter().find(|(names, _)| names.iter().any(|known| named(&known)))?;
+    let (_, owner) = FOREIGN.iter().find(|(names, _)| names.iter().any(named))?;
     let name = String::from_utf8_lossy(name).to_uppercase();
     Some(format!("{name} is a command of {owner}, which cannot be run here"))
 }

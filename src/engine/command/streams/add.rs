@@ -286,10 +286,51 @@ impl Options<'_> {
 
 /// The id that IDMPAUTO gives an entry: it comes out the same for the same fields and values,
 /// whatever their order.
+///
+/// Each pair has a hash, of the field, its length and the value. A sum alone would be easy to meet
+/// and pairs that come twice would be gone from an exclusive or: servers take both, the halves of
+/// the one turned and laid over the other halves of the other.
 fn fingerprint(pairs: &[&[u8]]) -> Vec<u8> {
-    let mut all = 0_u128;
+    let (mut low, mut high, mut parity) = (0_u64, 0_u64, 0_u128);
+    let mut text = Vec::new();
     for pair in pairs.chunks(2) {
-        all ^= xxh3_128(&pair.concat());
+        let [field, value] = pair else { continue };
+        text.clear();
+        text.extend_from_slice(field);
+        text.extend_from_slice(&(field.len() as u64).to_le_bytes());
+        text.extend_from_slice(value);
+        let hash = xxh3_128(&text);
+        low = low.wrapping_add(hash as u64);
+        high = high.wrapping_add((hash >> 64) as u64);
+        parity ^= hash;
     }
-    all.to_le_bytes().to_vec()
+    low ^= ((parity >> 64) as u64).rotate_left(1);
+    high ^= (parity as u64).rotate_left(1);
+    [low.to_le_bytes(), high.to_le_bytes()].concat()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::fingerprint;
+
+    #[track_caller]
+    fn check(pairs: &str, want: &str) {
+        let words: Vec<&[u8]> = pairs.split(' ').map(str::as_bytes).collect();
+        let hex: String = fingerprint(&words).iter().map(|byte| format!("{byte:02x}")).collect();
+        assert_eq!(hex, want, "{pairs}");
+    }
+
+    #[test]
+    fn ids_are_those_of_the_server() {
+        check("a 1", "034b44ffc743320ce2cb07999104fc02");
+        check("b 2", "3e064213f8b0abc2312df8e3422d0c0b");
+        check("a 1 b 2", "c5b282935f77a53123e1ff7a302a11f2");
+        check("b 2 a 1", "c5b282935f77a53123e1ff7a302a11f2");
+        check("a 2 b 1", "cffffd6da755753a303345e25554e957");
+        check("a 1 a 1", "7cd8847868842eaf3c2706c3f301a55b");
+        check("a 1 a 1 a 1", "8763c1776fc7605da6e20ddc850659a6");
+        check("ab c", "16a40e6f34744cb4db57cd2b7d195a72");
+        check("a bc", "cd716045a670276ba36d448ef5da2ace");
+        check(" ", "1a9f7ebbaea1d61d30b6b8daa3e38da7");
+    }
 }
