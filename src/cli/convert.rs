@@ -143,7 +143,11 @@ pub(crate) fn run(args: &ConvertArgs) -> Result<Exit, Error> {
         timestamp_secs: args.timestamps.then(now_secs),
         list: LISTED,
         force: args.force,
-        walk: WalkOptions { threads: args.common.threads(), ..WalkOptions::default() },
+        walk: WalkOptions {
+            threads: args.common.threads(),
+            now_ms: Some(args.now.now_ms()),
+            ..WalkOptions::default()
+        },
         open: args.from.options()?,
     };
     let source = args.from.open(&args.source)?;

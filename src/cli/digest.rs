@@ -74,7 +74,11 @@ pub(crate) fn run(args: &DigestArgs) -> Result<Exit, Error> {
         profile: args.server.unwrap_or_default(),
         full: args.full,
         drop_expired_at_ms: args.drop_expired.then(|| args.now.now_ms()),
-        walk: WalkOptions { threads: args.common.threads(), ..WalkOptions::default() },
+        walk: WalkOptions {
+            threads: args.common.threads(),
+            now_ms: Some(args.now.now_ms()),
+            ..WalkOptions::default()
+        },
         open: args.from.options()?,
     };
     let mut out = super::stdout();

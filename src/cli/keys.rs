@@ -83,7 +83,11 @@ pub(crate) fn run(args: &KeysArgs) -> Result<Exit, Error> {
             KeysFormat::Csv => RowFormat::Csv,
         },
         now_ms,
-        walk: WalkOptions { threads: args.common.threads(), ..WalkOptions::default() },
+        walk: WalkOptions {
+            threads: args.common.threads(),
+            now_ms: Some(args.now.now_ms()),
+            ..WalkOptions::default()
+        },
         open: args.from.options()?,
     };
     let Opened { name, source, bar } = args.from.open_with_bar(&args.source, &args.common)?;

@@ -85,7 +85,11 @@ pub fn compact(
         drop_expired_at_ms: options.drop_expired_at_ms,
         list: 20,
         force: options.force,
-        walk: WalkOptions { threads: options.threads, ..WalkOptions::default() },
+        walk: WalkOptions {
+            threads: options.threads,
+            now_ms: Some(options.now_ms),
+            ..WalkOptions::default()
+        },
         open: options.open.clone(),
         ..ConvertOptions::default()
     };

@@ -89,12 +89,18 @@ pub fn digest(
     })
 }
 
-/// Our own digest of all that an engine holds.
-pub(super) fn full_of(engine: &Engine, threads: usize) -> Result<String> {
-    let mut root = Full(full::Accumulator::new(None));
+/// The digest of what an engine holds: our own of all of it, or that of the newest Redis.
+pub(super) fn of_engine(engine: &Engine, full: bool, threads: usize) -> Result<String> {
+    let view = View::whole(engine, threads);
+    if full {
+        let mut root = Full(full::Accumulator::new(None));
+        let share = root.0.share();
+        entries::tally(engine, &view, &|| Full(share.share()), &mut root, &Silent)?;
+        return Ok(root.0.finish().to_string());
+    }
+    let mut root = Keyed(Accumulator::new(&Options::default()));
     let share = root.0.share();
-    let fresh = || Full(share.share());
-    entries::tally(engine, &View::whole(engine, threads), &fresh, &mut root, &Silent)?;
+    entries::tally(engine, &view, &|| Keyed(share.share()), &mut root, &Silent)?;
     Ok(root.0.finish().to_string())
 }
 

@@ -106,7 +106,7 @@ fn run_and_walk<T: Tally>(
     observer: &dyn Observer,
 ) -> Result<Ended> {
     let threads = options.threads;
-    let asked = RunOptions { threads, open: open.clone(), ..RunOptions::default() };
+    let asked = RunOptions { threads, open: open.clone(), ..RunOptions::at(options.now_ms) };
     let run = run::run(source, &asked, observer)?;
     let mut ended = Ended { ran: Some(ran(&run)), ..Ended::default() };
     match entries::tally(
@@ -142,7 +142,7 @@ fn has_log_behind(feed: &mut Feed) -> bool {
         return false;
     }
     let mut ahead = SliceInput::new(bytes);
-    let options = WalkOptions { threads: 1, checksum: false, tally: false };
+    let options = WalkOptions { threads: 1, checksum: false, tally: false, now_ms: None };
     let walked = walk_input(&mut ahead, true, &|| Nothing, &mut Nothing, &options, &Silent);
     walked.is_ok_and(|walked| walked.fault.is_none()) && matches!(ahead.buffer(), [b'*' | b'#', ..])
 }

@@ -27,7 +27,7 @@ pub fn looks(
     open: &OpenOptions,
     source: &dyn Fn() -> Result<Source>,
 ) -> Vec<(&'static str, String)> {
-    let walk = WalkOptions { threads, ..WalkOptions::default() };
+    let walk = WalkOptions { threads, now_ms: Some(1_700_000_000_000), ..WalkOptions::default() };
     let plain = DigestOptions { walk, open: open.clone(), ..DigestOptions::default() };
     let full = DigestOptions { full: true, ..plain.clone() };
     let mut said = looks_at_frames(threads, open, source);
@@ -45,7 +45,7 @@ pub fn looks_at_frames(
     let check = CheckOptions { threads, open: open.clone(), ..CheckOptions::default() };
     let quick = CheckOptions { quick: true, ..check.clone() };
     let few = CheckOptions { max_findings: 1, ignore_checksum: true, ..check.clone() };
-    let walk = WalkOptions { threads, ..WalkOptions::default() };
+    let walk = WalkOptions { threads, now_ms: Some(1_700_000_000_000), ..WalkOptions::default() };
     vec![
         ("check", checked(source, &check)),
         ("check --quick", checked(source, &quick)),

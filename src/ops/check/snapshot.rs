@@ -33,7 +33,7 @@ pub(super) fn check(
     report: &mut FileReport,
 ) -> Result<bool> {
     let walk_options =
-        WalkOptions { threads: options.threads, checksum: true, tally: !options.quick };
+        WalkOptions { tally: !options.quick, threads: options.threads, ..WalkOptions::default() };
     let start = crate::bytes::Input::position(feed);
     let whole = feed.whole().is_some();
     let mut root = CheckTally::new(options.max_findings);

@@ -118,7 +118,7 @@ pub fn convert(
             let asked = RunOptions {
                 threads: options.walk.threads,
                 open: options.open.clone(),
-                ..RunOptions::default()
+                ..RunOptions::at(options.walk.now_ms)
             };
             Keys::Ran(Box::new(run::run(source, &asked, observer)?))
         }
@@ -156,7 +156,6 @@ pub(super) fn make(
     let mut root = Encoder::root(&plan, &mut output);
     let fresh = || Encoder::batch(&plan);
     let mut ran = None;
-    let mut digest = None;
     match keys {
         Keys::Snapshot { base, .. } => {
             let ended =
@@ -171,12 +170,7 @@ pub(super) fn make(
             };
             entries::tally(&run.engine, &view, &fresh, &mut root, observer)
                 .map_err(|error| error.in_file(name))?;
-            if prove {
-                digest = Some(digest::full_of(&run.engine, threads)?);
-            }
-            ran = Some(snapshot::ran(&run));
-            // Giving back all that memory piece by piece takes time that nobody needs to wait for.
-            std::mem::forget(run);
+            ran = Some(run);
         }
     }
     let counts = root.into_counts();
@@ -187,14 +181,20 @@ pub(super) fn make(
         return Err(Error::Usage(format!("{name}: {sentence}")));
     }
     let size_bytes = output.finish()?;
-    if let Some(digest) = &digest {
-        prove_same(&mut place, digest, options)?;
-    }
+    let digest = match &ran {
+        Some(run) if prove => {
+            // What the target does not keep, and times that no command carries, are in the full
+            // digest and not in the servers'.
+            let full = losses.is_empty() && options.form.is_snapshot();
+            Some(prove_same(&mut place, run, full, options)?)
+        }
+        _ => None,
+    };
     let published = place.publish(size_bytes)?;
-    Ok(ConvertReport {
+    let report = ConvertReport {
         source: name.to_owned(),
         source_version: header.magic(),
-        ran,
+        ran: ran.as_deref().map(snapshot::ran),
         digest,
         backup: published.backup,
         output: published.name,
@@ -215,27 +215,37 @@ pub(super) fn make(
         bytes_written: published.size_bytes,
         files: published.files,
         losses,
-    })
+    };
+    // Giving back all that memory piece by piece takes time that nobody needs to wait for.
+    std::mem::forget(ran);
+    Ok(report)
 }
 
-/// Reads back what was written, and holds it against the digest of what was to be written.
-fn prove_same(place: &mut Place, digest: &str, options: &ConvertOptions) -> Result<()> {
+/// Reads back what was written, and holds it against what was to be written. The digest, which is
+/// the same.
+fn prove_same(
+    place: &mut Place,
+    run: &Run,
+    full: bool,
+    options: &ConvertOptions,
+) -> Result<String> {
     let Some(path) = place.readable()? else {
         return Err(Error::Usage(
             "what goes to a pipe or device cannot be read back: write a file".to_owned(),
         ));
     };
     let source = open_part(&path, &OpenOptions::default())?;
-    let asked = DigestOptions { full: true, walk: options.walk, ..DigestOptions::default() };
+    let asked = DigestOptions { full, walk: options.walk, ..DigestOptions::default() };
+    let want = digest::of_engine(&run.engine, full, options.walk.threads)?;
     let read = digest::digest(source, &asked, &Silent)?;
     if let Some(fault) = read.ended.fault {
         return Err(fault.into());
     }
-    if read.digest == digest {
-        return Ok(());
+    if read.digest == want {
+        return Ok(want);
     }
     Err(Error::Usage(format!(
-        "the output does not hold what the source does (digest {} instead of {digest}): it was not \
+        "the output does not hold what the source does (digest {} instead of {want}): it was not \
          published. This is a fault of rdbkit, not of the source; please report it",
         read.digest
     )))

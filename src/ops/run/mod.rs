@@ -64,6 +64,14 @@ impl Default for RunOptions {
     }
 }
 
+impl RunOptions {
+    /// A run at this time, unix time in milliseconds; without one, at that of the clock.
+    pub fn at(now_ms: Option<i64>) -> Self {
+        let default = RunOptions::default();
+        RunOptions { now_ms: now_ms.unwrap_or(default.now_ms), ..default }
+    }
+}
+
 /// The time, unix time in milliseconds.
 fn now_ms() -> i64 {
     let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();

@@ -50,12 +50,15 @@ pub struct WalkOptions {
     pub checksum: bool,
     /// Whether records are tallied at all; if not, their frames are still walked.
     pub tally: bool,
+    /// Where a log has to be run first: the time from which relative times count, unix time in
+    /// milliseconds; without one, that of the clock.
+    pub now_ms: Option<i64>,
 }
 
 impl Default for WalkOptions {
     fn default() -> Self {
         let threads = std::thread::available_parallelism().map_or(1, usize::from);
-        WalkOptions { threads, checksum: true, tally: true }
+        WalkOptions { threads, checksum: true, tally: true, now_ms: None }
     }
 }
 
