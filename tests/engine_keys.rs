@@ -292,6 +292,13 @@ fn payloads() {
                 bent[3][at] ^= 0x40;
                 twin.run(&bent);
             }
+            // Some servers take a checksum of zero for none.
+            let mut unchecked = restore("unchecked", &["REPLACE"]);
+            let sum = payload.len() - 8;
+            unchecked[3][sum..].fill(0);
+            twin.run(&unchecked);
+            unchecked[3][0] = 99;
+            twin.run(&unchecked);
         }
     }
 }
