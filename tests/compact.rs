@@ -19,6 +19,8 @@ use rdbkit::ops::check::{CheckOptions, check_source};
 use rdbkit::ops::compact::{CompactOptions, OutputForm, compact};
 use rdbkit::ops::convert::{ConvertOptions, convert};
 use rdbkit::ops::digest::{DigestOptions, digest};
+use rdbkit::ops::replay::{ReplayOptions, replay};
+use rdbkit::ops::run::RunOptions;
 use rdbkit::ops::walk::Silent;
 use rdbkit::rdb::Target;
 use rdbkit::report::compact::CompactReport;
@@ -36,6 +38,12 @@ fn digest_of(path: &Path, profile: &str, full: bool) -> String {
     let profile: Profile = profile.parse().unwrap();
     let options = DigestOptions { profile, full, ..DigestOptions::default() };
     digest(source(path), &options, &Silent).unwrap().digest
+}
+
+/// The digest of what a log leads to in this server.
+fn digest_in(path: &Path, target: Target) -> String {
+    let run = RunOptions { target: Some(target), ..RunOptions::default() };
+    replay(source(path), &ReplayOptions { run, profile: None }, &Silent).unwrap().0.digest
 }
 
 fn compacted(from: &Path, to: &Path, options: CompactOptions) -> CompactReport {
@@ -68,7 +76,9 @@ fn logs() -> Vec<(PathBuf, String)> {
             continue;
         };
         let json: serde_json::Value = serde_json::from_slice(&fs::read(&facts).unwrap()).unwrap();
-        for (file, about) in json["files"].as_object().unwrap() {
+        // Of the oldest servers it is not known.
+        let Some(files) = json["files"].as_object() else { continue };
+        for (file, about) in files {
             let is_log = file.ends_with(".aof") || file.contains("aofdir");
             if let Some(digest) = about["reload_digest"].as_str()
                 && is_log
@@ -96,13 +106,15 @@ fn what_is_compacted_has_the_digest_of_the_server_and_comes_out_the_same_again()
     for (log, about) in logs() {
         let (name, theirs) = about.split_once(' ').unwrap();
         let profile = profile_of(name);
-        assert_eq!(digest_of(&log, &profile, false), theirs, "{}", log.display());
+        assert_eq!(digest_in(&log, profile.parse().unwrap()), theirs, "{}", log.display());
         let (once, twice) = (folder.path().join("once"), folder.path().join("twice"));
         let report =
             compacted(&log, &once, CompactOptions { force: true, ..CompactOptions::default() });
         assert!(report.digest.is_some(), "{name}");
         is_sound(&once);
-        assert_eq!(digest_of(&once, &profile, false), theirs, "{}", log.display());
+        // A score of -0 is 0 to the newest servers, for which this is written.
+        let (before, after) = (digest_of(&log, "redis", false), digest_of(&once, "redis", false));
+        assert_eq!(after, before, "{}", log.display());
         compacted(&once, &twice, CompactOptions { force: true, ..CompactOptions::default() });
         assert_eq!(size(&once), size(&twice), "{}", log.display());
         for path in [&once, &twice] {
@@ -148,10 +160,13 @@ fn servers_load_what_is_compacted_for_them() {
             };
             let options = ["--appendonly", "yes", "--sanitize-dump-payload", "yes"];
             let server = Server::start_with(&kind, data, &options);
-            let profile = format!("{target}");
-            assert_eq!(digest_of(&out, &profile, false), server.digest(), "{} {form:?}", kind.name);
+            assert_eq!(digest_in(&out, target), server.digest(), "{} {form:?}", kind.name);
             let log = server.log();
-            let complains = |line: &&str| line.contains(" # ") && !line.contains("overcommit");
+            let complains = |line: &&str| {
+                line.contains(" # ")
+                    && !line.contains("overcommit")
+                    && !line.contains("Done loading")
+            };
             let warnings: Vec<&str> = log
                 .lines()
                 .filter(complains)
@@ -218,7 +233,7 @@ fn snapshots_go_through_a_log_of_commands_and_come_back() {
     for file in corpus.third_party() {
         let empty = file.in_file.as_ref().is_none_or(|scan| scan.keys == 0);
         // A log of no commands is a file of no bytes, which tells nobody what it is.
-        if empty || file.validity != "valid" || file.truth.is_none() || !(file.kind == "rdb") {
+        if empty || file.validity != "valid" || file.truth.is_none() || file.kind != "rdb" {
             continue;
         }
         let from = corpus.path(&file.file);

@@ -162,3 +162,13 @@ fn a_counter_of_distinct_things_is_the_same_byte_for_byte() {
     let value = "HYLL\\x01\\x00\\x00\\x00\\x03\\x00\\x00\\x00\\x00\\x00\\x00\\x00`\\xf3\\x80P\\xb1\\x84K\\xfb\\x80BZ";
     check("PFADD h a b c; PFCOUNT h", &[("GET h", value), ("STRLEN h", "27")]);
 }
+
+#[test]
+fn a_stream_that_never_had_an_entry_is_there_all_the_same() {
+    let log = "XADD x MAXLEN 0 0-0 x y; XSETID x 0-0; XGROUP CREATE x g 0";
+    check_as(
+        "redis:5.0",
+        log,
+        &[("EXISTS x", "1"), ("XLEN x", "0"), ("XPENDING x g", "[0 nil nil nil]")],
+    );
+}
