@@ -6,7 +6,7 @@
 //!
 //! [`Framer`] cuts bytes into [`Record`]s without decoding them; an [`Entry`] is one key, and
 //! answers at the depth it is asked: [`Entry::body`] the raw bytes, [`Entry::shape`] what kind it
-//! is and how large, [`Entry::visit`] every element. [`write`] is the other direction.
+//! is and how large, [`Entry::visit`] every element. [`write`](mod@write) is the other direction.
 
 mod claim;
 mod dump;
