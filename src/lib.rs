@@ -71,6 +71,7 @@
 //! | [`source`] | where bytes come from: a mapped file, a pipe, a decompressor; what they are |
 //! | [`engine`] | a keyspace that runs the commands of a log |
 //! | [`target`] | where bytes go: files and directories that appear as a whole or not at all |
+//! | `live` | live servers: URLs, connections, who answers, what can go wrong |
 //! | [`digest`] | DEBUG DIGEST of the servers, and a digest of all that a snapshot holds |
 //! | [`rdb`], [`aof`] | the formats |
 //! | [`value`], [`resp`] | what a value consists of; commands as they go over the wire |
@@ -84,7 +85,7 @@
 //!
 //! # Features
 //!
-//! `cli` (the program and the screens), `simd-crc` (CRC-64 by carry-less multiplication) and
+//! `cli` (the program and the screens), `live` (servers over the network), `simd-crc` (CRC-64 by carry-less multiplication) and
 //! `mimalloc` (the program's allocator) are on by default. The library needs none of them.
 
 pub mod aof;
@@ -94,6 +95,8 @@ pub mod engine;
 pub mod error;
 mod fault;
 pub mod finding;
+#[cfg(feature = "live")]
+pub mod live;
 pub mod ops;
 pub mod rdb;
 pub mod report;

@@ -12,18 +12,22 @@ use std::path::{Path, PathBuf};
 const FLOORS: &[(&str, &[&str])] = &[
     ("main", &["cli"]),
     // The face is a crate of its own, so it sees what everybody sees.
-    ("cli", &["ops", "report", "source", "target", "digest", "rdb", "value", "bytes", "error"]),
+    (
+        "cli",
+        &["ops", "report", "source", "target", "live", "digest", "rdb", "value", "bytes", "error"],
+    ),
     (
         "ops",
         &[
-            "engine", "report", "source", "target", "digest", "aof", "rdb", "value", "resp",
-            "bytes", "error", "finding",
+            "engine", "report", "source", "target", "live", "digest", "aof", "rdb", "value",
+            "resp", "bytes", "error", "finding",
         ],
     ),
     ("engine", &["rdb", "value", "resp", "bytes", "error"]),
     ("report", &["rdb", "value", "bytes", "error", "finding"]),
-    ("source", &["bytes", "error"]),
-    ("target", &["error"]),
+    ("source", &["live", "bytes", "error"]),
+    ("target", &["live", "error"]),
+    ("live", &["rdb", "resp", "bytes", "error"]),
     ("digest", &["rdb", "value", "bytes", "error"]),
     // The writer of logs puts values into commands; the reader knows snapshots by their offset alone.
     ("aof", &["rdb", "value", "resp", "bytes", "error", "finding"]),

@@ -1,0 +1,278 @@
+//! A connection to one server: made, logged in, and asked one thing at a time.
+
+use std::io::{self, Write as _};
+use std::sync::Arc;
+use std::time::Duration;
+
+use redis::{ConnectionLike, RedisError, RedisResult, Value};
+use rustls::ClientConfig;
+
+use super::reply::Frames;
+use super::tls::Tls;
+use super::{Access, Address, Class, Endpoint, ErrorReply, Failure, Stream, TlsOptions};
+use crate::error::Result;
+use crate::resp::encode;
+
+/// How long is waited.
+#[derive(Debug, Clone, Copy)]
+pub struct Timeouts {
+    /// For a connection.
+    pub connect: Duration,
+    /// For a reply.
+    pub reply: Duration,
+}
+
+impl Default for Timeouts {
+    fn default() -> Self {
+        Timeouts { connect: Duration::from_secs(5), reply: Duration::from_secs(60) }
+    }
+}
+
+/// Makes connections: who asks, over which encryption, how patiently. Made once per endpoint, and
+/// good for every server that belongs to it.
+#[derive(Debug, Clone)]
+pub struct Connector {
+    access: Access,
+    tls: Option<Arc<ClientConfig>>,
+    server_name: Option<String>,
+    timeouts: Timeouts,
+}
+
+impl Connector {
+    /// For the servers of an endpoint. Reads the certificates, and connects to nobody yet.
+    pub fn new(endpoint: &Endpoint, tls: &TlsOptions, timeouts: Timeouts) -> Result<Self> {
+        Ok(Connector {
+            access: endpoint.access.clone(),
+            tls: endpoint.tls.then(|| tls.config()).transpose()?,
+            server_name: tls.server_name.clone(),
+            timeouts,
+        })
+    }
+
+    /// The same, as somebody else: Sentinels have passwords of their own.
+    #[must_use]
+    pub fn with_access(&self, access: Access) -> Self {
+        Connector { access, ..self.clone() }
+    }
+
+    /// How long is waited.
+    pub fn timeouts(&self) -> Timeouts {
+        self.timeouts
+    }
+
+    /// Connects, encrypts and logs in.
+    pub fn open(&self, address: &Address) -> Result<Connection, Failure> {
+        let unreachable = |cause| Failure::Unreachable { address: address.clone(), cause };
+        let mut stream = Stream::connect(address, self.timeouts.connect).map_err(unreachable)?;
+        let timeout = Some(self.timeouts.reply);
+        stream.set_timeouts(timeout, timeout).map_err(unreachable)?;
+        if let Some(config) = &self.tls {
+            let name = self.server_name.as_deref().unwrap_or(address.host());
+            stream = stream
+                .encrypted(|tcp| Tls::handshake(Arc::clone(config), name, tcp))
+                .map_err(|error| tls_failure(address, name, error))?;
+        }
+        let mut connection = Connection {
+            stream,
+            frames: Frames::default(),
+            address: address.clone(),
+            is_open: true,
+            database: 0,
+        };
+        connection.log_in(&self.access)?;
+        Ok(connection)
+    }
+
+    /// The same, with a database selected.
+    pub fn open_database(&self, address: &Address, database: u32) -> Result<Connection, Failure> {
+        let mut connection = self.open(address)?;
+        if database != 0 {
+            connection.select(database)?;
+        }
+        Ok(connection)
+    }
+}
+
+/// A connection that is asked one thing at a time.
+#[derive(Debug)]
+pub struct Connection {
+    stream: Stream,
+    frames: Frames,
+    address: Address,
+    is_open: bool,
+    database: u32,
+}
+
+impl Connection {
+    /// Whose.
+    pub fn address(&self) -> &Address {
+        &self.address
+    }
+
+    /// Asks. An error that the server replies is a failure.
+    pub fn request<W: AsRef<[u8]>>(&mut self, words: &[W]) -> Result<Value, Failure> {
+        let mut bytes = Vec::new();
+        encode::command(&mut bytes, words);
+        match self.send(&bytes, 1)?.pop() {
+            Some(Value::ServerError(error)) => {
+                let name = words.first().map(AsRef::as_ref).unwrap_or_default();
+                let command = String::from_utf8_lossy(name).into_owned();
+                let reply = error_reply(&error);
+                let address = self.address.clone();
+                Err(match reply.class() {
+                    Class::Denied => Failure::Denied { address, reply },
+                    _ => Failure::Refused { address, command, reply },
+                })
+            }
+            Some(value) => Ok(value),
+            None => Ok(Value::Nil),
+        }
+    }
+
+    /// Sends bytes that are `count` commands; an error among the replies is a reply like any other.
+    pub fn send(&mut self, bytes: &[u8], count: usize) -> Result<Vec<Value>, Failure> {
+        let mut replies = Vec::new();
+        let mut exchange = || -> io::Result<()> {
+            self.stream.write_all(bytes)?;
+            for _ in 0..count {
+                let frame = self.frames.next(&mut self.stream)?;
+                replies.push(parse(frame)?);
+            }
+            Ok(())
+        };
+        match exchange() {
+            Ok(()) => Ok(replies),
+            Err(cause) => {
+                self.is_open = false;
+                Err(self.lost(cause))
+            }
+        }
+    }
+
+    /// Selects a database.
+    pub fn select(&mut self, database: u32) -> Result<(), Failure> {
+        self.request(&["SELECT", &database.to_string()])?;
+        self.database = database;
+        Ok(())
+    }
+
+    /// Whether the last exchange went well.
+    pub fn is_alive(&self) -> bool {
+        self.is_open
+    }
+
+    /// The bytes, for whoever moves data: the stream, and what was read from it already.
+    pub fn into_stream(self) -> (Stream, Vec<u8>) {
+        (self.stream, self.frames.into_rest())
+    }
+
+    fn log_in(&mut self, access: &Access) -> Result<(), Failure> {
+        let Some(password) = &access.password else {
+            // One that wants a password says so to the first command, whatever it is.
+            return self.request(&["PING"]).map(|_| ()).or_else(|failure| match failure {
+                // A server that loads, or has lost its master, is still one that can be asked.
+                Failure::Refused { reply, .. } if reply.class() == Class::Wait => Ok(()),
+                // A user may have the right to all but this.
+                Failure::Denied { reply, .. } if reply.code() == "NOPERM" => Ok(()),
+                failure => Err(failure),
+            });
+        };
+        let answer = match &access.user {
+            Some(user) => self.request(&["AUTH", user, password.reveal()]),
+            None => self.request(&["AUTH", password.reveal()]),
+        };
+        match answer {
+            Ok(_) => Ok(()),
+            Err(Failure::Refused { address, reply, .. }) if reply.class() != Class::Wait => {
+                Err(Failure::Denied { address, reply })
+            }
+            Err(failure) => Err(failure),
+        }
+    }
+
+    fn lost(&self, cause: io::Error) -> Failure {
+        let address = self.address.clone();
+        match cause.kind() {
+            io::ErrorKind::InvalidData => Failure::Garbled { address, words: cause.to_string() },
+            // What a read that took too long is called depends on the system.
+            io::ErrorKind::WouldBlock | io::ErrorKind::TimedOut => Failure::Lost {
+                address,
+                cause: io::Error::new(io::ErrorKind::TimedOut, "no reply in time"),
+            },
+            _ => Failure::Lost { address, cause },
+        }
+    }
+}
+
+/// The commands of the client library go over it as well.
+impl ConnectionLike for Connection {
+    fn req_packed_command(&mut self, cmd: &[u8]) -> RedisResult<Value> {
+        Ok(self.send(cmd, 1).map_err(redis_error)?.pop().unwrap_or(Value::Nil))
+    }
+
+    fn req_packed_commands(
+        &mut self,
+        cmd: &[u8],
+        offset: usize,
+        count: usize,
+    ) -> RedisResult<Vec<Value>> {
+        let mut replies = self.send(cmd, offset + count).map_err(redis_error)?;
+        replies.drain(..offset.min(replies.len()));
+        Ok(replies)
+    }
+
+    fn get_db(&self) -> i64 {
+        self.database.into()
+    }
+
+    fn check_connection(&mut self) -> bool {
+        self.request(&["PING"]).is_ok()
+    }
+
+    fn is_open(&self) -> bool {
+        self.is_open
+    }
+}
+
+fn redis_error(failure: Failure) -> RedisError {
+    RedisError::from(io::Error::other(failure.to_string()))
+}
+
+fn parse(frame: &[u8]) -> io::Result<Value> {
+    redis::parse_redis_value(frame)
+        .map_err(|error| io::Error::new(io::ErrorKind::InvalidData, error.to_string()))
+}
+
+/// The server's words again.
+fn error_reply(error: &redis::ServerError) -> ErrorReply {
+    let code = error.code();
+    ErrorReply { words: error.details().map_or(code.into(), |words| format!("{code} {words}")) }
+}
+
+fn tls_failure(address: &Address, name: &str, error: io::Error) -> Failure {
+    let address = address.clone();
+    let cause = error.get_ref().and_then(|inner| inner.downcast_ref::<rustls::Error>());
+    let words = match cause {
+        Some(rustls::Error::InvalidCertificate(why)) => format!(
+            "the certificate of the server does not hold ({why}) for {name}: name its authority \
+             with --tls-ca or its name with --tls-server-name; --tls-insecure takes any certificate"
+        ),
+        Some(rustls::Error::AlertReceived(alert)) => format!(
+            "the server refuses the encrypted connection ({alert:?}): does it want a client \
+             certificate (--tls-cert, --tls-key)?"
+        ),
+        Some(rustls::Error::InvalidMessage(_)) => {
+            "does not speak TLS on this port: is it redis:// rather than rediss://?".to_owned()
+        }
+        Some(other) => format!("no encrypted connection: {other}"),
+        None if error.kind() == io::ErrorKind::UnexpectedEof
+            || error.kind() == io::ErrorKind::ConnectionReset =>
+        {
+            "the server ended the connection while it was being encrypted: does this port speak \
+             TLS, or does it want a client certificate?"
+                .to_owned()
+        }
+        None => return Failure::Unreachable { address, cause: error },
+    };
+    Failure::Tls { address, words }
+}

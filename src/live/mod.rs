@@ -1,0 +1,30 @@
+//! Live servers: where they are, how a connection to one is made, who answers there, and what can
+//! go wrong.
+//!
+//! ```text
+//! Endpoint ──parse── redis:// rediss:// unix:// redis+sentinel:// redis+cluster://
+//!    │
+//! Connector ──open(Address)── Connection ──request── replies, one at a time
+//!                                 │
+//!                              Stream ──try_clone── a reader of its own beside the writer
+//! ```
+//!
+//! A [`Connection`] is for questions with an answer each, also through the commands of the client
+//! library, whose `ConnectionLike` it is. Whoever moves data takes the [`Stream`] out of it. A
+//! [`Failure`] has the class that decides what is to be done: wait, ask elsewhere, or give up.
+
+mod connect;
+mod failure;
+mod reply;
+mod server;
+mod stream;
+mod tls;
+mod url;
+
+pub use connect::{Connection, Connector, Timeouts};
+pub use failure::{Class, ErrorReply, Failure};
+pub use reply::{Frames, frame_len};
+pub use server::{Role, ServerInfo, setting};
+pub use stream::Stream;
+pub use tls::TlsOptions;
+pub use url::{Access, Address, Endpoint, Place, Secret};
