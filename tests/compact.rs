@@ -19,11 +19,13 @@ use rdbkit::ops::check::{CheckOptions, check_source};
 use rdbkit::ops::compact::{CompactOptions, OutputForm, compact};
 use rdbkit::ops::convert::{ConvertOptions, convert};
 use rdbkit::ops::digest::{DigestOptions, digest};
+use rdbkit::ops::keys::{KeysOptions, Sort, SortBy, keys};
 use rdbkit::ops::replay::{ReplayOptions, replay};
 use rdbkit::ops::run::RunOptions;
 use rdbkit::ops::walk::Silent;
 use rdbkit::rdb::Target;
 use rdbkit::report::compact::CompactReport;
+use rdbkit::report::keys::RowFormat;
 use rdbkit::source::{Locator, OpenOptions, Source, open};
 use support::corpus::corpus;
 use support::say;
@@ -257,4 +259,62 @@ fn snapshots_go_through_a_log_of_commands_and_come_back() {
     }
     say(format_args!("snapshots that came back: {seen}"));
     assert!(other.is_empty(), "{other:#?}");
+}
+
+/// What a base says of keys besides their values stays with those that the log leaves alone.
+#[test]
+fn what_is_remembered_of_untouched_keys_stays() {
+    let folder = tempfile::tempdir().unwrap();
+    let fixtures = Path::new("fixtures");
+    let log = |name: &str, commands: &[u8]| {
+        let path = folder.path().join(format!("{name}.aof"));
+        let mut bytes = fs::read(fixtures.join(format!("{name}.rdb"))).unwrap();
+        bytes.extend_from_slice(commands);
+        fs::write(&path, bytes).unwrap();
+        path
+    };
+    let options = || CompactOptions { form: Some(OutputForm::Rdb), ..CompactOptions::default() };
+    let rows = |path: &Path| {
+        let mut out = Vec::new();
+        let sort = Some(Sort { by: SortBy::Key, descending: false });
+        let asked = KeysOptions { sort, format: RowFormat::Csv, ..KeysOptions::default() };
+        keys(source(path), &asked, &mut out, &Silent).unwrap();
+        String::from_utf8(out).unwrap().replace("\r\n", "\n")
+    };
+
+    // Idle times and frequencies, as the file has them.
+    for name in ["redis-7.0.15-lru", "redis-7.0.15-lfu"] {
+        let path = log(name, b"*3\r\n$3\r\nSET\r\n$3\r\nnew\r\n$1\r\n1\r\n");
+        let out = folder.path().join(format!("{name}-compacted.rdb"));
+        compacted(&path, &out, options());
+        let before = rows(&fixtures.join(format!("{name}.rdb")));
+        let after = rows(&out);
+        let (new, old): (Vec<_>, Vec<_>) = after.lines().partition(|row| row.starts_with("0,new,"));
+        assert_eq!(old.join("\n"), before.trim_end(), "{name}");
+        assert_eq!(new.len(), 1);
+    }
+
+    // Metadata and data of modules: all of it, where the log leaves the keys alone.
+    let modules = fixtures.join("redis-8.10.2-modules.rdb");
+    let path = log("redis-8.10.2-modules", b"*1\r\n$4\r\nPING\r\n");
+    let out = folder.path().join("modules.rdb");
+    let report = compacted(&path, &out, options());
+    assert!(report.losses.is_empty(), "{:?}", report.losses);
+    assert_eq!(digest_of(&out, "redis:8.10", true), digest_of(&modules, "redis:8.10", true));
+
+    // A key with metadata that a command has changed ends it, unless that is allowed.
+    let append = b"*3\r\n$6\r\nAPPEND\r\n$8\r\nmeta:one\r\n$1\r\nx\r\n";
+    let path = log("redis-8.10.2-modules", append);
+    let refused = compact(source(&path), &folder.path().join("no.rdb"), &options(), &Silent);
+    let sentence = refused.unwrap_err().to_string();
+    assert!(
+        sentence.contains("changed-key-metadata (1)") && sentence.contains("meta:one"),
+        "{sentence}"
+    );
+    assert!(!folder.path().join("no.rdb").exists());
+    let report = compacted(&path, &out, CompactOptions { lossy: true, force: true, ..options() });
+    assert_eq!(
+        report.losses.iter().map(|lost| (lost.code, lost.count)).collect::<Vec<_>>(),
+        [("changed-key-metadata", 1)]
+    );
 }

@@ -28,6 +28,22 @@ fn manifests() {
     assert!(seen > 1000, "only {seen}");
 }
 
+/// Logs out of a seeded generator: mostly short ones over few keys, so that commands meet.
+#[test]
+fn runs() {
+    let mut state = 0x9e37_79b9_7f4a_7c15_u64;
+    let mut byte = || {
+        state ^= state << 13;
+        state ^= state >> 7;
+        state ^= state << 17;
+        (state >> 32) as u8
+    };
+    for _ in 0..1500 {
+        let bytes: Vec<u8> = (0..1200).map(|_| byte()).collect();
+        targets::run::commands(&bytes);
+    }
+}
+
 /// Each value of the small snapshots, in the wrapping of DUMP.
 #[test]
 fn payloads() {

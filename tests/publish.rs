@@ -119,6 +119,58 @@ fn a_directory_is_the_old_one_or_the_new_one_whenever_it_ends() {
     }
 }
 
+/// A compaction in place: the directory is the old one or the new one, and leads to the same keys.
+#[test]
+fn a_compaction_leaves_the_same_keys_whenever_it_ends() {
+    let folder = tempfile::tempdir().unwrap();
+    let (from, work) = (folder.path().join("in.aof"), folder.path().join("log"));
+    fs::write(&from, log(20_000)).unwrap();
+    let made =
+        rdbkit().args(["rewrite", "--split", "500kb"]).arg(&from).arg("-o").arg(&work).status();
+    assert!(made.unwrap().success());
+    let bytes = listed(&work);
+    let digest = |path: &Path| {
+        let done = rdbkit().stdout(Stdio::piped()).arg("digest").arg(path).output().unwrap();
+        assert!(done.status.success());
+        String::from_utf8(done.stdout).unwrap()[..40].to_owned()
+    };
+    let want = digest(&work);
+    let call = || {
+        let mut command = rdbkit();
+        command.args(["compact", "--in-place"]).arg(&work);
+        command
+    };
+    let keep = folder.path().join("keep");
+    copy(&work, &keep);
+    let began = Instant::now();
+    assert!(call().status().unwrap().success());
+    let whole = began.elapsed();
+    let (mut olds, mut news) = (0, 0);
+    for delay in delays(whole).step_by(2) {
+        fs::remove_dir_all(&work).unwrap();
+        copy(&keep, &work);
+        let mut child = call().spawn().unwrap();
+        sleep(delay);
+        child.kill().unwrap();
+        child.wait().unwrap();
+        if listed(&work) == bytes {
+            olds += 1;
+        } else {
+            news += 1;
+        }
+        assert_eq!(digest(&work), want, "after {delay:?}");
+    }
+    assert!(olds > 2, "{olds} old, {news} new");
+}
+
+fn copy(from: &Path, to: &Path) {
+    fs::create_dir(to).unwrap();
+    for entry in fs::read_dir(from).unwrap() {
+        let entry = entry.unwrap();
+        fs::copy(entry.path(), to.join(entry.file_name())).unwrap();
+    }
+}
+
 /// The bytes of the parts that the manifest of a directory lists.
 fn listed(path: &Path) -> usize {
     let manifest = fs::read_to_string(path.join("appendonly.aof.manifest")).unwrap();

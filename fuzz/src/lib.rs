@@ -9,6 +9,8 @@
 
 #[path = "../../tests/support/looks.rs"]
 mod looks;
+#[path = "run.rs"]
+pub mod run;
 
 use std::ops::ControlFlow;
 

@@ -71,6 +71,15 @@ pub(crate) struct CommonArgs {
     color: Color,
 }
 
+/// What to do with a command that is not known.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(crate) enum Unknown {
+    /// Stop
+    Stop,
+    /// Step over it
+    Skip,
+}
+
 #[derive(Debug, Args)]
 pub(crate) struct NowArgs {
     /// The time from which times to live are counted, with its zone: 2026-11-23T14:00:00Z or

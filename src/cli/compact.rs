@@ -1,6 +1,6 @@
 //! `compact`: the shortest log with the same keyspace.
 //!
-//! Exit status: 0 written, 1 written but the end of the log was dropped, 2 not written.
+//! Exit status: 0 written, 1 written with losses or without the end of the log, 2 not written.
 
 use std::ffi::OsString;
 use std::path::PathBuf;
@@ -11,7 +11,7 @@ use rdbkit::ops::compact::{CompactOptions, OutputForm, compact};
 use rdbkit::rdb::Target;
 use rdbkit::report::compact::{write_json, write_text};
 
-use super::args::{CommonArgs, Format, NowArgs, Opened, SourceArgs, target};
+use super::args::{CommonArgs, Format, NowArgs, Opened, SourceArgs, Unknown, target};
 use super::exit::Exit;
 
 /// Write the shortest log that leads to the same keys
@@ -29,7 +29,7 @@ Examples:
   rdbkit compact appendonly.aof -o dump.rdb --to rdb
   rdbkit compact appendonlydir -o log.aof --to aof --target redis:6.2
 
-Exit status: 0 written, 1 written but the end of the log was dropped, 2 not written")]
+Exit status: 0 written, 1 written with losses or without the end of the log, 2 not written")]
 pub(crate) struct CompactArgs {
     /// AOF, its manifest or appendonlydir, plain or compressed; `-` is standard input
     source: OsString,
@@ -61,9 +61,13 @@ pub(crate) struct CompactArgs {
     #[arg(long, value_name = "NAME:VERSION", value_parser = target)]
     target: Option<Target>,
 
-    /// Step over commands that are not known
+    /// What to do with a command that is not known or cannot be run here
+    #[arg(long, value_name = "WHAT", value_enum, default_value_t = Unknown::Stop)]
+    on_unknown: Unknown,
+
+    /// Write what can be written where the target cannot hold all, and list what was lost
     #[arg(long)]
-    skip_unknown: bool,
+    lossy: bool,
 
     /// Leave out keys that have expired (see --now)
     #[arg(long)]
@@ -104,7 +108,8 @@ pub(crate) fn run(args: &CompactArgs) -> Result<Exit, Error> {
         }),
         target: args.target,
         now_ms: args.now.now_ms(),
-        skip_unknown: args.skip_unknown,
+        skip_unknown: args.on_unknown == Unknown::Skip,
+        lossy: args.lossy,
         drop_expired_at_ms: args.drop_expired.then(|| args.now.now_ms()),
         in_place: args.in_place,
         force: args.force,
@@ -132,5 +137,6 @@ pub(crate) fn run(args: &CompactArgs) -> Result<Exit, Error> {
         Format::Json => write_json(to, &report)?,
     }
     to.flush().map_err(super::cannot_write)?;
-    Ok(if report.dropped_from.is_some() { Exit::Findings } else { Exit::Clean })
+    let lost = report.losses.iter().any(|lost| lost.grave);
+    Ok(if lost || report.dropped_from.is_some() { Exit::Findings } else { Exit::Clean })
 }

@@ -5,7 +5,7 @@
 use std::ffi::OsString;
 use std::path::Path;
 
-use clap::{Args, ValueEnum};
+use clap::Args;
 use rdbkit::Error;
 use rdbkit::digest::Profile;
 use rdbkit::ops::replay::{ReplayOptions, replay, save};
@@ -13,7 +13,7 @@ use rdbkit::ops::run::{RunOptions, Until};
 use rdbkit::rdb::Target;
 use rdbkit::report::replay::{write_json, write_text};
 
-use super::args::{CommonArgs, Format, NowArgs, Opened, SourceArgs, secs, target};
+use super::args::{CommonArgs, Format, NowArgs, Opened, SourceArgs, Unknown, secs, target};
 use super::exit::Exit;
 
 /// Run a source in the embedded engine, and say what the keyspace is then
@@ -72,15 +72,6 @@ pub(crate) struct ReplayArgs {
     now: NowArgs,
     #[command(flatten)]
     common: CommonArgs,
-}
-
-/// What to do with a command that is not known.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
-enum Unknown {
-    /// Stop
-    Stop,
-    /// Step over it
-    Skip,
 }
 
 pub(crate) fn run(args: &ReplayArgs) -> Result<Exit, Error> {

@@ -11,49 +11,18 @@
 //! record that goes leaves its place to the last one of its database: the order of the records is
 //! that of the commands that ran, however many threads ran them.
 
-use std::fmt;
-use std::sync::Arc;
-
 use hashbrown::HashTable;
 
-use super::value::Frozen;
+use super::base::Base;
 use super::{Answer, Bytes, Failure, Typed, Value};
 use crate::bytes::hash::hash;
-use crate::rdb::{Entry, Family, Limits, Scratch};
+use crate::rdb::{Limits, Scratch};
 
 /// How many shards there are.
 pub const SHARDS: usize = 64;
 
 /// A key without an expiry has this one.
 const NEVER: i64 = i64::MIN;
-
-/// The base file that frozen values lie in.
-pub type BaseBytes = Arc<dyn AsRef<[u8]> + Send + Sync>;
-
-/// The base that frozen values are slices of.
-#[derive(Clone)]
-pub struct Base {
-    /// All bytes of the file.
-    pub bytes: BaseBytes,
-    /// Who gave its type numbers their meaning.
-    pub family: Family,
-}
-
-impl Base {
-    /// The entry of a frozen value, as if it were read from the file.
-    pub fn entry<'a>(&'a self, key: &'a [u8], frozen: Frozen) -> Option<Entry<'a>> {
-        let from = usize::try_from(frozen.at()).ok()?;
-        let len = usize::try_from(frozen.size_bytes()).ok()?;
-        let body = (*self.bytes).as_ref().get(from..)?.get(..len)?;
-        Some(Entry::of_body(key, frozen.value_type(), body, frozen.at()))
-    }
-}
-
-impl fmt::Debug for Base {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Base").field("family", &self.family).finish_non_exhaustive()
-    }
-}
 
 /// One key.
 #[derive(Debug, Clone)]
@@ -319,6 +288,13 @@ impl Keyspace {
     /// The highest number of a database that has been used, and one more.
     pub fn used_databases(&self) -> usize {
         self.shards.iter().map(|shard| shard.dbs.len()).max().unwrap_or(0)
+    }
+
+    /// A key, as it is.
+    pub fn record(&self, db: usize, key: &[u8]) -> Option<&Record> {
+        let shard = self.shards.get(shard_of(key).wrapping_sub(self.first))?;
+        let db = shard.dbs().get(db)?;
+        db.records().get(db.index(hash(key), key)?)
     }
 
     /// The keys of a database, in their order.

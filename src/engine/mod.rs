@@ -19,6 +19,7 @@
 //! Time is an input ([`Env::now_ms`]): with the same commands at the same time the result is the
 //! same. While a log is loaded ([`Env::loading`]) nothing expires, as in the servers.
 
+mod base;
 mod bytes;
 mod call;
 mod command;
@@ -32,13 +33,12 @@ mod table;
 mod thaw;
 mod value;
 
+pub use base::{Base, BaseBytes, Meta, Remarks};
 pub use bytes::Bytes;
 pub use call::Call;
 pub use env::{Env, library_name};
 pub use failure::{Answer, Failure};
-pub use keyspace::{
-    Base, BaseBytes, Db, Keys, Keyspace, Record, SHARDS, Shard, shard_of, shards_per_thread,
-};
+pub use keyspace::{Db, Keys, Keyspace, Record, SHARDS, Shard, shard_of, shards_per_thread};
 pub use save::save;
 pub use table::{Route, Spec, foreign, lookup};
 pub use thaw::{text_value, value as thaw};

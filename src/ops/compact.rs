@@ -32,6 +32,8 @@ pub struct CompactOptions {
     pub now_ms: i64,
     /// Whether commands that are not known are stepped over.
     pub skip_unknown: bool,
+    /// Writes what can be written where the target cannot hold all.
+    pub lossy: bool,
     /// Leaves out what had expired at this unix time (milliseconds).
     pub drop_expired_at_ms: Option<i64>,
     /// Replaces the source itself, of which a backup stays.
@@ -84,6 +86,7 @@ pub fn compact(
         target: options.target,
         drop_expired_at_ms: options.drop_expired_at_ms,
         list: 20,
+        lossy: options.lossy,
         force: options.force,
         walk: WalkOptions {
             threads: options.threads,
@@ -117,6 +120,7 @@ pub fn compact(
         dropped_from: written.ran.and_then(|ran| ran.dropped_from),
         grown_bytes: grown,
         digest: written.digest,
+        losses: written.losses,
         files: written.files.into_iter().map(|(name, _)| name).collect(),
         backup: written.backup.map(|path| path.display().to_string()),
     })

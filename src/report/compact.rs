@@ -5,6 +5,7 @@ use std::io::Write;
 use serde::Serialize;
 
 use super::json::{self, failed};
+use super::losses::{Lost, losses_text};
 use super::text::{Style, percent, plural, size};
 use crate::error::Result;
 
@@ -39,6 +40,8 @@ pub struct CompactReport {
     pub grown_bytes: u64,
     /// Our digest of the keyspace and of the output that was read back, which are the same.
     pub digest: Option<String>,
+    /// What the output cannot hold.
+    pub losses: Vec<Lost>,
     /// The files of a directory.
     pub files: Vec<String>,
     /// Where the source is that was replaced.
@@ -96,5 +99,6 @@ pub fn write_text(out: &mut dyn Write, report: &CompactReport, style: Style) -> 
     if let Some(backup) = &report.backup {
         line(format!("  backup     {backup}"));
     }
+    text += &losses_text(&report.losses, style);
     out.write_all(text.as_bytes()).map_err(failed)
 }

@@ -13,6 +13,7 @@ pub mod get;
 pub mod inspect;
 pub mod json;
 pub mod keys;
+pub mod losses;
 pub mod repair;
 pub mod replay;
 pub mod rewrite;

@@ -66,7 +66,7 @@ impl Frozen {
     /// The frozen value of an entry; `None` for one that is not to be had by its body alone, or
     /// that is too long to be true.
     pub fn of(entry: &Entry<'_>) -> Option<Self> {
-        let plain = entry.template().is_none() && entry.meta.is_none();
+        let plain = entry.template().is_none();
         let len = entry.body().len() as u64;
         let place = ValueType::ALL.iter().position(|ty| *ty == entry.value_type)? as u64;
         (plain && len < 1 << 56)

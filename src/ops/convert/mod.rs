@@ -22,11 +22,13 @@ use super::run::{self, Run, RunOptions, entries};
 use super::snapshot::{self, Ended, View};
 use super::walk::{Observer, Silent, WalkOptions};
 use crate::bytes::quoted;
+use crate::engine::Value;
 use crate::error::{Error, Result, unwrap_bad};
 pub use crate::rdb::Target;
 use crate::rdb::write::Loss;
 use crate::rdb::{HEADER_BYTES, Header, Product};
-use crate::report::convert::{ConvertReport, Lost, Written};
+use crate::report::convert::{ConvertReport, Written};
+use crate::report::losses::Lost;
 use crate::source::{Form, OpenOptions, Source, open_part};
 use crate::target::Publish;
 
@@ -173,7 +175,10 @@ pub(super) fn make(
             ran = Some(run);
         }
     }
-    let counts = root.into_counts();
+    let mut counts = root.into_counts();
+    if let Some(run) = &ran {
+        note_lost_metadata(run, options.list, &mut counts.losses);
+    }
     let losses = listed(counts.losses);
     if !options.lossy
         && let Some(sentence) = refusal(&target, &losses)
@@ -365,6 +370,24 @@ fn check_ended(name: &str, ended: Ended) -> Result<()> {
              written, because the output would look sound. `rdbkit check` says more, and `rdbkit \
              repair` keeps what is sound"
         ))),
+    }
+}
+
+/// Metadata goes with a value that no command has touched. What a module would make of it when one
+/// does, only the module knows.
+fn note_lost_metadata(run: &Run, list: usize, losses: &mut BTreeMap<Loss, encode::Noted>) {
+    let keyspace = &run.engine.keyspace;
+    let metas = keyspace.base().map_or(&[][..], |base| base.remarks.metas());
+    for meta in metas {
+        let Some(record) = keyspace.record(meta.db as usize, &meta.key) else { continue };
+        if matches!(record.value, Value::Frozen(frozen) if meta.is_of(frozen)) {
+            continue;
+        }
+        let noted = losses.entry(Loss::ChangedKeyMeta).or_default();
+        noted.count += 1;
+        if noted.keys.len() < list {
+            noted.keys.push((meta.db, meta.key.clone()));
+        }
     }
 }
 

@@ -4,14 +4,13 @@
 //! and nothing has to be handed over. The checksum is computed beside, while the log behind the
 //! snapshot already runs.
 
-use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::thread::{self, JoinHandle};
 
 use super::RunOptions;
 use crate::Result;
 use crate::bytes::crc64;
-use crate::engine::{Base, Engine, Frozen, Keyspace, SHARDS, Value, thaw};
+use crate::engine::{Base, Engine, Frozen, Keyspace, Remarks, SHARDS, Value, library_name, thaw};
 use crate::error::{Doing, Error, Fault, FormatError};
 use crate::ops::walk::Observer;
 use crate::rdb::{Entry, Framer, HEADER_BYTES, Header, Record, Scratch, Snapshot, Target, Text};
@@ -57,26 +56,47 @@ pub(super) fn whole(
     let header = Snapshot::new(bytes)?.header();
     // Only one base can be pointed into; values of another are taken out of it at once.
     let freeze = engine.keyspace.base().is_none();
-    if freeze {
+    let based = |remarks| {
         let bytes: Arc<Whole> = Arc::clone(file);
-        engine.keyspace.set_base(Base { bytes, family: header.family });
+        Base { bytes, header, remarks: Arc::new(remarks) }
+    };
+    if freeze {
+        engine.keyspace.set_base(based(Remarks::default()));
     }
     let mut parts = engine.keyspace.split(options.threads.clamp(1, SHARDS));
     let mut writer = Target::of_header(header);
     let functions = &mut engine.env.functions;
+    let mut remarks = Remarks::default();
     let results: Vec<_> = thread::scope(|scope| {
         let mut parts = parts.iter_mut();
         let first = parts.next();
         let others: Vec<_> = parts
             .map(|part| {
-                scope.spawn(|| Loader::new(part, header, freeze).load(bytes, &mut |_, _| Ok(())))
+                scope.spawn(|| Loader::new(part, header, freeze).load(bytes, &mut |_, _, _| Ok(())))
             })
             .collect();
         let first = first.map(|part| {
-            Loader::new(part, header, freeze).load(bytes, &mut |record, offset| {
+            Loader::new(part, header, freeze).load(bytes, &mut |record, offset, len| {
                 observer.progress(offset);
                 match record {
-                    Record::Function(code) => keep_function(functions, code, offset),
+                    Record::Function(code) => {
+                        let code = function_text(code, offset)?;
+                        functions.insert(library_name(&code), code);
+                        Ok(())
+                    }
+                    Record::FunctionPreGa { name, engine, body, .. } => {
+                        let name = function_text(name, offset)?;
+                        let head = [b"#!", &*function_text(engine, offset)?, b" name=", &*name];
+                        let code =
+                            [&*head.concat(), b"\n", &*function_text(body, offset)?].concat();
+                        functions.insert(name, code);
+                        Ok(())
+                    }
+                    Record::ModuleAux { .. } | Record::SlotImport { .. } if freeze => {
+                        let from = usize::try_from(offset).unwrap_or(bytes.len());
+                        remarks.note_record(from..from.saturating_add(len));
+                        Ok(())
+                    }
                     Record::Aux { name, value } => {
                         writer = named(name, value).unwrap_or(writer);
                         Ok(())
@@ -96,9 +116,14 @@ pub(super) fn whole(
     let mut stored = None;
     for result in results {
         let end = result?;
+        remarks.append(end.remarks);
         loaded.keys += end.keys;
         loaded.end = end.end;
         stored = end.checksum;
+    }
+    if freeze {
+        remarks.sort();
+        engine.keyspace.set_base(based(remarks));
     }
     if let Some(stored) = stored.filter(|&stored| stored != 0) {
         let file = Arc::clone(file);
@@ -120,17 +145,12 @@ fn named(name: &Text<'_>, value: &Text<'_>) -> Option<Target> {
     text.parse().ok()
 }
 
-fn keep_function(
-    functions: &mut BTreeMap<Vec<u8>, Vec<u8>>,
-    code: &Text<'_>,
-    offset: u64,
-) -> Result<(), Box<FormatError>> {
-    let code = code.to_cow().map_err(|fault| {
+fn function_text(text: &Text<'_>, offset: u64) -> Result<Vec<u8>, Box<FormatError>> {
+    let text = text.to_cow().map_err(|fault| {
         let doing = Doing::Record("FUNCTION2");
         Box::new(FormatError { file: None, offset, doing, key: None, fault })
     })?;
-    functions.insert(crate::engine::library_name(&code), code.into_owned());
-    Ok(())
+    Ok(text.into_owned())
 }
 
 /// One thread's share of a snapshot.
@@ -140,21 +160,30 @@ struct Loader<'p> {
     freeze: bool,
     scratch: Scratch,
     keys: u64,
+    remarks: Remarks,
 }
 
 /// Where a walk over a snapshot came to its end.
 struct Ended {
     keys: u64,
+    remarks: Remarks,
     end: usize,
     checksum: Option<u64>,
 }
 
-/// Who hears of records that are no keys.
-type OnRecord<'r> = &'r mut dyn FnMut(&Record<'_>, u64) -> Result<(), Box<FormatError>>;
+/// Who hears of records that are no keys, with their offset and length.
+type OnRecord<'r> = &'r mut dyn FnMut(&Record<'_>, u64, usize) -> Result<(), Box<FormatError>>;
 
 impl<'p> Loader<'p> {
     fn new(part: &'p mut Keyspace, header: Header, freeze: bool) -> Self {
-        Loader { part, header, freeze, scratch: Scratch::default(), keys: 0 }
+        Loader {
+            part,
+            header,
+            freeze,
+            scratch: Scratch::default(),
+            keys: 0,
+            remarks: Remarks::default(),
+        }
     }
 
     fn load(mut self, bytes: &[u8], record: OnRecord<'_>) -> Result<Ended, Box<FormatError>> {
@@ -172,14 +201,15 @@ impl<'p> Loader<'p> {
                 Record::Entry(entry) => self.take(entry)?,
                 Record::End { checksum } => {
                     let end = bytes.len() - after.len();
-                    return Ok(Ended { keys: self.keys, end, checksum: *checksum });
+                    let Loader { keys, remarks, .. } = self;
+                    return Ok(Ended { keys, remarks, end, checksum: *checksum });
                 }
                 Record::ResizeDb { keys, .. } => {
                     // The number is a claim, and no key takes less than three bytes.
                     let most = (rest.len() / 3) as u64;
                     self.part.reserve(framer.db() as usize, (*keys).min(most) as usize);
                 }
-                other => record(other, offset)?,
+                other => record(other, offset, rest.len() - after.len())?,
             }
             rest = after;
         }
@@ -194,7 +224,10 @@ impl<'p> Loader<'p> {
         self.keys += 1;
         let frozen = if self.freeze { Frozen::of(entry) } else { None };
         let value = match frozen {
-            Some(frozen) => Value::Frozen(frozen),
+            Some(frozen) => {
+                self.remarks.note(entry);
+                Value::Frozen(frozen)
+            }
             None => thaw(entry, &self.part.limits(), &mut self.scratch)?,
         };
         self.part.load(database(entry)?, &key, value, entry.expires_at_ms);

@@ -13,7 +13,7 @@ use std::thread;
 use crossbeam_channel::bounded;
 
 use crate::Result;
-use crate::engine::{Engine, Record, save};
+use crate::engine::{Base, Engine, Record, Value, save};
 use crate::ops::walk::{Observer, Tally};
 use crate::rdb::write::{Body, EntryRoom, Sink};
 use crate::rdb::{Entry, Product, Target, Text};
@@ -65,6 +65,9 @@ pub(in crate::ops) fn tally<T: Tally>(
     let mut head = fresh();
     for code in engine.env.functions.values() {
         head.record(&crate::rdb::Record::Function(Text::Raw(code)), 0, &mut room)?;
+    }
+    for record in engine.keyspace.base().into_iter().flat_map(Base::records) {
+        head.record(&record, 0, &mut room)?;
     }
     root.merge(head)?;
     let mut pieces = Vec::new();
@@ -157,6 +160,11 @@ impl<'v, T: Tally> Bench<'v, T> {
             };
             entry.db = piece.db as u64;
             entry.expires_at_ms = record.expires_at_ms();
+            if let Value::Frozen(frozen) = record.value
+                && let Some(base) = base
+            {
+                (entry.eviction, entry.meta) = base.remarks.of(frozen);
+            }
             tally.entry(&entry, &mut self.tally_room)?;
         }
         Ok(tally)

@@ -28,6 +28,8 @@ pub enum Loss {
     VectorSet,
     /// Metadata that modules attached to a key.
     KeyMeta,
+    /// Metadata that modules attached to a key which a command has changed since.
+    ChangedKeyMeta,
     /// A function library.
     Function,
     /// What a module remembers besides its keys.
@@ -54,7 +56,7 @@ pub enum Loss {
 
 impl Loss {
     /// Every loss, in the order of reports.
-    pub const ALL: [Loss; 20] = [
+    pub const ALL: [Loss; 21] = [
         Loss::FieldExpiry,
         Loss::FarFieldExpiry,
         Loss::NackedEntries,
@@ -64,6 +66,7 @@ impl Loss {
         Loss::Module,
         Loss::VectorSet,
         Loss::KeyMeta,
+        Loss::ChangedKeyMeta,
         Loss::Function,
         Loss::ModuleAux,
         Loss::IdempotenceSettings,
@@ -113,6 +116,7 @@ impl Loss {
             Loss::Module => "module",
             Loss::VectorSet => "vector-set",
             Loss::KeyMeta => "key-metadata",
+            Loss::ChangedKeyMeta => "changed-key-metadata",
             Loss::Function => "function",
             Loss::ModuleAux => "module-aux",
             Loss::IdempotenceSettings => "idempotence-settings",
@@ -146,6 +150,10 @@ impl Loss {
             Loss::Module => "there are no modules before Redis 4.0: the key is left out",
             Loss::VectorSet => {
                 "there are vector sets only in Redis 8.0 and newer: the key is left out"
+            }
+            Loss::ChangedKeyMeta => {
+                "a command changed the key, and only the module knows what becomes of its metadata then: \
+                 it is dropped"
             }
             Loss::KeyMeta => "modules cannot attach metadata to keys there: it is dropped",
             Loss::Function => "there are no functions before Redis 7.0: the library is left out",

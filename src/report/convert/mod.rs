@@ -5,9 +5,9 @@ use std::path::PathBuf;
 
 use serde::Serialize;
 
-use super::json::{self, Bytes, failed};
+use super::json::{self, failed};
+use super::losses::{Lost, losses_text};
 use super::text::{Style, count, plural, size};
-use crate::bytes::quoted;
 use crate::error::Result;
 
 /// What was written, and what not.
@@ -75,21 +75,6 @@ pub struct Written {
     pub keys: u64,
 }
 
-/// A kind of loss.
-#[derive(Debug, Clone)]
-pub struct Lost {
-    /// A word for it.
-    pub code: &'static str,
-    /// Whether somebody who asks the target could tell.
-    pub grave: bool,
-    /// How many keys, or libraries, have it.
-    pub count: u64,
-    /// What becomes of it.
-    pub sentence: &'static str,
-    /// The first of these keys, with their databases.
-    pub keys: Vec<(u64, Vec<u8>)>,
-}
-
 /// Writes the report for a human's eye.
 pub fn write_text(out: &mut dyn Write, report: &ConvertReport, style: Style) -> Result<()> {
     let ConvertReport { source, source_version, target, target_version, .. } = report;
@@ -121,21 +106,7 @@ pub fn write_text(out: &mut dyn Write, report: &ConvertReport, style: Style) -> 
     for (name, bytes) in &report.files {
         line("file", format!("{name}, {}", size(*bytes)));
     }
-    for lost in &report.losses {
-        let head = if lost.grave {
-            style.bad(format!("lost: {}", lost.code)).to_string()
-        } else {
-            style.dim(format!("left out: {}", lost.code)).to_string()
-        };
-        text += &format!("  {head} ({}): {}\n", count(lost.count), lost.sentence);
-        for (db, key) in &lost.keys {
-            text += &format!("    db {db} {}\n", quoted(key));
-        }
-        let more = lost.count.saturating_sub(lost.keys.len() as u64);
-        if more > 0 && !lost.keys.is_empty() {
-            text += &format!("    and {} more\n", count(more));
-        }
-    }
+    text += &losses_text(&report.losses, style);
     out.write_all(text.as_bytes()).map_err(failed)
 }
 
@@ -164,7 +135,7 @@ pub fn write_json(out: &mut dyn Write, report: &ConvertReport) -> Result<()> {
                 .iter()
                 .map(|(file, size_bytes)| File { file, size_bytes: *size_bytes })
                 .collect(),
-            losses: report.losses.iter().map(Loss::of).collect(),
+            losses: &report.losses,
         },
     )
 }
@@ -187,38 +158,11 @@ struct Document<'a> {
     bytes_read: Option<u64>,
     bytes_written: u64,
     files: Vec<File<'a>>,
-    losses: Vec<Loss<'a>>,
+    losses: &'a [Lost],
 }
 
 #[derive(Serialize)]
 struct File<'a> {
     file: &'a str,
     size_bytes: u64,
-}
-
-#[derive(Serialize)]
-struct Loss<'a> {
-    code: &'a str,
-    grave: bool,
-    count: u64,
-    what: &'a str,
-    keys: Vec<Key<'a>>,
-}
-
-#[derive(Serialize)]
-struct Key<'a> {
-    db: u64,
-    key: Bytes<'a>,
-}
-
-impl<'a> Loss<'a> {
-    fn of(lost: &'a Lost) -> Self {
-        Loss {
-            code: lost.code,
-            grave: lost.grave,
-            count: lost.count,
-            what: lost.sentence,
-            keys: lost.keys.iter().map(|(db, key)| Key { db: *db, key: Bytes(key) }).collect(),
-        }
-    }
 }
