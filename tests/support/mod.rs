@@ -7,15 +7,19 @@
 #![allow(dead_code, unreachable_pub, reason = "each test binary uses a part of this")]
 
 pub mod client;
+pub mod cluster;
 pub mod corpus;
 pub mod fill;
 pub mod paired;
 pub mod random;
+pub mod sentinel;
 pub mod servers;
 pub mod twin;
 
 use std::fmt::Display;
 use std::io::{Write, stderr};
+use std::thread::sleep;
+use std::time::{Duration, Instant};
 
 /// True where nothing may be skipped quietly.
 pub fn in_ci() -> bool {
@@ -32,4 +36,14 @@ pub fn skipped(what: impl Display) {
 pub fn say(line: impl Display) {
     // Nothing is lost but the line.
     let _ = writeln!(stderr(), "{line}");
+}
+
+/// Asks until the answer is yes; a test that waits in vain fails.
+#[track_caller]
+pub fn wait_until(what: &str, patience: Duration, mut is_so: impl FnMut() -> bool) {
+    let deadline = Instant::now() + patience;
+    while !is_so() {
+        assert!(Instant::now() < deadline, "waited {patience:?} in vain until {what}");
+        sleep(Duration::from_millis(20));
+    }
 }

@@ -175,6 +175,8 @@ pub enum Data<'a> {
     AofFile(&'a [u8]),
     /// A folder to copy as its `appendonlydir`; for 7.0 and later.
     AofDir(&'a Path),
+    /// The configuration of a Sentinel, which it becomes.
+    Sentinel(&'a str),
 }
 
 /// A server that runs, has loaded its data and answers.
@@ -183,6 +185,8 @@ pub struct Server {
     client: Client,
     port: u16,
     kind: Kind,
+    sentinel: bool,
+    options: Vec<String>,
 }
 
 impl Server {
@@ -305,6 +309,28 @@ impl Server {
         self.process.folder.take().expect("taken only here, and self is gone")
     }
 
+    /// Ends it at once, as a crash would; [`Self::revive`] starts it again.
+    pub fn crash(&mut self) {
+        self.process.kill();
+    }
+
+    /// Starts it again after a crash: the same port, folder and options.
+    #[track_caller]
+    pub fn revive(&mut self) {
+        self.process.kill();
+        let options: Vec<&str> = self.options.iter().map(String::as_str).collect();
+        self.process.child = run(&self.kind, &self.dir(), self.port, self.sentinel, &options);
+        match wait_ready(&mut self.process, self.port) {
+            Ok(client) => self.client = client,
+            Err(log) => panic!("{} does not start again:\n{log}", self.kind.name),
+        }
+    }
+
+    /// Whether it answers this with anything but an error.
+    pub fn accepts(&self, words: &[&str]) -> bool {
+        matches!(self.client.try_cmd(words), Ok(reply) if !matches!(reply, Value::ServerError(_)))
+    }
+
     /// Ends it at once, as a crash would; the folder stays as in [`Self::shutdown`].
     pub fn kill(mut self) -> TempDir {
         self.process.kill();
@@ -365,7 +391,16 @@ fn launch(kind: &Kind, data: Data, options: &[&str]) -> Result<Server, String> {
         let port = free_port();
         let mut process = spawn(kind, data, options, port);
         match wait_ready(&mut process, port) {
-            Ok(client) => return Ok(Server { process, client, port, kind: kind.clone() }),
+            Ok(client) => {
+                return Ok(Server {
+                    process,
+                    client,
+                    port,
+                    kind: kind.clone(),
+                    sentinel: matches!(data, Data::Sentinel(_)),
+                    options: options.iter().map(|option| (*option).to_owned()).collect(),
+                });
+            }
             Err(why) => log = why,
         }
         if !log.contains("ddress already in use") {
@@ -377,7 +412,7 @@ fn launch(kind: &Kind, data: Data, options: &[&str]) -> Result<Server, String> {
 
 /// A port that nobody listens on. Somebody may before the server does, so the
 /// caller has to make sure.
-fn free_port() -> u16 {
+pub fn free_port() -> u16 {
     let listener = TcpListener::bind(("127.0.0.1", 0)).expect("loopback has a free port");
     listener.local_addr().expect("a bound socket has an address").port()
 }
@@ -392,27 +427,43 @@ fn spawn(kind: &Kind, data: Data, options: &[&str], port: u16) -> Process {
         Data::Rdb(bytes) => write("dump.rdb", bytes),
         Data::AofFile(bytes) => write("appendonly.aof", bytes),
         Data::AofDir(from) => copy_dir(from, &dir.join("appendonlydir")),
+        Data::Sentinel(config) => write(SENTINEL_CONFIG, config.as_bytes()),
     }
 
-    let log = File::create(folder.path().join("server.log")).expect("a file in our own");
+    let mut all = Vec::new();
+    if matches!(data, Data::AofFile(_) | Data::AofDir(_)) {
+        all.extend(["--appendonly", "yes"]);
+    }
+    all.extend(options);
+    let child = run(kind, &dir, port, matches!(data, Data::Sentinel(_)), &all);
+    Process { child, folder: Some(folder) }
+}
+
+const SENTINEL_CONFIG: &str = "sentinel.conf";
+
+/// Starts the program in a folder that is there; its log goes beside the folder.
+fn run(kind: &Kind, dir: &Path, port: u16, sentinel: bool, options: &[&str]) -> Child {
+    let log = File::options().create(true).append(true).open(dir.with_file_name("server.log"));
+    let log = log.expect("a file in our own");
     let mut command = Command::new(kind.folder.join("server"));
+    if sentinel {
+        command.arg(dir.join(SENTINEL_CONFIG)).arg("--sentinel");
+    } else {
+        command.args(["--save", "", "--databases", "64", "--dbfilename", "dump.rdb"]);
+        // Older servers do not know the option and have no need of it.
+        if kind.version.at_least(7, 0) {
+            command.args(["--enable-debug-command", "yes"]);
+        }
+    }
     command
-        .args(["--port", &port.to_string(), "--bind", "127.0.0.1", "--save", ""])
-        .args(["--daemonize", "no", "--databases", "64", "--dbfilename", "dump.rdb", "--dir"])
-        .arg(&dir)
+        .args(["--port", &port.to_string(), "--bind", "127.0.0.1", "--daemonize", "no", "--dir"])
+        .arg(dir)
+        .args(options)
         .stdin(Stdio::null())
         .stderr(log.try_clone().expect("a second handle"))
         .stdout(log);
-    // Older servers do not know the option and have no need of it.
-    if kind.version.at_least(7, 0) {
-        command.args(["--enable-debug-command", "yes"]);
-    }
-    if matches!(data, Data::AofFile(_) | Data::AofDir(_)) {
-        command.args(["--appendonly", "yes"]);
-    }
-    let child = command.args(options).spawn();
-    let child = child.unwrap_or_else(|error| panic!("{} cannot be run: {error}", kind.name));
-    Process { child, folder: Some(folder) }
+    let child = command.spawn();
+    child.unwrap_or_else(|error| panic!("{} cannot be run: {error}", kind.name))
 }
 
 fn copy_dir(from: &Path, to: &Path) {

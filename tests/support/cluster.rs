@@ -1,0 +1,354 @@
+//! A Cluster of three masters with a replica each, all on loopback.
+
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+use rdbkit::bytes::slot::{SLOTS, slot};
+use redis::Value;
+use sha1::{Digest as _, Sha1};
+
+use super::client::{bytes, text};
+use super::servers::{Kind, Server, free_port};
+use super::wait_until;
+
+/// How long the nodes may take to agree on a busy machine.
+const PATIENCE: Duration = Duration::from_secs(60);
+
+/// How long a node is silent before the others take it for dead.
+const NODE_TIMEOUT_MS: &str = "1000";
+
+const MASTERS: usize = 3;
+
+/// All six, killed when dropped. The first three begin as masters, the others as their replicas.
+pub struct Cluster {
+    pub nodes: Vec<Server>,
+    ids: Vec<String>,
+}
+
+/// What a node says that a node is.
+#[derive(Debug, Clone)]
+pub struct Seen {
+    pub id: String,
+    pub port: u16,
+    pub master: bool,
+    pub alive: bool,
+    /// First and last of each range.
+    pub slots: Vec<(u16, u16)>,
+    /// The master of a replica.
+    pub follows: String,
+}
+
+impl Cluster {
+    /// Starts them, shares the slots out evenly, and waits until the Cluster is healthy.
+    #[track_caller]
+    pub fn start(kind: &Kind, options: &[&str]) -> Self {
+        let nodes: Vec<Server> = (0..2 * MASTERS).map(|_| node(kind, options)).collect();
+        let ids: Vec<String> =
+            nodes.iter().map(|node| text(node.cmd(&["CLUSTER", "MYID"]))).collect();
+        for (index, node) in nodes.iter().take(MASTERS).enumerate() {
+            let (from, to) = share(index);
+            let mut words = vec!["CLUSTER".to_owned(), "ADDSLOTS".to_owned()];
+            words.extend((from..=to).map(|slot| slot.to_string()));
+            assert_eq!(node.cmd(&words), Value::Okay);
+        }
+        for (index, node) in nodes.iter().enumerate() {
+            let epoch = (index + 1).to_string();
+            assert_eq!(node.cmd(&["CLUSTER", "SET-CONFIG-EPOCH", &epoch]), Value::Okay);
+        }
+        let cluster = Cluster { nodes, ids };
+        let (first, others) = cluster.nodes.split_first().expect("nodes");
+        for other in others {
+            let bus = match other.cmd(&["CONFIG", "GET", "cluster-port"]) {
+                Value::Array(words) => text(words.into_iter().nth(1).expect("a value")),
+                reply => panic!("CONFIG GET answers {reply:?}"),
+            };
+            let words = ["CLUSTER", "MEET", "127.0.0.1", &other.port().to_string(), &bus];
+            assert_eq!(first.cmd(&words), Value::Okay);
+        }
+        wait_until("the nodes have met", PATIENCE, || {
+            cluster.nodes.iter().all(|node| seen(node).len() == 2 * MASTERS)
+        });
+        for (index, node) in cluster.nodes.iter().enumerate().skip(MASTERS) {
+            let master = &cluster.ids[index - MASTERS];
+            wait_until("a replica finds its master", PATIENCE, || {
+                node.accepts(&["CLUSTER", "REPLICATE", master])
+            });
+        }
+        cluster.settled();
+        cluster
+    }
+
+    /// `redis+cluster://127.0.0.1:PORT,…`
+    pub fn url(&self) -> String {
+        let places: Vec<String> =
+            self.nodes.iter().map(|node| format!("127.0.0.1:{}", node.port())).collect();
+        format!("redis+cluster://{}", places.join(","))
+    }
+
+    /// Waits until every node sees all slots served, all nodes alive and a replica behind each
+    /// master, and every replica has a link to its master.
+    #[track_caller]
+    pub fn settled(&self) {
+        wait_until("the Cluster is healthy", PATIENCE, || {
+            let mut views = self.nodes.iter().map(view);
+            let first = views.next().flatten();
+            first.is_some()
+                && views.all(|view| view == first)
+                && self.nodes.iter().all(|node| {
+                    let info = text(node.cmd(&["INFO", "replication"]));
+                    info.contains("role:master\r\n") || info.contains("master_link_status:up")
+                })
+        });
+    }
+
+    /// The nodes that own slots, by index.
+    #[track_caller]
+    pub fn masters(&self) -> Vec<usize> {
+        let alive = self.nodes.iter().find(|node| node.accepts(&["PING"])).expect("a live node");
+        let seen = seen(alive);
+        let owns =
+            |port| seen.iter().any(|it| it.port == port && it.master && !it.slots.is_empty());
+        (0..self.nodes.len()).filter(|&index| owns(self.nodes[index].port())).collect()
+    }
+
+    /// The index of the master that serves a slot.
+    #[track_caller]
+    pub fn owner(&self, slot: u16) -> usize {
+        let alive = self.nodes.iter().find(|node| node.accepts(&["PING"])).expect("a live node");
+        let holds = |it: &&Seen| {
+            it.master && it.slots.iter().any(|&(from, to)| (from..=to).contains(&slot))
+        };
+        let port = seen(alive).iter().find(holds).expect("every slot is served").port;
+        self.nodes.iter().position(|node| node.port() == port).expect("one of ours")
+    }
+
+    /// A live replica of a node.
+    #[track_caller]
+    pub fn replica_of(&self, master: usize) -> usize {
+        let follows = |it: &Seen| it.follows == self.ids[master] && it.alive;
+        let seen = seen(&self.nodes[master]);
+        let port = seen.iter().find(|it| follows(it)).expect("a replica").port;
+        self.nodes.iter().position(|node| node.port() == port).expect("one of ours")
+    }
+
+    /// Makes the replica of a master take over: in agreement with it, or by force (`TAKEOVER`).
+    #[track_caller]
+    pub fn fail_over(&self, master: usize, by_force: bool) {
+        let replica = self.replica_of(master);
+        let mut words = vec!["CLUSTER", "FAILOVER"];
+        words.extend(by_force.then_some("TAKEOVER"));
+        wait_until("a failover begins", PATIENCE, || self.nodes[replica].accepts(&words));
+        self.took_over(replica, master);
+    }
+
+    /// Kills a master and waits until its replica has taken over.
+    #[track_caller]
+    pub fn kill(&mut self, master: usize) {
+        let replica = self.replica_of(master);
+        self.nodes[master].crash();
+        self.took_over(replica, master);
+    }
+
+    #[track_caller]
+    fn took_over(&self, replica: usize, master: usize) {
+        wait_until("a replica takes over", PATIENCE, || {
+            let others = (0..self.nodes.len()).filter(|&index| index != master);
+            let mut live = others.map(|index| &self.nodes[index]);
+            live.all(|node| {
+                node.accepts(&["PING"])
+                    && seen(node)
+                        .iter()
+                        .any(|it| it.id == self.ids[replica] && it.master && !it.slots.is_empty())
+            })
+        });
+    }
+
+    /// Moves a slot to another master, key by key, as resharding does it; `between` is called
+    /// before each batch of keys.
+    #[track_caller]
+    pub fn migrate(&self, slot: u16, to: usize, mut between: impl FnMut()) {
+        let from = self.owner(slot);
+        if from == to {
+            return;
+        }
+        let (source, destination) = (&self.nodes[from], &self.nodes[to]);
+        let slot = slot.to_string();
+        let set = |node: &Server, words: &[&str]| {
+            let mut all = vec!["CLUSTER", "SETSLOT", slot.as_str()];
+            all.extend(words);
+            assert_eq!(node.cmd(&all), Value::Okay, "{all:?}");
+        };
+        set(destination, &["IMPORTING", &self.ids[from]]);
+        set(source, &["MIGRATING", &self.ids[to]]);
+        let port = destination.port().to_string();
+        loop {
+            between();
+            let Value::Array(keys) = source.cmd(&["CLUSTER", "GETKEYSINSLOT", &slot, "10"]) else {
+                panic!("no keys of a slot")
+            };
+            if keys.is_empty() {
+                break;
+            }
+            let mut words: Vec<Vec<u8>> =
+                ["MIGRATE", "127.0.0.1", &port, "", "0", "60000", "REPLACE", "KEYS"]
+                    .map(|word| word.as_bytes().to_vec())
+                    .to_vec();
+            words.extend(keys.into_iter().map(bytes));
+            let reply = source.cmd(&words);
+            let moved = matches!(&reply, Value::Okay)
+                || matches!(&reply, Value::SimpleString(text) if text == "NOKEY");
+            assert!(moved, "MIGRATE answers {reply:?}");
+        }
+        // The destination first, so that there is no moment at which nobody owns the slot.
+        set(destination, &["NODE", &self.ids[to]]);
+        set(source, &["NODE", &self.ids[to]]);
+        for &master in &self.masters() {
+            if master != from && master != to {
+                set(&self.nodes[master], &["NODE", &self.ids[to]]);
+            }
+        }
+    }
+
+    /// DEBUG DIGEST of the keys of all masters together, as one server would have them in
+    /// database 0.
+    #[track_caller]
+    pub fn digest(&self) -> String {
+        let mut sum = [0_u8; 20];
+        let mut any = false;
+        for master in self.masters() {
+            let of = unhex(&self.nodes[master].digest());
+            // Of a server without keys there is no database that could be mixed in.
+            if of != [0; 20] {
+                any = true;
+                xor(&mut sum, &of);
+                xor(&mut sum, &database_0());
+            }
+        }
+        if any {
+            xor(&mut sum, &database_0());
+        }
+        sum.iter().map(|byte| format!("{byte:02x}")).collect()
+    }
+
+    /// How many keys all masters have together.
+    #[track_caller]
+    pub fn keys(&self) -> u64 {
+        let count = |&master: &usize| match self.nodes[master].cmd(&["DBSIZE"]) {
+            Value::Int(keys) => keys as u64,
+            other => panic!("DBSIZE answers {other:?}"),
+        };
+        self.masters().iter().map(count).sum()
+    }
+
+    /// Runs a command where the slot of a key is served.
+    #[track_caller]
+    pub fn at<W: AsRef<[u8]>>(&self, key: &[u8], words: &[W]) -> Value {
+        self.nodes[self.owner(slot(key))].cmd(words)
+    }
+
+    /// How often each node has run each command since it started, by the name of the command.
+    #[track_caller]
+    pub fn calls(&self, name: &str) -> BTreeMap<usize, u64> {
+        let of = |node: &Server| {
+            let info = text(node.cmd(&["INFO", "commandstats"]));
+            let line = info.lines().find_map(|line| {
+                line.strip_prefix(&format!("cmdstat_{name}:calls="))?.split(',').next()
+            });
+            line.map_or(0, |calls| calls.parse().expect("a count"))
+        };
+        self.nodes.iter().enumerate().map(|(index, node)| (index, of(node))).collect()
+    }
+}
+
+/// What the digest of a server that has keys in database 0 alone holds beside them.
+fn database_0() -> [u8; 20] {
+    Sha1::digest(Sha1::digest([0; 4])).into()
+}
+
+#[track_caller]
+fn node(kind: &Kind, options: &[&str]) -> Server {
+    let bus = free_port().to_string();
+    let mut all = vec![
+        "--cluster-enabled",
+        "yes",
+        "--cluster-node-timeout",
+        NODE_TIMEOUT_MS,
+        "--cluster-replica-validity-factor",
+        "0",
+        "--repl-diskless-sync-delay",
+        "0",
+        "--cluster-allow-replica-migration",
+        "no",
+        "--cluster-port",
+        &bus,
+    ];
+    all.extend(options);
+    Server::start(kind, &all)
+}
+
+/// The slots of one of the masters at the start.
+fn share(index: usize) -> (u16, u16) {
+    let bound = |index: usize| (usize::from(SLOTS) * index / MASTERS) as u16;
+    (bound(index), bound(index + 1) - 1)
+}
+
+/// Of each node in order: its id, whether it is a master, its slots.
+type View = Vec<(String, bool, Vec<(u16, u16)>)>;
+
+/// What a node sees, where that is a healthy Cluster.
+fn view(node: &Server) -> Option<View> {
+    let info = text(node.cmd(&["CLUSTER", "INFO"]));
+    let seen = seen(node);
+    let served: u32 = seen
+        .iter()
+        .flat_map(|it| &it.slots)
+        .map(|&(from, to)| u32::from(to) - u32::from(from) + 1)
+        .sum();
+    let followed = |it: &Seen| {
+        it.slots.is_empty() || seen.iter().any(|other| other.follows == it.id && !other.master)
+    };
+    let healthy = info.contains("cluster_state:ok")
+        && served == u32::from(SLOTS)
+        && seen.iter().all(|it| it.alive && followed(it));
+    let mut view: Vec<_> = seen.into_iter().map(|it| (it.id, it.master, it.slots)).collect();
+    view.sort();
+    healthy.then_some(view)
+}
+
+/// CLUSTER NODES of a node.
+#[track_caller]
+pub fn seen(node: &Server) -> Vec<Seen> {
+    let nodes = text(node.cmd(&["CLUSTER", "NODES"]));
+    let line = |line: &str| {
+        let words: Vec<&str> = line.split(' ').collect();
+        let flags: Vec<&str> = words.get(2)?.split(',').collect();
+        let place = words.get(1)?.split('@').next()?;
+        let range = |word: &&str| {
+            let (from, to) = word.split_once('-').unwrap_or((word, word));
+            Some((from.parse().ok()?, to.parse().ok()?))
+        };
+        let off = ["fail", "fail?", "handshake", "noaddr"];
+        Some(Seen {
+            id: (*words.first()?).to_owned(),
+            port: place.rsplit_once(':')?.1.parse().ok()?,
+            master: flags.contains(&"master"),
+            alive: !flags.iter().any(|flag| off.contains(flag))
+                && words.get(7) == Some(&"connected"),
+            slots: words.get(8..)?.iter().filter_map(range).collect(),
+            follows: (*words.get(3)?).to_owned(),
+        })
+    };
+    nodes.lines().filter_map(line).collect()
+}
+
+fn unhex(text: &str) -> [u8; 20] {
+    let mut out = [0; 20];
+    for (at, byte) in out.iter_mut().enumerate() {
+        *byte = u8::from_str_radix(&text[2 * at..2 * at + 2], 16).expect("hex digits");
+    }
+    out
+}
+
+fn xor(into: &mut [u8; 20], from: &[u8; 20]) {
+    into.iter_mut().zip(from).for_each(|(a, b)| *a ^= b);
+}
