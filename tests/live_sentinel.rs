@@ -10,20 +10,98 @@
 
 mod support;
 
+use rdbkit::live::{Address, Connector, Endpoint, Sentinels, Timeouts, TlsOptions};
 use support::sentinel::Watched;
 use support::servers::require;
 
-/// What the other tests rely on.
+fn sentinels(url: &str) -> (Sentinels, Connector) {
+    let endpoint: Endpoint = url.parse().unwrap();
+    let connector = Connector::new(&endpoint, &TlsOptions::default(), Timeouts::default()).unwrap();
+    (Sentinels::of(&endpoint, &connector).unwrap(), connector)
+}
+
+fn local(port: u16) -> Address {
+    Address::Tcp("127.0.0.1".into(), port)
+}
+
 #[test]
-fn a_failover_changes_the_master() {
+fn the_master_is_asked_from_the_sentinels() {
     let Some(kind) = require("redis-8.0") else { return };
     let mut watched = Watched::start(&kind, &[]);
     let first = watched.master_port();
     assert_eq!(first, watched.servers[0].port());
+
+    let (mut asked, servers) = sentinels(&watched.url());
+    assert_eq!(asked.master().unwrap(), local(first));
+    assert!(asked.connect(&servers).is_ok());
+    let mut replicas = asked.replicas().unwrap();
+    replicas.sort();
+    let mut want: Vec<Address> =
+        watched.servers[1..].iter().map(|server| local(server.port())).collect();
+    want.sort();
+    assert_eq!(replicas, want);
+
+    // One that nobody is at, and one that lives, from which the others are learnt.
+    let some =
+        format!("redis+sentinel://127.0.0.1:1,127.0.0.1:{}/service", watched.sentinels[2].port());
+    let (mut one, _) = sentinels(&some);
+    assert_eq!(one.master().unwrap(), local(first));
+    watched.sentinels[2].crash();
+    assert_eq!(one.master().unwrap(), local(first));
+    watched.sentinels[2].revive();
+    watched.settled();
+
     watched.fail_over();
     watched.settled();
     let dead = watched.kill_master();
     assert_ne!(dead, 0);
+    assert_ne!(asked.master().unwrap(), local(first));
+    assert_ne!(asked.master().unwrap(), local(watched.servers[dead].port()));
+    asked.connect(&servers).unwrap();
     watched.servers[dead].revive();
     watched.settled();
+
+    let place = watched.sentinels[0].port();
+    let check = |url: &str, passing: bool, want: &str| {
+        let (mut asked, servers) = sentinels(url);
+        let failure = asked.connect(&servers).unwrap_err();
+        assert_eq!(failure.is_passing(), passing, "{failure}");
+        assert_eq!(failure.to_string(), want);
+    };
+    check(
+        &format!("redis+sentinel://127.0.0.1:1,127.0.0.1:{place}/other"),
+        false,
+        &format!(
+            "127.0.0.1:{place} is a Sentinel that knows no service \"other\"; it knows service"
+        ),
+    );
+    check(
+        "redis+sentinel://127.0.0.1:1,127.0.0.1:2/service",
+        true,
+        "no Sentinel of \"service\" answers (127.0.0.1:1: Connection refused (os error 111); \
+         127.0.0.1:2: Connection refused (os error 111)): are they running, and are these the \
+         ports of Sentinels?",
+    );
+    let server = watched.servers[0].port();
+    check(
+        &format!("redis+sentinel://127.0.0.1:{server}/service"),
+        false,
+        &format!("127.0.0.1:{server} is a server and no Sentinel: redis:// is its URL"),
+    );
+
+    // Sentinels have a login of their own.
+    let words = ["ACL", "SETUSER", "default", "resetpass", ">outer"];
+    assert!(watched.sentinels[0].accepts(&words));
+    check(
+        &format!("redis+sentinel://127.0.0.1:{place}/service"),
+        false,
+        &format!(
+            "127.0.0.1:{place} is a Sentinel that does not let us in: NOAUTH Authentication \
+             required.; Sentinels have a login of their own: sentinel_user=… and \
+             sentinel_password=… in the URL"
+        ),
+    );
+    let url = format!("redis+sentinel://127.0.0.1:{place}/service?sentinel_password=outer");
+    let (mut asked, servers) = sentinels(&url);
+    asked.connect(&servers).unwrap();
 }

@@ -69,6 +69,16 @@ pub enum Failure {
         /// Why, as the end of a sentence about the server.
         words: String,
     },
+    /// Those who should know where the servers are do not say so.
+    #[error("{words}")]
+    Unfound {
+        /// Who was asked.
+        address: Address,
+        /// What they say, as a sentence.
+        words: String,
+        /// Whether they may know it later.
+        is_passing: bool,
+    },
 }
 
 impl Failure {
@@ -81,7 +91,8 @@ impl Failure {
             | Failure::Lost { address, .. }
             | Failure::Refused { address, .. }
             | Failure::Garbled { address, .. }
-            | Failure::Unfit { address, .. } => address,
+            | Failure::Unfit { address, .. }
+            | Failure::Unfound { address, .. } => address,
         }
     }
 
@@ -99,6 +110,7 @@ impl Failure {
             Failure::Unreachable { .. } | Failure::Lost { .. } => true,
             Failure::Refused { reply, .. } => reply.class() == Class::Wait,
             Failure::Denied { reply, .. } => reply.class() == Class::Wait,
+            Failure::Unfound { is_passing, .. } => *is_passing,
             Failure::Tls { .. } | Failure::Garbled { .. } | Failure::Unfit { .. } => false,
         }
     }

@@ -9,21 +9,27 @@
 //!                              Stream ──try_clone── a reader of its own beside the writer
 //! ```
 //!
+//! [`Sentinels`] know the address of a master, and the [`Topology`] of a Cluster those of all of them.
+//!
 //! A [`Connection`] is for questions with an answer each, also through the commands of the client
 //! library, whose `ConnectionLike` it is. Whoever moves data takes the [`Stream`] out of it. A
 //! [`Failure`] has the class that decides what is to be done: wait, ask elsewhere, or give up.
 
+mod cluster;
 mod connect;
 mod failure;
 mod reply;
+mod sentinel;
 mod server;
 mod stream;
 mod tls;
 mod url;
 
+pub use cluster::{Shard, Topology};
 pub use connect::{Connection, Connector, Timeouts};
 pub use failure::{Class, ErrorReply, Failure};
 pub use reply::{Frames, frame_len};
+pub use sentinel::Sentinels;
 pub use server::{Role, ServerInfo, setting};
 pub use stream::Stream;
 pub use tls::TlsOptions;

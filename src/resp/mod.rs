@@ -1,5 +1,6 @@
 //! The wire form of commands and replies.
 
+pub mod cluster;
 pub mod command;
 pub mod encode;
 pub mod header;

@@ -27,16 +27,9 @@ impl Watched {
     /// Starts them, and waits until all know each other. The first server is the master.
     #[track_caller]
     pub fn start(kind: &Kind, options: &[&str]) -> Self {
-        Self::start_with(kind, Data::Nothing, options, &[])
-    }
-
-    /// As [`Watched::start`], with data for the master, and lines for each Sentinel's
-    /// configuration that come first (`requirepass`) or name the service (`sentinel auth-pass`).
-    #[track_caller]
-    pub fn start_with(kind: &Kind, data: Data, options: &[&str], config: &[&str]) -> Self {
         let mut shared = vec!["--repl-diskless-sync-delay", "0"];
         shared.extend(options);
-        let mut servers = vec![Server::start_with(kind, data, &shared)];
+        let mut servers = vec![Server::start(kind, &shared)];
         let port = servers[0].port().to_string();
         for _ in 0..2 {
             let mut options = shared.clone();
@@ -47,9 +40,7 @@ impl Watched {
         let down = format!("sentinel down-after-milliseconds {SERVICE} {DOWN_AFTER_MS}");
         let timeout = format!("sentinel failover-timeout {SERVICE} 3000");
         let monitor = format!("sentinel monitor {SERVICE} 127.0.0.1 {port} 2");
-        let mut lines = vec![monitor.as_str(), &down, &timeout];
-        lines.extend(config);
-        let config = lines.join("\n") + "\n";
+        let config = [monitor, down, timeout].join("\n") + "\n";
         let start = |_| Server::start_with(kind, Data::Sentinel(&config), &[]);
         let sentinels: Vec<Server> = (0..3).map(start).collect();
         let watched = Watched { servers, sentinels };
