@@ -49,6 +49,10 @@ pub(crate) struct SourceArgs {
     /// Read files instead of mapping them: slower, but safe while another process may cut them short
     #[arg(long, help_heading = "Source options")]
     no_mmap: bool,
+
+    #[cfg(feature = "live")]
+    #[command(flatten)]
+    pub(crate) live: super::live::LiveArgs,
 }
 
 #[derive(Debug, Args)]
@@ -147,6 +151,8 @@ impl SourceArgs {
         Ok(OpenOptions {
             no_mmap: self.no_mmap,
             from: from.map_err(Error::Usage)?,
+            #[cfg(feature = "live")]
+            live: self.live.options()?,
             ..OpenOptions::default()
         })
     }

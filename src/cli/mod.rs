@@ -13,6 +13,8 @@ mod filters;
 mod get;
 mod inspect;
 mod keys;
+#[cfg(feature = "live")]
+mod live;
 mod output;
 mod progress;
 mod repair;
@@ -104,7 +106,8 @@ fn command() -> clap::Command {
     }
     help += "
 A SOURCE is an RDB file, an append-only file, its manifest or its appendonlydir, or - for standard
-input; plain or under gzip, zstd, lz4 or bzip2. What it is is found from its content.
+input; plain or under gzip, zstd, lz4 or bzip2. What it is is found from its content. It may also be
+a live server: redis://[user@]host[:port], rediss:// for TLS, unix:///path.
 
 Options:
 {options}

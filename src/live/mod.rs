@@ -10,6 +10,7 @@
 //! ```
 //!
 //! [`Sentinels`] know the address of a master, and the [`Topology`] of a Cluster those of all of them.
+//! [`replication`] is what a replica asks.
 //!
 //! A [`Connection`] is for questions with an answer each, also through the commands of the client
 //! library, whose `ConnectionLike` it is. Whoever moves data takes the [`Stream`] out of it. A
@@ -18,6 +19,8 @@
 mod cluster;
 mod connect;
 mod failure;
+mod options;
+pub mod replication;
 mod reply;
 mod sentinel;
 mod server;
@@ -28,6 +31,7 @@ mod url;
 pub use cluster::{Shard, Topology};
 pub use connect::{Connection, Connector, Timeouts};
 pub use failure::{Class, ErrorReply, Failure};
+pub use options::LiveOptions;
 pub use reply::{Frames, frame_len};
 pub use sentinel::Sentinels;
 pub use server::{Role, ServerInfo, setting};

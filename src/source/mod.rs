@@ -1,4 +1,4 @@
-//! Where bytes come from: files, directories, pipes, compressed streams.
+//! Where bytes come from: files, directories, pipes, compressed streams, live servers.
 //!
 //! ```text
 //! path ─ directory ─────────────────────────────► AofDir, a path
@@ -14,11 +14,13 @@
 mod compressed;
 mod detect;
 mod feed;
+#[cfg(feature = "live")]
+mod live;
+mod locator;
 mod mapped;
 mod spill;
 mod window;
 
-use std::ffi::OsStr;
 use std::fmt;
 use std::fs::{self, File};
 use std::io::{self, Read};
@@ -27,44 +29,13 @@ use std::path::{Path, PathBuf};
 pub use compressed::Compression;
 pub use detect::Form;
 pub use feed::{Feed, Progress, Whole};
+pub use locator::{LiveUrl, Locator};
 pub use mapped::Mapping;
 pub use window::{Window, WindowOptions};
 
 use crate::bytes::input::Input;
 use crate::error::{Error, Result};
 use feed::Counted;
-
-/// Where a source is to be found.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Locator {
-    /// A file or a directory.
-    Path(PathBuf),
-    /// Standard input.
-    Stdin,
-}
-
-impl From<&OsStr> for Locator {
-    /// `-` is standard input, all else a path; a file of that name is `./-`.
-    fn from(argument: &OsStr) -> Self {
-        if argument == "-" { Locator::Stdin } else { Locator::Path(argument.into()) }
-    }
-}
-
-impl From<&str> for Locator {
-    /// As from an argument.
-    fn from(argument: &str) -> Self {
-        Locator::from(OsStr::new(argument))
-    }
-}
-
-impl fmt::Display for Locator {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Locator::Path(path) => path.display().fmt(f),
-            Locator::Stdin => f.write_str("-"),
-        }
-    }
-}
 
 /// How a source is opened.
 #[derive(Debug, Clone, Default)]
@@ -76,11 +47,14 @@ pub struct OpenOptions {
     pub from: Option<Form>,
     /// How the window grows, where there is one.
     pub window: WindowOptions,
+    /// How live servers are reached.
+    #[cfg(feature = "live")]
+    pub live: crate::live::LiveOptions,
 }
 
 /// A source that was opened, standing before its first byte.
 pub struct Source {
-    /// The name for reports: the path as given, or `-`.
+    /// The name for reports: the path as given, `-`, or a URL without its password.
     pub name: String,
     /// What it is.
     pub form: Form,
@@ -129,6 +103,13 @@ impl fmt::Debug for Source {
 pub fn open(locator: &Locator, options: &OpenOptions) -> Result<Source> {
     match locator {
         Locator::Stdin => stdin(options),
+        #[cfg(feature = "live")]
+        Locator::Live(url) => live::open(url.reveal(), options),
+        #[cfg(not(feature = "live"))]
+        Locator::Live(url) => Err(Error::Usage(format!(
+            "{url} is a live server, from which this build cannot read: it was made without the \
+             feature live"
+        ))),
         Locator::Path(path) => {
             let name = path.display().to_string();
             let metadata = metadata(path)?;

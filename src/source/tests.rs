@@ -28,7 +28,7 @@ fn drained(mut source: Source) -> Result<Vec<u8>> {
 fn tiny(start_bytes: usize, doubling: bool) -> OpenOptions {
     let window =
         WindowOptions { start_bytes, spill_bytes: 4000, doubling, ..WindowOptions::default() };
-    OpenOptions { no_mmap: true, from: None, window }
+    OpenOptions { no_mmap: true, window, ..OpenOptions::default() }
 }
 
 fn snapshot(len: u64) -> Vec<u8> {
@@ -257,6 +257,6 @@ fn a_source_that_fails_at_once_says_so() {
 
 #[test]
 fn a_dash_is_standard_input() {
-    assert_eq!(Locator::from(OsStr::new("-")), Locator::Stdin);
-    assert_eq!(Locator::from(OsStr::new("./-")), Locator::Path("./-".into()));
+    assert_eq!(Locator::from("-"), Locator::Stdin);
+    assert_eq!(Locator::from("./-"), Locator::Path("./-".into()));
 }

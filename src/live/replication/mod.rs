@@ -17,17 +17,16 @@
 
 mod follow;
 mod payload;
-mod server;
 mod wire;
 
 pub use follow::{Event, Follow};
 pub use payload::{Framing, Payload};
-pub use server::{Product, ServerInfo, server_info};
 pub use wire::{Answer, Duplex, Wire};
 
 use std::time::{Duration, Instant};
 
 use crate::error::{Error, Result};
+use crate::live::{Address, Connector};
 
 /// A version above all there are: servers that write a newer format only for those who say that
 /// they can read it then write their own.
@@ -69,6 +68,17 @@ pub enum Answered {
         /// The point it goes on from.
         point: Point,
     },
+}
+
+/// The snapshot of a server, from the moment on in which its first bytes come, and the point of the
+/// stream that it is of. Sentences call the server `name`.
+pub fn snapshot(connector: &Connector, address: &Address, name: &str) -> Result<(Point, Payload)> {
+    let connection = connector.open(address)?;
+    let mut wire = Wire::of(connection, name, connector.timeouts().reply)?;
+    match ask(&mut wire, &Ask { snapshot_only: true, from: None })? {
+        Answered::Snapshot { point, framing } => Ok((point, Payload::new(wire, framing))),
+        Answered::Continues { .. } => Err(wire.odd("PSYNC", "CONTINUE")),
+    }
 }
 
 /// Asks a server as a replica does. Whoever it is has been let in already.

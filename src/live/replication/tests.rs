@@ -52,8 +52,12 @@ impl Duplex for Told {
 
 fn wire(text: &[u8], step: usize) -> (Wire, Arc<Mutex<Vec<u8>>>) {
     let heard = Arc::default();
-    let told =
-        Told { bytes: text.iter().copied().collect(), step, waits: false, heard: Arc::clone(&heard) };
+    let told = Told {
+        bytes: text.iter().copied().collect(),
+        step,
+        waits: false,
+        heard: Arc::clone(&heard),
+    };
     (Wire::new(Box::new(told), "redis://db1", Duration::from_secs(5)).unwrap(), heard)
 }
 
@@ -71,7 +75,9 @@ fn both_framings_bring_the_snapshot_however_it_is_cut() {
     // Parts of the mark stand in the snapshot itself, and all of it but its last sign.
     let body = format!("REDIS0011{}\n{}{}", &MARK[..39], &MARK[..7], "x".repeat(500));
     for step in [1, 2, 39, 40, 41, 100, 10_000] {
-        for announced in [format!("$EOF:{MARK}\r\n{body}{MARK}"), format!("${}\r\n{body}", body.len())] {
+        for announced in
+            [format!("$EOF:{MARK}\r\n{body}{MARK}"), format!("${}\r\n{body}", body.len())]
+        {
             let text = format!("\n\n+FULLRESYNC {ID} 77\r\n\n\n{announced}");
             let (point, bytes, payload) = snapshot(&text, step).unwrap();
             assert_eq!(String::from_utf8(bytes).unwrap(), body, "{step}");
@@ -83,13 +89,18 @@ fn both_framings_bring_the_snapshot_however_it_is_cut() {
 
 #[test]
 fn a_snapshot_that_is_cut_off_is_never_taken_for_one() {
-    for announced in [format!("$EOF:{MARK}\r\n{}{}", "x".repeat(90), &MARK[..39]), "$91\r\nx".into()] {
+    for announced in
+        [format!("$EOF:{MARK}\r\n{}{}", "x".repeat(90), &MARK[..39]), "$91\r\nx".into()]
+    {
         for step in [1, 64, 1000] {
             let text = format!("+FULLRESYNC {ID} 77\r\n{announced}");
             let error = snapshot(&text, step).err().unwrap();
             assert_eq!(error.kind(), ErrorKind::UnexpectedEof);
             let words = error.to_string();
-            assert!(words.contains("ended the connection after") && words.contains("bytes of"), "{words}");
+            assert!(
+                words.contains("ended the connection after") && words.contains("bytes of"),
+                "{words}"
+            );
         }
     }
 }
@@ -133,7 +144,10 @@ fn the_stream_goes_on_and_is_acknowledged() {
         assert_eq!(follow.offset(), 1000 + stream.len() as u64);
         assert!(end.contains("ended the connection"), "{end}");
         let heard = String::from_utf8(heard.lock().unwrap().clone()).unwrap();
-        assert!(heard.contains("\r\n1001\r\n"), "the byte that is asked for is the next one: {heard}");
+        assert!(
+            heard.contains("\r\n1001\r\n"),
+            "the byte that is asked for is the next one: {heard}"
+        );
         // Behind SELECT and GETACK, not behind DEL.
         let acked = 1000 + stream.find("*2\r\n$3\r\nDEL").unwrap();
         assert!(heard.contains(&format!("ACK\r\n$4\r\n{acked}\r\n")), "{heard}");

@@ -8,6 +8,7 @@ use std::io::{self, ErrorKind, Read, Write};
 use std::time::{Duration, Instant};
 
 use crate::error::{Error, Result};
+use crate::live::{Connection, Stream};
 use crate::resp::encode;
 
 /// Bytes are read in steps of at most this.
@@ -37,6 +38,12 @@ pub enum Answer {
     Bulk(Option<Vec<u8>>),
 }
 
+impl Duplex for Stream {
+    fn set_pause(&mut self, pause: Duration) -> io::Result<()> {
+        self.set_timeouts(Some(pause), Some(pause))
+    }
+}
+
 /// A connection and what has come over it.
 pub struct Wire {
     stream: Box<dyn Duplex>,
@@ -51,6 +58,7 @@ pub struct Wire {
 impl Wire {
     /// A connection to the server that sentences call `name`; silence of `patience` ends it.
     pub fn new(mut stream: Box<dyn Duplex>, name: &str, patience: Duration) -> Result<Self> {
+        // Short enough for an acknowledgement each second, and for a signal to be heard.
         let pause = (patience / 4).clamp(Duration::from_millis(10), Duration::from_millis(250));
         stream.set_pause(pause).map_err(|cause| Error::io(format!("cannot use {name}"), cause))?;
         Ok(Wire {
@@ -62,6 +70,15 @@ impl Wire {
             end: 0,
             heard: Instant::now(),
         })
+    }
+
+    /// A connection that has been let in, and to which nothing is owed.
+    pub fn of(connection: Connection, name: &str, patience: Duration) -> Result<Self> {
+        let (stream, rest) = connection.into_stream();
+        let mut wire = Wire::new(Box::new(stream), name, patience)?;
+        wire.end = rest.len();
+        wire.buffer = rest;
+        Ok(wire)
     }
 
     /// What sentences call the server.
@@ -185,7 +202,9 @@ impl Wire {
         self.make_room();
         let room = self.buffer.get_mut(self.end..).unwrap_or_default();
         match self.stream.read(room) {
-            Ok(0) => Err(io::Error::new(ErrorKind::UnexpectedEof, "the server ended the connection")),
+            Ok(0) => {
+                Err(io::Error::new(ErrorKind::UnexpectedEof, "the server ended the connection"))
+            }
             Ok(n) => {
                 self.end += n.min(room.len());
                 self.heard = Instant::now();
