@@ -41,7 +41,7 @@ pub(crate) struct SourceArgs {
     #[arg(
         long,
         value_name = "FORM",
-        value_parser = ["rdb", "aof", "aof-dir", "manifest", "dump"],
+        value_parser = ["rdb", "aof", "aof-dir", "manifest", "ndjson", "dump"],
         help_heading = "Source options"
     )]
     from: Option<String>,

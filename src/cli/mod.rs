@@ -9,6 +9,7 @@ mod compact;
 mod convert;
 mod digest;
 mod exit;
+mod export;
 mod filters;
 mod get;
 mod inspect;
@@ -46,6 +47,7 @@ enum Verb {
     Digest(digest::DigestArgs),
     Compact(Box<compact::CompactArgs>),
     Convert(convert::ConvertArgs),
+    Export(Box<export::ExportArgs>),
     Repair(repair::RepairArgs),
     Replay(Box<replay::ReplayArgs>),
     Rewrite(Box<rewrite::RewriteArgs>),
@@ -54,7 +56,7 @@ enum Verb {
 /// The verbs by what they are for, in the order of the help text.
 const GROUPS: [(&str, &[&str]); 3] = [
     ("Look at a source", &["check", "inspect", "keys", "get", "digest"]),
-    ("Make a file of it", &["compact", "convert", "rewrite", "repair"]),
+    ("Make a file of it", &["compact", "convert", "export", "rewrite", "repair"]),
     ("Move it", &["replay"]),
 ];
 
@@ -77,6 +79,7 @@ pub(crate) fn main() -> Exit {
             Verb::Digest(args) => digest::run(args),
             Verb::Compact(args) => compact::run(args),
             Verb::Convert(args) => convert::run(args),
+            Verb::Export(args) => export::run(args),
             Verb::Repair(args) => repair::run(args),
             Verb::Replay(args) => replay::run(args),
             Verb::Rewrite(args) => rewrite::run(args),

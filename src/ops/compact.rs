@@ -130,6 +130,10 @@ pub fn compact(
 fn form_of(source: &Source) -> Result<OutputForm> {
     match source.form {
         Form::AofDir | Form::Manifest => Ok(OutputForm::AofDir),
+        Form::Ndjson => Err(Error::Usage(format!(
+            "{} is NDJSON, which has nothing to compact: `rdbkit convert` makes a file of it",
+            source.name
+        ))),
         Form::Aof | Form::Rdb => Ok(OutputForm::AofPreamble),
         Form::Dump => Err(Error::Usage(format!("{} is a DUMP payload, not a log", source.name))),
         Form::Empty => Err(Error::Usage(format!(

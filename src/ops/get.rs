@@ -112,7 +112,7 @@ impl Getter<'_, '_> {
                 quoted(&key)
             )));
         }
-        writer.begin(&row(entry, &key)?);
+        writer.begin(&row(entry, &key)?, entry.value_type.kind());
         let mut written = Ok(());
         entry.visit(room, |item| {
             written = writer.item(&item, out);

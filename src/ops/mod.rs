@@ -4,12 +4,14 @@ mod behind;
 mod encoding;
 mod items;
 mod names;
+mod ndjson;
 mod snapshot;
 
 pub mod check;
 pub mod compact;
 pub mod convert;
 pub mod digest;
+pub mod export;
 pub mod filter;
 pub mod get;
 pub mod inspect;

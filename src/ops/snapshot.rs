@@ -4,6 +4,7 @@
 use std::fmt;
 use std::io;
 
+use super::ndjson;
 use super::run::{self, Run, RunOptions, entries};
 use super::walk::{Checksum, Observer, Silent, Tally, WalkOptions, walk as walk_input};
 use crate::aof;
@@ -217,6 +218,7 @@ pub(super) enum View {
 pub(super) fn view(source: Source, open: &OpenOptions) -> Result<View> {
     match source.form {
         Form::Dump => Ok(View::Snapshot(source)),
+        Form::Ndjson => ndjson::to_snapshot(source, open).map(View::Snapshot),
         Form::Rdb => {
             let mut source = source;
             let is_log = source.feed.as_mut().is_some_and(has_log_behind);

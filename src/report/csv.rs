@@ -4,6 +4,18 @@
 //! UTF-8 is written `\xNN`; a quote in front is written `\"`, since a key may also be given in
 //! quotes. A reader that turns these back has the exact bytes: `get --escaped` does.
 
+/// Appends text that is UTF-8 and its own escape (JSON) as one field in quotes.
+pub(super) fn push_quoted(out: &mut Vec<u8>, text: &[u8]) {
+    out.push(b'"');
+    for piece in text.split_inclusive(|&byte| byte == b'"') {
+        out.extend_from_slice(piece);
+        if piece.ends_with(b"\"") {
+            out.push(b'"');
+        }
+    }
+    out.push(b'"');
+}
+
 /// Appends bytes as one field.
 pub fn push_bytes(out: &mut Vec<u8>, bytes: &[u8]) {
     let plain = |byte: &u8| byte.is_ascii() && !matches!(byte, b'"' | b',' | b'\r' | b'\n' | b'\\');

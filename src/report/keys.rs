@@ -6,6 +6,7 @@
 
 use std::io::Write;
 
+use super::json::push_number;
 use super::{csv, json, text};
 use crate::bytes::quoted;
 use crate::rdb::Eviction;
@@ -128,6 +129,12 @@ pub(super) fn push_fields(out: &mut Vec<u8>, row: &KeyRow<'_>) {
 }
 
 fn push_csv(out: &mut Vec<u8>, row: &KeyRow<'_>) {
+    push_csv_fields(out, row);
+    csv::end(out);
+}
+
+/// Appends the fields of a row, for rows that go on with others.
+pub(super) fn push_csv_fields(out: &mut Vec<u8>, row: &KeyRow<'_>) {
     push_number(out, row.db);
     out.push(b',');
     csv::push_bytes(out, row.key);
@@ -151,11 +158,6 @@ fn push_csv(out: &mut Vec<u8>, row: &KeyRow<'_>) {
     if let Some(Eviction::Frequency(frequency)) = row.eviction {
         push_number(out, frequency);
     }
-    csv::end(out);
-}
-
-fn push_number(out: &mut Vec<u8>, number: impl itoa::Integer) {
-    out.extend_from_slice(itoa::Buffer::new().format(number).as_bytes());
 }
 
 #[cfg(test)]

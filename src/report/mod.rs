@@ -9,6 +9,7 @@ pub mod compact;
 pub mod convert;
 pub mod csv;
 pub mod digest;
+pub mod export;
 pub mod get;
 pub mod inspect;
 pub mod json;
@@ -20,3 +21,4 @@ pub mod rewrite;
 #[cfg(feature = "cli")]
 pub mod table;
 pub mod text;
+mod value_json;

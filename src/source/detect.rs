@@ -4,6 +4,7 @@
 //! REDIS0011 VALKEY080             snapshot (a log may follow behind its end)
 //! *3\r\n$3\r\nSET…  #TS:17…\r\n   log
 //! file x.1.incr.aof seq 1 …       manifest; comment lines may stand before it
+//! {"schema":"rdbkit.export/1",…   keys as JSON lines
 //! 1f 8b  28 b5 2f fd  04 22 4d 18  BZh9   gzip, zstd, lz4, bzip2
 //! (nothing)                       empty: sound as a log, broken as a snapshot
 //! ```
@@ -34,6 +35,8 @@ pub enum Form {
     AofDir,
     /// A manifest; its parts lie beside it.
     Manifest,
+    /// Keys as JSON lines, as `export` writes them.
+    Ndjson,
     /// The payload of one DUMP. Only where it was asked for.
     Dump,
     /// A file of no bytes. A server takes it for a log without commands, and refuses it as a
@@ -49,6 +52,7 @@ impl Form {
             Form::Aof => "aof",
             Form::AofDir => "aof-dir",
             Form::Manifest => "manifest",
+            Form::Ndjson => "ndjson",
             Form::Dump => "dump",
             Form::Empty => "empty",
         }
@@ -66,10 +70,10 @@ impl FromStr for Form {
 
     /// The forms that can be forced.
     fn from_str(name: &str) -> Result<Self, String> {
-        [Form::Rdb, Form::Aof, Form::AofDir, Form::Manifest, Form::Dump]
+        [Form::Rdb, Form::Aof, Form::AofDir, Form::Manifest, Form::Ndjson, Form::Dump]
             .into_iter()
             .find(|form| form.name() == name)
-            .ok_or_else(|| format!("{name:?} is none of rdb, aof, aof-dir, manifest, dump"))
+            .ok_or_else(|| format!("{name:?} is none of rdb, aof, aof-dir, manifest, ndjson, dump"))
     }
 }
 
@@ -112,6 +116,8 @@ pub(super) fn form(head: &[u8], name: &str) -> Result<Form, Error> {
         _ if is_snapshot(head) => Ok(Form::Rdb),
         // The strictness about what follows is the log reader's business.
         [b'*', ..] => Ok(Form::Aof),
+        // No other form that is read here begins so; what the lines are its reader looks at.
+        [b'{', ..] => Ok(Form::Ndjson),
         _ => match behind_comments(head) {
             [b'f', b'i', b'l', b'e', b' ' | b'\t', ..] => Ok(Form::Manifest),
             _ if head.starts_with(b"#") => Ok(Form::Aof),
@@ -162,7 +168,7 @@ fn unknown(head: &[u8], name: &str) -> Error {
     let first = head.get(..head.len().min(16)).unwrap_or_default();
     Error::Usage(format!(
         "{name} is no RDB, AOF or manifest: it begins with {}; if you know what it is, say so \
-         with --from rdb, aof, manifest or dump",
+         with --from rdb, aof, manifest, ndjson or dump",
         quoted(first)
     ))
 }
@@ -198,6 +204,11 @@ mod tests {
     }
 
     #[test]
+    fn json_lines_begin_with_an_object() {
+        check(b"{\"schema\":\"rdbkit.export/1\"}\n", "ndjson");
+    }
+
+    #[test]
     fn nothing_is_empty() {
         check(b"", "empty");
     }
@@ -225,17 +236,17 @@ mod tests {
         check(&tar, "x is a tar archive: unpack it first");
         check(
             b"SET a b\n",
-            "x is no RDB, AOF or manifest: it begins with \"SET a b\\n\"; if you know what it is, say so with --from rdb, aof, manifest or dump",
+            "x is no RDB, AOF or manifest: it begins with \"SET a b\\n\"; if you know what it is, say so with --from rdb, aof, manifest, ndjson or dump",
         );
         check(
             b"\0\x03abc\x0b\0",
-            "x is no RDB, AOF or manifest: it begins with \"\\x00\\x03abc\\x0b\\x00\"; if you know what it is, say so with --from rdb, aof, manifest or dump",
+            "x is no RDB, AOF or manifest: it begins with \"\\x00\\x03abc\\x0b\\x00\"; if you know what it is, say so with --from rdb, aof, manifest, ndjson or dump",
         );
     }
 
     #[test]
     fn every_name_that_can_be_forced_is_read_back() {
-        for form in [Form::Rdb, Form::Aof, Form::AofDir, Form::Manifest, Form::Dump] {
+        for form in [Form::Rdb, Form::Aof, Form::AofDir, Form::Manifest, Form::Ndjson, Form::Dump] {
             assert_eq!(form.name().parse(), Ok(form));
         }
         assert!("empty".parse::<Form>().is_err());

@@ -137,6 +137,14 @@ pub fn open_part(path: &Path, options: &OpenOptions) -> Result<Source> {
     asked.file(open_file(path, &metadata)?, &metadata)
 }
 
+/// Opens a file that has no path, standing at its start: mapped where it can be.
+pub fn open_unnamed(name: &str, file: File, options: &OpenOptions) -> Result<Source> {
+    let metadata = file
+        .metadata()
+        .map_err(|error| Error::io(format!("cannot look at what was made of {name}"), error))?;
+    Asked::new(name, options).file(file, &metadata)
+}
+
 /// Opens bytes that are in memory; [`Feed::whole`] has them, unless they are compressed.
 pub fn open_bytes(name: &str, bytes: Vec<u8>, options: &OpenOptions) -> Result<Source> {
     let asked = Asked::new(name, options);

@@ -30,6 +30,13 @@ pub(super) fn check(
                 behind_snapshot(&mut feed, place, options, observer, &mut report)?;
             }
         }
+        Form::Ndjson => {
+            return Err(Error::Usage(format!(
+                "{} is NDJSON, which no server loads: `rdbkit convert` makes a snapshot of it, and \
+                 says which line is wrong",
+                report.name
+            )));
+        }
         Form::Empty => {
             report.kind = "empty file".to_owned();
             report.findings.push(empty_file(&report.name));

@@ -6,52 +6,57 @@ use std::collections::BTreeMap;
 use super::output::Output;
 use crate::aof::write::{CommandWriter, KeyRoom};
 use crate::error::Result;
+use crate::ops::filter::Filter;
 use crate::ops::walk::Tally;
 use crate::rdb::write::{Body, EntryHead, EntryRoom, Loss, Sink, entry, entry_anew};
 use crate::rdb::{Entry, Family, Header, Record, Target, ValueType, opcode};
 
 /// What is to be done with each record.
 #[derive(Debug)]
-pub(super) struct Plan {
-    pub(super) target: Target,
-    pub(super) source: Header,
+pub(in crate::ops) struct Plan {
+    pub(in crate::ops) target: Target,
+    pub(in crate::ops) source: Header,
     /// What the source says of itself is kept.
-    pub(super) same: bool,
-    pub(super) compress: Option<bool>,
+    pub(in crate::ops) same: bool,
+    pub(in crate::ops) compress: Option<bool>,
     /// A snapshot, or commands.
-    pub(super) snapshot: bool,
-    pub(super) drop_expired_at_ms: Option<i64>,
-    pub(super) list: usize,
+    pub(in crate::ops) snapshot: bool,
+    pub(in crate::ops) drop_expired_at_ms: Option<i64>,
+    pub(in crate::ops) list: usize,
+    /// Which keys are written.
+    pub(in crate::ops) filter: Filter,
+    /// Whether functions and the data of modules beside the keys go along.
+    pub(in crate::ops) functions: bool,
 }
 
 /// What happened.
 #[derive(Debug, Default)]
-pub(super) struct Counts {
-    pub(super) keys: u64,
-    pub(super) written: u64,
-    pub(super) expired: u64,
-    pub(super) copied: u64,
-    pub(super) functions: u64,
-    pub(super) anew: BTreeMap<(ValueType, ValueType), u64>,
-    pub(super) losses: BTreeMap<Loss, Noted>,
+pub(in crate::ops) struct Counts {
+    pub(in crate::ops) keys: u64,
+    pub(in crate::ops) written: u64,
+    pub(in crate::ops) expired: u64,
+    pub(in crate::ops) copied: u64,
+    pub(in crate::ops) functions: u64,
+    pub(in crate::ops) anew: BTreeMap<(ValueType, ValueType), u64>,
+    pub(in crate::ops) losses: BTreeMap<Loss, Noted>,
 }
 
 /// A kind of loss: how many keys have it, and the first of them.
 #[derive(Debug, Default)]
-pub(super) struct Noted {
-    pub(super) count: u64,
-    pub(super) keys: Vec<(u64, Vec<u8>)>,
+pub(in crate::ops) struct Noted {
+    pub(in crate::ops) count: u64,
+    pub(in crate::ops) keys: Vec<(u64, Vec<u8>)>,
 }
 
 /// Bytes of the output, and in which database the keys among them are.
 #[derive(Debug, Default)]
-pub(super) struct Chunk {
-    pub(super) bytes: Vec<u8>,
+pub(in crate::ops) struct Chunk {
+    pub(in crate::ops) bytes: Vec<u8>,
     /// From which byte on which database, for a log, where batches do not know what was selected.
-    pub(super) databases: Vec<(usize, u64)>,
+    pub(in crate::ops) databases: Vec<(usize, u64)>,
 }
 
-pub(super) struct Encoder<'p, 'o> {
+pub(in crate::ops) struct Encoder<'p, 'o> {
     plan: &'p Plan,
     chunk: Chunk,
     counts: Counts,
@@ -60,7 +65,7 @@ pub(super) struct Encoder<'p, 'o> {
 }
 
 /// What takes chunks in their order.
-pub(super) trait Take: Send {
+pub(in crate::ops) trait Take: Send {
     fn take(&mut self, chunk: &Chunk) -> Result<()>;
 }
 
@@ -72,7 +77,7 @@ impl Take for Output<'_> {
 
 /// Room of a thread.
 #[derive(Default)]
-pub(super) struct Room {
+pub(in crate::ops) struct Room {
     sink: Option<Sink>,
     entry: EntryRoom,
     commands: Option<CommandWriter>,
@@ -80,15 +85,15 @@ pub(super) struct Room {
 }
 
 impl<'p, 'o> Encoder<'p, 'o> {
-    pub(super) fn root(plan: &'p Plan, output: &'p mut (dyn Take + 'o)) -> Self {
+    pub(in crate::ops) fn root(plan: &'p Plan, output: &'p mut (dyn Take + 'o)) -> Self {
         Encoder { plan, chunk: Chunk::default(), counts: Counts::default(), output: Some(output) }
     }
 
-    pub(super) fn batch(plan: &'p Plan) -> Self {
+    pub(in crate::ops) fn batch(plan: &'p Plan) -> Self {
         Encoder { plan, chunk: Chunk::default(), counts: Counts::default(), output: None }
     }
 
-    pub(super) fn into_counts(self) -> Counts {
+    pub(in crate::ops) fn into_counts(self) -> Counts {
         self.counts
     }
 
@@ -297,6 +302,9 @@ impl Tally for Encoder<'_, '_> {
 
     fn entry(&mut self, found: &Entry<'_>, room: &mut Room) -> Result<()> {
         self.counts.keys += 1;
+        if !self.plan.filter.matches(found)? {
+            return Ok(());
+        }
         let expired = |now| found.expires_at_ms.is_some_and(|ms| ms < now);
         if self.plan.drop_expired_at_ms.is_some_and(expired) {
             self.counts.expired += 1;
@@ -310,6 +318,13 @@ impl Tally for Encoder<'_, '_> {
     }
 
     fn record(&mut self, record: &Record<'_>, offset: u64, room: &mut Room) -> Result<()> {
+        let is_function = matches!(
+            record,
+            Record::Function(_) | Record::FunctionPreGa { .. } | Record::ModuleAux { .. }
+        );
+        if is_function && !self.plan.functions {
+            return Ok(());
+        }
         let broken = |fault| {
             Box::new(crate::error::FormatError {
                 file: None,

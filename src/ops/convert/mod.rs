@@ -9,8 +9,8 @@
 //! What the target cannot hold ends the conversion before anything is published, with a list of
 //! the keys; or it is allowed, and listed.
 
-mod encode;
-mod output;
+pub(super) mod encode;
+pub(super) mod output;
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
@@ -18,9 +18,10 @@ use std::path::{Path, PathBuf};
 use self::encode::{Encoder, Plan};
 use self::output::{Output, Place};
 use super::digest::{self, DigestOptions};
+use super::filter::Filter;
 use super::run::{self, Run, RunOptions, entries};
 use super::snapshot::{self, Ended, View};
-use super::walk::{Observer, Silent, WalkOptions};
+use super::walk::{Observer, Silent, Tally, WalkOptions};
 use crate::bytes::quoted;
 use crate::engine::Value;
 use crate::error::{Error, Result, unwrap_bad};
@@ -104,27 +105,12 @@ pub fn convert(
     observer: &dyn Observer,
 ) -> Result<ConvertReport> {
     let name = source.name.clone();
-    if source.form == Form::Dump {
-        return Err(Error::Usage(format!(
-            "{name} is a DUMP payload: a value without a key, which no file can hold"
-        )));
-    }
     let publish = Publish {
         force: options.force,
         in_place: false,
         sources: source.path.iter().cloned().collect(),
     };
-    let keys = match snapshot::view(source, &options.open)? {
-        View::Snapshot(base) => Keys::of_snapshot(base)?,
-        View::Log(source) => {
-            let asked = RunOptions {
-                threads: options.walk.threads,
-                open: options.open.clone(),
-                ..RunOptions::at(options.walk.now_ms)
-            };
-            Keys::Ran(Box::new(run::run(source, &asked, observer)?))
-        }
-    };
+    let keys = Keys::of_source(source, &options.walk, &options.open, observer)?;
     make(&name, keys, out, options, &publish, false, observer)
 }
 
@@ -153,28 +139,19 @@ pub(super) fn make(
         snapshot: options.form.is_snapshot(),
         drop_expired_at_ms: options.drop_expired_at_ms,
         list: options.list,
+        filter: Filter::default(),
+        functions: true,
     };
-    let mut output = Output::begin(&mut place, options, &target, plan.same)?;
+    let mut output = Output::begin(place.writer(), options, &target, plan.same)?;
     let mut root = Encoder::root(&plan, &mut output);
     let fresh = || Encoder::batch(&plan);
-    let mut ran = None;
-    match keys {
-        Keys::Snapshot { base, .. } => {
-            let ended =
-                snapshot::walk(*base, &options.open, &fresh, &mut root, &options.walk, observer)?;
-            check_ended(name, ended)?;
-        }
-        Keys::Ran(run) => {
-            let threads = options.walk.threads;
-            let view = entries::View {
-                compress: options.compress.unwrap_or(true),
-                ..entries::View::whole(&run.engine, threads)
-            };
-            entries::tally(&run.engine, &view, &fresh, &mut root, observer)
-                .map_err(|error| error.in_file(name))?;
-            ran = Some(run);
-        }
-    }
+    let how = How {
+        walk: &options.walk,
+        open: &options.open,
+        compress: options.compress.unwrap_or(true),
+        observer,
+    };
+    let ran = keys.tally(name, &how, &fresh, &mut root)?;
     let mut counts = root.into_counts();
     if let Some(run) = &ran {
         note_lost_metadata(run, options.list, &mut counts.losses);
@@ -278,18 +255,77 @@ pub(super) enum Keys {
     Ran(Box<Run>),
 }
 
+/// How keys are gone through.
+pub(super) struct How<'o> {
+    pub(super) walk: &'o WalkOptions,
+    pub(super) open: &'o OpenOptions,
+    /// Whether what is written anew is packed.
+    pub(super) compress: bool,
+    pub(super) observer: &'o dyn Observer,
+}
+
 impl Keys {
+    /// Those of a source; a log is run.
+    pub(super) fn of_source(
+        source: Source,
+        walk: &WalkOptions,
+        open: &OpenOptions,
+        observer: &dyn Observer,
+    ) -> Result<Self> {
+        if source.form == Form::Dump {
+            return Err(Error::Usage(format!(
+                "{} is a DUMP payload: a value without a key, which no file can hold",
+                source.name
+            )));
+        }
+        match snapshot::view(source, open)? {
+            View::Snapshot(base) => Keys::of_snapshot(base),
+            View::Log(source) => {
+                let asked = RunOptions {
+                    threads: walk.threads,
+                    open: open.clone(),
+                    ..RunOptions::at(walk.now_ms)
+                };
+                Ok(Keys::Ran(Box::new(run::run(source, &asked, observer)?)))
+            }
+        }
+    }
+
+    /// Tallies all of them. What is not sound is a failure. The run, where there was one.
+    pub(super) fn tally<T: Tally>(
+        self,
+        name: &str,
+        how: &How<'_>,
+        fresh: &(dyn Fn() -> T + Sync),
+        root: &mut T,
+    ) -> Result<Option<Box<Run>>> {
+        match self {
+            Keys::Snapshot { base, .. } => {
+                let ended = snapshot::walk(*base, how.open, fresh, root, how.walk, how.observer)?;
+                check_ended(name, ended)?;
+                Ok(None)
+            }
+            Keys::Ran(run) => {
+                let whole = entries::View::whole(&run.engine, how.walk.threads);
+                let view = entries::View { compress: how.compress, ..whole };
+                entries::tally(&run.engine, &view, fresh, root, how.observer)
+                    .map_err(|error| error.in_file(name))?;
+                Ok(Some(run))
+            }
+        }
+    }
+
     fn of_snapshot(mut base: Source) -> Result<Self> {
         let header = header_of(&mut base)?;
         Ok(Keys::Snapshot { base: Box::new(base), header })
     }
 
-    fn is_snapshot(&self) -> bool {
+    pub(super) fn is_snapshot(&self) -> bool {
         matches!(self, Keys::Snapshot { .. })
     }
 
     /// The form in which they come.
-    fn header(&self) -> Header {
+    pub(super) fn header(&self) -> Header {
         match self {
             Keys::Snapshot { header, .. } => *header,
             Keys::Ran(run) => entries::View::whole(&run.engine, 1).target.header,
@@ -297,14 +333,14 @@ impl Keys {
     }
 
     /// The server that most likely wrote them.
-    fn writer(&self) -> Target {
+    pub(super) fn writer(&self) -> Target {
         match self {
             Keys::Snapshot { header, .. } => Target::of_header(*header),
             Keys::Ran(run) => run.engine.env.target,
         }
     }
 
-    fn size_bytes(&self) -> Option<u64> {
+    pub(super) fn size_bytes(&self) -> Option<u64> {
         match self {
             Keys::Snapshot { base, .. } => base.size_bytes,
             Keys::Ran(run) => Some(run.parts.iter().map(|part| part.size_bytes).sum()),
@@ -375,7 +411,11 @@ fn check_ended(name: &str, ended: Ended) -> Result<()> {
 
 /// Metadata goes with a value that no command has touched. What a module would make of it when one
 /// does, only the module knows.
-fn note_lost_metadata(run: &Run, list: usize, losses: &mut BTreeMap<Loss, encode::Noted>) {
+pub(super) fn note_lost_metadata(
+    run: &Run,
+    list: usize,
+    losses: &mut BTreeMap<Loss, encode::Noted>,
+) {
     let keyspace = &run.engine.keyspace;
     let metas = keyspace.base().map_or(&[][..], |base| base.remarks.metas());
     for meta in metas {
@@ -392,7 +432,7 @@ fn note_lost_metadata(run: &Run, list: usize, losses: &mut BTreeMap<Loss, encode
 }
 
 /// Losses as a report lists them.
-fn listed(losses: BTreeMap<Loss, encode::Noted>) -> Vec<Lost> {
+pub(super) fn listed(losses: BTreeMap<Loss, encode::Noted>) -> Vec<Lost> {
     losses
         .into_iter()
         .map(|(loss, noted)| Lost {
@@ -406,7 +446,7 @@ fn listed(losses: BTreeMap<Loss, encode::Noted>) -> Vec<Lost> {
 }
 
 /// Why the output is not published, if it is not.
-fn refusal(target: &Target, losses: &[Lost]) -> Option<String> {
+pub(super) fn refusal(target: &Target, losses: &[Lost]) -> Option<String> {
     let grave: Vec<&Lost> = losses.iter().filter(|lost| lost.grave).collect();
     if grave.is_empty() {
         return None;
@@ -426,7 +466,7 @@ fn refusal(target: &Target, losses: &[Lost]) -> Option<String> {
 }
 
 /// What was published.
-struct PublishedOutput {
+pub(super) struct PublishedOutput {
     name: PathBuf,
     size_bytes: u64,
     files: Vec<(String, u64)>,

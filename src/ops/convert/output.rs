@@ -18,13 +18,13 @@ use crate::target::{AtomicFile, DirectoryTarget, Part, Publish, Published as Pub
 const LOG: &str = "appendonly.aof";
 
 /// What is to be published.
-pub(super) enum Place {
+pub(in crate::ops) enum Place {
     File(Box<AtomicFile>),
     Directory(Box<Directory>),
 }
 
 /// A log directory under way.
-pub(super) struct Directory {
+pub(in crate::ops) struct Directory {
     to: DirectoryTarget,
     base: Part,
     base_name: String,
@@ -35,7 +35,7 @@ pub(super) struct Directory {
 }
 
 impl Place {
-    pub(super) fn create(out: &Path, form: OutputForm, publish: &Publish) -> Result<Self> {
+    pub(in crate::ops) fn create(out: &Path, form: OutputForm, publish: &Publish) -> Result<Self> {
         let suffix = match form {
             OutputForm::AofDir => "rdb",
             OutputForm::AofDirCommands => "aof",
@@ -61,7 +61,7 @@ impl Place {
         Ok(Place::Directory(Box::new(directory)))
     }
 
-    pub(super) fn publish(self, size_bytes: u64) -> Result<PublishedOutput> {
+    pub(in crate::ops) fn publish(self, size_bytes: u64) -> Result<PublishedOutput> {
         match self {
             Place::File(file) => {
                 let published = file.commit()?;
@@ -92,14 +92,14 @@ impl Place {
     }
 
     /// Where what was written so far can be read, if it can.
-    pub(super) fn readable(&mut self) -> Result<Option<std::path::PathBuf>> {
+    pub(in crate::ops) fn readable(&mut self) -> Result<Option<std::path::PathBuf>> {
         match self {
             Place::File(file) => file.readable(),
             Place::Directory(directory) => directory.base.readable().map(Some),
         }
     }
 
-    fn writer(&mut self) -> &mut (dyn Write + Send) {
+    pub(in crate::ops) fn writer(&mut self) -> &mut (dyn Write + Send) {
         match self {
             Place::File(file) => &mut **file,
             Place::Directory(directory) => &mut directory.base,
@@ -116,13 +116,13 @@ fn old_parts(out: &Path) -> Result<Vec<OsString>> {
 }
 
 /// What the bytes go through.
-pub(super) enum Output<'w> {
+pub(in crate::ops) enum Output<'w> {
     Snapshot(Box<SnapshotWriter<&'w mut (dyn Write + Send)>>),
     Log(Box<Log<'w>>),
 }
 
 /// A log of commands.
-pub(super) struct Log<'w> {
+pub(in crate::ops) struct Log<'w> {
     to: &'w mut (dyn Write + Send),
     commands: CommandWriter,
     /// What is selected.
@@ -155,13 +155,12 @@ impl Log<'_> {
 
 impl<'w> Output<'w> {
     /// Writes what comes before the keys and is not in the source.
-    pub(super) fn begin(
-        place: &'w mut Place,
+    pub(in crate::ops) fn begin(
+        to: &'w mut (dyn Write + Send),
         options: &ConvertOptions,
         target: &Target,
         same: bool,
     ) -> Result<Self> {
-        let to = place.writer();
         if !options.form.is_snapshot() {
             let mut commands = CommandWriter::new(target);
             if let Some(secs) = options.timestamp_secs {
@@ -185,7 +184,7 @@ impl<'w> Output<'w> {
     }
 
     /// What a batch has made.
-    pub(super) fn chunk(&mut self, chunk: &Chunk) -> Result<()> {
+    pub(in crate::ops) fn chunk(&mut self, chunk: &Chunk) -> Result<()> {
         match self {
             Output::Snapshot(file) => file.raw(&chunk.bytes),
             Output::Log(log) => {
@@ -201,7 +200,7 @@ impl<'w> Output<'w> {
     }
 
     /// Writes what comes behind the keys. Returns the size of all.
-    pub(super) fn finish(self) -> Result<u64> {
+    pub(in crate::ops) fn finish(self) -> Result<u64> {
         match self {
             Output::Snapshot(file) => file.finish().map(|(_, size)| size),
             Output::Log(log) => {

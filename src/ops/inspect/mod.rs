@@ -10,8 +10,8 @@ mod top;
 
 use crate::bytes::input::Input as _;
 use crate::error::{Doing, Error, Fault, FormatError, Result};
-use crate::ops::encoding;
 use crate::ops::walk::{Checksum, Observer, Tally as _, WalkOptions, Walked, walk};
+use crate::ops::{encoding, ndjson};
 use crate::rdb::{Dump, Family};
 use crate::report::inspect::{
     Amount, ChecksumReport, EncodingReport, ExpiryBucket, InspectReport, ModuleReport,
@@ -62,6 +62,8 @@ pub fn inspect(
         log::directory(&source, &mut report, options, observer)?;
         return Ok(report);
     }
+    let form = source.form;
+    let source = ndjson::resolve(source, &OpenOptions::default())?;
     let Some(mut feed) = source.feed else {
         return Err(Error::Usage(format!("{name} has no bytes to look at")));
     };
@@ -72,6 +74,9 @@ pub fn inspect(
                 && log::behind_snapshot(&mut feed, &mut report, options, observer)?
             {
                 report.kind = "aof-preamble";
+            }
+            if form == Form::Ndjson {
+                report.kind = "ndjson";
             }
         }
         Form::Dump => {

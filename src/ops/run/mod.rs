@@ -23,6 +23,7 @@ use crate::aof;
 use crate::engine::Engine;
 use crate::error::{Error, FormatError, Result};
 use crate::ops::behind::Behind;
+use crate::ops::ndjson;
 use crate::rdb::Target;
 use crate::source::{Form, OpenOptions, Source, Whole, open_part};
 
@@ -123,6 +124,7 @@ pub struct RunPart {
 
 /// Runs a source.
 pub fn run(source: Source, options: &RunOptions, observer: &dyn Observer) -> Result<Run> {
+    let source = ndjson::resolve(source, &options.open)?;
     let engine = Engine::new(options.target.unwrap_or_default(), options.now_ms);
     let mut run = Run {
         engine,

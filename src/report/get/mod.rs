@@ -4,13 +4,13 @@
 //! fields needs no more memory than its largest field.
 
 mod human;
-mod json;
 
 use std::io::{self, Write};
 
-use super::keys::KeyRow;
+use super::keys::{KeyRow, push_fields};
 use super::text::Style;
-use crate::value::Item;
+use super::value_json::ValueJson;
+use crate::value::{Item, Kind};
 
 /// How values are written.
 #[derive(Debug, Clone, Copy)]
@@ -39,7 +39,7 @@ pub struct ValueWriter {
 #[derive(Debug)]
 enum Form {
     Human(human::Human),
-    Json(json::Json),
+    Json(ValueJson),
     Raw,
 }
 
@@ -51,17 +51,22 @@ impl ValueWriter {
     pub fn new(format: ValueFormat) -> Self {
         let form = match format {
             ValueFormat::Human { style, now_ms } => Form::Human(human::Human::new(style, now_ms)),
-            ValueFormat::JsonLines => Form::Json(json::Json::default()),
+            ValueFormat::JsonLines => Form::Json(ValueJson::default()),
             ValueFormat::Raw => Form::Raw,
         };
         ValueWriter { form, text: Vec::new() }
     }
 
-    /// Begins a key.
-    pub fn begin(&mut self, row: &KeyRow<'_>) {
+    /// Begins a key; `kind` is that of its value.
+    pub fn begin(&mut self, row: &KeyRow<'_>, kind: Kind) {
         match &mut self.form {
             Form::Human(human) => human.begin(&mut self.text, row),
-            Form::Json(json) => json.begin(&mut self.text, row),
+            Form::Json(json) => {
+                self.text.extend_from_slice(b"{\"schema\":\"rdbkit.get/1\",");
+                push_fields(&mut self.text, row);
+                self.text.extend_from_slice(b",\"value\":");
+                json.begin(&mut self.text, kind);
+            }
             Form::Raw => {}
         }
     }
@@ -84,7 +89,10 @@ impl ValueWriter {
     pub fn end(&mut self, out: &mut dyn Write) -> io::Result<()> {
         match &mut self.form {
             Form::Human(human) => human.end(&mut self.text),
-            Form::Json(json) => json.end(&mut self.text),
+            Form::Json(json) => {
+                json.end(&mut self.text);
+                self.text.extend_from_slice(b"}\n");
+            }
             Form::Raw => {}
         }
         self.flush(out)

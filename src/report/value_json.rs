@@ -11,14 +11,13 @@
 //! Bytes are as [`crate::report::json`] says; a hash field with its own expiry has
 //! `"expires_at_ms"`; scores that are not finite are `"inf"` and `"-inf"`.
 
+use super::json::{push_bytes, push_double, push_number};
 use crate::rdb::ModuleId;
-use crate::report::json::{push_bytes, push_double};
-use crate::report::keys::{KeyRow, push_fields};
-use crate::value::{Cell, Elem, Item, ModuleItem, StreamId};
+use crate::value::{Cell, Elem, Item, Kind, ModuleItem, StreamId};
 
 /// Where in an object the next part goes.
 #[derive(Debug, Default)]
-pub(super) struct Json {
+pub(crate) struct ValueJson {
     /// What closes the objects and arrays that are open, innermost last.
     open: Vec<Level>,
     /// Whether something stands in the innermost one already.
@@ -29,8 +28,6 @@ pub(super) struct Json {
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Level {
-    /// The object of the key: its value is due.
-    Key,
     /// A list of plain parts.
     List,
     /// An object around parts of its own: `]` or `}` and what it belongs to.
@@ -66,8 +63,7 @@ impl Level {
             | Level::Ids
             | Level::Cells
             | Level::Items => b']',
-            Level::Key
-            | Level::Stream
+            Level::Stream
             | Level::Group
             | Level::Consumer
             | Level::Producer
@@ -77,43 +73,44 @@ impl Level {
     }
 }
 
-impl Json {
-    pub(super) fn begin(&mut self, out: &mut Vec<u8>, row: &KeyRow<'_>) {
-        out.extend_from_slice(b"{\"schema\":\"rdbkit.get/1\",");
-        push_fields(out, row);
-        out.extend_from_slice(b",\"value\":");
+impl ValueJson {
+    /// Begins a value.
+    #[inline]
+    pub(crate) fn begin(&mut self, out: &mut Vec<u8>, kind: Kind) {
         self.open.clear();
-        self.open.push(Level::Key);
-        match row.kind {
-            "string" => {}
-            "stream" => {
+        self.comma = false;
+        match kind {
+            Kind::String => {}
+            Kind::Stream => {
                 self.object(out, Level::Stream);
                 self.list(out, "entries", Level::Entries);
             }
-            "array" => {
+            Kind::Array => {
                 self.object(out, Level::Array);
                 self.cells = false;
             }
-            "module" => self.object(out, Level::Module),
-            _ => {
+            Kind::Module => self.object(out, Level::Module),
+            Kind::List | Kind::Set | Kind::SortedSet | Kind::Hash => {
                 out.push(b'[');
                 self.open.push(Level::List);
-                self.comma = false;
             }
         }
     }
 
-    pub(super) fn end(&mut self, out: &mut Vec<u8>) {
+    /// Ends it.
+    #[inline]
+    pub(crate) fn end(&mut self, out: &mut Vec<u8>) {
         if self.open.contains(&Level::Array) {
             self.begin_cells(out);
         }
         while let Some(level) = self.open.pop() {
             out.push(level.closing());
         }
-        out.push(b'\n');
     }
 
-    pub(super) fn item(&mut self, out: &mut Vec<u8>, item: &Item<'_>) {
+    /// Writes the next part of it.
+    #[inline]
+    pub(crate) fn item(&mut self, out: &mut Vec<u8>, item: &Item<'_>) {
         match item {
             Item::Text(text) => push_elem(out, *text),
             Item::Element(elem) | Item::Member(elem) => {
@@ -135,17 +132,20 @@ impl Json {
                 out.extend_from_slice(b",\"value\":");
                 push_elem(out, *value);
                 if let Some(at_ms) = expires_at_ms {
-                    out.extend_from_slice(format!(",\"expires_at_ms\":{at_ms}").as_bytes());
+                    out.extend_from_slice(b",\"expires_at_ms\":");
+                    push_number(out, *at_ms);
                 }
                 out.push(b'}');
             }
             Item::Cell { index, cell } => {
                 self.begin_cells(out);
                 self.separate(out);
-                out.extend_from_slice(format!("{{\"index\":{index},\"value\":").as_bytes());
+                out.extend_from_slice(b"{\"index\":");
+                push_number(out, *index);
+                out.extend_from_slice(b",\"value\":");
                 match *cell {
                     Cell::Bytes(bytes) => push_bytes(out, bytes),
-                    Cell::Int(n) => out.extend_from_slice(n.to_string().as_bytes()),
+                    Cell::Int(n) => push_number(out, n),
                     Cell::Double(n) => push_double(out, n),
                 }
                 out.push(b'}');
@@ -195,7 +195,9 @@ impl Json {
         match item {
             Item::StreamEntry { id, fields } => {
                 self.separate(out);
-                out.extend_from_slice(format!("{{\"id\":\"{id}\",\"fields\":[").as_bytes());
+                out.extend_from_slice(b"{\"id\":");
+                push_id(out, *id);
+                out.extend_from_slice(b",\"fields\":[");
                 for (i, (field, value)) in fields.iter().enumerate() {
                     out.extend_from_slice(if i == 0 { b"[" } else { b",[" });
                     push_elem(out, field);
@@ -239,13 +241,13 @@ impl Json {
             }
             Item::Pending { id, delivered_at_ms, deliveries } => {
                 self.separate(out);
-                out.extend_from_slice(
-                    format!(
-                        "{{\"id\":\"{id}\",\"delivered_at_ms\":{delivered_at_ms},\
-                         \"deliveries\":{deliveries}}}"
-                    )
-                    .as_bytes(),
-                );
+                out.extend_from_slice(b"{\"id\":");
+                push_id(out, *id);
+                out.extend_from_slice(b",\"delivered_at_ms\":");
+                push_number(out, *delivered_at_ms);
+                out.extend_from_slice(b",\"deliveries\":");
+                push_number(out, *deliveries);
+                out.push(b'}');
             }
             Item::Consumer { name, seen_at_ms, active_at_ms } => {
                 if self.open.contains(&Level::Consumers) {
@@ -287,7 +289,9 @@ impl Json {
                 self.separate(out);
                 out.extend_from_slice(b"{\"iid\":");
                 push_bytes(out, iid);
-                out.extend_from_slice(format!(",\"id\":\"{id}\"}}").as_bytes());
+                out.extend_from_slice(b",\"id\":");
+                push_id(out, *id);
+                out.push(b'}');
             }
             // Everything else was taken care of before.
             _ => {}
@@ -296,13 +300,13 @@ impl Json {
 
     fn plain_id(&mut self, out: &mut Vec<u8>, id: StreamId) {
         self.separate(out);
-        out.extend_from_slice(format!("\"{id}\"").as_bytes());
+        push_id(out, id);
     }
 
     /// Closes what is open inside the innermost `level`.
     fn close_to(&mut self, out: &mut Vec<u8>, level: Level) {
         while let Some(&innermost) = self.open.last() {
-            if innermost == level || innermost == Level::Key {
+            if innermost == level {
                 break;
             }
             out.push(innermost.closing());
@@ -326,7 +330,9 @@ impl Json {
 
     fn name(&mut self, out: &mut Vec<u8>, name: &str) {
         self.separate(out);
-        out.extend_from_slice(format!("\"{name}\":").as_bytes());
+        out.push(b'"');
+        out.extend_from_slice(name.as_bytes());
+        out.extend_from_slice(b"\":");
     }
 
     fn list(&mut self, out: &mut Vec<u8>, name: &str, level: Level) {
@@ -338,12 +344,12 @@ impl Json {
 
     fn number(&mut self, out: &mut Vec<u8>, name: &str, number: impl itoa::Integer) {
         self.name(out, name);
-        out.extend_from_slice(itoa::Buffer::new().format(number).as_bytes());
+        push_number(out, number);
     }
 
     fn id(&mut self, out: &mut Vec<u8>, name: &str, id: StreamId) {
         self.name(out, name);
-        out.extend_from_slice(format!("\"{id}\"").as_bytes());
+        push_id(out, id);
     }
 
     fn bytes(&mut self, out: &mut Vec<u8>, name: &str, bytes: &[u8]) {
@@ -352,8 +358,25 @@ impl Json {
     }
 }
 
-fn push_elem(out: &mut Vec<u8>, elem: Elem<'_>) {
-    push_bytes(out, elem.bytes(&mut itoa::Buffer::new()));
+/// An element. The text of an integer needs no look at what is in it.
+#[inline]
+pub(crate) fn push_elem(out: &mut Vec<u8>, elem: Elem<'_>) {
+    match elem {
+        Elem::Bytes(bytes) => push_bytes(out, bytes),
+        Elem::Int(n) => {
+            out.push(b'"');
+            push_number(out, n);
+            out.push(b'"');
+        }
+    }
+}
+
+fn push_id(out: &mut Vec<u8>, id: StreamId) {
+    out.push(b'"');
+    push_number(out, id.ms);
+    out.push(b'-');
+    push_number(out, id.seq);
+    out.push(b'"');
 }
 
 #[cfg(test)]
@@ -362,25 +385,14 @@ mod tests {
     use crate::value::{Group, Pairs, StreamInfo};
 
     #[track_caller]
-    fn check(kind: &'static str, items: &[Item<'_>], want: &str) {
-        let row = KeyRow {
-            db: 0,
-            key: b"k",
-            kind,
-            encoding: "e",
-            elements: 1,
-            size_bytes: 9,
-            expires_at_ms: None,
-            eviction: None,
-        };
-        let (mut json, mut out) = (Json::default(), Vec::new());
-        json.begin(&mut out, &row);
+    fn check(kind: Kind, items: &[Item<'_>], want: &str) {
+        let (mut json, mut out) = (ValueJson::default(), Vec::new());
+        json.begin(&mut out, kind);
         items.iter().for_each(|item| json.item(&mut out, item));
         json.end(&mut out);
         let document: serde_json::Value = serde_json::from_slice(&out).unwrap();
         let want: serde_json::Value = serde_json::from_str(want).unwrap();
-        assert_eq!(document["value"], want, "{}", String::from_utf8_lossy(&out));
-        assert_eq!(out.last(), Some(&b'\n'));
+        assert_eq!(document, want, "{}", String::from_utf8_lossy(&out));
     }
 
     const ID: StreamId = StreamId { ms: 5, seq: 1 };
@@ -388,11 +400,11 @@ mod tests {
     #[test]
     fn plain_kinds() {
         let (a, one) = (Elem::Bytes(b"a"), Elem::Int(1));
-        check("string", &[Item::Text(Elem::Bytes(b"\xff"))], r#"{"base64":"/w=="}"#);
-        check("list", &[Item::Element(a), Item::Element(one)], r#"["a","1"]"#);
-        check("set", &[], "[]");
+        check(Kind::String, &[Item::Text(Elem::Bytes(b"\xff"))], r#"{"base64":"/w=="}"#);
+        check(Kind::List, &[Item::Element(a), Item::Element(one)], r#"["a","1"]"#);
+        check(Kind::Set, &[], "[]");
         check(
-            "zset",
+            Kind::SortedSet,
             &[
                 Item::Scored { member: a, score: f64::INFINITY },
                 Item::Scored { member: one, score: 2.5 },
@@ -400,7 +412,7 @@ mod tests {
             r#"[{"member":"a","score":"inf"},{"member":"1","score":2.5}]"#,
         );
         check(
-            "hash",
+            Kind::Hash,
             &[
                 Item::Field { field: a, value: one, expires_at_ms: Some(7) },
                 Item::Field { field: one, value: a, expires_at_ms: None },
@@ -417,7 +429,7 @@ mod tests {
             |name| Item::Group(Group { name, last_id: ID, entries_read: Some(1), pending: 1 });
         let consumer = |name| Item::Consumer { name, seen_at_ms: 9, active_at_ms: Some(-1) };
         check(
-            "stream",
+            Kind::Stream,
             &[
                 Item::StreamEntry { id: ID, fields: Pairs::new(&fields) },
                 Item::StreamInfo(info),
@@ -443,13 +455,13 @@ mod tests {
                 {"name":"g2","last_id":"5-1","entries_read":1,"pending":[]}],
                "producers":[{"name":"p1","ids":[{"iid":"i","id":"5-1"}]},{"name":"p2","ids":[]}]}"#,
         );
-        check("stream", &[], r#"{"entries":[]}"#);
+        check(Kind::Stream, &[], r#"{"entries":[]}"#);
     }
 
     #[test]
     fn arrays_and_modules() {
         check(
-            "array",
+            Kind::Array,
             &[
                 Item::ArrayInsertIndex(9),
                 Item::Cell { index: u64::MAX - 1, cell: Cell::Int(-7) },
@@ -458,14 +470,14 @@ mod tests {
             r#"{"cells":[{"index":18446744073709551614,"value":-7},{"index":9,"value":"x"}],
                "insert_index":9}"#,
         );
-        check("array", &[Item::ArrayInsertIndex(9)], r#"{"cells":[],"insert_index":9}"#);
+        check(Kind::Array, &[Item::ArrayInsertIndex(9)], r#"{"cells":[],"insert_index":9}"#);
         check(
-            "array",
+            Kind::Array,
             &[Item::Cell { index: 0, cell: Cell::Double(0.5) }, Item::ArrayInsertIndex(1)],
             r#"{"cells":[{"index":0,"value":0.5}],"insert_index":1}"#,
         );
         check(
-            "module",
+            Kind::Module,
             &[
                 Item::Module(ModuleItem::Id(0x45e2_5238_df91_2c03)),
                 Item::Module(ModuleItem::Unsigned(1)),

@@ -1,0 +1,192 @@
+//! `export`: keys and values in forms that other tools read.
+//!
+//! ```text
+//! source ─ walk, on all cores ─ a row, an object or commands for each key ─ in file order ─► output
+//! ```
+//!
+//! NDJSON is exact: read back as a source it has the same full digest. The output appears as a
+//! whole or not at all, unless it goes to standard output.
+
+mod rows;
+
+use std::io::Write as _;
+use std::path::Path;
+
+use self::rows::{Plan, Rows};
+use super::convert::encode::{self, Encoder, Take};
+use super::convert::output::Output;
+use super::convert::{ConvertOptions, How, Keys, OutputForm, listed, note_lost_metadata, refusal};
+use super::filter::Filter;
+use super::walk::{Observer, WalkOptions};
+use crate::error::{Error, Result};
+use crate::rdb::Target;
+use crate::report::export::{ExportReport, row, table};
+use crate::source::{OpenOptions, Source};
+use crate::target::{AtomicFile, Publish};
+
+/// What is written.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum ExportForm {
+    /// A JSON object per key and line, exact: `convert` and all other verbs read it as a source.
+    #[default]
+    Ndjson,
+    /// One JSON document with the same objects.
+    Json,
+    /// CSV, a row per key.
+    Csv,
+    /// CSV, a row per element.
+    CsvElements,
+    /// Commands as clients send them, for the `--pipe` of another server's client.
+    Resp,
+}
+
+impl ExportForm {
+    /// In words.
+    pub fn name(self) -> &'static str {
+        match self {
+            ExportForm::Ndjson => "JSON lines",
+            ExportForm::Json => "JSON document",
+            ExportForm::Csv => "CSV with a row per key",
+            ExportForm::CsvElements => "CSV with a row per element",
+            ExportForm::Resp => "commands",
+        }
+    }
+}
+
+/// What is exported, and how.
+#[derive(Debug, Clone, Default)]
+pub struct ExportOptions {
+    /// The form of the output.
+    pub form: ExportForm,
+    /// Which keys.
+    pub filter: Filter,
+    /// Nothing but keys: no header, aux fields, functions and data of modules beside the keys.
+    pub keys_only: bool,
+    /// Of commands, whom they are written for; without that, a server that writes the source's
+    /// version.
+    pub target: Option<Target>,
+    /// Of commands, writes what can be written where the target cannot hold all.
+    pub lossy: bool,
+    /// How many keys are listed for each kind of loss.
+    pub list: usize,
+    /// An output that exists is replaced.
+    pub force: bool,
+    /// How the walk is done.
+    pub walk: WalkOptions,
+    /// How sources are opened.
+    pub open: OpenOptions,
+}
+
+/// Exports a source; a log is run, and the keys that are there in the end are exported.
+///
+/// Fails with [`Error::Format`] where the source is not sound, and with [`Error::Usage`] where the
+/// output may not be replaced, or the target of commands cannot hold all; nothing is published
+/// then, but what went to standard output or a pipe has gone.
+pub fn export(
+    source: Source,
+    out: &Path,
+    options: &ExportOptions,
+    observer: &dyn Observer,
+) -> Result<ExportReport> {
+    let name = source.name.clone();
+    let publish = Publish {
+        force: options.force,
+        in_place: false,
+        sources: source.path.iter().cloned().collect(),
+    };
+    let mut file = AtomicFile::create(out, &publish)?;
+    let keys = Keys::of_source(source, &options.walk, &options.open, observer)?;
+    let bytes_read = keys.size_bytes();
+    let how = How { walk: &options.walk, open: &options.open, compress: false, observer };
+    let mut report = match options.form {
+        ExportForm::Resp => commands(&name, keys, &how, &mut file, options)?,
+        _ => rows(&name, keys, &how, &mut file, options)?,
+    };
+    let published = file.commit()?;
+    report.output = published.path;
+    report.bytes_read = bytes_read;
+    report.bytes_written = published.size_bytes;
+    Ok(report)
+}
+
+fn rows(
+    name: &str,
+    keys: Keys,
+    how: &How<'_>,
+    file: &mut AtomicFile,
+    options: &ExportOptions,
+) -> Result<ExportReport> {
+    let form = options.form;
+    let mut head = Vec::new();
+    match form {
+        ExportForm::Ndjson if !options.keys_only => {
+            row::push_header(&mut head, &keys.header().magic());
+            head.push(b'\n');
+        }
+        ExportForm::Json => row::begin_document(&mut head, &keys.header().magic()),
+        ExportForm::Csv => head.extend_from_slice(table::KEY_COLUMNS),
+        ExportForm::CsvElements => head.extend_from_slice(table::ELEMENT_COLUMNS),
+        _ => {}
+    }
+    file.put(&head)?;
+    let plan = Plan { form, filter: &options.filter, keys_only: options.keys_only };
+    let fresh = || Rows::batch(&plan);
+    let mut root = Rows::root(&plan, file);
+    let ran = keys.tally(name, how, &fresh, &mut root)?;
+    let counts = root.finish()?;
+    // Giving back all that memory piece by piece takes time that nobody needs to wait for.
+    std::mem::forget(ran);
+    Ok(ExportReport {
+        rows: (form == ExportForm::CsvElements).then_some(counts.rows),
+        keys_read: counts.keys,
+        keys_written: counts.written,
+        functions: counts.functions,
+        ..ExportReport::new(name, form.name())
+    })
+}
+
+fn commands(
+    name: &str,
+    keys: Keys,
+    how: &How<'_>,
+    file: &mut AtomicFile,
+    options: &ExportOptions,
+) -> Result<ExportReport> {
+    let target = options.target.unwrap_or_else(|| keys.writer());
+    let plan = encode::Plan {
+        target,
+        source: keys.header(),
+        same: false,
+        compress: None,
+        snapshot: false,
+        drop_expired_at_ms: None,
+        list: options.list,
+        filter: options.filter.clone(),
+        functions: !options.keys_only,
+    };
+    let form = ConvertOptions { form: OutputForm::Aof, ..ConvertOptions::default() };
+    let mut output = Output::begin(file, &form, &target, false)?;
+    let mut root = Encoder::root(&plan, &mut output as &mut dyn Take);
+    let fresh = || Encoder::batch(&plan);
+    let ran = keys.tally(name, how, &fresh, &mut root)?;
+    let mut counts = root.into_counts();
+    if let Some(run) = &ran {
+        note_lost_metadata(run, options.list, &mut counts.losses);
+    }
+    let losses = listed(counts.losses);
+    if !options.lossy
+        && let Some(sentence) = refusal(&target, &losses)
+    {
+        return Err(Error::Usage(format!("{name}: {sentence}")));
+    }
+    output.finish()?;
+    file.flush().map_err(|cause| file.failed(cause))?;
+    std::mem::forget(ran);
+    Ok(ExportReport {
+        keys_read: counts.keys,
+        keys_written: counts.written,
+        functions: counts.functions,
+        losses,
+        ..ExportReport::new(name, ExportForm::Resp.name())
+    })
+}

@@ -1,0 +1,116 @@
+//! What an export writes for a key (`rdbkit.export/1`), and what it came to
+//! (`rdbkit.export-report/1`).
+
+pub(crate) mod read;
+pub(crate) mod row;
+pub(crate) mod table;
+
+use std::io::Write;
+use std::path::PathBuf;
+
+use serde::Serialize;
+
+use super::json::{self, failed};
+use super::losses::{Lost, losses_text};
+use super::text::{Style, count, plural, size};
+use crate::error::Result;
+
+/// What was exported.
+#[derive(Debug, Clone)]
+pub struct ExportReport {
+    /// The source as it was named.
+    pub source: String,
+    /// The output.
+    pub output: PathBuf,
+    /// What it is, in words.
+    pub form: &'static str,
+    /// Keys in the source.
+    pub keys_read: u64,
+    /// Keys in the output.
+    pub keys_written: u64,
+    /// Rows of a table; objects or commands are not counted.
+    pub rows: Option<u64>,
+    /// Function libraries in the output.
+    pub functions: u64,
+    /// Size of the source, compressed as it is; `None` for a pipe.
+    pub bytes_read: Option<u64>,
+    /// Size of the output.
+    pub bytes_written: u64,
+    /// What the output does not hold: of commands, for the server that they are for.
+    pub losses: Vec<Lost>,
+}
+
+impl ExportReport {
+    /// One that says where it is from and what it is, and nothing else yet.
+    pub(crate) fn new(source: &str, form: &'static str) -> Self {
+        ExportReport {
+            source: source.to_owned(),
+            output: PathBuf::new(),
+            form,
+            keys_read: 0,
+            keys_written: 0,
+            rows: None,
+            functions: 0,
+            bytes_read: None,
+            bytes_written: 0,
+            losses: Vec::new(),
+        }
+    }
+}
+
+/// Writes the report for a human's eye.
+pub fn write_text(out: &mut dyn Write, report: &ExportReport, style: Style) -> Result<()> {
+    let head = format!("{}: {} of {}", report.output.display(), report.form, report.source);
+    let mut text = format!("{}\n", style.bold(head));
+    let mut line = |name: &str, value: String| text += &format!("  {name:<10} {value}\n");
+    let read = report.bytes_read.map_or_else(|| "a pipe".into(), |bytes| size(bytes).to_string());
+    line("size", format!("{read} to {}", size(report.bytes_written)));
+    let mut keys = plural(report.keys_written, "key");
+    if report.keys_written != report.keys_read {
+        keys += &format!(" of {}", count(report.keys_read));
+    }
+    line("keys", keys);
+    if let Some(rows) = report.rows {
+        line("rows", count(rows).to_string());
+    }
+    if report.functions > 0 {
+        line("functions", plural(report.functions, "library"));
+    }
+    text += &losses_text(&report.losses, style);
+    out.write_all(text.as_bytes()).map_err(failed)
+}
+
+/// Writes the report as one document, `rdbkit.export-report/1`.
+pub fn write_json(out: &mut dyn Write, report: &ExportReport) -> Result<()> {
+    #[derive(Serialize)]
+    struct Document<'a> {
+        schema: &'static str,
+        source: &'a str,
+        output: String,
+        form: &'a str,
+        keys_read: u64,
+        keys_written: u64,
+        #[serde(skip_serializing_if = "Option::is_none")]
+        rows: Option<u64>,
+        functions: u64,
+        bytes_read: Option<u64>,
+        bytes_written: u64,
+        losses: &'a [Lost],
+    }
+    json::document(
+        out,
+        &Document {
+            schema: "rdbkit.export-report/1",
+            source: &report.source,
+            output: report.output.to_string_lossy().into_owned(),
+            form: report.form,
+            keys_read: report.keys_read,
+            keys_written: report.keys_written,
+            rows: report.rows,
+            functions: report.functions,
+            bytes_read: report.bytes_read,
+            bytes_written: report.bytes_written,
+            losses: &report.losses,
+        },
+    )
+}

@@ -1,0 +1,176 @@
+//! Keys and elements as rows of CSV, in the form that [`csv`] describes.
+//!
+//! ```text
+//! a row per key      db,key,type,encoding,elements,size_bytes,expires_at_ms,idle_secs,frequency,value
+//! a row per element  db,key,type,index,field,value,score,expires_at_ms
+//! ```
+//!
+//! In a row per key the value of a string is its text, and that of all others is JSON. In a row
+//! per element `index` is the place in a list, the index in an array, the id of a stream's entry;
+//! a member of a set is a `value`; an entry of a stream has a row for each of its fields. What
+//! expires is the field where it has an expiry of its own, else the key. A module's value is one
+//! row with its bytes. Groups, consumers and what else belongs to a stream have no rows.
+
+use std::ops::ControlFlow;
+
+use super::row::{RowRoom, push_value};
+use crate::error::FormatError;
+use crate::rdb::Entry;
+use crate::report::csv;
+use crate::report::json::{push_double, push_number};
+use crate::report::keys::{KeyRow, push_csv_fields};
+use crate::value::{Elem, Item, Kind};
+
+/// Names of the columns, a row per key.
+pub(crate) const KEY_COLUMNS: &[u8] =
+    b"db,key,type,encoding,elements,size_bytes,expires_at_ms,idle_secs,frequency,value\r\n";
+/// Names of the columns, a row per element.
+pub(crate) const ELEMENT_COLUMNS: &[u8] = b"db,key,type,index,field,value,score,expires_at_ms\r\n";
+
+/// Appends the row of a key.
+pub(crate) fn push_key(
+    out: &mut Vec<u8>,
+    entry: &Entry<'_>,
+    row: &KeyRow<'_>,
+    room: &mut RowRoom,
+) -> Result<(), Box<FormatError>> {
+    push_csv_fields(out, row);
+    out.push(b',');
+    if entry.value_type.kind() == Kind::String {
+        entry.visit(&mut room.scratch, |item| {
+            if let Item::Text(text) = item {
+                push_elem(out, text);
+            }
+            ControlFlow::Continue(())
+        })?;
+    } else {
+        let mut text = std::mem::take(&mut room.text);
+        text.clear();
+        let done = push_value(&mut text, entry, room);
+        csv::push_quoted(out, &text);
+        room.text = text;
+        done?;
+    }
+    csv::end(out);
+    Ok(())
+}
+
+/// Appends a row for each element of a key; returns how many.
+pub(crate) fn push_elements(
+    out: &mut Vec<u8>,
+    entry: &Entry<'_>,
+    key: &[u8],
+    room: &mut RowRoom,
+) -> Result<u64, Box<FormatError>> {
+    // What all rows of the key begin with.
+    let mut head = std::mem::take(&mut room.text);
+    head.clear();
+    push_number(&mut head, entry.db);
+    head.push(b',');
+    csv::push_bytes(&mut head, key);
+    head.push(b',');
+    head.extend_from_slice(entry.value_type.kind().name().as_bytes());
+    head.push(b',');
+    let mut rows = Rows { out, head: &head, rows: 0, expires_at_ms: entry.expires_at_ms };
+    let done = if entry.value_type.kind() == Kind::Module {
+        rows.row(|_| {}, |_| {}, |out| csv::push_bytes(out, entry.body()), None, None);
+        Ok(())
+    } else {
+        entry.visit(&mut room.scratch, |item| {
+            rows.item(&item);
+            ControlFlow::Continue(())
+        })
+    };
+    let count = rows.rows;
+    room.text = head;
+    done.map(|()| count)
+}
+
+struct Rows<'r> {
+    out: &'r mut Vec<u8>,
+    head: &'r [u8],
+    rows: u64,
+    expires_at_ms: Option<i64>,
+}
+
+impl Rows<'_> {
+    fn item(&mut self, item: &Item<'_>) {
+        let none = |_: &mut Vec<u8>| {};
+        match *item {
+            Item::Text(text) => self.row(none, none, |out| push_elem(out, text), None, None),
+            Item::Element(elem) => {
+                let index = self.rows;
+                let index = |out: &mut Vec<u8>| push_number(out, index);
+                self.row(index, none, |out| push_elem(out, elem), None, None);
+            }
+            Item::Member(elem) => self.row(none, none, |out| push_elem(out, elem), None, None),
+            Item::Scored { member, score } => {
+                self.row(none, none, |out| push_elem(out, member), Some(score), None);
+            }
+            Item::Field { field, value, expires_at_ms } => self.row(
+                none,
+                |out| push_elem(out, field),
+                |out| push_elem(out, value),
+                None,
+                expires_at_ms,
+            ),
+            Item::StreamEntry { id, fields } => {
+                for (field, value) in fields.iter() {
+                    let index = |out: &mut Vec<u8>| {
+                        push_number(out, id.ms);
+                        out.push(b'-');
+                        push_number(out, id.seq);
+                    };
+                    let field = |out: &mut Vec<u8>| push_elem(out, field);
+                    self.row(index, field, |out| push_elem(out, value), None, None);
+                }
+            }
+            Item::Cell { index, cell } => {
+                let index = |out: &mut Vec<u8>| push_number(out, index);
+                let value = |out: &mut Vec<u8>| cell.with_text(|text| csv::push_bytes(out, text));
+                self.row(index, none, value, None, None);
+            }
+            // What belongs to no element.
+            _ => {}
+        }
+    }
+
+    fn row(
+        &mut self,
+        index: impl FnOnce(&mut Vec<u8>),
+        field: impl FnOnce(&mut Vec<u8>),
+        value: impl FnOnce(&mut Vec<u8>),
+        score: Option<f64>,
+        expires_at_ms: Option<u64>,
+    ) {
+        self.rows += 1;
+        let out = &mut *self.out;
+        out.extend_from_slice(self.head);
+        index(out);
+        out.push(b',');
+        field(out);
+        out.push(b',');
+        value(out);
+        out.push(b',');
+        match score {
+            Some(score) if score.is_finite() => push_double(out, score),
+            Some(score) if score.is_nan() => out.extend_from_slice(b"nan"),
+            Some(score) => out.extend_from_slice(if score > 0.0 { b"inf" } else { b"-inf" }),
+            None => {}
+        }
+        out.push(b',');
+        match (expires_at_ms, self.expires_at_ms) {
+            (Some(at_ms), _) => push_number(out, at_ms),
+            (None, Some(at_ms)) => push_number(out, at_ms),
+            (None, None) => {}
+        }
+        csv::end(out);
+    }
+}
+
+fn push_elem(out: &mut Vec<u8>, elem: Elem<'_>) {
+    match elem {
+        Elem::Bytes(bytes) => csv::push_bytes(out, bytes),
+        Elem::Int(n) => push_number(out, n),
+    }
+}

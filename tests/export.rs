@@ -1,0 +1,365 @@
+//! What is exported is all that was there: NDJSON comes back with the same digest, commands make
+//! the same keys in a server, and tables have a row for everything.
+
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    missing_docs,
+    reason = "tests"
+)]
+
+mod support;
+
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use assert_cmd::Command;
+use rdbkit::ops::convert::{ConvertOptions, convert};
+use rdbkit::ops::digest::{DigestOptions, digest};
+use rdbkit::ops::export::{ExportForm, ExportOptions, export};
+use rdbkit::ops::filter::{Criteria, Filter};
+use rdbkit::ops::walk::{Silent, WalkOptions};
+use rdbkit::report::export::ExportReport;
+use rdbkit::resp::Command as Resp;
+use rdbkit::source::{Locator, OpenOptions, open};
+use redis::Value;
+use support::corpus;
+use support::servers::{Server, require_any};
+
+const ROOT: &str = env!("CARGO_MANIFEST_DIR");
+
+/// Every valid snapshot of the fixtures and the corpus.
+fn snapshots() -> Vec<PathBuf> {
+    let fixtures = fs::read_dir(format!("{ROOT}/fixtures")).unwrap();
+    let mut all: Vec<PathBuf> = fixtures.map(|entry| entry.unwrap().path()).collect();
+    all.retain(|path| path.extension().is_some_and(|extension| extension == "rdb"));
+    if let Some(corpus) = corpus::corpus() {
+        all.extend(corpus.generated().iter().map(|file| corpus.path(&file.file)));
+        let valid = |file: &&corpus::ThirdParty| file.kind == "rdb" && file.validity == "valid";
+        all.extend(corpus.third_party().iter().filter(valid).map(|file| corpus.path(&file.file)));
+    }
+    all.sort();
+    all
+}
+
+fn fixture(name: &str) -> PathBuf {
+    Path::new(ROOT).join("fixtures").join(name)
+}
+
+fn opened(path: &Path) -> rdbkit::source::Source {
+    open(&Locator::Path(path.to_owned()), &OpenOptions::default()).unwrap()
+}
+
+fn walk(threads: usize) -> WalkOptions {
+    // Relative times of logs count from here.
+    WalkOptions { threads, now_ms: Some(1_795_500_000_000), ..WalkOptions::default() }
+}
+
+fn full_digest(path: &Path) -> Result<String, String> {
+    let options = DigestOptions { full: true, walk: walk(2), ..DigestOptions::default() };
+    let report = digest(opened(path), &options, &Silent).map_err(|error| error.to_string())?;
+    assert!(report.ended.fault.is_none(), "{}", path.display());
+    Ok(report.digest)
+}
+
+#[track_caller]
+fn exported(source: &Path, out: &Path, form: ExportForm, options: &ExportOptions) -> ExportReport {
+    let options = ExportOptions { form, force: true, ..options.clone() };
+    export(opened(source), out, &options, &Silent)
+        .unwrap_or_else(|error| panic!("{}: {error}", source.display()))
+}
+
+fn plain() -> ExportOptions {
+    ExportOptions { walk: walk(2), ..ExportOptions::default() }
+}
+
+fn rdbkit() -> Command {
+    let mut command = Command::cargo_bin("rdbkit").unwrap();
+    command.current_dir(format!("{ROOT}/fixtures"));
+    command
+}
+
+#[test]
+fn ndjson_comes_back_as_it_was() {
+    let folder = tempfile::tempdir().unwrap();
+    let (lines, back) = (folder.path().join("lines"), folder.path().join("back.rdb"));
+    let mut seen = 0;
+    for source in snapshots() {
+        // What no digest covers (values of modules before their format had opcodes) has none.
+        let Ok(want) = full_digest(&source) else { continue };
+        exported(&source, &lines, ExportForm::Ndjson, &plain());
+        assert_eq!(full_digest(&lines).unwrap(), want, "{}", source.display());
+        let options = ConvertOptions { force: true, walk: walk(2), ..ConvertOptions::default() };
+        convert(opened(&lines), &back, &options, &Silent).unwrap();
+        assert_eq!(full_digest(&back).unwrap(), want, "{}, converted", source.display());
+        seen += 1;
+    }
+    assert!(seen >= 20, "only {seen} snapshots");
+}
+
+#[test]
+fn logs_are_run_and_exported() {
+    let folder = tempfile::tempdir().unwrap();
+    let lines = folder.path().join("lines");
+    for log in ["redis-8.10.2-alltypes-aofdir", "redis-5.0.6-alltypes-preamble.aof"] {
+        let source = fixture(log);
+        exported(&source, &lines, ExportForm::Ndjson, &plain());
+        assert_eq!(full_digest(&lines), full_digest(&source), "{log}");
+    }
+}
+
+#[test]
+fn threads_and_arrival_make_no_difference() {
+    let folder = tempfile::tempdir().unwrap();
+    let out = folder.path().join("out");
+    let source = fixture("redis-8.10.2-alltypes.rdb");
+    let forms = [
+        ExportForm::Ndjson,
+        ExportForm::Json,
+        ExportForm::Csv,
+        ExportForm::CsvElements,
+        ExportForm::Resp,
+    ];
+    for form in forms {
+        let mut want: Option<Vec<u8>> = None;
+        for threads in [1, 3] {
+            for no_mmap in [false, true] {
+                let options = ExportOptions {
+                    form,
+                    force: true,
+                    walk: walk(threads),
+                    open: OpenOptions { no_mmap, ..OpenOptions::default() },
+                    ..ExportOptions::default()
+                };
+                let opened = open(&Locator::Path(source.clone()), &options.open).unwrap();
+                export(opened, &out, &options, &Silent).unwrap();
+                let got = fs::read(&out).unwrap();
+                assert!(*want.get_or_insert_with(|| got.clone()) == got, "{form:?} {threads}");
+            }
+        }
+    }
+}
+
+#[test]
+fn what_is_read_back_loads_in_a_server() {
+    let Some(kind) = require_any(&["redis-8.10", "valkey-9.1"]) else { return };
+    let folder = tempfile::tempdir().unwrap();
+    let (lines, back) = (folder.path().join("lines"), folder.path().join("back.rdb"));
+    let source = fixture(if kind.name.starts_with("redis") {
+        "redis-8.10.2-alltypes.rdb"
+    } else {
+        "valkey-9.1.2-alltypes.rdb"
+    });
+    exported(&source, &lines, ExportForm::Ndjson, &plain());
+    convert(opened(&lines), &back, &ConvertOptions::default(), &Silent).unwrap();
+    let sanitize = ["--sanitize-dump-payload", "yes"];
+    let one = Server::start_with_rdb(&kind, &fs::read(&source).unwrap(), &sanitize);
+    let other = Server::start_with_rdb(&kind, &fs::read(&back).unwrap(), &sanitize);
+    assert_eq!(one.digest(), other.digest());
+}
+
+#[test]
+fn commands_make_the_keys_in_a_server() {
+    let Some(kind) = require_any(&["redis-8.10", "redis-7.0", "valkey-9.1"]) else { return };
+    let folder = tempfile::tempdir().unwrap();
+    let out = folder.path().join("commands");
+    let source = fixture("redis-7.0.15-alltypes.rdb");
+    let options = ExportOptions { target: Some("redis:7.0".parse().unwrap()), ..plain() };
+    let report = exported(&source, &out, ExportForm::Resp, &options);
+    assert_eq!(report.keys_read, report.keys_written);
+    let server = Server::start(&kind, &["--databases", "64"]);
+    let bytes = fs::read(&out).unwrap();
+    let mut count = 0;
+    let mut rest = bytes.as_slice();
+    while !rest.is_empty() {
+        rest = Resp::strict(rest).unwrap().1;
+        count += 1;
+    }
+    let replies = server.connect().raw(&bytes, count);
+    let error = replies.iter().find(|reply| matches!(reply, Value::ServerError(_)));
+    assert!(error.is_none(), "{error:?}");
+    let loaded = Server::start_with_rdb(&kind, &fs::read(&source).unwrap(), &["--databases", "64"]);
+    assert_eq!(server.digest(), loaded.digest());
+}
+
+#[test]
+fn a_document_has_the_objects_of_the_lines() {
+    let folder = tempfile::tempdir().unwrap();
+    let out = folder.path().join("out");
+    for name in ["redis-8.10.2-alltypes.rdb", "redis-8.10.2-modules.rdb", "redis-7.0.15-lfu.rdb"] {
+        exported(&fixture(name), &out, ExportForm::Ndjson, &plain());
+        let text = fs::read_to_string(&out).unwrap();
+        let lines = text.lines().map(|line| serde_json::from_str(line).unwrap());
+        let (keys, others): (Vec<serde_json::Value>, Vec<_>) =
+            lines.partition(|line: &serde_json::Value| line.get("record").is_none());
+        exported(&fixture(name), &out, ExportForm::Json, &plain());
+        let document: serde_json::Value = serde_json::from_slice(&fs::read(&out).unwrap()).unwrap();
+        assert_eq!(document["schema"], "rdbkit.export/1");
+        assert_eq!(document["keys"].as_array().unwrap(), &keys, "{name}");
+        // The header of the lines is the head of the document.
+        assert_eq!(document["records"].as_array().unwrap(), &others[1..], "{name}");
+        assert_eq!(document["format"], others[0]["format"]);
+    }
+    let none = Criteria { prefixes: vec![b"no such key".to_vec()], ..Criteria::default() };
+    let filter = Filter::new(&none, &Criteria::default(), 0).unwrap();
+    let options = ExportOptions { filter, keys_only: true, ..plain() };
+    exported(&fixture("redis-7.0.15-lfu.rdb"), &out, ExportForm::Json, &options);
+    let document: serde_json::Value = serde_json::from_slice(&fs::read(&out).unwrap()).unwrap();
+    assert_eq!(document["keys"], serde_json::json!([]));
+    exported(&fixture("redis-7.0.15-lfu.rdb"), &out, ExportForm::Ndjson, &options);
+    assert_eq!(fs::read(&out).unwrap(), b"");
+    assert_eq!(
+        full_digest(&out).unwrap_err(),
+        format!("{} is empty: a full disk or a failed transfer leaves this", out.display())
+    );
+}
+
+/// Rows of CSV without the escapes, a line break in quotes being none.
+fn rows(text: &str) -> Vec<Vec<String>> {
+    let mut rows = vec![vec![String::new()]];
+    let mut quoted = false;
+    let mut signs = text.chars().peekable();
+    while let Some(sign) = signs.next() {
+        let field = rows.last_mut().unwrap().last_mut().unwrap();
+        match sign {
+            '"' if quoted && signs.peek() == Some(&'"') => field.push(signs.next().unwrap()),
+            '"' => quoted = !quoted,
+            ',' if !quoted => rows.last_mut().unwrap().push(String::new()),
+            '\r' if !quoted && signs.peek() == Some(&'\n') => {
+                signs.next();
+                rows.push(vec![String::new()]);
+            }
+            sign => field.push(sign),
+        }
+    }
+    assert_eq!(rows.pop().unwrap(), [""], "the last line has no end");
+    rows
+}
+
+#[test]
+fn tables_have_a_row_for_each_key_or_element() {
+    let folder = tempfile::tempdir().unwrap();
+    let out = folder.path().join("out");
+    for name in ["redis-8.10.2-alltypes.rdb", "valkey-9.1.2-hash-field-ttl.rdb"] {
+        let report = exported(&fixture(name), &out, ExportForm::Csv, &plain());
+        let table = rows(&fs::read_to_string(&out).unwrap());
+        assert_eq!(table.len() as u64, report.keys_written + 1);
+        assert!(table.iter().all(|row| row.len() == 10), "{name}");
+        let mut elements = 0;
+        for row in &table[1..] {
+            match row[2].as_str() {
+                "string" => elements += 1,
+                "list" | "set" | "zset" | "hash" => {
+                    let value: serde_json::Value = serde_json::from_str(&row[9]).unwrap();
+                    assert_eq!(value.as_array().unwrap().len().to_string(), row[4]);
+                    elements += value.as_array().unwrap().len();
+                }
+                "stream" => {
+                    let value: serde_json::Value = serde_json::from_str(&row[9]).unwrap();
+                    let entries = value["entries"].as_array().unwrap();
+                    let fields =
+                        |entry: &serde_json::Value| entry["fields"].as_array().unwrap().len();
+                    elements += entries.iter().map(fields).sum::<usize>();
+                }
+                "array" => {
+                    let value: serde_json::Value = serde_json::from_str(&row[9]).unwrap();
+                    elements += value["cells"].as_array().unwrap().len();
+                }
+                _ => elements += 1,
+            }
+        }
+        let report = exported(&fixture(name), &out, ExportForm::CsvElements, &plain());
+        let table = rows(&fs::read_to_string(&out).unwrap());
+        assert!(table.iter().all(|row| row.len() == 8), "{name}");
+        assert_eq!(table.len(), elements + 1, "{name}");
+        assert_eq!(report.rows, Some(elements as u64));
+    }
+}
+
+#[test]
+fn rows_as_they_look() {
+    let check = |args: &[&str], want: &str| {
+        let output = rdbkit().arg("export").args(args).output().unwrap();
+        assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+        assert_eq!(String::from_utf8(output.stdout).unwrap().replace('\r', ""), want);
+    };
+    check(
+        &["valkey-9.1.2-hash-field-ttl.rdb", "--to", "csv", "--explode", "--key", "h"],
+        include_str!("golden/export-explode.txt"),
+    );
+    check(
+        &["redis-7.0.15-lru.rdb", "--keys-only", "--key", "{k1}l", "--key", "old"],
+        "{\"db\":0,\"key\":\"{k1}l\",\"type\":\"list\",\"encoding\":\"quicklist\",\"idle_secs\":0,\
+         \"value\":[\"a\",\"b\"]}\n{\"db\":0,\"key\":\"old\",\"type\":\"string\",\"encoding\":\"raw\",\
+         \"idle_secs\":100000,\"value\":\"v1\"}\n",
+    );
+}
+
+#[test]
+fn what_cannot_be_read_back_is_said() {
+    let check = |lines: &str, want: &str| {
+        let output = rdbkit().args(["keys", "-"]).write_stdin(lines).output().unwrap();
+        assert_eq!(output.status.code(), Some(2), "{lines}");
+        let said = String::from_utf8(output.stderr).unwrap();
+        assert!(said.contains(want), "{lines}: {said}");
+    };
+    let header = r#"{"schema":"rdbkit.export/1","record":"header","format":"REDIS0006"}"#;
+    check("{\"db\":0,\"nokey\":1}", "line 1: column 15: unknown field `nokey`");
+    check("{\"db\":0}", "line 1: it has neither a key nor a record");
+    check("{\"key\":\"k\",\"type\":\"sett\",\"value\":[]}", "the type \"sett\" is none");
+    check("{\"key\":\"k\",\"type\":\"set\"}", "missing field `value`");
+    check("{\"key\":\"k\",\"type\":\"set\",\"value\":[\"a\",\"b\",\"a\"]}", "\"a\" stands twice");
+    check("{\"key\":\"k\",\"type\":\"string\",\"value\":7}", "in the value: invalid type");
+    check("{\"key\":\"k\",\"type\":\"string\",\"value\":\"v", "line 1: EOF while parsing a string");
+    check("{\n\"key\":\"k\"}", "A line is one object");
+    check(
+        "{\"schema\":\"rdbkit.keys/1\",\"key\":\"k\"}",
+        "the schema is \"rdbkit.keys/1\", and only rdbkit.export/1",
+    );
+    check(
+        &format!("{header}\n{{\"key\":\"s\",\"type\":\"stream\",\"value\":{{\"entries\":[]}}}}"),
+        "line 2: redis:2.6 cannot hold it: there are no streams before Redis 5.0",
+    );
+    check("{\"record\":\"header\",\"format\":\"REDIS\"}", "\"REDIS\" is no format");
+    check("{\"record\":\"nonsense\"}", "it is a \"nonsense\"");
+    let document = "{\"schema\":\"rdbkit.export/1\",\"format\":\"REDIS0010\",\"keys\":[\n]}";
+    check(document, "this is one JSON document");
+    // Lines by hand need no more than this.
+    let output = rdbkit()
+        .args(["get", "-", "k"])
+        .write_stdin(
+            "{\"key\":\"k\",\"type\":\"zset\",\"value\":[{\"member\":\"m\",\"score\":1}]}\n\n",
+        )
+        .output()
+        .unwrap();
+    assert!(output.status.success());
+    assert!(String::from_utf8(output.stdout).unwrap().contains("\"m\""));
+}
+
+#[test]
+fn what_is_not_sound_is_not_published() {
+    let folder = tempfile::tempdir().unwrap();
+    let out = folder.path().join("out.ndjson");
+    for broken in ["broken/checksum.rdb", "broken/trunc-in-multi.aof"] {
+        let mut export = rdbkit();
+        export.args(["export", broken, "-o"]).arg(&out);
+        if broken.ends_with(".aof") {
+            // A tail that is cut is dropped, as servers do.
+            export.assert().success();
+            assert!(out.exists());
+        } else {
+            let output = export.output().unwrap();
+            assert_eq!(output.status.code(), Some(2));
+            assert!(!out.exists(), "{broken}");
+        }
+    }
+    // What is there stays, unless it is said otherwise; and no source is overwritten.
+    let mut again = rdbkit();
+    again.args(["export", "redis-7.0.15-lru.rdb", "-o"]).arg(&out).assert().code(2);
+    let mut again = rdbkit();
+    again.args(["export", "redis-7.0.15-lru.rdb", "--force", "-o"]).arg(&out).assert().success();
+    let mut over = rdbkit();
+    over.arg("export").arg(&out).arg("--force").arg("-o").arg(&out).assert().code(2);
+}
