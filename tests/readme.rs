@@ -24,6 +24,7 @@ const ROOT: &str = env!("CARGO_MANIFEST_DIR");
 const SHELL: &str = r#"
 rdbkit() {
     case $1 in
+    diff|history) command rdbkit "$@" --now 2026-11-29T09:00:00Z ;;
     inspect|keys|get) command rdbkit "$@" --now 2026-11-23T14:00:00Z ;;
     *) command rdbkit "$@" ;;
     esac

@@ -7,11 +7,13 @@ mod args;
 mod check;
 mod compact;
 mod convert;
+mod diff;
 mod digest;
 mod exit;
 mod export;
 mod filters;
 mod get;
+mod history;
 mod inspect;
 mod keys;
 #[cfg(feature = "live")]
@@ -21,6 +23,7 @@ mod progress;
 mod repair;
 mod replay;
 mod rewrite;
+mod watch;
 
 use std::io::{self, BufWriter, Stdout, Write as _};
 
@@ -45,6 +48,9 @@ enum Verb {
     Keys(Box<keys::KeysArgs>),
     Get(get::GetArgs),
     Digest(digest::DigestArgs),
+    Diff(Box<diff::DiffArgs>),
+    History(history::HistoryArgs),
+    Watch(watch::WatchArgs),
     Compact(Box<compact::CompactArgs>),
     Convert(convert::ConvertArgs),
     Export(Box<export::ExportArgs>),
@@ -55,7 +61,10 @@ enum Verb {
 
 /// The verbs by what they are for, in the order of the help text.
 const GROUPS: [(&str, &[&str]); 3] = [
-    ("Look at a source", &["check", "inspect", "keys", "get", "digest"]),
+    (
+        "Look at a source",
+        &["check", "inspect", "keys", "get", "digest", "diff", "history", "watch"],
+    ),
     ("Make a file of it", &["compact", "convert", "export", "rewrite", "repair"]),
     ("Move it", &["replay"]),
 ];
@@ -77,6 +86,9 @@ pub(crate) fn main() -> Exit {
             Verb::Keys(args) => keys::run(args),
             Verb::Get(args) => get::run(args),
             Verb::Digest(args) => digest::run(args),
+            Verb::Diff(args) => diff::run(args),
+            Verb::History(args) => history::run(args),
+            Verb::Watch(args) => watch::run(args),
             Verb::Compact(args) => compact::run(args),
             Verb::Convert(args) => convert::run(args),
             Verb::Export(args) => export::run(args),

@@ -6,14 +6,17 @@ mod items;
 mod names;
 mod ndjson;
 mod snapshot;
+mod sorted;
 
 pub mod check;
 pub mod compact;
 pub mod convert;
+pub mod diff;
 pub mod digest;
 pub mod export;
 pub mod filter;
 pub mod get;
+pub mod history;
 pub mod inspect;
 pub mod keys;
 pub mod repair;
@@ -21,6 +24,7 @@ pub mod replay;
 pub mod rewrite;
 pub mod run;
 pub mod walk;
+pub mod watch;
 
 pub use encoding::{encoding, encodings};
 pub use snapshot::{Ended, Ran};

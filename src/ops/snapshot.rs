@@ -122,7 +122,7 @@ fn run_and_walk<T: Tally>(
         Err(error) => return Err(error),
     }
     // Giving back all that memory piece by piece takes time that nobody needs to wait for.
-    std::mem::forget(run);
+    std::thread::spawn(move || drop(run));
     Ok(ended)
 }
 

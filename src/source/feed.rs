@@ -53,6 +53,14 @@ impl Feed {
         }
     }
 
+    /// The mapping, where the bytes lie in one: it outlives the feed.
+    pub fn mapping(&self) -> Option<Mapping> {
+        match &self.kind {
+            Kind::Mapped { map, .. } => Some(map.clone()),
+            _ => None,
+        }
+    }
+
     /// Whether any byte can be looked at at any time, that is, whether there is a whole.
     pub fn is_seekable(&self) -> bool {
         self.whole().is_some()

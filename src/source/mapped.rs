@@ -18,13 +18,14 @@
 
 use std::fs::File;
 use std::io;
+use std::sync::Arc;
 
 use memmap2::{Mmap, MmapOptions};
 
-/// A file, mapped shared and read only.
-#[derive(Debug)]
+/// A file, mapped shared and read only. Clones show the same mapping.
+#[derive(Debug, Clone)]
 pub struct Mapping {
-    map: Mmap,
+    map: Arc<Mmap>,
 }
 
 impl Mapping {
@@ -35,7 +36,7 @@ impl Mapping {
         // of them lives unless another process writes into the middle of the file, which no
         // server does to a file of its own; the header above says what a truncation does.
         let map = unsafe { MmapOptions::new().len(len).map(file)? };
-        Ok(Mapping { map })
+        Ok(Mapping { map: Arc::new(map) })
     }
 
     /// The bytes of the file.

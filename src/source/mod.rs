@@ -31,6 +31,7 @@ pub use detect::Form;
 pub use feed::{Feed, Progress, Whole};
 pub use locator::{LiveUrl, Locator};
 pub use mapped::Mapping;
+pub use spill::temporary_file;
 pub use window::{Window, WindowOptions};
 
 use crate::bytes::input::Input;

@@ -114,6 +114,11 @@ pub(super) fn default_directory() -> PathBuf {
     }
 }
 
+/// A temporary file without a name, where spills go: it is gone when it is closed.
+pub fn temporary_file() -> io::Result<File> {
+    tempfile::tempfile_in(default_directory())
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -67,6 +67,21 @@ pub fn value_digest(entry: &Entry<'_>, scratch: &mut Scratch) -> Result<Option<H
     value_digest_at(entry, None, scratch)
 }
 
+/// A digest of a value as it lies: type, metadata, bytes. Where two keys have the same one, they
+/// have the same value, metadata and encoding; where not, the values may be the same all the same.
+pub fn stored_digest(entry: &Entry<'_>) -> Hex<32> {
+    let mut message = Message::new();
+    message.bytes(entry.value_type.label().as_bytes());
+    message.bytes(entry.meta.unwrap_or_default());
+    if let Some(template) = entry.template() {
+        for name in &template.names {
+            message.bytes(name);
+        }
+    }
+    message.bytes(entry.body());
+    Hex(message.finish())
+}
+
 /// Like [`value_digest`], without the fields of a hash that had expired by `now_ms` (unix time in
 /// milliseconds).
 pub fn value_digest_at(

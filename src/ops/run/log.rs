@@ -38,6 +38,17 @@ pub(super) struct End {
     pub(super) stopped: bool,
 }
 
+/// What is known of a command besides itself.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub(in crate::ops) struct About {
+    /// Where it begins.
+    pub(in crate::ops) offset: u64,
+    /// What the last annotation before it says, unix time in seconds.
+    pub(in crate::ops) time_secs: Option<u64>,
+    /// Where the MULTI of its transaction begins.
+    pub(in crate::ops) multi: Option<u64>,
+}
+
 /// Takes the commands as they are to be run. An error ends the reading.
 pub(super) trait Runner<'a> {
     /// Why it would go no further.
@@ -45,6 +56,10 @@ pub(super) trait Runner<'a> {
 
     /// A command at an offset.
     fn command(&mut self, offset: u64, command: Command<'a>) -> Result<(), Self::Stop>;
+
+    /// What is known of the command that comes next.
+    #[inline(always)]
+    fn about(&mut self, _about: &About) {}
 
     /// How far the reading is, now and then.
     fn reached(&mut self, _offset: u64) {}
@@ -61,7 +76,8 @@ pub(super) fn read<'a, R: Runner<'a>>(
     runner: &mut R,
 ) -> Result<End, R::Stop> {
     let mut end = End { good_up_to: from as u64, ..End::default() };
-    let mut held: Option<Vec<(u64, Command<'a>)>> = None;
+    let mut held: Option<Vec<(About, Command<'a>)>> = None;
+    let mut time_secs = None;
     let mut rest = bytes.get(from..).unwrap_or_default();
     let mut next_report = 0;
     loop {
@@ -83,6 +99,7 @@ pub(super) fn read<'a, R: Runner<'a>>(
                         end.stopped = true;
                         return Ok(end);
                     }
+                    time_secs = annotation.timestamp_secs().or(time_secs);
                     rest = after;
                     if held.is_none() {
                         end.good_up_to = (bytes.len() - rest.len()) as u64;
@@ -118,17 +135,20 @@ pub(super) fn read<'a, R: Runner<'a>>(
             end.commands += commands.len() as u64 + 1;
             end.transactions += 1;
             // The first of them is MULTI itself.
-            for (offset, command) in commands.into_iter().skip(1) {
-                runner.command(offset, command)?;
+            let multi = commands.first().map(|(about, _)| about.offset);
+            for (about, command) in commands.into_iter().skip(1) {
+                runner.about(&About { multi, ..about });
+                runner.command(about.offset, command)?;
             }
         } else if let Some(held) = &mut held {
-            held.push((offset, command));
+            held.push((About { offset, time_secs, multi: None }, command));
             continue;
         } else if name.len() == 5 && name.eq_ignore_ascii_case(b"MULTI") {
-            held = Some(vec![(offset, command)]);
+            held = Some(vec![(About { offset, time_secs, multi: None }, command)]);
             continue;
         } else {
             end.commands += 1;
+            runner.about(&About { offset, time_secs, multi: None });
             runner.command(offset, command)?;
         }
         end.good_up_to = behind;

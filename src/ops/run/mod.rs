@@ -13,6 +13,7 @@ pub(super) mod entries;
 mod failed;
 mod gate;
 mod log;
+mod watched;
 mod worker;
 
 use std::sync::Arc;
@@ -28,7 +29,9 @@ use crate::rdb::Target;
 use crate::source::{Form, OpenOptions, Source, Whole, open_part};
 
 pub use failed::{Failed, Failures};
+pub(super) use log::About;
 use log::{End, Progress};
+pub(super) use watched::Watcher;
 use worker::Crew;
 
 /// How a source is run.
@@ -124,7 +127,18 @@ pub struct RunPart {
 
 /// Runs a source.
 pub fn run(source: Source, options: &RunOptions, observer: &dyn Observer) -> Result<Run> {
+    run_watched(source, options, observer, None)
+}
+
+/// Runs a source on one thread while somebody watches.
+pub(super) fn run_watched(
+    source: Source,
+    options: &RunOptions,
+    observer: &dyn Observer,
+    mut watcher: Option<&mut dyn Watcher>,
+) -> Result<Run> {
     let source = ndjson::resolve(source, &options.open)?;
+    let watcher = &mut watcher;
     let engine = Engine::new(options.target.unwrap_or_default(), options.now_ms);
     let mut run = Run {
         engine,
@@ -138,14 +152,16 @@ pub fn run(source: Source, options: &RunOptions, observer: &dyn Observer) -> Res
     run.engine.env.loading = true;
     run.engine.keyspace.set_databases(options.databases);
     match source.form {
-        Form::AofDir | Form::Manifest => run_directory(&mut run, &source, options, observer)?,
+        Form::AofDir | Form::Manifest => {
+            run_directory(&mut run, &source, options, observer, watcher)?;
+        }
         Form::Dump => {
             return Err(Error::Usage(format!(
                 "{} is a DUMP payload: a value without a key, which cannot be run",
                 source.name
             )));
         }
-        _ => run_part(&mut run, source, true, options, observer)?,
+        _ => run_part(&mut run, source, true, options, observer, watcher)?,
     }
     run.engine.select(0);
     run.engine.env.loading = false;
@@ -158,6 +174,7 @@ fn run_directory(
     source: &Source,
     options: &RunOptions,
     observer: &dyn Observer,
+    watcher: &mut Option<&mut dyn Watcher>,
 ) -> Result<()> {
     let Some(path) = &source.path else {
         return Err(Error::Usage("a manifest has no parts without its directory".to_owned()));
@@ -177,7 +194,7 @@ fn run_directory(
         let last = index + 1 == log.parts.len();
         let observer = Behind::parts(observer, log.parts.get(..index));
         let source = open_part(&part.path, &options.open)?;
-        run_part(run, source, last, options, &observer)?;
+        run_part(run, source, last, options, &observer, watcher)?;
         if run.stopped {
             break;
         }
@@ -192,6 +209,7 @@ fn run_part(
     last: bool,
     options: &RunOptions,
     observer: &dyn Observer,
+    watcher: &mut Option<&mut dyn Watcher>,
 ) -> Result<()> {
     let Source { name, form, feed, .. } = source;
     let Some(feed) = feed else {
@@ -201,11 +219,12 @@ fn run_part(
     // Values stay where they are, so all that was read has to stay.
     let done = feed
         .spool(&|bytes| observer.progress(bytes))
-        .and_then(|file| whole_part(run, file, form, last, options, observer, &mut part));
+        .and_then(|file| whole_part(run, file, form, last, options, observer, &mut part, watcher));
     run.parts.push(part);
     done.map_err(|error| error.in_file(&name))
 }
 
+#[expect(clippy::too_many_arguments, reason = "called in one place")]
 fn whole_part(
     run: &mut Run,
     file: Whole,
@@ -214,7 +233,11 @@ fn whole_part(
     options: &RunOptions,
     observer: &dyn Observer,
     part: &mut RunPart,
+    watcher: &mut Option<&mut dyn Watcher>,
 ) -> Result<()> {
+    if let Some(watcher) = watcher {
+        watcher.part(&part.name);
+    }
     let file = Arc::new(file);
     let bytes: &[u8] = (*file).as_ref();
     part.size_bytes = bytes.len() as u64;
@@ -224,11 +247,18 @@ fn whole_part(
         run.base_keys += loaded.keys;
         at = loaded.end;
         sum = Some(loaded.sum);
+        if let Some(watcher) = watcher {
+            watcher.loaded(&mut run.engine)?;
+        }
     }
     if !is_foreign_tail(bytes, at) {
         let progress = start(run, options, last);
-        let crew = Crew::of(&mut run.engine, options);
-        let (end, failures) = crew.run(bytes, at, &progress, observer)?;
+        let (end, failures) = match watcher {
+            Some(watcher) => {
+                watched::run(&mut run.engine, bytes, at, &progress, options, *watcher, observer)?
+            }
+            None => Crew::of(&mut run.engine, options).run(bytes, at, &progress, observer)?,
+        };
         finish(run, end, failures, last, part)?;
     }
     sum.map_or(Ok(()), base::Sum::judge)

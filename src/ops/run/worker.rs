@@ -28,7 +28,7 @@ pub(super) struct Crew<'e> {
 
 /// What ends a run for good.
 #[derive(Debug)]
-enum Halt {
+pub(super) enum Halt {
     /// A name that no command has.
     Unknown { offset: u64, name: Vec<u8>, argc: Option<&'static Spec> },
     /// A command that cannot be run here.
@@ -49,7 +49,7 @@ impl Halt {
         }
     }
 
-    fn error(self) -> Error {
+    pub(super) fn error(self) -> Error {
         match self {
             Halt::Unknown { offset, name, argc: None } => Error::Usage(format!(
                 "offset {offset}: no command is called {}: a server of another kind or a module \
@@ -157,6 +157,11 @@ struct Hand<'a, 'g> {
     /// What is left to chance depends on where a command stands, not on which thread runs it.
     chance: u64,
     known: [Option<(&'a [u8], &'static Spec)>; KNOWN],
+}
+
+/// What is left to chance in a command that begins there.
+pub(super) fn chance_at(offset: u64) -> u64 {
+    (offset + 1).wrapping_mul(0x9e37_79b9_7f4a_7c15) | 1
 }
 
 /// How many names are remembered: a power of two.
@@ -303,7 +308,7 @@ impl<'a> Runner<'a> for Hand<'a, '_> {
 
     #[inline]
     fn command(&mut self, offset: u64, command: Command<'a>) -> Result<(), Halt> {
-        self.chance = (offset + 1).wrapping_mul(0x9e37_79b9_7f4a_7c15) | 1;
+        self.chance = chance_at(offset);
         let spec = self.lookup(command.name());
         let spec = match spec {
             Some(spec) if spec.takes(command.argc() as usize) => spec,
