@@ -393,6 +393,7 @@ fn a_key_is_followed_wherever_it_goes() {
         "changed db3 b APPEND",
         "moved-away db3 b SWAPDB",
         "moved-here db4 b SWAPDB",
+        "copied-to db4 b COPY",
         "failed db4 b RENAMENX",
         "deleted db4 b FLUSHDB",
         "created db0 a SET",

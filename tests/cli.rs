@@ -76,6 +76,29 @@ fn digest_lines() {
 }
 
 #[test]
+fn change_screens() {
+    let (before, after) = ("redis-8.10.2-day-before.rdb", "redis-8.10.2-day-after.rdb");
+    golden("diff", &["diff", before, after, NOW]);
+    golden("diff-summary", &["diff", "redis-7.0.15-alltypes.rdb", after, "--summary", NOW]);
+    golden("diff-colour", &["diff", before, after, "--key=user:*", "--color=always", NOW]);
+    golden("diff-json", &["diff", before, after, "--type=hash,zset", "--format=json", NOW]);
+    let log = "redis-8.10.2-day-aofdir";
+    golden("history", &["history", log, "*", NOW]);
+    golden("history-values", &["history", log, "user:1000", "orders", "--values", NOW]);
+    golden("history-json", &["history", log, "user:*", "--format=json", NOW]);
+}
+
+#[test]
+fn columns_are_those_that_are_asked_for() {
+    let file = "redis-7.0.15-lru.rdb";
+    golden("keys-columns", &["keys", file, "--columns=key,type,bytes", NOW]);
+    golden("keys-colour", &["keys", "redis-8.10.2-expired.rdb", "--color=always", NOW]);
+    golden("keys-columns-csv", &["keys", file, "--columns=bytes,key", "--format=csv"]);
+    exits(2, &["keys", file, "--columns=key", "--format=json"], "--columns is for the table");
+    exits(2, &["keys", file, "--columns=nonsense"], "there is no such column");
+}
+
+#[test]
 fn help_groups_the_verbs() {
     golden("help", &["--help"]);
     golden("help-keys", &["keys", "--help"]);

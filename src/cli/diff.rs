@@ -3,7 +3,6 @@
 //! Exit status: 0 they are the same, 1 they differ, 2 could not tell.
 
 use std::ffi::OsString;
-use std::io::Write as _;
 
 use clap::Args;
 use rdbkit::Error;
@@ -14,6 +13,7 @@ use rdbkit::report::diff::{Look, write_key, write_key_json};
 use super::args::{CommonArgs, Format, NowArgs, Opened, SourceArgs, bytes};
 use super::exit::Exit;
 use super::filters::{FilterArgs, size};
+use super::pager::PagerArgs;
 
 /// Compare the keys of two sources
 ///
@@ -80,6 +80,8 @@ pub(crate) struct DiffArgs {
     #[command(flatten)]
     now: NowArgs,
     #[command(flatten)]
+    pager: PagerArgs,
+    #[command(flatten)]
     pub(super) common: CommonArgs,
 }
 
@@ -107,7 +109,7 @@ pub(crate) fn run(args: &DiffArgs) -> Result<Exit, Error> {
     let before = args.from.open_with_bar(&args.before, &args.common)?;
     let after = args.from.open_with_bar(&args.after, &args.common)?;
     let names = [before.name.clone(), after.name.clone()];
-    let mut out = super::stdout();
+    let mut out = args.pager.stdout(args.format == Format::Human);
     let report = {
         let Opened { source: first, bar: first_bar, .. } = before;
         let Opened { source: second, bar: second_bar, .. } = after;
@@ -126,7 +128,7 @@ pub(crate) fn run(args: &DiffArgs) -> Result<Exit, Error> {
         Format::Human => report.summary.write_text(&mut out, style)?,
         Format::Json => report.summary.write_json(&mut out)?,
     }
-    out.flush().map_err(super::cannot_write)?;
+    out.finish()?;
     let mut exit = if report.summary.same { Exit::Clean } else { Exit::Findings };
     for (name, ended) in names.iter().zip(report.ended) {
         exit = exit.max(super::say_ended(name, ended)?);

@@ -3,7 +3,6 @@
 //! Exit status: 0 all of them, 1 a key is not there, 2 could not look.
 
 use std::ffi::OsString;
-use std::io::Write as _;
 
 use clap::Args;
 use rdbkit::Error;
@@ -13,6 +12,7 @@ use rdbkit::report::get::ValueFormat;
 
 use super::args::{CommonArgs, Format, NowArgs, Opened, SourceArgs, bytes, number};
 use super::exit::Exit;
+use super::pager::PagerArgs;
 
 /// Show the values of keys
 ///
@@ -57,6 +57,8 @@ pub(crate) struct GetArgs {
     #[command(flatten)]
     now: NowArgs,
     #[command(flatten)]
+    pager: PagerArgs,
+    #[command(flatten)]
     pub(super) common: CommonArgs,
 }
 
@@ -86,10 +88,10 @@ pub(crate) fn run(args: &GetArgs) -> Result<Exit, Error> {
         open: args.from.options()?,
     };
     let Opened { name, source, bar } = args.from.open_with_bar(&args.source, &args.common)?;
-    let mut out = super::stdout();
+    let mut out = args.pager.stdout(!args.raw && args.format == Format::Human);
     let got = get(source, &options, &mut out, &bar)?;
-    out.flush().map_err(super::cannot_write)?;
     drop(bar);
+    out.finish()?;
     let exit = super::say_ended(&name, got.ended)?;
     for key in &got.missing {
         let place = args.db.map_or_else(String::new, |db| format!(" in database {db}"));

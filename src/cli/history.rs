@@ -14,6 +14,7 @@ use rdbkit::report::history::{HistoryWriter, nothing_known, push_json, write_end
 
 use super::args::{CommonArgs, Format, NowArgs, Opened, SourceArgs, bytes, number, target};
 use super::exit::Exit;
+use super::pager::PagerArgs;
 
 /// Show what a log did to keys, command by command: who deleted it, and when
 ///
@@ -80,6 +81,8 @@ pub(crate) struct HistoryArgs {
     #[command(flatten)]
     now: NowArgs,
     #[command(flatten)]
+    pager: PagerArgs,
+    #[command(flatten)]
     pub(super) common: CommonArgs,
 }
 
@@ -109,7 +112,7 @@ pub(crate) fn run(args: &HistoryArgs) -> Result<Exit, Error> {
         },
     };
     let Opened { name, source, bar } = args.from.open_with_bar(&args.source, &args.common)?;
-    let mut out = super::stdout();
+    let mut out = args.pager.stdout(args.format == Format::Human);
     let style = args.common.style();
     let mut writer = HistoryWriter::new(style, args.common.width(), now_ms);
     let mut line = Vec::new();
@@ -130,7 +133,7 @@ pub(crate) fn run(args: &HistoryArgs) -> Result<Exit, Error> {
     if args.format == Format::Human && found.events > 0 {
         write_end(&mut out, style, found.events, found.keys, found.commands)?;
     }
-    out.flush().map_err(super::cannot_write)?;
+    out.finish()?;
     let exit = super::say_ended(&name, found.ended)?;
     if found.events > 0 {
         return Ok(exit);

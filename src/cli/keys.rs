@@ -3,17 +3,17 @@
 //! Exit status: 0 all rows, 2 not all of them.
 
 use std::ffi::OsString;
-use std::io::Write as _;
 
 use clap::{Args, ValueEnum};
 use rdbkit::Error;
 use rdbkit::ops::keys::{KeysOptions, Sort, SortBy, keys};
 use rdbkit::ops::walk::WalkOptions;
-use rdbkit::report::keys::RowFormat;
+use rdbkit::report::keys::{Column, RowFormat, RowLook};
 
 use super::args::{CommonArgs, NowArgs, Opened, SourceArgs, number};
 use super::exit::Exit;
 use super::filters::FilterArgs;
+use super::pager::PagerArgs;
 
 /// How rows are written.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
@@ -39,7 +39,7 @@ enum KeysFormat {
 #[command(after_help = "\
 Examples:
   rdbkit keys dump.rdb --sort -bytes --limit 20
-  rdbkit keys dump.rdb --key 'session:*' --ttl none
+  rdbkit keys dump.rdb --key 'session:*' --ttl none --columns key,bytes
   rdbkit keys dump.rdb --type hash --not-encoding listpack --format csv > hashes.csv
   rdbkit keys dump.rdb --format json | jq -r .key
 
@@ -57,6 +57,11 @@ pub(crate) struct KeysArgs {
     #[arg(long, value_name = "N", value_parser = number, allow_negative_numbers = true)]
     limit: Option<u64>,
 
+    /// Columns of the table or of CSV, in this order: db, type, encoding, elements, bytes, ttl, idle,
+    /// key [default: all of them]
+    #[arg(long, value_name = "COLUMN,…", value_delimiter = ',', value_parser = column)]
+    columns: Vec<Column>,
+
     /// How rows are written
     #[arg(long, value_enum, default_value_t = KeysFormat::Human)]
     format: KeysFormat,
@@ -68,10 +73,19 @@ pub(crate) struct KeysArgs {
     #[command(flatten)]
     now: NowArgs,
     #[command(flatten)]
+    pager: PagerArgs,
+    #[command(flatten)]
     pub(super) common: CommonArgs,
 }
 
 pub(crate) fn run(args: &KeysArgs) -> Result<Exit, Error> {
+    if args.format == KeysFormat::Json && !args.columns.is_empty() {
+        return Err(Error::Usage(
+            "--columns is for the table and for CSV; an object of JSON has all fields, of which jq \
+             takes some"
+                .to_owned(),
+        ));
+    }
     let now_ms = args.now.now_ms();
     let options = KeysOptions {
         filter: args.filters.filter(now_ms)?,
@@ -82,6 +96,7 @@ pub(crate) fn run(args: &KeysArgs) -> Result<Exit, Error> {
             KeysFormat::Json => RowFormat::JsonLines,
             KeysFormat::Csv => RowFormat::Csv,
         },
+        look: RowLook { columns: args.columns.clone(), style: args.common.style() },
         now_ms,
         walk: WalkOptions {
             threads: args.common.threads(),
@@ -91,11 +106,17 @@ pub(crate) fn run(args: &KeysArgs) -> Result<Exit, Error> {
         open: args.from.options()?,
     };
     let Opened { name, source, bar } = args.from.open_with_bar(&args.source, &args.common)?;
-    let mut out = super::stdout();
+    let mut out = args.pager.stdout(args.format == KeysFormat::Human);
     let ended = keys(source, &options, &mut out, &bar)?;
-    out.flush().map_err(super::cannot_write)?;
     drop(bar);
+    out.finish()?;
     super::say_ended(&name, ended)
+}
+
+fn column(text: &str) -> Result<Column, String> {
+    let names = Column::ALL.map(Column::name);
+    let found = Column::ALL.into_iter().find(|column| column.name() == text);
+    found.ok_or_else(|| format!("there is no such column: {}", names.join(", ")))
 }
 
 fn sort(text: &str) -> Result<Sort, String> {

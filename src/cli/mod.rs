@@ -19,6 +19,7 @@ mod keys;
 #[cfg(feature = "live")]
 mod live;
 mod output;
+mod pager;
 mod progress;
 mod repair;
 mod replay;

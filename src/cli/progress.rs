@@ -1,6 +1,7 @@
 //! A bar on standard error, for work that is long enough to wonder about.
 
-use std::sync::OnceLock;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Mutex, OnceLock, PoisonError};
 use std::time::{Duration, Instant};
 
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
@@ -9,6 +10,21 @@ use rdbkit::source::{Progress, Source};
 
 /// Work that is done sooner than this shows no bar.
 const PATIENCE: Duration = Duration::from_millis(500);
+
+/// The bar that is drawn, if one is.
+static DRAWN: Mutex<Option<ProgressBar>> = Mutex::new(None);
+
+/// Whether the terminal belongs to somebody else.
+static GONE: AtomicBool = AtomicBool::new(false);
+
+/// Takes the bar away for good: the terminal belongs to somebody else from here on.
+pub(super) fn give_way() {
+    GONE.store(true, Ordering::Relaxed);
+    let drawn = DRAWN.lock().unwrap_or_else(PoisonError::into_inner).take();
+    if let Some(bar) = drawn {
+        bar.finish_and_clear();
+    }
+}
 
 /// A bar that appears when the work turns out to be long, and vanishes when it is done.
 pub(crate) struct Bar {
@@ -48,13 +64,15 @@ impl Bar {
         if let Ok(style) = ProgressStyle::with_template(template) {
             bar.set_style(style);
         }
-        bar.with_prefix(self.name.clone()).with_elapsed(self.began.elapsed())
+        let bar = bar.with_prefix(self.name.clone()).with_elapsed(self.began.elapsed());
+        *DRAWN.lock().unwrap_or_else(PoisonError::into_inner) = Some(bar.clone());
+        bar
     }
 }
 
 impl Observer for Bar {
     fn progress(&self, bytes_done: u64) {
-        if !self.enabled || self.began.elapsed() < PATIENCE {
+        if !self.enabled || GONE.load(Ordering::Relaxed) || self.began.elapsed() < PATIENCE {
             return;
         }
         let done = self.read.as_ref().map_or(bytes_done, Progress::done_bytes);

@@ -14,7 +14,7 @@ use super::walk::{Observer, Tally, WalkOptions};
 use crate::error::Result;
 use crate::rdb::{Entry, Eviction};
 use crate::report::json::failed;
-use crate::report::keys::{KeyRow, RowFormat, push_head, push_row};
+use crate::report::keys::{KeyRow, RowFormat, RowLook, push_head, push_row};
 use crate::source::{OpenOptions, Source};
 
 /// What is listed, and how.
@@ -28,6 +28,8 @@ pub struct KeysOptions {
     pub limit: Option<u64>,
     /// How rows are written.
     pub format: RowFormat,
+    /// How the table looks, and which columns it and CSV have.
+    pub look: RowLook,
     /// What times to live are counted from, unix time in milliseconds.
     pub now_ms: i64,
     /// How the walk is done.
@@ -74,7 +76,7 @@ pub fn keys(
     observer: &dyn Observer,
 ) -> Result<Ended> {
     let mut head = Vec::new();
-    push_head(&mut head, options.format);
+    push_head(&mut head, options.format, &options.look);
     if let Some(sort) = options.sort {
         let fresh = || Sorted { options, sort, rows: Vec::new() };
         let mut root = fresh();
@@ -85,7 +87,7 @@ pub fn keys(
         let mut line = Vec::new();
         for row in &root.rows {
             line.clear();
-            push_row(&mut line, options.format, &row.row(), options.now_ms);
+            push_row(&mut line, options.format, &row.row(), &options.look, options.now_ms);
             out.write_all(&line).map_err(failed)?;
         }
         return Ok(ended);
@@ -129,7 +131,8 @@ impl Tally for Rows<'_, '_> {
         }
         let key = entry.key_bytes()?;
         let row = row(entry, &key)?;
-        push_row(&mut self.text, self.options.format, &row, self.options.now_ms);
+        let options = self.options;
+        push_row(&mut self.text, options.format, &row, &options.look, options.now_ms);
         if self.options.limit.is_some() {
             self.ends.push(self.text.len());
         }

@@ -33,6 +33,8 @@ pub enum Effect {
     MovedHere,
     /// It is a copy of another.
     Copied,
+    /// It was copied, and is what it was.
+    CopiedTo,
     /// The command found no such key, or refused to do anything.
     Nothing,
     /// The command failed.
@@ -58,6 +60,7 @@ impl Effect {
             Effect::MovedAway => "moved-away",
             Effect::MovedHere => "moved-here",
             Effect::Copied => "copied",
+            Effect::CopiedTo => "copied-to",
             Effect::Nothing => "nothing",
             Effect::Failed => "failed",
             Effect::Expired => "expired",
@@ -70,7 +73,7 @@ impl Effect {
             Effect::Created | Effect::MovedHere | Effect::Copied => '+',
             Effect::Changed => '~',
             Effect::Deleted | Effect::DeletedExpired | Effect::MovedAway | Effect::Expired => '-',
-            Effect::Nothing => ' ',
+            Effect::Nothing | Effect::CopiedTo => ' ',
             Effect::Failed => '!',
         }
     }
@@ -239,6 +242,7 @@ fn told(event: &Event, now_ms: i64) -> String {
         Effect::MovedHere if is("MOVE") => format!("{state}, moved here"),
         Effect::MovedHere => format!("{state}, renamed from {}", args(1)),
         Effect::Copied => format!("{state}, a copy of {}", args(1)),
+        Effect::CopiedTo => format!("{state}, copied to {}", args(2)),
         Effect::Nothing if event.after.is_some() => format!("{state}, left alone"),
         Effect::Nothing => "not there".to_owned(),
         Effect::Failed => format!("failed: {}", event.failed.as_deref().unwrap_or_default()),

@@ -4,10 +4,9 @@
 //! A JSON line is `{"schema":"rdbkit.keys/1","db":…,"key":…,"type":…,"encoding":…,"elements":…,
 //! "size_bytes":…,"expires_at_ms":…}`, with `"idle_secs"` or `"frequency"` where the file has it.
 
-use std::io::Write;
-
 use super::json::push_number;
-use super::{csv, json, text};
+use super::text::{self, Style};
+use super::{csv, json};
 use crate::bytes::quoted;
 use crate::rdb::Eviction;
 
@@ -21,6 +20,106 @@ pub enum RowFormat {
     JsonLines,
     /// RFC 4180, with a line of names; see [`csv`].
     Csv,
+}
+
+/// A column of the table and of CSV.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Column {
+    /// The database.
+    Db,
+    /// The type, as TYPE names it.
+    Type,
+    /// The encoding.
+    Encoding,
+    /// The number of elements.
+    Elements,
+    /// The bytes that it takes in the file.
+    Bytes,
+    /// When it expires.
+    Ttl,
+    /// What an eviction policy remembers; in CSV two columns.
+    Idle,
+    /// The key.
+    Key,
+}
+
+impl Column {
+    /// All of them, in the order of the table.
+    pub const ALL: [Column; 8] = [
+        Column::Db,
+        Column::Type,
+        Column::Encoding,
+        Column::Elements,
+        Column::Bytes,
+        Column::Ttl,
+        Column::Idle,
+        Column::Key,
+    ];
+
+    /// All of them, in the order of CSV.
+    pub const CSV: [Column; 8] = [
+        Column::Db,
+        Column::Key,
+        Column::Type,
+        Column::Encoding,
+        Column::Elements,
+        Column::Bytes,
+        Column::Ttl,
+        Column::Idle,
+    ];
+
+    /// The word by which it is asked for.
+    pub fn name(self) -> &'static str {
+        match self {
+            Column::Db => "db",
+            Column::Type => "type",
+            Column::Encoding => "encoding",
+            Column::Elements => "elements",
+            Column::Bytes => "bytes",
+            Column::Ttl => "ttl",
+            Column::Idle => "idle",
+            Column::Key => "key",
+        }
+    }
+
+    /// Its head and width in the table; columns of numbers stand to the right.
+    fn head(self) -> (&'static str, usize, bool) {
+        match self {
+            Column::Db => ("DB", 4, true),
+            Column::Type => ("TYPE", 6, false),
+            Column::Encoding => ("ENCODING", 17, false),
+            Column::Elements => ("ELEMENTS", 8, true),
+            Column::Bytes => ("BYTES", 11, true),
+            Column::Ttl => ("EXPIRES", 11, false),
+            Column::Idle => ("IDLE/FREQ", 10, false),
+            Column::Key => ("KEY", 32, false),
+        }
+    }
+
+    /// Its names in CSV.
+    fn csv(self) -> &'static str {
+        match self {
+            Column::Bytes => "size_bytes",
+            Column::Ttl => "expires_at_ms",
+            Column::Idle => "idle_secs,frequency",
+            other => other.name(),
+        }
+    }
+}
+
+/// How rows look as a table or as CSV.
+#[derive(Debug, Clone, Default)]
+pub struct RowLook {
+    /// Which columns, in which order; all of them where there are none.
+    pub columns: Vec<Column>,
+    /// Colours of the table.
+    pub style: Style,
+}
+
+impl RowLook {
+    fn columns(&self, all: &'static [Column; 8]) -> &[Column] {
+        if self.columns.is_empty() { all } else { &self.columns }
+    }
 }
 
 /// What a row says of a key.
@@ -45,49 +144,117 @@ pub struct KeyRow<'a> {
 }
 
 /// Appends what stands above the rows.
-pub fn push_head(out: &mut Vec<u8>, format: RowFormat) {
-    out.extend_from_slice(match format {
-        RowFormat::Table => {
-            b"  DB TYPE   ENCODING          ELEMENTS       BYTES EXPIRES     IDLE/FREQ  KEY\n"
-                .as_slice()
-        }
-        RowFormat::JsonLines => b"",
-        RowFormat::Csv => {
-            b"db,key,type,encoding,elements,size_bytes,expires_at_ms,idle_secs,frequency\r\n"
-        }
-    });
-}
-
-/// Appends a row; `now_ms` is what the table counts times to live from.
-pub fn push_row(out: &mut Vec<u8>, format: RowFormat, row: &KeyRow<'_>, now_ms: i64) {
+pub fn push_head(out: &mut Vec<u8>, format: RowFormat, look: &RowLook) {
     match format {
-        RowFormat::Table => push_table(out, row, now_ms),
-        RowFormat::JsonLines => push_json(out, row),
-        RowFormat::Csv => push_csv(out, row),
+        RowFormat::JsonLines => {}
+        RowFormat::Table => {
+            let columns = look.columns(&Column::ALL);
+            push_cells(out, columns, |column| (column.head().0.to_owned(), Paint::Plain), look);
+        }
+        RowFormat::Csv => {
+            let columns = look.columns(&Column::CSV);
+            let names: Vec<_> = columns.iter().map(|column| column.csv()).collect();
+            out.extend_from_slice(names.join(",").as_bytes());
+            csv::end(out);
+        }
     }
 }
 
-fn push_table(out: &mut Vec<u8>, row: &KeyRow<'_>, now_ms: i64) {
-    let expires = match row.expires_at_ms {
-        Some(at_ms) => text::expiry(at_ms, now_ms),
-        None => "-".to_owned(),
-    };
-    let eviction = match row.eviction {
-        Some(Eviction::IdleSecs(secs)) => text::span(secs.saturating_mul(1000)),
-        Some(Eviction::Frequency(frequency)) => format!("freq {frequency}"),
-        None => "-".to_owned(),
-    };
-    // Writing into memory cannot fail.
-    let _ = writeln!(
-        out,
-        "{:>4} {:<6} {:<17} {:>8} {:>11} {expires:<11} {eviction:<10} {}",
-        row.db,
-        row.kind,
-        row.encoding,
-        row.elements,
-        row.size_bytes,
-        quoted(row.key)
-    );
+/// Appends a row; `now_ms` is what the table counts times to live from.
+pub fn push_row(
+    out: &mut Vec<u8>,
+    format: RowFormat,
+    row: &KeyRow<'_>,
+    look: &RowLook,
+    now_ms: i64,
+) {
+    match format {
+        RowFormat::Table => {
+            let columns = look.columns(&Column::ALL);
+            push_cells(out, columns, |column| cell(column, row, now_ms), look);
+        }
+        RowFormat::JsonLines => push_json(out, row),
+        RowFormat::Csv => push_csv(out, look.columns(&Column::CSV), row),
+    }
+}
+
+/// What a cell looks like.
+#[derive(Debug, Clone, Copy)]
+enum Paint<'a> {
+    Plain,
+    /// In the colour of a type.
+    Kind(&'a str),
+    /// Something that is over.
+    Over,
+    /// Something that soon will be.
+    Soon,
+    Dim,
+    Bold,
+}
+
+/// What will be over within an hour is soon over.
+const SOON_MS: u64 = 3_600_000;
+
+fn cell<'r>(column: Column, row: &KeyRow<'r>, now_ms: i64) -> (String, Paint<'r>) {
+    match column {
+        Column::Db => (row.db.to_string(), Paint::Dim),
+        Column::Type => (row.kind.to_owned(), Paint::Kind(row.kind)),
+        Column::Encoding => (row.encoding.to_owned(), Paint::Dim),
+        Column::Elements => (row.elements.to_string(), Paint::Plain),
+        Column::Bytes => (row.size_bytes.to_string(), Paint::Plain),
+        Column::Ttl => match row.expires_at_ms {
+            None => ("-".to_owned(), Paint::Dim),
+            Some(at_ms) => {
+                let paint = match at_ms.abs_diff(now_ms) {
+                    _ if at_ms <= now_ms => Paint::Over,
+                    ..SOON_MS => Paint::Soon,
+                    _ => Paint::Plain,
+                };
+                (text::expiry(at_ms, now_ms), paint)
+            }
+        },
+        Column::Idle => match row.eviction {
+            Some(Eviction::IdleSecs(secs)) => (text::span(secs.saturating_mul(1000)), Paint::Plain),
+            Some(Eviction::Frequency(frequency)) => (format!("freq {frequency}"), Paint::Plain),
+            None => ("-".to_owned(), Paint::Dim),
+        },
+        Column::Key => {
+            let over = row.expires_at_ms.is_some_and(|at_ms| at_ms <= now_ms);
+            (quoted(row.key).to_string(), if over { Paint::Over } else { Paint::Bold })
+        }
+    }
+}
+
+/// Appends cells side by side, the last one as it is.
+fn push_cells<'r>(
+    out: &mut Vec<u8>,
+    columns: &[Column],
+    cell: impl Fn(Column) -> (String, Paint<'r>),
+    look: &RowLook,
+) {
+    for (index, &column) in columns.iter().enumerate() {
+        let (text, paint) = cell(column);
+        let (_, width, right) = column.head();
+        let padded = match (right, index + 1 == columns.len()) {
+            (true, _) => format!("{text:>width$}"),
+            (false, true) => text,
+            (false, false) => format!("{text:<width$}"),
+        };
+        if index > 0 {
+            out.push(b' ');
+        }
+        let style = look.style;
+        let painted = match paint {
+            Paint::Plain => padded,
+            Paint::Kind(kind) => style.kind(kind, padded).to_string(),
+            Paint::Over => style.bad(padded).to_string(),
+            Paint::Soon => style.warn(padded).to_string(),
+            Paint::Dim => style.dim(padded).to_string(),
+            Paint::Bold => style.bold(padded).to_string(),
+        };
+        out.extend_from_slice(painted.as_bytes());
+    }
+    out.push(b'\n');
 }
 
 fn push_json(out: &mut Vec<u8>, row: &KeyRow<'_>) {
@@ -128,35 +295,43 @@ pub(super) fn push_fields(out: &mut Vec<u8>, row: &KeyRow<'_>) {
     }
 }
 
-fn push_csv(out: &mut Vec<u8>, row: &KeyRow<'_>) {
-    push_csv_fields(out, row);
+fn push_csv(out: &mut Vec<u8>, columns: &[Column], row: &KeyRow<'_>) {
+    push_csv_cells(out, columns, row);
     csv::end(out);
 }
 
 /// Appends the fields of a row, for rows that go on with others.
 pub(super) fn push_csv_fields(out: &mut Vec<u8>, row: &KeyRow<'_>) {
-    push_number(out, row.db);
-    out.push(b',');
-    csv::push_bytes(out, row.key);
-    for word in [row.kind, row.encoding] {
-        out.push(b',');
-        out.extend_from_slice(word.as_bytes());
-    }
-    for number in [row.elements, row.size_bytes] {
-        out.push(b',');
-        push_number(out, number);
-    }
-    out.push(b',');
-    if let Some(at_ms) = row.expires_at_ms {
-        push_number(out, at_ms);
-    }
-    out.push(b',');
-    if let Some(Eviction::IdleSecs(secs)) = row.eviction {
-        push_number(out, secs);
-    }
-    out.push(b',');
-    if let Some(Eviction::Frequency(frequency)) = row.eviction {
-        push_number(out, frequency);
+    push_csv_cells(out, &Column::CSV, row);
+}
+
+fn push_csv_cells(out: &mut Vec<u8>, columns: &[Column], row: &KeyRow<'_>) {
+    for (index, column) in columns.iter().enumerate() {
+        if index > 0 {
+            out.push(b',');
+        }
+        match column {
+            Column::Db => push_number(out, row.db),
+            Column::Key => csv::push_bytes(out, row.key),
+            Column::Type => out.extend_from_slice(row.kind.as_bytes()),
+            Column::Encoding => out.extend_from_slice(row.encoding.as_bytes()),
+            Column::Elements => push_number(out, row.elements),
+            Column::Bytes => push_number(out, row.size_bytes),
+            Column::Ttl => {
+                if let Some(at_ms) = row.expires_at_ms {
+                    push_number(out, at_ms);
+                }
+            }
+            Column::Idle => {
+                if let Some(Eviction::IdleSecs(secs)) = row.eviction {
+                    push_number(out, secs);
+                }
+                out.push(b',');
+                if let Some(Eviction::Frequency(frequency)) = row.eviction {
+                    push_number(out, frequency);
+                }
+            }
+        }
     }
 }
 
@@ -167,7 +342,7 @@ mod tests {
     #[track_caller]
     fn check(format: RowFormat, row: &KeyRow<'_>, want: &str) {
         let mut out = Vec::new();
-        push_row(&mut out, format, row, 1000);
+        push_row(&mut out, format, row, &RowLook::default(), 1000);
         assert_eq!(String::from_utf8(out).unwrap(), want);
     }
 
@@ -197,6 +372,36 @@ mod tests {
              \"idle_secs\":60}\n",
         );
         check(RowFormat::Csv, &ROW, "3,\"a,\\xff\",hash,listpack,2,45,61000,60,\r\n");
+    }
+
+    #[test]
+    fn columns_are_chosen_and_ordered() {
+        let look = RowLook { columns: vec![Column::Key, Column::Bytes], ..RowLook::default() };
+        let both = |format| {
+            let mut out = Vec::new();
+            push_head(&mut out, format, &look);
+            push_row(&mut out, format, &ROW, &look, 1000);
+            String::from_utf8(out).unwrap()
+        };
+        let table = "KEY                                    BYTES\n\
+                     \"a,\\xff\"                                  45\n";
+        assert_eq!(both(RowFormat::Table), table);
+        assert_eq!(both(RowFormat::Csv), "key,size_bytes\r\n\"a,\\xff\",45\r\n");
+    }
+
+    #[test]
+    fn what_has_expired_is_red() {
+        let style = Style { color: true };
+        let look = RowLook { columns: vec![Column::Type, Column::Ttl], style };
+        let row = |at_ms, now_ms| {
+            let mut out = Vec::new();
+            let row = KeyRow { expires_at_ms: Some(at_ms), ..ROW };
+            push_row(&mut out, RowFormat::Table, &row, &look, now_ms);
+            String::from_utf8(out).unwrap()
+        };
+        assert_eq!(row(1000, 2000), "\x1b[33mhash  \x1b[0m \x1b[1;31m1s ago\x1b[0m\n");
+        assert_eq!(row(2000, 1000), "\x1b[33mhash  \x1b[0m \x1b[1;33min 1s\x1b[0m\n");
+        assert_eq!(row(7_200_000, 0), "\x1b[33mhash  \x1b[0m in 2h\n");
     }
 
     #[test]

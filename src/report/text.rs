@@ -40,6 +40,21 @@ impl Style {
         self.paint("1;33", text)
     }
 
+    /// A kind of value, as TYPE names it, in a colour of its own.
+    pub fn kind<T: Display>(self, kind: &str, text: T) -> Painted<T> {
+        let code = match kind {
+            "list" => "34",
+            "set" => "35",
+            "zset" => "36",
+            "hash" => "33",
+            "stream" => "32",
+            "array" => "94",
+            "module" => "95",
+            _ => return Painted { code: None, text },
+        };
+        self.paint(code, text)
+    }
+
     fn paint<T: Display>(self, code: &'static str, text: T) -> Painted<T> {
         Painted { code: self.color.then_some(code), text }
     }

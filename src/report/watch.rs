@@ -210,7 +210,7 @@ impl WatchTable {
             let db = key.db.map_or_else(|| "db?".to_owned(), |db| format!("db{db}"));
             lines.push(format!(
                 "{:>10} {:>8}  {db} {}",
-                rate(key.per_sec),
+                rate_over(key.per_sec, key.at_most_over),
                 percent(key.commands, interval.commands),
                 text::key(&key.key, width)
             ));
@@ -219,7 +219,7 @@ impl WatchTable {
         for prefix in interval.prefixes.iter().take(room) {
             lines.push(format!(
                 "{:>10} {:>8}  {}",
-                rate(prefix.per_sec),
+                rate_over(prefix.per_sec, prefix.at_most_over),
                 percent(prefix.commands, interval.commands),
                 text::key(&prefix.prefix, width)
             ));
@@ -249,6 +249,11 @@ impl WatchTable {
         }
         line
     }
+}
+
+/// A rate that may be too high.
+fn rate_over(per_sec: f64, over: u64) -> String {
+    if over > 0 { format!("≤ {}", rate(per_sec)) } else { rate(per_sec) }
 }
 
 fn rate(per_sec: f64) -> String {

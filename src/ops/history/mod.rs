@@ -110,7 +110,10 @@ impl Sink<'_> {
     fn event(&mut self, event: Event) -> Result<()> {
         let place = (event.db, event.key.clone());
         let options = self.options;
-        let changes = !matches!(event.effect, Effect::Nothing | Effect::Failed);
+        let changes = !matches!(
+            event.effect,
+            Effect::Nothing | Effect::Failed | Effect::CopiedTo | Effect::Expired
+        );
         if options.deleted {
             if event.effect.is_gone() {
                 self.kept.insert(place, event);
@@ -118,7 +121,7 @@ impl Sink<'_> {
                 self.kept.remove(&place);
             }
         } else if options.last {
-            if changes && event.effect != Effect::Expired {
+            if changes {
                 self.kept.insert(place, event);
             }
         } else {

@@ -29,6 +29,8 @@ pub(super) struct Watch<'o, 's> {
     touched: Vec<Touched>,
     /// Where the command at hand takes a key, if that is what it does.
     road: Option<Road>,
+    /// The databases that the command at hand swaps.
+    swap: Option<(u64, u64)>,
 }
 
 /// A key before a command.
@@ -56,6 +58,7 @@ impl<'o, 's> Watch<'o, 's> {
             followed: HashMap::new(),
             touched: Vec::new(),
             road: None,
+            swap: None,
         }
     }
 
@@ -134,7 +137,8 @@ impl<'o, 's> Watch<'o, 's> {
             return self.present(engine, Some(engine.db()));
         }
         if is("SWAPDB") {
-            return self.swapped(engine, number(0), number(1));
+            self.swap = number(0).zip(number(1));
+            return self.swapped(engine);
         }
         let keys = command_keys(name, rest).into_iter().flatten();
         if !["RENAME", "RENAMENX", "MOVE", "COPY"].iter().any(|word| is(word)) {
@@ -171,8 +175,8 @@ impl<'o, 's> Watch<'o, 's> {
     }
 
     /// The keys of two databases that change places.
-    fn swapped(&self, engine: &Engine, one: Option<u64>, other: Option<u64>) -> Vec<Place> {
-        let (Some(one), Some(other)) = (one, other) else { return Vec::new() };
+    fn swapped(&self, engine: &Engine) -> Vec<Place> {
+        let Some((one, other)) = self.swap else { return Vec::new() };
         let mut found = Vec::new();
         for (from, to) in [(one, other), (other, one)] {
             let here = usize::try_from(from).unwrap_or(usize::MAX);
@@ -196,6 +200,24 @@ impl<'o, 's> Watch<'o, 's> {
         let lost = !self.wanted.takes(road.to.0, &road.to.1);
         if asked && lost {
             self.followed.insert(road.to.clone(), origin.unwrap_or_else(|| road.from.clone()));
+        }
+    }
+
+    /// Goes on to follow what was swapped into the other database.
+    fn follow_swapped(&mut self, (one, other): (u64, u64), arrived: Vec<Place>) {
+        let across = |db: u64| match db {
+            db if db == one => other,
+            db if db == other => one,
+            db => db,
+        };
+        let followed = std::mem::take(&mut self.followed);
+        self.followed =
+            followed.into_iter().map(|((db, key), was)| ((across(db), key), was)).collect();
+        for (db, key) in arrived {
+            let from = across(db);
+            if self.wanted.takes(from, &key) && !self.wanted.takes(db, &key) {
+                self.followed.insert((db, key.clone()), (from, key));
+            }
         }
     }
 
@@ -229,6 +251,7 @@ impl<'o, 's> Watch<'o, 's> {
             (_, Some(_)) if comes => Effect::MovedHere,
             (_, Some(_)) if swap => Effect::MovedHere,
             (None, Some(_)) => Effect::Created,
+            (Some(_), Some(_)) if road.is_some_and(|road| road.stays) => Effect::CopiedTo,
             (Some(_), Some(_)) if road.is_some() => Effect::Nothing,
             (Some(_), Some(_)) => Effect::Changed,
             (None, None) => Effect::Nothing,
@@ -268,7 +291,7 @@ impl Watcher for Watch<'_, '_> {
 
     fn before(&mut self, engine: &mut Engine, _: &About, args: &[&[u8]]) -> Result<()> {
         self.touched.clear();
-        self.road = None;
+        (self.road, self.swap) = (None, None);
         for place in self.named(engine, args) {
             let before = state(engine, &place, false)?;
             self.touched.push(Touched { place, before });
@@ -284,23 +307,27 @@ impl Watcher for Watch<'_, '_> {
         failed: Option<&str>,
     ) -> Result<()> {
         self.number += 1;
-        let mut arrived = false;
+        let mut arrived = Vec::new();
         for touched in std::mem::take(&mut self.touched) {
             let after = state(engine, &touched.place, self.options.values)?;
             let event = self.event(about, args, touched, after, failed);
-            arrived |= matches!(event.effect, Effect::MovedHere);
-            let gone = event.effect.is_gone();
+            let effect = event.effect;
             let place = (event.db, event.key.clone());
             self.sink.event(event)?;
-            if gone && self.road.is_none() {
-                self.followed.remove(&place);
+            match effect {
+                Effect::MovedHere => arrived.push(place),
+                Effect::Deleted | Effect::DeletedExpired => drop(self.followed.remove(&place)),
+                _ => {}
             }
         }
         if let Some(road) = self.road.take()
-            && arrived
+            && !arrived.is_empty()
             && !road.stays
         {
             self.follow(&road);
+        }
+        if let Some(swap) = self.swap.take().filter(|_| failed.is_none()) {
+            self.follow_swapped(swap, arrived);
         }
         Ok(())
     }
@@ -397,7 +424,7 @@ fn written(
     for (format, out) in [(human, &mut state.text), (get::ValueFormat::JsonLines, &mut state.json)]
     {
         let mut writer = get::ValueWriter::new(format);
-        writer.begin(&row);
+        writer.begin(&row, entry.value_type.kind());
         entry.visit(&mut Scratch::default(), |item| {
             // Writing into memory cannot fail.
             drop(writer.item(&item, out));

@@ -1,0 +1,199 @@
+//! What is longer than the screen goes through a pager, where standard output is a terminal.
+//!
+//! ```text
+//! rows ─ gathered ─ fits the screen? ─► terminal
+//!                   └ no longer ─► $RDBKIT_PAGER, $PAGER or less ─► terminal
+//! ```
+
+use std::env;
+use std::ffi::OsString;
+use std::io::{self, IsTerminal as _, Stdout, Write};
+use std::process::{Child, ChildStdin, Command, Stdio};
+
+use clap::Args;
+use rdbkit::Error;
+use terminal_size::terminal_size_of;
+
+use super::progress;
+
+#[derive(Debug, Args)]
+#[command(next_help_heading = "Common options")]
+pub(crate) struct PagerArgs {
+    /// Write to the terminal what is longer than it, rather than through $RDBKIT_PAGER, $PAGER or
+    /// less
+    #[arg(long)]
+    no_pager: bool,
+}
+
+impl PagerArgs {
+    /// Standard output, through a pager where `for_the_eye` says that somebody reads it.
+    pub(crate) fn stdout(&self, for_the_eye: bool) -> Paged {
+        let plain = || Paged::Plain(super::stdout());
+        if self.no_pager || !for_the_eye || !io::stdout().is_terminal() {
+            return plain();
+        }
+        let Some(pager) = pager() else { return plain() };
+        let Some((width, height)) = terminal_size_of(io::stdout()) else { return plain() };
+        let (width, height) = (usize::from(width.0).max(1), usize::from(height.0));
+        Paged::Gathering {
+            pager,
+            room: Room { width, left: height.saturating_sub(1) },
+            text: Vec::new(),
+        }
+    }
+}
+
+/// The pager that is asked for; `less` where it is there and nothing else is asked for.
+fn pager() -> Option<OsString> {
+    let asked = ["RDBKIT_PAGER", "PAGER"].iter().find_map(env::var_os);
+    match asked {
+        // `cat` is how one says that there should be none.
+        Some(pager) if pager.is_empty() || pager == "cat" => None,
+        Some(pager) => Some(pager),
+        None => {
+            let folders = env::var_os("PATH")?;
+            let there = env::split_paths(&folders).any(|folder| folder.join("less").is_file());
+            there.then(|| "less".into())
+        }
+    }
+}
+
+/// Standard output, or a pager that writes there.
+pub(crate) enum Paged {
+    /// As it is.
+    Plain(io::BufWriter<Stdout>),
+    /// As long as it fits the screen.
+    Gathering { pager: OsString, room: Room, text: Vec<u8> },
+    /// Into the pager.
+    Pager { into: Option<io::BufWriter<ChildStdin>>, child: Child },
+}
+
+/// What is left of the screen.
+pub(crate) struct Room {
+    width: usize,
+    left: usize,
+}
+
+impl Room {
+    /// Whether a text still fits, beside what has been taken before.
+    fn take(&mut self, text: &[u8]) -> bool {
+        // Bytes are no columns: escapes and long characters only make it a little longer.
+        let rows: usize = text
+            .split_inclusive(|&byte| byte == b'\n')
+            .map(|line| 1 + line.len().saturating_sub(2) / self.width)
+            .sum();
+        let fits = rows <= self.left;
+        self.left = self.left.saturating_sub(rows);
+        fits
+    }
+}
+
+impl Paged {
+    /// Writes what is left, and waits for whoever reads it.
+    pub(crate) fn finish(mut self) -> Result<(), Error> {
+        self.end().map_err(super::cannot_write)
+    }
+
+    fn end(&mut self) -> io::Result<()> {
+        match self {
+            Paged::Plain(out) => out.flush(),
+            Paged::Gathering { text, .. } => {
+                let text = std::mem::take(text);
+                let mut out = io::stdout();
+                out.write_all(&text).and_then(|()| out.flush())
+            }
+            Paged::Pager { into, child } => {
+                let flushed = into.take().map_or(Ok(()), |mut into| into.flush());
+                child.wait()?;
+                flushed
+            }
+        }
+    }
+}
+
+impl Drop for Paged {
+    fn drop(&mut self) {
+        // A pager keeps the terminal until its reader has had enough.
+        if let Paged::Pager { into, child } = self {
+            drop(into.take());
+            drop(child.wait());
+        }
+    }
+}
+
+impl Write for Paged {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        self.write_all(bytes).map(|()| bytes.len())
+    }
+
+    fn write_all(&mut self, bytes: &[u8]) -> io::Result<()> {
+        match self {
+            Paged::Plain(out) => out.write_all(bytes),
+            Paged::Pager { into: Some(into), .. } => into.write_all(bytes),
+            Paged::Pager { into: None, .. } => Err(io::ErrorKind::BrokenPipe.into()),
+            Paged::Gathering { pager, room, text } => {
+                text.extend_from_slice(bytes);
+                if room.take(bytes) {
+                    return Ok(());
+                }
+                let text = std::mem::take(text);
+                *self = start(pager);
+                self.write_all(&text)
+            }
+        }
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        match self {
+            Paged::Plain(out) => out.flush(),
+            Paged::Pager { into: Some(into), .. } => into.flush(),
+            Paged::Pager { into: None, .. } | Paged::Gathering { .. } => Ok(()),
+        }
+    }
+}
+
+/// Starts a pager; where that cannot be done, there is none.
+fn start(pager: &OsString) -> Paged {
+    // The pager has the terminal from here on.
+    progress::give_way();
+    // A pager's name may come with its arguments.
+    #[cfg(unix)]
+    let mut command = Command::new("sh");
+    #[cfg(unix)]
+    command.arg("-c").arg(pager);
+    #[cfg(not(unix))]
+    let mut command = Command::new(pager);
+    command.stdin(Stdio::piped());
+    if env::var_os("LESS").is_none() {
+        // What fits is only shown, colours are colours, and it stays on the screen.
+        command.env("LESS", "FRX");
+    }
+    // The interrupt is for the pager, which stops a search by it.
+    drop(ctrlc::set_handler(|| {}));
+    match command.spawn() {
+        Ok(mut child) => match child.stdin.take() {
+            Some(stdin) => {
+                Paged::Pager { into: Some(io::BufWriter::with_capacity(64 << 10, stdin)), child }
+            }
+            None => Paged::Plain(super::stdout()),
+        },
+        Err(_) => Paged::Plain(super::stdout()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::Room;
+
+    #[test]
+    fn a_screen_has_room_for_so_many_rows() {
+        let check = |texts: &[&str], fits| {
+            let mut room = Room { width: 10, left: 3 };
+            assert_eq!(texts.iter().all(|text| room.take(text.as_bytes())), fits, "{texts:?}");
+        };
+        check(&["a\n", "b\nc\n"], true);
+        check(&["a\n", "b\nc\n", "d\n"], false);
+        check(&["0123456789\n", "b\nc\n"], true);
+        check(&["0123456789a\n", "b\nc\n"], false);
+    }
+}
