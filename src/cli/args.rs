@@ -8,6 +8,7 @@ use clap::{Args, ValueEnum};
 use jiff::Timestamp;
 use jiff::civil::DateTime;
 use rdbkit::Error;
+use rdbkit::ops::rewrite::Rename;
 use rdbkit::rdb::Target;
 use rdbkit::report::text::Style;
 use rdbkit::source::{Form, Locator, OpenOptions, Source};
@@ -185,6 +186,15 @@ pub(crate) struct Opened {
 /// The bytes of an argument.
 pub(crate) fn bytes(argument: &OsString) -> Vec<u8> {
     argument.as_encoded_bytes().to_vec()
+}
+
+/// New names for keys.
+pub(crate) fn renames(rules: &[OsString]) -> Result<Vec<Rename>, Error> {
+    let rename = |rule: &OsString| {
+        Rename::new(&bytes(rule))
+            .map_err(|why| Error::Usage(format!("--rename {}: {why}", rule.display())))
+    };
+    rules.iter().map(rename).collect()
 }
 
 /// A number of things.

@@ -18,6 +18,8 @@ mod inspect;
 mod keys;
 #[cfg(feature = "live")]
 mod live;
+#[cfg(feature = "live")]
+mod load;
 mod output;
 mod pager;
 mod progress;

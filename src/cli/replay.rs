@@ -66,6 +66,9 @@ pub(crate) struct ReplayArgs {
     #[arg(long, value_enum, default_value_t = Format::Human)]
     format: Format,
 
+    #[cfg(feature = "live")]
+    #[command(flatten)]
+    live: super::load::LoadArgs,
     #[command(flatten)]
     from: SourceArgs,
     #[command(flatten)]
@@ -75,6 +78,13 @@ pub(crate) struct ReplayArgs {
 }
 
 pub(crate) fn run(args: &ReplayArgs) -> Result<Exit, Error> {
+    #[cfg(feature = "live")]
+    if let Some(url) = &args.live.to {
+        let ReplayArgs { source, from, now, common, format, .. } = args;
+        return super::load::run((&args.live, url), (source, from), now, common, *format);
+    }
+    #[cfg(feature = "live")]
+    args.live.without_target(&args.now)?;
     let Opened { source, bar, .. } = args.from.open_with_bar(&args.source, &args.common)?;
     let options = ReplayOptions {
         run: RunOptions {

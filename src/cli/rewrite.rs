@@ -8,12 +8,12 @@ use std::path::{Path, PathBuf};
 use clap::{Args, ValueEnum};
 use rdbkit::Error;
 use rdbkit::ops::rewrite::{
-    CommandName, OnUnknown, Range, Rename, RewriteOptions, Rules, Shape, Split, rewrite,
+    CommandName, OnUnknown, Range, RewriteOptions, Rules, Shape, Split, rewrite,
 };
 use rdbkit::report::rewrite::{write_json, write_text};
 use rdbkit::target::Publish;
 
-use super::args::{CommonArgs, Format, SourceArgs, bytes, secs};
+use super::args::{CommonArgs, Format, SourceArgs, bytes, renames, secs};
 use super::exit::Exit;
 use super::filters::{KeyFilterArgs, size};
 use super::output::OutputArgs;
@@ -188,13 +188,7 @@ impl RewriteArgs {
         let names = |names: &[OsString]| -> Vec<CommandName> {
             names.iter().map(|name| CommandName::new(&bytes(name))).collect()
         };
-        let mut rename = Vec::new();
-        for rule in &self.rename {
-            rename.push(
-                Rename::new(&bytes(rule))
-                    .map_err(|why| Error::Usage(format!("--rename {}: {why}", rule.display())))?,
-            );
-        }
+        let rename = renames(&self.rename)?;
         let mut rename_commands = Vec::new();
         for rule in &self.rename_command {
             let text = bytes(rule);
@@ -255,7 +249,7 @@ impl RewriteArgs {
     }
 }
 
-fn databases(text: &str) -> Result<(u64, u64), String> {
+pub(super) fn databases(text: &str) -> Result<(u64, u64), String> {
     let pair = text
         .split_once('=')
         .and_then(|(from, to)| Some((from.parse::<u64>().ok()?, to.parse::<u64>().ok()?)));

@@ -117,7 +117,7 @@ impl Connection {
             Some(Value::ServerError(error)) => {
                 let name = words.first().map(AsRef::as_ref).unwrap_or_default();
                 let command = String::from_utf8_lossy(name).into_owned();
-                let reply = error_reply(&error);
+                let reply = reply_of(&error);
                 let address = self.address.clone();
                 Err(match reply.class() {
                     Class::Denied => Failure::Denied { address, reply },
@@ -142,6 +142,25 @@ impl Connection {
         };
         match exchange() {
             Ok(()) => Ok(replies),
+            Err(cause) => {
+                self.is_open = false;
+                Err(self.lost(cause))
+            }
+        }
+    }
+
+    /// Sends bytes; the replies are read one by one.
+    pub fn write(&mut self, bytes: &[u8]) -> Result<(), Failure> {
+        self.stream.write_all(bytes).map_err(|cause| {
+            self.is_open = false;
+            self.lost(cause)
+        })
+    }
+
+    /// The next reply; an error is a reply like any other.
+    pub fn read(&mut self) -> Result<Value, Failure> {
+        match self.frames.next(&mut self.stream).and_then(parse) {
+            Ok(value) => Ok(value),
             Err(cause) => {
                 self.is_open = false;
                 Err(self.lost(cause))
@@ -243,8 +262,8 @@ fn parse(frame: &[u8]) -> io::Result<Value> {
         .map_err(|error| io::Error::new(io::ErrorKind::InvalidData, error.to_string()))
 }
 
-/// The server's words again.
-fn error_reply(error: &redis::ServerError) -> ErrorReply {
+/// The words of an error among the client library's values.
+pub fn reply_of(error: &redis::ServerError) -> ErrorReply {
     let code = error.code();
     ErrorReply { words: error.details().map_or(code.into(), |words| format!("{code} {words}")) }
 }

@@ -29,7 +29,7 @@ mod tls;
 mod url;
 
 pub use cluster::{Shard, Topology};
-pub use connect::{Connection, Connector, Timeouts};
+pub use connect::{Connection, Connector, Timeouts, reply_of};
 pub use failure::{Class, ErrorReply, Failure};
 pub use options::LiveOptions;
 pub use reply::{Frames, frame_len};

@@ -102,6 +102,12 @@ impl Frames {
         }
     }
 
+    /// Reads unless a whole reply is there already; `false` at the end of the stream.
+    pub fn ready_or_fill(&mut self, from: &mut impl Read) -> io::Result<bool> {
+        let have = self.buffer.get(self.start..self.end).unwrap_or_default();
+        if frame_len(have)?.is_some() { Ok(true) } else { self.fill(from) }
+    }
+
     /// The next reply, waited for.
     pub fn next(&mut self, from: &mut impl Read) -> io::Result<&[u8]> {
         loop {

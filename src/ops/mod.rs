@@ -19,6 +19,8 @@ pub mod get;
 pub mod history;
 pub mod inspect;
 pub mod keys;
+#[cfg(feature = "live")]
+pub mod load;
 pub mod repair;
 pub mod replay;
 pub mod rewrite;

@@ -16,6 +16,7 @@ pub mod history;
 pub mod inspect;
 pub mod json;
 pub mod keys;
+pub mod load;
 pub mod losses;
 pub mod repair;
 pub mod replay;

@@ -12,6 +12,8 @@
 
 mod atomic_file;
 mod directory;
+#[cfg(feature = "live")]
+pub mod live;
 mod pending;
 mod stamp;
 

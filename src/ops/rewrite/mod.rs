@@ -12,6 +12,8 @@ mod snapshot;
 use std::path::{Path, PathBuf};
 
 pub use rules::{CommandName, OnUnknown, Rename, Rules};
+#[cfg(feature = "live")]
+pub(super) use rules::{Noted, Verdict, number};
 
 use crate::aof::manifest::{Entry, Manifest};
 use crate::aof::{self, Layout, PartType};

@@ -141,7 +141,7 @@ pub struct Rules {
 
 /// What becomes of a command.
 #[derive(Debug, PartialEq, Eq)]
-pub(super) enum Verdict<'a> {
+pub(in crate::ops) enum Verdict<'a> {
     Keep,
     Drop,
     /// The new words, the name first.
@@ -150,7 +150,7 @@ pub(super) enum Verdict<'a> {
 
 /// What is counted on the way.
 #[derive(Debug, Clone, Copy, Default)]
-pub(super) struct Noted {
+pub(in crate::ops) struct Noted {
     /// Keys with a new name.
     pub(super) renamed: bool,
     /// Some keys passed and some did not, and the command was kept as a whole.
@@ -186,7 +186,7 @@ impl Rules {
     }
 
     /// Judges a command that runs in database `db`; it is none of those that hold a log together.
-    pub(super) fn judge<'a>(
+    pub(in crate::ops) fn judge<'a>(
         &self,
         command: &Command<'a>,
         db: u64,
@@ -334,7 +334,7 @@ impl Rules {
 }
 
 /// A plain number.
-pub(super) fn number(text: &[u8]) -> Option<u64> {
+pub(in crate::ops) fn number(text: &[u8]) -> Option<u64> {
     std::str::from_utf8(text).ok()?.parse().ok()
 }
 

@@ -1,0 +1,302 @@
+//! `replay --to`: loads a source into live servers.
+//!
+//! Exit status: 0 all is there, 1 something is not, 2 stopped before the end.
+
+use std::ffi::OsString;
+use std::io::{self, BufRead as _, IsTerminal as _, Write as _};
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
+
+use clap::{Args, ValueEnum};
+use rdbkit::Error;
+use rdbkit::live::{Access, Connector, Endpoint, LiveOptions, Timeouts};
+use rdbkit::ops::load::{self, LoadOptions, OnExisting, StatePlace, Verify, connect};
+use rdbkit::ops::walk::WalkOptions;
+use rdbkit::report::load::{write_json, write_text};
+use rdbkit::target::live::{CourierOptions, Rate};
+
+use super::args::{CommonArgs, Format, NowArgs, Opened, SourceArgs, number, renames};
+use super::exit::Exit;
+use super::filters::{FilterArgs, size};
+
+/// What only a live target has.
+#[derive(Debug, Args)]
+#[command(next_help_heading = "Live target (with --to)")]
+pub(crate) struct LoadArgs {
+    /// Load the keys into this live server instead: redis://, rediss://, unix://, redis+sentinel://,
+    /// redis+cluster://
+    #[arg(long, value_name = "URL")]
+    pub(crate) to: Option<String>,
+
+    /// What is sent
+    #[arg(long = "as", value_name = "FORM", value_enum, default_value_t = As::Auto, requires = "to")]
+    send: As,
+
+    /// What to do with a key that is there
+    #[arg(long, value_name = "WHAT", value_enum, default_value_t = Existing::Replace, requires = "to")]
+    on_existing: Existing,
+
+    /// Empty the target first: all databases, of all masters
+    #[arg(long, requires = "to")]
+    flush_first: bool,
+
+    /// Do not ask before the target is emptied
+    #[arg(long, short, requires = "flush_first")]
+    yes: bool,
+
+    /// Leave out keys that have expired (see --now), instead of letting the server drop them
+    #[arg(long, requires = "to")]
+    drop_expired: bool,
+
+    /// Let keys expire later by this, or sooner: 2h, -30m
+    #[arg(long, value_name = "TIME", value_parser = shift, allow_hyphen_values = true, requires = "to")]
+    ttl_shift: Option<i64>,
+
+    /// Send the keys of a database to another one
+    #[arg(long, value_name = "OLD=NEW", value_parser = super::rewrite::databases, requires = "to")]
+    map_db: Vec<(u64, u64)>,
+
+    /// Give keys new names; a star stands for any bytes: 'old:*=new:*'
+    #[arg(long, value_name = "OLD=NEW", requires = "to")]
+    rename: Vec<OsString>,
+
+    /// Send no faster than this: keys in a second, or bytes: 50000, 10mb
+    #[arg(long, value_name = "N|BYTES", value_parser = rate, requires = "to")]
+    rate: Option<Rate>,
+
+    /// Connections to each server
+    #[arg(long, value_name = "N", default_value_t = 1, value_parser = clap::value_parser!(u16).range(1..=64), requires = "to")]
+    connections: u16,
+
+    /// Bytes on their way to each server
+    #[arg(long, value_name = "BYTES", default_value = "16mb", value_parser = size, requires = "to")]
+    pipeline: u64,
+
+    /// How long to wait for a target that is full, busy, loading or gone
+    #[arg(long, value_name = "TIME", default_value = "60s", value_parser = humantime::parse_duration, requires = "to")]
+    patience: Duration,
+
+    /// Stop when more keys than this are refused [default: never]
+    #[arg(long, value_name = "N", value_parser = number, requires = "to")]
+    max_errors: Option<u64>,
+
+    /// Compare afterwards [default: sample for snapshots, none for logs]
+    #[arg(long, value_name = "HOW", value_enum, requires = "to")]
+    verify: Option<VerifyHow>,
+
+    /// Keep the state here, by which an interrupted replay goes on [default: beside the source]
+    #[arg(long, value_name = "FILE", requires = "to")]
+    state: Option<PathBuf>,
+
+    /// Keep no state
+    #[arg(long, conflicts_with = "state", requires = "to")]
+    no_state: bool,
+
+    /// Begin anew, whatever the state says
+    #[arg(long, requires = "to")]
+    restart: bool,
+
+    /// Only say what would be sent, and to which server
+    #[arg(long, requires = "to")]
+    dry_run: bool,
+
+    #[command(flatten)]
+    filters: FilterArgs,
+}
+
+/// What is sent.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+enum As {
+    /// What is fastest: RESTORE, SET for plain strings, commands where RESTORE cannot serve
+    Auto,
+    /// RESTORE for every key
+    Restore,
+    /// The commands that make each key
+    Commands,
+    /// The commands of a log, one by one and in their order, each exactly once
+    Log,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+enum Existing {
+    /// Replace it
+    Replace,
+    /// Leave it alone
+    Skip,
+    /// Take it for an error
+    Fail,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+enum VerifyHow {
+    /// Not at all
+    None,
+    /// About a thousand keys
+    Sample,
+    /// Every key
+    Full,
+}
+
+impl LoadArgs {
+    /// Refuses filters where there is nothing that they could be about.
+    pub(crate) fn without_target(&self, now: &NowArgs) -> Result<(), Error> {
+        if self.filters.filter(now.now_ms())?.is_empty() {
+            return Ok(());
+        }
+        Err(Error::Usage(
+            "filters choose the keys that are sent to a live server: they need --to URL".into(),
+        ))
+    }
+}
+
+pub(crate) fn run(
+    (args, url): (&LoadArgs, &str),
+    (source_name, from): (&OsString, &SourceArgs),
+    now: &NowArgs,
+    common: &CommonArgs,
+    format: Format,
+) -> Result<Exit, Error> {
+    let open = from.options()?;
+    let LiveOptions { access: Access { user, password }, tls, timeouts, .. } = open.live.clone();
+    let endpoint = url.parse::<Endpoint>()?.with_access(user, password);
+    // A command may keep a server busy; it is not gone for that.
+    let reply = timeouts.reply.max(args.patience);
+    let connector = Connector::new(&endpoint, &tls, Timeouts { reply, ..timeouts })?;
+    let Opened { source, bar, .. } = from.open_with_bar(source_name, common)?;
+    let now_ms = now.now_ms();
+    let destination = connect(&endpoint, &connector, args.connections.into())?;
+    if args.flush_first && !args.yes && !args.dry_run {
+        ask(&format!("empty {}, all databases of it?", destination.name))?;
+    }
+    let stop = Arc::new(AtomicBool::new(false));
+    let heard = Arc::clone(&stop);
+    // A second one ends the program at once.
+    let _ = ctrlc::set_handler(move || {
+        if heard.swap(true, Ordering::Relaxed) {
+            std::process::exit(130);
+        }
+    });
+    let options = LoadOptions {
+        send: match args.send {
+            As::Auto | As::Log => load::As::Auto,
+            As::Restore => load::As::Restore,
+            As::Commands => load::As::Commands,
+        },
+        on_existing: match args.on_existing {
+            Existing::Replace => OnExisting::Replace,
+            Existing::Skip => OnExisting::Skip,
+            Existing::Fail => OnExisting::Fail,
+        },
+        flush_first: args.flush_first,
+        drop_expired: args.drop_expired,
+        ttl_shift_ms: args.ttl_shift.unwrap_or(0),
+        map_db: args.map_db.iter().copied().collect(),
+        database: endpoint.database.filter(|db| *db != 0),
+        rename: renames(&args.rename)?,
+        filter: args.filters.filter(now_ms)?,
+        courier: CourierOptions {
+            window_bytes: usize::try_from(args.pipeline.max(1)).unwrap_or(usize::MAX),
+            patience: args.patience,
+            max_errors: args.max_errors,
+            rate: args.rate,
+            stop,
+            ..CourierOptions::default()
+        },
+        state: match &args.state {
+            _ if args.no_state => StatePlace::Nowhere,
+            Some(path) => StatePlace::File(path.clone()),
+            None => StatePlace::Beside,
+        },
+        restart: args.restart,
+        settings: format!(
+            "{:?} {:?} {:?} {:?} {:?}",
+            args.filters, args.rename, args.map_db, args.ttl_shift, args.drop_expired
+        ),
+        verify: args.verify.map(|how| match how {
+            VerifyHow::None => Verify::None,
+            VerifyHow::Sample => Verify::Sample,
+            VerifyHow::Full => Verify::Full,
+        }),
+        dry_run: args.dry_run,
+        now_ms,
+        walk: WalkOptions { threads: common.threads(), ..WalkOptions::default() },
+        open,
+    };
+    let again = || from.open(source_name);
+    let report = match args.send {
+        As::Log => load::load_log(source, destination, &options, &bar)?,
+        _ => load::load(source, &again, destination, &options, &bar)?,
+    };
+    drop(bar);
+    let mut out = super::stdout();
+    match format {
+        Format::Human => write_text(&mut out, &report, common.style())?,
+        Format::Json => write_json(&mut out, &report)?,
+    }
+    out.flush().map_err(super::cannot_write)?;
+    if let Some(why) = &report.stopped {
+        super::complain(why);
+        return Ok(Exit::Failed);
+    }
+    Ok(if report.is_complete() { Exit::Clean } else { Exit::Findings })
+}
+
+/// Asks on the terminal; without one there is nobody to ask.
+fn ask(question: &str) -> Result<(), Error> {
+    if !io::stdin().is_terminal() {
+        return Err(Error::Usage(format!("{question} Say so with --yes")));
+    }
+    let mut stderr = io::stderr();
+    // Where the question cannot be written, no answer is no.
+    let _ = write!(stderr, "rdbkit: {question} [y/N] ").and_then(|()| stderr.flush());
+    let mut answer = String::new();
+    io::stdin()
+        .lock()
+        .read_line(&mut answer)
+        .map_err(|cause| Error::io("cannot read the answer", cause))?;
+    if matches!(answer.trim(), "y" | "Y" | "yes") {
+        Ok(())
+    } else {
+        Err(Error::Usage("nothing was done".into()))
+    }
+}
+
+/// Milliseconds, with a sign.
+fn shift(text: &str) -> Result<i64, String> {
+    let wrong = || "give a time such as 2h, or -30m".to_owned();
+    let (sign, rest) = match text.strip_prefix('-') {
+        Some(rest) => (-1, rest),
+        None => (1, text.strip_prefix('+').unwrap_or(text)),
+    };
+    let time = humantime::parse_duration(rest).map_err(|_| wrong())?;
+    i64::try_from(time.as_millis()).map(|ms| sign * ms).map_err(|_| wrong())
+}
+
+/// A number is keys, a size is bytes.
+fn rate(text: &str) -> Result<Rate, String> {
+    let text = text.strip_suffix("/s").unwrap_or(text);
+    match text.parse::<u64>() {
+        Ok(0) => Err("nothing in a second never ends".to_owned()),
+        Ok(keys) => Ok(Rate::Keys(keys)),
+        Err(_) => size(text)
+            .map(Rate::Bytes)
+            .map_err(|_| "give keys in a second, such as 50000, or bytes, such as 10mb".to_owned()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn shifts_have_a_sign_and_rates_a_unit() {
+        assert_eq!(shift("2h"), Ok(7_200_000));
+        assert_eq!(shift("-30m"), Ok(-1_800_000));
+        assert!(shift("soon").is_err());
+        assert_eq!(rate("50000"), Ok(Rate::Keys(50_000)));
+        assert_eq!(rate("10mb/s"), Ok(Rate::Bytes(10 << 20)));
+        assert!(rate("0").is_err() && rate("fast").is_err());
+    }
+}

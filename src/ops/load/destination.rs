@@ -1,0 +1,60 @@
+//! The target of a load: found, asked who it is, and refused early where it cannot be one.
+
+use crate::error::{Error, Result};
+use crate::live::{Address, Connector, Endpoint, Failure, Place, Role, ServerInfo};
+use crate::target::live::{Route, Standalone};
+
+/// A target that was reached.
+pub struct Destination {
+    /// Who serves which keys.
+    pub route: Box<dyn Route>,
+    /// What it is called.
+    pub name: String,
+    /// Who answers there; of several servers, one of them.
+    pub info: ServerInfo,
+}
+
+/// Reaches the target of an endpoint, over so many connections to each server.
+pub fn connect(
+    endpoint: &Endpoint,
+    connector: &Connector,
+    connections: usize,
+) -> Result<Destination> {
+    let name = endpoint.to_string();
+    match &endpoint.place {
+        Place::Server(address) => {
+            let mut connection = connector.open(address)?;
+            let info = ServerInfo::of(&mut connection)?;
+            fit(address, &info)?;
+            let route = Standalone::new(connector.clone(), address.clone(), connections);
+            Ok(Destination { route: Box::new(route), name, info })
+        }
+        Place::Sentinel { .. } | Place::Cluster { .. } => Err(Error::Usage(format!(
+            "{name}: only a single server can be a target so far: give redis://HOST:PORT"
+        ))),
+    }
+}
+
+/// Refuses what is no single server that takes writes.
+fn fit(address: &Address, info: &ServerInfo) -> Result<(), Failure> {
+    let words = match info.role {
+        Role::Sentinel => {
+            "is a Sentinel, not a server: give redis+sentinel://HOST:PORT/SERVICE".to_owned()
+        }
+        Role::Replica if !info.is_cluster => {
+            let field = |name: &str| info.fields.get(name).map_or("?", String::as_str);
+            format!(
+                "is a replica and takes no writes: its master is {}:{}",
+                field("master_host"),
+                field("master_port")
+            )
+        }
+        _ if info.is_cluster => {
+            "is a node of a Cluster: give redis+cluster://HOST:PORT, so that each key goes to the \
+             node that serves it"
+                .to_owned()
+        }
+        _ => return Ok(()),
+    };
+    Err(Failure::Unfit { address: address.clone(), words })
+}

@@ -1,0 +1,280 @@
+//! What a load has come to, and the place where batches become parcels on their way.
+
+use std::collections::{BTreeMap, HashSet};
+use std::path::Path;
+use std::time::{Duration, Instant};
+
+use xxhash_rust::xxh3::xxh3_64;
+
+use super::batch::Counts;
+use super::state::StateFile;
+use crate::error::{Error, Result};
+use crate::ops::snapshot::Stopped;
+use crate::rdb::write::Loss;
+use crate::report::load::{LaneRow, LoadReport, LostKind, RefusedKey};
+use crate::target::live::{Claim, Courier, Halt, Parcel, Progress, Refusal, Route, Sent};
+
+/// How often the state is written.
+const NOTED: Duration = Duration::from_secs(1);
+/// How many refusals are kept in full.
+const SHOWN: usize = 100;
+
+/// What a load has come to, over all its turns.
+#[derive(Debug, Default)]
+pub(super) struct Ledger {
+    pub(super) counts: Counts,
+    pub(super) losses: BTreeMap<Loss, u64>,
+    pub(super) sent: Sent,
+    pub(super) refusals: Vec<Refusal>,
+    /// Keys that are not on the target as they are in the source: hashes of database and name.
+    pub(super) apart: HashSet<u64>,
+    pub(super) before_keys: u64,
+    lanes: Vec<String>,
+    state: StateFile,
+    claim: Option<Claim>,
+    mark: u64,
+    database: Option<u64>,
+}
+
+/// What a batch has come to.
+#[derive(Debug, Default)]
+pub(super) struct Taken {
+    pub(super) counts: Counts,
+    pub(super) losses: BTreeMap<Loss, u64>,
+    pub(super) refusals: Vec<Refusal>,
+    /// Keys that are not sent as they are.
+    pub(super) apart: Vec<u64>,
+    pub(super) parcels: Vec<Parcel>,
+}
+
+/// A key in a set of them.
+pub(super) fn hash_of(database: u32, key: &[u8]) -> u64 {
+    xxh3_64(key) ^ u64::from(database).wrapping_mul(0x9e37_79b9_7f4a_7c15)
+}
+
+impl Ledger {
+    /// Keeps this state and this claim up to date.
+    pub(super) fn keep(&mut self, state: StateFile, claim: Claim) {
+        self.state = state;
+        self.claim = Some(claim);
+    }
+
+    /// Writes the state.
+    pub(super) fn save(&mut self) {
+        if let Some(claim) = &self.claim {
+            let keys = self.before_keys + self.sent.keys;
+            // A state that cannot be written costs a repetition, and nothing else.
+            let _ = self.state.save(claim.session(), self.mark, keys);
+        }
+    }
+
+    /// Where the next load goes on, if it can.
+    pub(super) fn resumes_at(&self) -> Option<(&Path, u64)> {
+        self.state.path().filter(|_| self.mark > 0).map(|path| (path, self.mark))
+    }
+
+    /// Lets go of the target, and of the state if the load is `done`.
+    pub(super) fn release(&mut self, route: &mut dyn Route, done: bool) {
+        if let Some(claim) = &self.claim {
+            for lane in 0..route.lanes() {
+                // A target that is out of reach keeps its lock until it expires.
+                if let Ok(mut connection) = route.open(lane) {
+                    let _ = claim.tagged(&route.tag(lane)).release(&mut connection, done);
+                }
+            }
+        }
+        if done {
+            self.state.remove();
+        } else {
+            self.save();
+        }
+    }
+
+    /// Fills in the report.
+    pub(super) fn fill(&self, report: &mut LoadReport) {
+        let Ledger { counts, sent, .. } = self;
+        report.keys = if report.dry_run { counts.keys } else { sent.keys };
+        report.arrived_before = self.before_keys;
+        report.filtered = counts.filtered;
+        report.expired = counts.expired;
+        report.existing = sent.existing;
+        report.refused = sent.refused;
+        report.functions = counts.functions;
+        report.bytes = if report.dry_run { counts.bytes } else { sent.bytes };
+        report.commands = sent.commands;
+        report.sent_again = sent.again;
+        report.reopened = sent.reopened;
+        report.waited_ms = u64::try_from(sent.waited.as_millis()).unwrap_or(u64::MAX);
+        report.by_restore = counts.by_restore;
+        report.by_commands = counts.by_commands;
+        report.lost = self
+            .losses
+            .iter()
+            .map(|(loss, keys)| LostKind {
+                code: loss.code(),
+                what: loss.to_string(),
+                grave: loss.is_grave(),
+                keys: *keys,
+            })
+            .collect();
+        report.errors = self
+            .refusals
+            .iter()
+            .take(SHOWN)
+            .map(|refusal| RefusedKey {
+                db: refusal.database,
+                key: refusal.key.clone(),
+                command: refusal.command.clone(),
+                error: refusal.reply.words.clone(),
+            })
+            .collect();
+        let lanes = self.lanes.iter().zip(&sent.lanes);
+        report.nodes =
+            lanes.map(|(node, keys)| LaneRow { node: node.clone(), keys: *keys }).collect();
+    }
+
+    /// Ends a turn: what the courier has seen goes into the books.
+    pub(super) fn close_turn<'r>(&mut self, mut courier: Courier<'r>) -> Box<dyn Route + 'r> {
+        self.absorb(&mut courier);
+        self.add(courier.sent());
+        let route = courier.into_route();
+        self.lanes = (0..route.lanes()).map(|lane| route.name(lane)).collect();
+        route
+    }
+
+    fn absorb(&mut self, courier: &mut Courier<'_>) {
+        self.mark = courier.mark();
+        for refusal in courier.take_refusals() {
+            self.apart.insert(hash_of(refusal.database, &refusal.key));
+            self.refusals.push(refusal);
+        }
+        for (database, key) in courier.take_skipped() {
+            self.apart.insert(hash_of(database, &key));
+        }
+    }
+
+    fn add(&mut self, sent: &Sent) {
+        let into = &mut self.sent;
+        into.keys += sent.keys;
+        into.existing += sent.existing;
+        into.refused += sent.refused;
+        into.bytes += sent.bytes;
+        into.commands += sent.commands;
+        into.again += sent.again;
+        into.reopened += sent.reopened;
+        into.waited += sent.waited;
+        if into.lanes.len() < sent.lanes.len() {
+            into.lanes.resize(sent.lanes.len(), 0);
+        }
+        for (into, keys) in into.lanes.iter_mut().zip(&sent.lanes) {
+            *into += keys;
+        }
+    }
+}
+
+/// Where batches arrive.
+pub(super) struct Root<'l, 'r> {
+    ledger: &'l mut Ledger,
+    way: Way<'l, 'r>,
+    halt: Option<Halt>,
+    mark: u64,
+    noted: Instant,
+    noted_mark: u64,
+    sent_before: u64,
+}
+
+enum Way<'l, 'r> {
+    Sends(&'l mut Courier<'r>),
+    Counts(&'l dyn Route),
+}
+
+impl<'l, 'r> Root<'l, 'r> {
+    /// One that sends.
+    pub(super) fn sending(ledger: &'l mut Ledger, courier: &'l mut Courier<'r>) -> Self {
+        let (mark, sent_before) = (courier.mark(), ledger.sent.keys);
+        ledger.mark = mark;
+        Root::new(ledger, Way::Sends(courier), mark, sent_before)
+    }
+
+    /// One that only counts what would go where.
+    pub(super) fn counting(ledger: &'l mut Ledger, route: &'l dyn Route) -> Self {
+        ledger.lanes = (0..route.lanes()).map(|lane| route.name(lane)).collect();
+        ledger.sent.lanes = vec![0; route.lanes()];
+        Root::new(ledger, Way::Counts(route), 0, 0)
+    }
+
+    fn new(ledger: &'l mut Ledger, way: Way<'l, 'r>, mark: u64, sent_before: u64) -> Self {
+        let noted = Instant::now();
+        Root { ledger, way, halt: None, mark, noted, noted_mark: mark, sent_before }
+    }
+
+    /// Why sending has ended, if it has.
+    pub(super) fn into_halt(self) -> Option<Halt> {
+        self.halt
+    }
+
+    /// Takes in a batch: what was counted, and what is to be sent.
+    pub(super) fn take(&mut self, batch: Taken, one_database: bool) -> Result<()> {
+        let Taken { counts, losses, refusals, apart, parcels } = batch;
+        self.ledger.counts.add(&counts);
+        for (loss, keys) in losses {
+            *self.ledger.losses.entry(loss).or_default() += keys;
+        }
+        self.ledger.apart.extend(apart);
+        self.ledger.sent.refused += refusals.len() as u64;
+        self.ledger.refusals.extend(refusals);
+        if one_database && let Some((first, last)) = counts.databases {
+            let known = *self.ledger.database.get_or_insert(first);
+            if known != first || first != last {
+                return Err(Error::Usage(format!(
+                    "the URL names a database, but the source has keys in several ({known} and \
+                     {}): choose one with --db, or name none and use --map-db",
+                    if first == known { last } else { first }
+                )));
+            }
+        }
+        self.mark = self.mark.max(counts.mark);
+        match &mut self.way {
+            Way::Counts(route) => {
+                for item in parcels.iter().flat_map(|parcel| &parcel.items) {
+                    let lane = route.lane(item.slot).unwrap_or(0);
+                    if let Some(keys) = self.ledger.sent.lanes.get_mut(lane) {
+                        *keys += u64::from(item.keys);
+                    }
+                }
+                Ok(())
+            }
+            Way::Sends(courier) => {
+                let done = courier.send(parcels, self.mark).and_then(|()| self.note());
+                done.map_err(|halt| {
+                    self.halt = Some(halt);
+                    Stopped::error()
+                })
+            }
+        }
+    }
+
+    /// Writes now and then how far it has come: into the target, behind what it covers, and into
+    /// the state file.
+    fn note(&mut self) -> Result<(), Halt> {
+        let Way::Sends(courier) = &mut self.way else { return Ok(()) };
+        if self.noted.elapsed() < NOTED {
+            return Ok(());
+        }
+        self.noted = Instant::now();
+        self.ledger.absorb(courier);
+        let mark = courier.mark();
+        if let Some(claim) = &self.ledger.claim {
+            let progress =
+                Progress { session: claim.session().to_owned(), mark, more: String::new() };
+            courier.send_to_all(|lane, route| {
+                claim.tagged(&route.tag(lane)).words(&progress).to_vec()
+            })?;
+            // A state that cannot be written costs a repetition, and nothing else.
+            let keys = self.ledger.before_keys + self.sent_before + courier.sent().keys;
+            let _ = self.ledger.state.save(claim.session(), self.noted_mark, keys);
+        }
+        self.noted_mark = mark;
+        Ok(())
+    }
+}

@@ -1,0 +1,300 @@
+//! `replay --to`: loads the keys of a source into live servers.
+//!
+//! ```text
+//! source ─walk─► Batch (commands for its keys) ─merge─► Root ─► Courier ─► servers
+//!                                                        │ acknowledged mark
+//!                                                        ├─► state file beside the source
+//!                                                        └─► progress key on the target
+//! ```
+//!
+//! Loading a snapshot can be repeated: RESTORE … REPLACE of the same key is the same key. So a load
+//! that was interrupted goes on behind the mark that is safe, which is the lower one of what the
+//! state file says and what the target itself remembers.
+//!
+//! How a target is reached is a [`Route`]; [`connect`] makes the one for an endpoint.
+
+mod batch;
+mod destination;
+mod ledger;
+mod log;
+mod pack;
+mod settle;
+mod state;
+mod verify;
+
+use std::collections::BTreeMap;
+use std::path::PathBuf;
+use std::time::Instant;
+
+use self::batch::Batch;
+pub use self::destination::{Destination, connect};
+use self::ledger::{Ledger, Root};
+pub use self::log::load_log;
+use self::pack::Plan;
+use self::state::{Identity, StateFile};
+use super::filter::Filter;
+use super::rewrite::Rename;
+use super::snapshot::{self, Ended, View};
+use super::walk::{Observer, WalkOptions};
+use crate::error::{Error, Result};
+use crate::report::load::LoadReport;
+use crate::source::{Form, OpenOptions, Source};
+use crate::target::live::{Courier, CourierOptions, Halt};
+
+/// What is sent.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub enum As {
+    /// What is fastest: RESTORE, SET for plain strings, commands where RESTORE cannot serve.
+    #[default]
+    Auto,
+    /// RESTORE for every key.
+    Restore,
+    /// The commands that make each key.
+    Commands,
+}
+
+/// What to do with a key that is there.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub enum OnExisting {
+    /// Replace it.
+    #[default]
+    Replace,
+    /// Leave it alone, and count it.
+    Skip,
+    /// Take it for an error.
+    Fail,
+}
+
+/// How the target is compared afterwards.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub enum Verify {
+    /// Not at all.
+    None,
+    /// Some keys.
+    #[default]
+    Sample,
+    /// Every key.
+    Full,
+}
+
+/// Where the state of a load is kept.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub enum StatePlace {
+    /// Beside the source, if it is a file.
+    #[default]
+    Beside,
+    /// In this file.
+    File(PathBuf),
+    /// Nowhere.
+    Nowhere,
+}
+
+/// How a source is loaded.
+#[derive(Debug, Clone, Default)]
+pub struct LoadOptions {
+    /// What is sent.
+    pub send: As,
+    /// What to do with keys that are there.
+    pub on_existing: OnExisting,
+    /// Empties the target first.
+    pub flush_first: bool,
+    /// Leaves out keys that have expired at `now_ms`. Without it they are sent, and the server
+    /// drops them by its own clock.
+    pub drop_expired: bool,
+    /// Milliseconds added to the time at which keys expire.
+    pub ttl_shift_ms: i64,
+    /// New numbers for databases.
+    pub map_db: BTreeMap<u64, u64>,
+    /// The database that all keys go to, where one is named; they come from a single one then.
+    pub database: Option<u32>,
+    /// New names for keys; the first rule that is about a key counts.
+    pub rename: Vec<Rename>,
+    /// Which keys.
+    pub filter: Filter,
+    /// How things are sent.
+    pub courier: CourierOptions,
+    /// Where the state is kept.
+    pub state: StatePlace,
+    /// Begins anew, whatever the state says.
+    pub restart: bool,
+    /// What else the state is bound to: the wishes of the caller, as text.
+    pub settings: String,
+    /// How the target is compared afterwards; `None` for a sample of snapshots.
+    pub verify: Option<Verify>,
+    /// Only says what would be sent.
+    pub dry_run: bool,
+    /// The time, unix time in milliseconds.
+    pub now_ms: i64,
+    /// How the walk is done.
+    pub walk: WalkOptions,
+    /// How the parts of a log directory are opened.
+    pub open: OpenOptions,
+}
+
+/// Loads a source into a target. `again` opens the source once more, for a comparison, or for a
+/// target that has lost something.
+pub fn load(
+    source: Source,
+    again: &dyn Fn() -> Result<Source>,
+    destination: Destination,
+    options: &LoadOptions,
+    observer: &dyn Observer,
+) -> Result<LoadReport> {
+    let began = Instant::now();
+    let (name, path, form) = (source.name.clone(), source.path.clone(), source.form);
+    let (source, is_log) = match snapshot::view(source, &options.open)? {
+        View::Snapshot(source) => (source, false),
+        View::Log(source) => (source, true),
+    };
+    // What comes through a pipe or from a server cannot be read from the middle on.
+    let has_offsets = !is_log && form == Form::Rdb && path.is_some();
+    let Destination { mut route, name: target, info } = destination;
+    let plan = Plan::new(options, &info, has_offsets);
+    let mut ledger = Ledger::default();
+    let walk = WalkOptions { now_ms: Some(options.now_ms), ..options.walk };
+    let mut report = LoadReport {
+        schema: "rdbkit.replay-to/1",
+        source: name.clone(),
+        target: target.clone(),
+        server: info.name(),
+        dry_run: options.dry_run,
+        ..LoadReport::default()
+    };
+    if options.dry_run {
+        let mut root = Root::counting(&mut ledger, &*route);
+        let source = Some(source);
+        walked(source, again, &plan, 0, &mut root, (&walk, &options.open), observer)?
+            .map_or(Ok(()), |ended| complete(&name, ended))?;
+        ledger.fill(&mut report);
+        report.took_ms = millis(began);
+        return Ok(report);
+    }
+    let identity = match &path {
+        Some(path) if has_offsets => Some(Identity::of(path)?),
+        _ => None,
+    };
+    let wishes = format!("{} {:?} {:?}", options.settings, options.send, options.on_existing);
+    let mut state = StateFile::new(&options.state, path.as_deref(), identity, &target, &wishes);
+    let found = if options.restart { None } else { state.load()? };
+    let settled = settle::settle(&mut *route, &info, found.as_ref(), options)?;
+    report.notes = settled.notes;
+    report.resumed_from = (settled.from > 0).then_some(settled.from);
+    ledger.before_keys = found.as_ref().filter(|_| settled.from > 0).map_or(0, |found| found.keys);
+    ledger.keep(state, settled.claim.clone());
+    let (mut source, mut from) = (Some(source), settled.from);
+    // Each turn ends with the load done, or has to send all behind an older mark again.
+    let halt = loop {
+        let courier_options = CourierOptions {
+            skip_existing: options.on_existing == OnExisting::Skip,
+            ..options.courier.clone()
+        };
+        let reopened = settle::reopened(&settled.claim, &settled.servers);
+        let mut courier = Courier::new(route, reopened, from, courier_options);
+        let mut root = Root::sending(&mut ledger, &mut courier);
+        let ended =
+            walked(source.take(), again, &plan, from, &mut root, (&walk, &options.open), observer);
+        let mut halt = root.into_halt();
+        if matches!(ended, Ok(Some(_))) {
+            halt = halt.or_else(|| courier.finish().err());
+        }
+        route = ledger.close_turn(courier);
+        match (ended, halt) {
+            (_, Some(Halt::Rewind(mark))) => {
+                report.notes.push(format!(
+                    "{target} came back without some of what it had taken, so everything behind \
+                     offset {mark} of the source was sent again"
+                ));
+                from = mark;
+            }
+            (_, Some(halt)) => break Some(halt),
+            (Err(error), None) => {
+                ledger.release(&mut *route, false);
+                return Err(error);
+            }
+            (Ok(ended), None) => {
+                if let Some(Err(error)) = ended.map(|ended| complete(&name, ended)) {
+                    ledger.release(&mut *route, false);
+                    return Err(error);
+                }
+                break None;
+            }
+        }
+    };
+    ledger.fill(&mut report);
+    report.took_ms = millis(began);
+    if let Some(halt) = halt {
+        ledger.save();
+        report.stopped = Some(stopped(&halt, &ledger, &target));
+        if !matches!(halt, Halt::Taken(_)) {
+            ledger.release(&mut *route, false);
+        }
+        return Ok(report);
+    }
+    ledger.release(&mut *route, true);
+    let wanted = options.verify.unwrap_or(if is_log { Verify::None } else { Verify::Sample });
+    let can_read_again = path.is_some() && form != Form::Dump;
+    if wanted != Verify::None && can_read_again {
+        let asked = verify::Asked { plan: &plan, all: wanted == Verify::Full, ledger: &ledger };
+        let source = again()?;
+        report.verify =
+            Some(verify::verify(source, &asked, &mut *route, (&walk, &options.open), observer)?);
+    }
+    report.took_ms = millis(began);
+    Ok(report)
+}
+
+/// Walks a source into the root; `None` where the walk was ended from inside.
+fn walked<'p>(
+    source: Option<Source>,
+    again: &dyn Fn() -> Result<Source>,
+    plan: &'p Plan<'p>,
+    from: u64,
+    root: &mut Root<'_, '_>,
+    (walk, open): (&WalkOptions, &OpenOptions),
+    observer: &dyn Observer,
+) -> Result<Option<Ended>> {
+    let source = match source {
+        Some(source) => source,
+        None => again()?,
+    };
+    let mut batch = Batch::root(plan, from, root);
+    let fresh = || Batch::fresh(plan, from);
+    let ended = snapshot::walk(source, open, &fresh, &mut batch, walk, observer)?;
+    Ok((!ended.stopped).then_some(ended))
+}
+
+/// Whether the source was read to its end.
+fn complete(name: &str, ended: Ended) -> Result<()> {
+    match ended.fault {
+        Some(fault) => Err(Error::from(fault).in_file(name)),
+        None => Ok(()),
+    }
+}
+
+/// Why a load stopped, and how it goes on.
+fn stopped(halt: &Halt, ledger: &Ledger, target: &str) -> String {
+    let why = why(halt, target);
+    match ledger.resumes_at() {
+        Some((state, mark)) => format!(
+            "{why}; everything before offset {mark} has arrived: the same command goes on from \
+             there ({})",
+            state.display()
+        ),
+        None => format!("{why}; the same command begins anew, which does no harm"),
+    }
+}
+
+/// Why a load stopped.
+fn why(halt: &Halt, target: &str) -> String {
+    match halt {
+        Halt::Interrupted => "stopped as asked".to_owned(),
+        Halt::Failed(failure) => failure.to_string(),
+        Halt::Taken(words) => words.clone(),
+        Halt::TooManyErrors => "more keys were refused than --max-errors allows".to_owned(),
+        Halt::Rewind(mark) => format!("{target} has only what stands before offset {mark}"),
+    }
+}
+
+fn millis(began: Instant) -> u64 {
+    u64::try_from(began.elapsed().as_millis()).unwrap_or(u64::MAX)
+}

@@ -1,0 +1,356 @@
+//! How one key is sent: which commands, and their bytes.
+//!
+//! ```text
+//! MSET k v …                          plain strings, several at a time (not into a Cluster)
+//! SET k v [PXAT ms]                   plain strings
+//! RESTORE k ms payload [REPLACE] [ABSTTL] [IDLETIME s | FREQ n]
+//! DEL k, RPUSH k … , PEXPIREAT k ms   what RESTORE cannot say, or not in one argument
+//! ```
+//!
+//! A payload is copied from the source where the target takes the bytes as they are, and written
+//! anew where it does not.
+
+use std::borrow::Cow;
+use std::ops::Range;
+
+use super::batch::arg;
+use super::{As, LoadOptions, OnExisting};
+use crate::aof::write::{CommandWriter, KeyRoom};
+use crate::error::{Error, Result};
+use crate::live::ServerInfo;
+use crate::rdb::write::{Body, EntryRoom, Sink, dump, entry as write_entry};
+use crate::rdb::{Entry, Eviction, Target, Text, ValueType};
+use crate::resp::{Command, encode};
+use crate::value::Kind;
+
+/// A longer string gains nothing from company.
+const GROUPED_BYTES: usize = 4 << 10;
+/// The footer of a payload: version and checksum.
+const FOOTER: usize = 10;
+/// A request may have more than an argument of the longest kind; this is left for the rest.
+const PART_BYTES: usize = 64 << 20;
+
+/// What holds for all keys of a load.
+pub(super) struct Plan<'o> {
+    pub(super) options: &'o LoadOptions,
+    pub(super) target: Target,
+    /// Whether offsets of the source mean anything.
+    pub(super) has_offsets: bool,
+    /// Whether keys fall to slots.
+    pub(super) has_slots: bool,
+    max_bulk_bytes: usize,
+    replaces: bool,
+    may_set: bool,
+    may_group: bool,
+    has_pxat: bool,
+    has_absttl: bool,
+}
+
+/// How a key is sent.
+pub(super) enum Form<'a> {
+    /// Among others in an MSET; the value is in the room.
+    Grouped,
+    /// By a SET; the value is in the room.
+    Set,
+    /// By a RESTORE of these bytes, or of what was written to the room's sink.
+    Restore(ValueType, Option<&'a [u8]>),
+    /// By commands.
+    Commands,
+    /// Not at all: the target has no such thing.
+    Nothing,
+}
+
+/// What a worker needs.
+pub(super) struct Room {
+    pub(super) sink: Sink,
+    entry: EntryRoom,
+    pub(super) writer: CommandWriter,
+    keys: KeyRoom,
+    /// A string's value.
+    pub(super) text: Vec<u8>,
+    /// The commands of a key.
+    pub(super) commands: Vec<u8>,
+    pub(super) key_at: Range<usize>,
+}
+
+impl Room {
+    pub(super) fn new(plan: &Plan<'_>) -> Self {
+        Room {
+            sink: Sink::new(true),
+            entry: EntryRoom::default(),
+            writer: CommandWriter::new(&plan.target),
+            keys: KeyRoom::default(),
+            text: Vec::new(),
+            commands: Vec::new(),
+            key_at: 0..0,
+        }
+    }
+}
+
+impl<'o> Plan<'o> {
+    pub(super) fn new(options: &'o LoadOptions, server: &ServerInfo, has_offsets: bool) -> Self {
+        let target = server.target;
+        let replaces = options.on_existing == OnExisting::Replace;
+        let may_set = replaces && options.send != As::Restore;
+        Plan {
+            options,
+            target,
+            has_offsets,
+            has_slots: server.is_cluster,
+            max_bulk_bytes: usize::try_from(server.max_bulk_bytes).unwrap_or(usize::MAX),
+            replaces,
+            may_set,
+            may_group: may_set && options.send == As::Auto && !server.is_cluster,
+            has_pxat: target.since((6, 2)),
+            has_absttl: target.since((5, 0)),
+        }
+    }
+
+    /// The key's name on the target.
+    pub(super) fn key<'a>(&self, entry: &Entry<'a>) -> Result<Cow<'a, [u8]>> {
+        let key = entry.key_bytes()?;
+        Ok(match self.options.rename.iter().find_map(|rule| rule.apply(&key)) {
+            Some(renamed) => Cow::Owned(renamed),
+            None => key,
+        })
+    }
+
+    /// When it expires on the target.
+    pub(super) fn expiry(&self, entry: &Entry<'_>) -> Option<i64> {
+        entry.expires_at_ms.map(|at| at.saturating_add(self.options.ttl_shift_ms))
+    }
+
+    /// The database on the target.
+    pub(super) fn database(&self, db: u64) -> Result<u32> {
+        if let Some(mapped) = self.options.map_db.get(&db) {
+            return self.small(*mapped);
+        }
+        match self.options.database {
+            Some(database) => Ok(database),
+            None => self.small(db),
+        }
+    }
+
+    fn small(&self, db: u64) -> Result<u32> {
+        match u32::try_from(db) {
+            Ok(0) => Ok(0),
+            Ok(db) if !self.has_slots => Ok(db),
+            _ => Err(Error::Usage(format!(
+                "the source has keys in database {db}, and the target has none of that number: \
+                 --map-db {db}=0 sends them elsewhere, --db 0 takes only those of database 0"
+            ))),
+        }
+    }
+
+    /// How a key is sent.
+    pub(super) fn form<'a>(
+        &self,
+        entry: &Entry<'a>,
+        expires_at_ms: Option<i64>,
+        room: &mut Room,
+    ) -> Result<Form<'a>> {
+        if self.options.send == As::Commands {
+            return Ok(Form::Commands);
+        }
+        let is_plain = entry.value_type == ValueType::String
+            && entry.meta.is_none()
+            && entry.eviction.is_none()
+            && (expires_at_ms.is_none() || self.has_pxat);
+        if is_plain && self.may_set && plain_text(entry.body(), &mut room.text) {
+            if room.text.len() <= GROUPED_BYTES && expires_at_ms.is_none() && self.may_group {
+                return Ok(Form::Grouped);
+            }
+            if room.text.len() <= self.max_bulk_bytes {
+                return Ok(Form::Set);
+            }
+        }
+        room.sink.clear();
+        let body = write_entry(&mut room.sink, entry, &self.target, false, &mut room.entry)?;
+        let (form, len) = match body {
+            Body::Same(ty, body) => (Form::Restore(ty, Some(body)), body.len()),
+            Body::Written(ty) => (Form::Restore(ty, None), room.sink.out.len()),
+            Body::Nothing => return Ok(Form::Nothing),
+        };
+        let len = len + 1 + FOOTER + entry.meta.map_or(0, |meta| meta.len() + 1);
+        if len <= self.max_bulk_bytes || entry.value_type.kind() == Kind::Module {
+            return Ok(form);
+        }
+        Ok(Form::Commands)
+    }
+
+    /// A SET; where its key is comes back.
+    pub(super) fn set(
+        &self,
+        out: &mut Vec<u8>,
+        key: &[u8],
+        value: &[u8],
+        expires_at_ms: Option<i64>,
+    ) -> Range<usize> {
+        encode::header(out, b'*', if expires_at_ms.is_some() { 5 } else { 3 });
+        arg(out, b"SET");
+        let at = arg(out, key);
+        arg(out, value);
+        if let Some(expires) = expires_at_ms {
+            arg(out, b"PXAT");
+            arg(out, itoa::Buffer::new().format(expires.max(1)).as_bytes());
+        }
+        at
+    }
+
+    /// A RESTORE; where its key is comes back.
+    pub(super) fn restore(
+        &self,
+        out: &mut Vec<u8>,
+        key: &[u8],
+        ty: ValueType,
+        body: &[u8],
+        entry: &Entry<'_>,
+        expires_at_ms: Option<i64>,
+    ) -> Range<usize> {
+        let meta = entry.meta.filter(|_| self.target.has_key_meta());
+        let eviction = entry.eviction.filter(|_| self.has_absttl);
+        let absttl = expires_at_ms.is_some() && self.has_absttl;
+        let count =
+            4 + u64::from(self.replaces) + u64::from(absttl) + 2 * u64::from(eviction.is_some());
+        encode::header(out, b'*', count);
+        arg(out, b"RESTORE");
+        let at = arg(out, key);
+        let mut spelled = itoa::Buffer::new();
+        let ttl = match expires_at_ms {
+            None => 0,
+            Some(at) if self.has_absttl => at.max(1),
+            Some(at) => at.saturating_sub(self.options.now_ms).max(1),
+        };
+        arg(out, spelled.format(ttl).as_bytes());
+        let len = body.len() + 1 + FOOTER + meta.map_or(0, |meta| meta.len() + 1);
+        encode::header(out, b'$', len as u64);
+        dump(out, &self.target, ty, body, meta);
+        out.extend_from_slice(b"\r\n");
+        if self.replaces {
+            arg(out, b"REPLACE");
+        }
+        if absttl {
+            arg(out, b"ABSTTL");
+        }
+        match eviction {
+            Some(Eviction::IdleSecs(secs)) => {
+                arg(out, b"IDLETIME");
+                arg(out, spelled.format(secs).as_bytes());
+            }
+            Some(Eviction::Frequency(frequency)) => {
+                arg(out, b"FREQ");
+                arg(out, spelled.format(frequency).as_bytes());
+            }
+            None => {}
+        }
+        at
+    }
+
+    /// The commands that make a key, into the room, and how many they are; or why it cannot be.
+    pub(super) fn commands(
+        &self,
+        entry: &Entry<'_>,
+        key: &[u8],
+        room: &mut Room,
+    ) -> Result<Result<u32, String>> {
+        let Room { writer, keys, commands, key_at, text, .. } = room;
+        commands.clear();
+        if !self.replaces {
+            return Ok(Err("commands cannot tell whether the key is there: only --on-existing \
+                           replace works with --as commands, and with values longer than the \
+                           server's proto-max-bulk-len"
+                .to_owned()));
+        }
+        let is_string = entry.value_type == ValueType::String;
+        if is_string && entry.body().len() > self.max_bulk_bytes {
+            entry_text(entry.body(), text);
+            return Ok(Ok(self.long_string(entry, key, room)));
+        }
+        let mut replies = 0;
+        encode::header(commands, b'*', 2);
+        arg(commands, b"DEL");
+        *key_at = arg(commands, key);
+        if is_string {
+            // SET replaces whatever is there.
+            commands.clear();
+        } else {
+            replies += 1;
+        }
+        writer.out.clear();
+        writer.key(entry, keys)?;
+        let mut rest = writer.out.as_slice();
+        while let Some((command, behind)) = Command::strict(rest) {
+            if let Some(long) = command.args().find(|arg| arg.len() > self.max_bulk_bytes) {
+                return Ok(Err(format!(
+                    "it has an element of {} bytes, and the server takes {} (proto-max-bulk-len)",
+                    long.len(),
+                    self.max_bulk_bytes
+                )));
+            }
+            replies += 1;
+            rest = behind;
+        }
+        if is_string {
+            let at = b"*3\r\n$3\r\nSET\r\n$".len();
+            let digits = itoa::Buffer::new().format(key.len()).len();
+            *key_at = at + digits + 2..at + digits + 2 + key.len();
+        } else if writer.out.is_empty() {
+            // Nothing is made, so nothing is to be removed.
+            commands.clear();
+            return Ok(Ok(0));
+        }
+        commands.extend_from_slice(&writer.out);
+        Ok(Ok(replies))
+    }
+
+    /// A string in several parts.
+    fn long_string(&self, entry: &Entry<'_>, key: &[u8], room: &mut Room) -> u32 {
+        let Room { commands, key_at, text, .. } = room;
+        let part = self.max_bulk_bytes.min(PART_BYTES);
+        let mut replies = 0;
+        for (index, part) in text.chunks(part).enumerate() {
+            encode::header(commands, b'*', 3);
+            arg(commands, if index == 0 { b"SET".as_slice() } else { b"APPEND" });
+            let at = arg(commands, key);
+            if index == 0 {
+                *key_at = at;
+            }
+            arg(commands, part);
+            replies += 1;
+        }
+        if let Some(expires) = entry.expires_at_ms {
+            encode::header(commands, b'*', 3);
+            arg(commands, b"PEXPIREAT");
+            arg(commands, key);
+            arg(commands, itoa::Buffer::new().format(expires).as_bytes());
+            replies += 1;
+        }
+        replies
+    }
+
+    /// Loads a function library.
+    pub(super) fn function(&self, out: &mut Vec<u8>, code: &[u8]) {
+        encode::command(out, [b"FUNCTION".as_slice(), b"LOAD", b"REPLACE", code]);
+    }
+}
+
+/// The value of a string that is not compressed.
+fn plain_text(body: &[u8], out: &mut Vec<u8>) -> bool {
+    let Ok((_, text)) = Text::parse(body) else { return false };
+    out.clear();
+    match text {
+        Text::Raw(bytes) => out.extend_from_slice(bytes),
+        Text::Int(n) => out.extend_from_slice(itoa::Buffer::new().format(n).as_bytes()),
+        Text::Lzf { .. } => return false,
+    }
+    true
+}
+
+fn entry_text(body: &[u8], out: &mut Vec<u8>) {
+    out.clear();
+    if let Ok((_, text)) = Text::parse(body)
+        && let Ok(bytes) = text.to_cow()
+    {
+        out.extend_from_slice(&bytes);
+    }
+}

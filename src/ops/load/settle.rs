@@ -1,0 +1,154 @@
+//! Before the first key is sent: the target is locked, perhaps emptied, and asked what it remembers
+//! of a load that was interrupted.
+
+use std::collections::HashMap;
+use std::sync::{Arc, Mutex, PoisonError};
+
+use super::state::Found;
+use super::{LoadOptions, OnExisting};
+use crate::error::{Error, Result};
+use crate::live::{Address, Connection, ErrorReply, Failure, Role, ServerInfo};
+use crate::report::text;
+use crate::target::live::{Claim, Halt, Held, Progress, Reopened, Route};
+
+/// Which process serves each master's part, by its tag.
+pub(super) type Servers = Arc<Mutex<HashMap<String, String>>>;
+
+/// How a load begins.
+pub(super) struct Settled {
+    pub(super) claim: Claim,
+    /// Up to here of the source everything has arrived.
+    pub(super) from: u64,
+    pub(super) notes: Vec<String>,
+    pub(super) servers: Servers,
+}
+
+/// Locks the target, and finds where to go on.
+pub(super) fn settle(
+    route: &mut dyn Route,
+    info: &ServerInfo,
+    found: Option<&Found>,
+    options: &LoadOptions,
+) -> Result<Settled> {
+    let fresh = || format!("{:x}-{}", options.now_ms, std::process::id());
+    let session = found.map_or_else(fresh, |found| found.session.clone());
+    let claim = Claim::new(&session, "");
+    let mut notes = Vec::new();
+    let mut from = found.map_or(0, |found| found.offset);
+    let servers = Servers::default();
+    let mut masters: Vec<(Claim, Connection)> = Vec::new();
+    for lane in 0..route.lanes() {
+        let claim = claim.tagged(&route.tag(lane));
+        if masters.iter().any(|(other, _)| other.lock_key() == claim.lock_key()) {
+            continue;
+        }
+        let mut connection = route.open(lane)?;
+        if let Held::No(words) = claim.hold(&mut connection, options.courier.patience)? {
+            return Err(Error::Usage(words));
+        }
+        let server = ServerInfo::of(&mut connection)?;
+        lock(&servers).insert(route.tag(lane), server.run_id);
+        masters.push((claim, connection));
+    }
+    for (claim, connection) in &mut masters {
+        let progress = claim.progress(connection)?.filter(|found| found.session == session);
+        match (found, progress) {
+            (None, _) => {}
+            (Some(_), Some(progress)) => from = from.min(progress.mark),
+            (Some(found), None) => {
+                if from > 0 {
+                    notes.push(format!(
+                        "{} does not remember the replay that had come to offset {}: it was \
+                         emptied, or restarted without its data, so the replay begins anew",
+                        connection.address(),
+                        found.offset
+                    ));
+                }
+                from = 0;
+            }
+        }
+    }
+    if let Some(found) = found.filter(|_| from > 0) {
+        notes.push(format!(
+            "goes on at offset {from}, behind {} that have arrived already ({})",
+            text::plural(found.keys, "key"),
+            found.path.display()
+        ));
+    }
+    for (claim, connection) in &mut masters {
+        if options.flush_first && from == 0 {
+            connection.request(&["FLUSHALL"])?;
+        }
+        databases(connection, options)?;
+        claim.note(
+            connection,
+            &Progress { session: session.clone(), mark: from, more: String::new() },
+        )?;
+    }
+    if options.on_existing == OnExisting::Fail && from > 0 {
+        notes.push("keys that were on their way when the replay ended may be there already".into());
+    }
+    let _ = info;
+    Ok(Settled { claim, from, notes, servers })
+}
+
+/// The databases that are named in the options have to be there: a command that runs in another
+/// one is worse than none.
+fn databases(connection: &mut Connection, options: &LoadOptions) -> Result<()> {
+    let mapped = options.map_db.values().filter_map(|db| u32::try_from(*db).ok());
+    for database in options.database.into_iter().chain(mapped) {
+        has_database(connection, database)?;
+    }
+    connection.select(0)?;
+    Ok(())
+}
+
+/// Whether the server has a database.
+pub(super) fn has_database(connection: &mut Connection, database: u32) -> Result<(), Failure> {
+    connection.select(database).map_err(|failure| match failure {
+        Failure::Refused { address, reply, .. } => Failure::Unfit {
+            address,
+            words: format!(
+                "has no database {database} ({reply}): --map-db {database}=0 sends its keys elsewhere"
+            ),
+        },
+        other => other,
+    })
+}
+
+/// Looks at the server behind each link before anything goes out to it.
+pub(super) fn reopened(claim: &Claim, servers: &Servers) -> Reopened<'static> {
+    let (claim, servers) = (claim.clone(), Arc::clone(servers));
+    Box::new(move |lane, route, connection| {
+        let tag = route.tag(lane);
+        let claim = claim.tagged(&tag);
+        let server = ServerInfo::of(connection)?;
+        if server.role == Role::Replica {
+            return Err(refused(connection.address(), "READONLY it is a replica now"));
+        }
+        if server.is_loading {
+            return Err(refused(connection.address(), "LOADING it reads its files"));
+        }
+        claim.name(connection)?;
+        let known = lock(&servers).insert(tag, server.run_id.clone());
+        if known.is_none_or(|known| known == server.run_id) {
+            return Ok(());
+        }
+        // Another process answers: what it has is what it says.
+        if let Held::No(words) = claim.still_held(connection)? {
+            return Err(Halt::Taken(words));
+        }
+        let progress = claim.progress(connection)?;
+        let mark = progress.filter(|p| p.session == claim.session()).map_or(0, |p| p.mark);
+        Err(Halt::Rewind(mark))
+    })
+}
+
+fn refused(address: &Address, words: &str) -> Halt {
+    let reply = ErrorReply { words: words.to_owned() };
+    Halt::Failed(Failure::Refused { address: address.clone(), command: "writes".into(), reply })
+}
+
+fn lock<T>(mutex: &Mutex<T>) -> std::sync::MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}

@@ -1,0 +1,246 @@
+//! Afterwards: does the target have what the source has?
+//!
+//! Each key that is looked at is asked for by DUMP, and compared by the digest of its value, which
+//! does not depend on how either side stores it; and by its time to live. Keys that were refused,
+//! left alone, or sent without something that the target has no notion of, are left out: those are
+//! listed already.
+
+use redis::Value;
+
+use super::Plan;
+use super::ledger::{Ledger, hash_of};
+use crate::bytes::slot::slot;
+use crate::digest::{Profile, value_digest};
+use crate::error::{Error, Result};
+use crate::live::Connection;
+use crate::ops::snapshot;
+use crate::ops::walk::{Observer, Tally, WalkOptions};
+use crate::rdb::{Dump, Entry, Scratch};
+use crate::report::load::{Difference, VerifyReport};
+use crate::resp::encode;
+use crate::source::{OpenOptions, Source};
+use crate::target::live::Route;
+
+/// How many keys a sample has, about.
+const SAMPLE: u64 = 1000;
+/// How many keys are asked for at a time.
+const ASKED: usize = 256;
+/// How many differences are kept.
+const SHOWN: usize = 100;
+/// How far two clocks may be apart.
+const CLOCKS_MS: i64 = 2000;
+
+/// What is compared.
+pub(super) struct Asked<'a> {
+    pub(super) plan: &'a Plan<'a>,
+    /// Every key, rather than some.
+    pub(super) all: bool,
+    pub(super) ledger: &'a Ledger,
+}
+
+impl Asked<'_> {
+    /// Of a sample, whether a key is in it.
+    fn takes(&self, hash: u64) -> bool {
+        let keys = self.ledger.sent.keys + self.ledger.before_keys;
+        self.all || hash.is_multiple_of((keys / SAMPLE).max(1))
+    }
+}
+
+/// What a key should be.
+struct Wanted {
+    database: u32,
+    key: Vec<u8>,
+    digest: String,
+    /// Whether a server would hold it at all.
+    exists: bool,
+    expires_at_ms: Option<i64>,
+}
+
+/// Compares.
+pub(super) fn verify(
+    source: Source,
+    asked: &Asked<'_>,
+    route: &mut dyn Route,
+    (walk, open): (&WalkOptions, &OpenOptions),
+    observer: &dyn Observer,
+) -> Result<VerifyReport> {
+    let fresh = || Looks { asked, wanted: Vec::new(), root: None };
+    let mut seen = Seen {
+        asked,
+        route,
+        connections: Vec::new(),
+        report: VerifyReport { all: asked.all, ..VerifyReport::default() },
+        scratch: Scratch::default(),
+    };
+    {
+        let mut root = Looks { root: Some(&mut seen), ..fresh() };
+        snapshot::walk(source, open, &fresh, &mut root, walk, observer)?;
+        root.flush()?;
+    }
+    Ok(seen.report)
+}
+
+struct Seen<'a> {
+    asked: &'a Asked<'a>,
+    route: &'a mut dyn Route,
+    connections: Vec<Option<Connection>>,
+    report: VerifyReport,
+    scratch: Scratch,
+}
+
+struct Looks<'a, 's> {
+    asked: &'a Asked<'a>,
+    wanted: Vec<Wanted>,
+    root: Option<&'s mut Seen<'a>>,
+}
+
+impl Tally for Looks<'_, '_> {
+    type Room = Scratch;
+
+    fn entry(&mut self, entry: &Entry<'_>, room: &mut Scratch) -> Result<()> {
+        let plan = self.asked.plan;
+        if !plan.options.filter.is_empty() && !plan.options.filter.matches(entry)? {
+            return Ok(());
+        }
+        let key = plan.key(entry)?;
+        let database = plan.database(entry.db)?;
+        let hash = hash_of(database, &key);
+        if !self.asked.takes(hash) || self.asked.ledger.apart.contains(&hash) {
+            return Ok(());
+        }
+        let expires_at_ms = plan.expiry(entry);
+        // The digest marks what expires, and the target may have dropped what has.
+        let mut plain = entry.clone();
+        plain.expires_at_ms = None;
+        let digest = value_digest(&plain, &Profile::NEWEST_REDIS, room)?;
+        if digest.covered {
+            self.wanted.push(Wanted {
+                database,
+                key: key.into_owned(),
+                digest: digest.sum.to_string(),
+                exists: digest.exists,
+                expires_at_ms,
+            });
+        }
+        Ok(())
+    }
+
+    fn merge(&mut self, later: Self) -> Result<()> {
+        self.wanted.extend(later.wanted);
+        if self.root.is_some() && self.wanted.len() >= ASKED { self.flush() } else { Ok(()) }
+    }
+}
+
+impl Looks<'_, '_> {
+    fn flush(&mut self) -> Result<()> {
+        let wanted = std::mem::take(&mut self.wanted);
+        match &mut self.root {
+            Some(seen) => wanted.chunks(ASKED).try_for_each(|wanted| seen.compare(wanted)),
+            None => Ok(()),
+        }
+    }
+}
+
+impl Seen<'_> {
+    fn compare(&mut self, wanted: &[Wanted]) -> Result<()> {
+        let lanes = self.route.lanes();
+        let lane_of = |key: &[u8], route: &dyn Route| route.lane(slot(key)).unwrap_or(0);
+        for lane in 0..lanes {
+            let of_lane: Vec<&Wanted> =
+                wanted.iter().filter(|want| lane_of(&want.key, self.route) == lane).collect();
+            if !of_lane.is_empty() {
+                self.compare_on(lane, &of_lane)?;
+            }
+        }
+        Ok(())
+    }
+
+    fn compare_on(&mut self, lane: usize, wanted: &[&Wanted]) -> Result<()> {
+        let mut bytes = Vec::new();
+        let (mut replies, mut at) = (Vec::new(), None);
+        for want in wanted {
+            if at != Some(want.database) && !self.asked.plan.has_slots {
+                encode::command(&mut bytes, ["SELECT", &want.database.to_string()]);
+                replies.push(false);
+                at = Some(want.database);
+            }
+            encode::command(&mut bytes, [b"DUMP".as_slice(), &want.key]);
+            encode::command(&mut bytes, [b"PTTL".as_slice(), &want.key]);
+            replies.extend([true, true]);
+        }
+        if self.connections.len() <= lane {
+            self.connections.resize_with(lane + 1, || None);
+        }
+        let answers = match self.connections.get_mut(lane) {
+            Some(Some(connection)) => connection.send(&bytes, replies.len())?,
+            slot => {
+                let mut connection = self.route.open(lane)?;
+                let answers = connection.send(&bytes, replies.len())?;
+                if let Some(slot) = slot {
+                    *slot = Some(connection);
+                }
+                answers
+            }
+        };
+        let now_ms = now_ms();
+        let mut answers = answers
+            .into_iter()
+            .zip(replies)
+            .filter_map(|(answer, counts)| counts.then_some(answer));
+        for want in wanted {
+            let (Some(dump), Some(ttl)) = (answers.next(), answers.next()) else { break };
+            self.report.compared += 1;
+            if let Some(what) = self.difference(want, &dump, &ttl, now_ms)? {
+                self.report.different += 1;
+                if self.report.differences.len() < SHOWN {
+                    self.report.differences.push(Difference {
+                        db: want.database,
+                        key: want.key.clone(),
+                        what,
+                    });
+                }
+            }
+        }
+        Ok(())
+    }
+
+    fn difference(
+        &mut self,
+        want: &Wanted,
+        dump: &Value,
+        ttl: &Value,
+        now_ms: i64,
+    ) -> Result<Option<String>> {
+        let gone_by = |at: i64| at <= now_ms + CLOCKS_MS;
+        let payload = match dump {
+            Value::BulkString(payload) => payload,
+            Value::Nil => {
+                let may_be_gone = !want.exists || want.expires_at_ms.is_some_and(gone_by);
+                return Ok((!may_be_gone).then(|| "it is not there".to_owned()));
+            }
+            Value::ServerError(error) => {
+                return Ok(Some(format!("the server does not show it: {error}")));
+            }
+            _ => return Ok(Some("the server answers something else than a payload".to_owned())),
+        };
+        let found = Dump::parse(payload).map_err(Error::from)?;
+        let digest = value_digest(&found.entry, &Profile::NEWEST_REDIS, &mut self.scratch)?;
+        if digest.sum.to_string() != want.digest {
+            return Ok(Some("its value differs".to_owned()));
+        }
+        let Value::Int(ttl) = *ttl else { return Ok(Some("its time to live is not told".into())) };
+        Ok(match (want.expires_at_ms, ttl) {
+            (None, -1) => None,
+            (None, _) => Some("it expires, and should not".to_owned()),
+            (Some(_), -1) => Some("it does not expire, and should".to_owned()),
+            (Some(at), _) if gone_by(at) => None,
+            (Some(at), ttl) => ((now_ms + ttl - at).abs() > CLOCKS_MS)
+                .then(|| format!("it expires {} ms later than it should", now_ms + ttl - at)),
+        })
+    }
+}
+
+fn now_ms() -> i64 {
+    let since = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH);
+    since.map_or(0, |since| i64::try_from(since.as_millis()).unwrap_or(i64::MAX))
+}

@@ -1,0 +1,271 @@
+//! What a load into live servers came to: what arrived where, how fast, what was refused, and
+//! whether it is there.
+
+use std::io::Write;
+
+use serde::Serialize;
+
+use super::json::{self, failed};
+use super::text::{Style, count, key, plural, size, span};
+use crate::error::Result;
+
+/// The report of a load; as JSON it is `rdbkit.replay-to/1`.
+#[derive(Debug, Clone, Default, Serialize)]
+pub struct LoadReport {
+    /// `rdbkit.replay-to/1`.
+    pub schema: &'static str,
+    /// The source as it was named.
+    pub source: String,
+    /// The target's URL, without its password.
+    pub target: String,
+    /// Who answers there.
+    pub server: String,
+    /// Nothing was sent; the numbers say what would be.
+    pub dry_run: bool,
+    /// Keys that have arrived.
+    pub keys: u64,
+    /// Keys that had arrived before this run, which went on from there.
+    pub arrived_before: u64,
+    /// The offset at which it went on.
+    pub resumed_from: Option<u64>,
+    /// Keys that were packed as payloads.
+    pub by_restore: u64,
+    /// Keys that were packed as commands.
+    pub by_commands: u64,
+    /// Commands of a log that were sent, in `--as log`.
+    pub log_commands: u64,
+    /// Function libraries.
+    pub functions: u64,
+    /// Keys that the filters left out.
+    pub filtered: u64,
+    /// Keys left out because they have expired.
+    pub expired: u64,
+    /// Keys that were there and were left alone.
+    pub existing: u64,
+    /// Keys that were refused.
+    pub refused: u64,
+    /// The first of them.
+    pub errors: Vec<RefusedKey>,
+    /// What the target has no notion of.
+    pub lost: Vec<LostKind>,
+    /// Keys by server.
+    pub nodes: Vec<LaneRow>,
+    /// Bytes of commands.
+    pub bytes: u64,
+    /// Commands that were answered.
+    pub commands: u64,
+    /// Commands that had to be sent again.
+    pub sent_again: u64,
+    /// How often a connection had to be opened anew.
+    pub reopened: u64,
+    /// How long the target was waited for.
+    pub waited_ms: u64,
+    /// How long all of it took.
+    pub took_ms: u64,
+    /// What else there is to say.
+    pub notes: Vec<String>,
+    /// Why it stopped before the end, and how it goes on.
+    pub stopped: Option<String>,
+    /// How source and target compare.
+    pub verify: Option<VerifyReport>,
+}
+
+/// A key that was refused.
+#[derive(Debug, Clone, Serialize)]
+pub struct RefusedKey {
+    /// Its database.
+    pub db: u32,
+    /// The key.
+    #[serde(serialize_with = "json::bytes")]
+    pub key: Vec<u8>,
+    /// The command.
+    pub command: String,
+    /// The server's words.
+    pub error: String,
+}
+
+/// Something that the target has no notion of.
+#[derive(Debug, Clone, Serialize)]
+pub struct LostKind {
+    /// A word for machines.
+    pub code: &'static str,
+    /// What becomes of it.
+    pub what: String,
+    /// Whether somebody who asks the target could tell.
+    pub grave: bool,
+    /// Keys that it was part of.
+    pub keys: u64,
+}
+
+/// A server and the keys it got.
+#[derive(Debug, Clone, Serialize)]
+pub struct LaneRow {
+    /// Its address.
+    pub node: String,
+    /// Keys.
+    pub keys: u64,
+}
+
+/// How source and target compare.
+#[derive(Debug, Clone, Default, Serialize)]
+pub struct VerifyReport {
+    /// Whether every key was looked at.
+    pub all: bool,
+    /// Keys that were looked at.
+    pub compared: u64,
+    /// Keys that differ.
+    pub different: u64,
+    /// The first of them.
+    pub differences: Vec<Difference>,
+}
+
+/// A key that differs.
+#[derive(Debug, Clone, Serialize)]
+pub struct Difference {
+    /// Its database.
+    pub db: u32,
+    /// The key.
+    #[serde(serialize_with = "json::bytes")]
+    pub key: Vec<u8>,
+    /// What differs.
+    pub what: String,
+}
+
+impl LoadReport {
+    /// Whether the target has all that was to be sent.
+    pub fn is_complete(&self) -> bool {
+        self.stopped.is_none()
+            && self.refused == 0
+            && self.lost.iter().all(|lost| !lost.grave)
+            && self.verify.as_ref().is_none_or(|verify| verify.different == 0)
+    }
+}
+
+/// How many rows of a kind are shown.
+const SHOWN: usize = 10;
+
+/// Writes the report as one document.
+pub fn write_json(out: &mut dyn Write, report: &LoadReport) -> Result<()> {
+    json::document(out, report)
+}
+
+/// Writes the report for the eye.
+pub fn write_text(out: &mut dyn Write, report: &LoadReport, style: Style) -> Result<()> {
+    let mut text = String::new();
+    let mut line = |line: String| text += &format!("{line}\n");
+    let LoadReport { source, target, server, .. } = report;
+    line(style.bold(format!("{source} -> {target} ({server})")).to_string());
+    for note in &report.notes {
+        line(format!("  note       {note}"));
+    }
+    let verb = if report.dry_run { "would be sent" } else { "arrived" };
+    line(format!(
+        "  {:<10} {}, {}",
+        verb_title(report),
+        plural(report.keys, "key"),
+        forms(report, verb)
+    ));
+    if report.arrived_before > 0 {
+        let words = format!("and {} before this run", plural(report.arrived_before, "key"));
+        line(format!("             {words}"));
+    }
+    if report.log_commands > 0 {
+        line(format!("  log        {}", plural(report.log_commands, "command")));
+    }
+    if report.functions > 0 {
+        line(format!("  functions  {}", plural(report.functions, "library")));
+    }
+    if report.nodes.len() > 1 {
+        for LaneRow { node, keys } in &report.nodes {
+            line(format!("             {} to {node}", plural(*keys, "key")));
+        }
+    }
+    let mut left_out = Vec::new();
+    for (n, why) in [(report.filtered, "by the filters"), (report.expired, "expired")] {
+        if n > 0 {
+            left_out.push(format!("{} {why}", count(n)));
+        }
+    }
+    if report.existing > 0 {
+        left_out.push(format!("{} there already", count(report.existing)));
+    }
+    if !left_out.is_empty() {
+        line(format!("  left out   {}", left_out.join(", ")));
+    }
+    for lost in &report.lost {
+        let words = format!("{}: {}", plural(lost.keys, "key"), lost.what);
+        let words = if lost.grave { style.warn(words).to_string() } else { words };
+        line(format!("  lost       {words}"));
+    }
+    if report.refused > 0 {
+        line(format!("  refused    {}", style.bad(plural(report.refused, "key"))));
+        for refused in report.errors.iter().take(SHOWN) {
+            line(format!(
+                "             {} {} in db {}: {}",
+                refused.command,
+                key(&refused.key, 40),
+                refused.db,
+                refused.error
+            ));
+        }
+        if report.errors.len() > SHOWN {
+            line("             … and more: --format json has the first hundred".to_owned());
+        }
+    }
+    line(format!("  sent       {}{}", size(report.bytes), rates(report)));
+    if report.reopened > 0 || report.waited_ms > 0 {
+        line(format!(
+            "  waited     {} for the target; connections opened anew: {}",
+            span(report.waited_ms),
+            count(report.reopened)
+        ));
+    }
+    if let Some(verify) = &report.verify {
+        let of = if verify.all { "all of them" } else { "a sample" };
+        let compared = format!("{} compared ({of})", plural(verify.compared, "key"));
+        if verify.different == 0 {
+            line(format!("  verified   {compared}: {}", style.good("no difference")));
+        } else {
+            let words = format!("{} differ", count(verify.different));
+            line(format!("  verified   {compared}: {}", style.bad(words)));
+            for found in verify.differences.iter().take(SHOWN) {
+                line(format!(
+                    "             {} in db {}: {}",
+                    key(&found.key, 40),
+                    found.db,
+                    found.what
+                ));
+            }
+        }
+    }
+    out.write_all(text.as_bytes()).map_err(failed)
+}
+
+fn verb_title(report: &LoadReport) -> &'static str {
+    if report.dry_run { "dry run" } else { "arrived" }
+}
+
+fn forms(report: &LoadReport, _: &str) -> String {
+    match (report.by_restore, report.by_commands) {
+        (0, 0) => "nothing to send".to_owned(),
+        (_, 0) => "all by RESTORE".to_owned(),
+        (0, _) => "all by commands".to_owned(),
+        (restore, commands) => {
+            format!("{} by RESTORE and {} by commands", count(restore), count(commands))
+        }
+    }
+}
+
+/// How fast it was.
+fn rates(report: &LoadReport) -> String {
+    if report.took_ms == 0 || report.dry_run {
+        return String::new();
+    }
+    let a_second = |n: u64| n.saturating_mul(1000) / report.took_ms;
+    format!(
+        " in {}: {} keys/s, {}/s",
+        span(report.took_ms),
+        count(a_second(report.keys)),
+        size(a_second(report.bytes))
+    )
+}

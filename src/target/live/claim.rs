@@ -1,0 +1,270 @@
+//! One replayer's right to a target, and what the target remembers of its progress.
+//!
+//! ```text
+//! rdbkit:replay:lock      owner                      expires, and is renewed
+//! rdbkit:replay:progress  session mark               written behind what it covers
+//! ```
+//!
+//! The lock keeps two replayers apart. A replayer that was killed leaves it behind: its connections
+//! carry its name, and where none of them is left the lock is taken over; a server that does not
+//! tell who is connected is waited for until the lock expires.
+//!
+//! The progress is written into the target itself, behind the keys that it speaks of. A target that
+//! comes back without some of its data (restarted from an older file, or failed over to a replica
+//! that was behind) comes back with an older mark, and from there everything is sent again.
+
+use std::fmt;
+use std::thread;
+use std::time::{Duration, Instant};
+
+use redis::Value;
+
+use crate::live::{Class, Connection, Failure};
+
+/// What all keys of a replayer begin with.
+pub const KEYS: &str = "rdbkit:replay:";
+/// The key that holds the owner.
+pub const LOCK: &str = "rdbkit:replay:lock";
+/// The key that holds the progress.
+pub const PROGRESS: &str = "rdbkit:replay:progress";
+
+/// How long a lock lasts without being renewed.
+const LASTS: Duration = Duration::from_secs(120);
+
+/// What a target remembers.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Progress {
+    /// Which load it belongs to.
+    pub session: String,
+    /// Up to where everything has arrived.
+    pub mark: u64,
+    /// Whatever else the load keeps there.
+    pub more: String,
+}
+
+impl fmt::Display for Progress {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{} {} {}", self.session, self.mark, self.more)
+    }
+}
+
+impl Progress {
+    /// Reads what was written.
+    pub fn parse(bytes: &[u8]) -> Option<Self> {
+        let text = std::str::from_utf8(bytes).ok()?;
+        let mut words = text.splitn(3, ' ');
+        let session = words.next()?.to_owned();
+        let mark = words.next()?.parse().ok()?;
+        Some(Progress { session, mark, more: words.next().unwrap_or_default().to_owned() })
+    }
+}
+
+/// What became of an attempt to hold a target.
+#[derive(Debug)]
+pub enum Held {
+    /// It is ours.
+    Yes,
+    /// Somebody else works on it; a sentence.
+    No(String),
+}
+
+/// A replayer's right to one target. Of a Cluster there is one for each master.
+#[derive(Debug, Clone)]
+pub struct Claim {
+    owner: String,
+    session: String,
+    tag: String,
+}
+
+impl Claim {
+    /// For a load with this session; `tag` makes the keys fall to the right master.
+    pub fn new(session: &str, tag: &str) -> Self {
+        use std::hash::{BuildHasher as _, Hasher as _};
+        // Two processes of one machine differ in their number, two machines in the rest.
+        let mut chance = std::collections::hash_map::RandomState::new().build_hasher();
+        chance.write_u128(
+            std::time::SystemTime::now()
+                .duration_since(std::time::UNIX_EPOCH)
+                .map_or(0, |since| since.as_nanos()),
+        );
+        let owner = format!("rdbkit-{}-{:016x}", std::process::id(), chance.finish());
+        Claim { owner, session: session.to_owned(), tag: tag.to_owned() }
+    }
+
+    /// The same for another master.
+    #[must_use]
+    pub fn tagged(&self, tag: &str) -> Self {
+        Claim { tag: tag.to_owned(), ..self.clone() }
+    }
+
+    /// The name of this replayer, which its connections carry.
+    pub fn owner(&self) -> &str {
+        &self.owner
+    }
+
+    /// Which load it is.
+    pub fn session(&self) -> &str {
+        &self.session
+    }
+
+    /// The key of the lock.
+    pub fn lock_key(&self) -> String {
+        format!("{LOCK}{}", self.tag)
+    }
+
+    /// The key of the progress.
+    pub fn progress_key(&self) -> String {
+        format!("{PROGRESS}{}", self.tag)
+    }
+
+    /// Names a connection, so that others see that its owner lives.
+    pub fn name(&self, connection: &mut Connection) -> Result<(), Failure> {
+        harmless(connection.request(&["CLIENT", "SETNAME", &self.owner]))
+    }
+
+    /// Takes the lock, or takes it over from one that is gone. Goes on asking for `patience` where
+    /// it cannot be known whether the owner lives.
+    pub fn hold(&self, connection: &mut Connection, patience: Duration) -> Result<Held, Failure> {
+        self.name(connection)?;
+        let key = self.lock_key();
+        let until = Instant::now() + patience.max(LASTS + Duration::from_secs(2));
+        loop {
+            if connection.request(&["SET", &key, &self.owner, "NX", "PX", &lasts()])? != Value::Nil
+            {
+                return Ok(Held::Yes);
+            }
+            let Some(owner) = text(connection.request(&["GET", &key])?) else { continue };
+            if owner == self.owner {
+                self.renew(connection)?;
+                return Ok(Held::Yes);
+            }
+            match self.lives(connection, &owner)? {
+                Some(true) => return Ok(Held::No(busy(connection, &owner))),
+                Some(false) => {
+                    // Only if it is still the same that is gone.
+                    connection.request(&["WATCH", &key])?;
+                    if text(connection.request(&["GET", &key])?).is_none_or(|now| now == owner) {
+                        connection.request(&["MULTI"])?;
+                        connection.request(&["SET", &key, &self.owner, "PX", &lasts()])?;
+                        if connection.request(&["EXEC"])? != Value::Nil {
+                            return Ok(Held::Yes);
+                        }
+                    } else {
+                        connection.request(&["UNWATCH"])?;
+                    }
+                }
+                None if Instant::now() >= until => {
+                    return Ok(Held::No(busy(connection, &owner)));
+                }
+                None => thread::sleep(Duration::from_millis(200)),
+            }
+        }
+    }
+
+    /// Whether a connection with the owner's name is there; `None` where the server does not tell.
+    fn lives(&self, connection: &mut Connection, owner: &str) -> Result<Option<bool>, Failure> {
+        match connection.request(&["CLIENT", "LIST"]) {
+            Ok(list) => {
+                let name = format!(" name={owner} ");
+                Ok(text(list).map(|list| list.contains(&name)))
+            }
+            Err(failure) if failure.reply().is_some_and(|r| r.class() != Class::Wait) => Ok(None),
+            Err(failure) => Err(failure),
+        }
+    }
+
+    /// Whether the lock is ours; a lock that expired while we were away is taken again.
+    pub fn still_held(&self, connection: &mut Connection) -> Result<Held, Failure> {
+        let key = self.lock_key();
+        match text(connection.request(&["GET", &key])?) {
+            Some(owner) if owner == self.owner => Ok(Held::Yes),
+            _ => self.hold(connection, Duration::ZERO),
+        }
+    }
+
+    fn renew(&self, connection: &mut Connection) -> Result<(), Failure> {
+        connection.request(&["SET", &self.lock_key(), &self.owner, "PX", &lasts()]).map(drop)
+    }
+
+    /// The commands that renew the lock and write the progress, to go out behind what it covers.
+    pub fn words(&self, progress: &Progress) -> [Vec<String>; 2] {
+        let set = |words: &[&str]| words.iter().map(|word| (*word).to_owned()).collect();
+        [
+            set(&["SET", &self.lock_key(), &self.owner, "PX", &lasts()]),
+            set(&["SET", &self.progress_key(), &progress.to_string()]),
+        ]
+    }
+
+    /// What the target remembers.
+    pub fn progress(&self, connection: &mut Connection) -> Result<Option<Progress>, Failure> {
+        let value = connection.request(&["GET", &self.progress_key()])?;
+        Ok(match value {
+            Value::BulkString(bytes) => Progress::parse(&bytes),
+            _ => None,
+        })
+    }
+
+    /// Writes the progress at once.
+    pub fn note(&self, connection: &mut Connection, progress: &Progress) -> Result<(), Failure> {
+        for words in self.words(progress) {
+            connection.request(&words)?;
+        }
+        Ok(())
+    }
+
+    /// Lets go: the lock if it is ours, and the progress if the load is `done`.
+    pub fn release(&self, connection: &mut Connection, done: bool) -> Result<(), Failure> {
+        let key = self.lock_key();
+        if text(connection.request(&["GET", &key])?).is_some_and(|owner| owner == self.owner) {
+            connection.request(&["DEL", &key])?;
+        }
+        if done {
+            connection.request(&["DEL", &self.progress_key()])?;
+        }
+        Ok(())
+    }
+}
+
+fn lasts() -> String {
+    LASTS.as_millis().to_string()
+}
+
+/// A server that does not know a command, or forbids it, goes without.
+fn harmless(answer: Result<Value, Failure>) -> Result<(), Failure> {
+    match answer {
+        Err(failure) if failure.reply().is_none_or(|reply| reply.class() == Class::Wait) => {
+            Err(failure)
+        }
+        _ => Ok(()),
+    }
+}
+
+fn text(value: Value) -> Option<String> {
+    match value {
+        Value::BulkString(bytes) => Some(String::from_utf8_lossy(&bytes).into_owned()),
+        Value::SimpleString(text) | Value::VerbatimString { text, .. } => Some(text),
+        _ => None,
+    }
+}
+
+fn busy(connection: &Connection, owner: &str) -> String {
+    format!(
+        "another replay ({owner}) works on {}: wait until it has ended, or stop it",
+        connection.address()
+    )
+}
+
+#[cfg(test)]
+mod tests {
+    use super::Progress;
+
+    #[test]
+    fn progress_reads_as_it_was_written() {
+        for more in ["", "x", "a b"] {
+            let progress = Progress { session: "s-1".into(), mark: 77, more: more.into() };
+            assert_eq!(Progress::parse(progress.to_string().as_bytes()), Some(progress));
+        }
+        assert_eq!(Progress::parse(b"s"), None);
+        assert_eq!(Progress::parse(b"s x"), None);
+    }
+}

@@ -1,0 +1,376 @@
+//! A pipeline to one server: a writer and a reader in threads of their own, with a window in bytes
+//! between them.
+//!
+//! ```text
+//! send ─► waiting ─► writer ══ large writes ══► server
+//!                      │ in flight, up to the window
+//! events ◄─ reader ◄═══════════ replies ═══════╛
+//! ```
+//!
+//! Replies come in the order of commands, so the oldest parcel in flight is the one that is
+//! answered. When the connection is lost, everything in flight or waiting comes back in its order:
+//! whether the server has seen it is not known.
+
+use std::collections::VecDeque;
+use std::io::{self, Write as _};
+use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
+use std::thread;
+use std::time::Duration;
+
+use crossbeam_channel::Sender;
+
+use super::Parcel;
+use crate::live::{Address, Connection, ErrorReply, Failure, Frames, Stream};
+use crate::resp::encode;
+
+/// An item that the server did not take.
+#[derive(Debug, Clone)]
+pub struct Refused {
+    /// Its number in the parcel.
+    pub item: usize,
+    /// The server's words.
+    pub reply: ErrorReply,
+}
+
+/// What a link has to tell.
+#[derive(Debug)]
+pub enum Event {
+    /// The server has answered all commands of a parcel.
+    Answered {
+        /// Whose event it is.
+        lane: usize,
+        /// Which of the lane's links.
+        generation: u64,
+        /// The parcel.
+        parcel: Arc<Parcel>,
+        /// Items with an error among their replies: the first error of each, in their order.
+        refused: Vec<Refused>,
+    },
+    /// The connection is lost.
+    Broken {
+        /// Whose event it is.
+        lane: usize,
+        /// Which of the lane's links.
+        generation: u64,
+        /// What was not answered, in its order.
+        left: Vec<Arc<Parcel>>,
+        /// Why.
+        failure: Failure,
+    },
+}
+
+/// A pipeline.
+#[derive(Debug)]
+pub struct Link {
+    shared: Arc<Shared>,
+    /// Which of its lane's links it is.
+    pub generation: u64,
+}
+
+#[derive(Debug)]
+struct Shared {
+    state: Mutex<State>,
+    changed: Condvar,
+    stream: Stream,
+    window_bytes: usize,
+}
+
+#[derive(Debug, Default)]
+struct State {
+    waiting: VecDeque<Arc<Parcel>>,
+    waiting_bytes: usize,
+    /// With the number of replies that come before the parcel's own.
+    flight: VecDeque<(Arc<Parcel>, u32)>,
+    flight_bytes: usize,
+    /// The connection is lost, or nobody needs it any more.
+    ended: bool,
+    cause: Option<io::Error>,
+}
+
+impl Shared {
+    fn lock(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn wait<'a>(&self, state: MutexGuard<'a, State>) -> MutexGuard<'a, State> {
+        self.changed.wait(state).unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Link {
+    /// Takes over a connection on which `database` is selected.
+    pub fn new(
+        connection: Connection,
+        database: u32,
+        window_bytes: usize,
+        (lane, generation): (usize, u64),
+        events: Sender<Event>,
+    ) -> Result<Self, Failure> {
+        let address = connection.address().clone();
+        let lost = |cause| Failure::Lost { address: address.clone(), cause };
+        let (stream, _) = connection.into_stream();
+        let (write, read) = (stream.try_clone().map_err(lost)?, stream.try_clone().map_err(lost)?);
+        let shared = Arc::new(Shared {
+            state: Mutex::default(),
+            changed: Condvar::new(),
+            stream,
+            window_bytes,
+        });
+        let writer = Writer { shared: Arc::clone(&shared), stream: write, database };
+        let reader = Reader {
+            shared: Arc::clone(&shared),
+            stream: read,
+            frames: Frames::default(),
+            lane,
+            generation,
+            address,
+            events,
+        };
+        thread::spawn(move || writer.run());
+        thread::spawn(move || reader.run());
+        Ok(Link { shared, generation })
+    }
+
+    /// Hands over a parcel, once there is room for it; `patience` is how long that is waited for.
+    /// It comes back where there is no room, or the link is broken.
+    pub fn send(&self, parcel: Arc<Parcel>, patience: Duration) -> Result<(), Arc<Parcel>> {
+        let mut state = self.shared.lock();
+        // One window on the wire, and one more behind it.
+        while !state.ended && state.waiting_bytes > self.shared.window_bytes {
+            let waited = self.shared.changed.wait_timeout(state, patience);
+            let (next, timeout) = waited.unwrap_or_else(PoisonError::into_inner);
+            state = next;
+            if timeout.timed_out() && state.waiting_bytes > self.shared.window_bytes {
+                return Err(parcel);
+            }
+        }
+        if state.ended {
+            return Err(parcel);
+        }
+        state.waiting_bytes += parcel.bytes.len();
+        state.waiting.push_back(parcel);
+        drop(state);
+        self.shared.changed.notify_all();
+        Ok(())
+    }
+
+    /// Ends the connection; what was not answered comes back as that of a link that breaks.
+    pub fn cut(&self) {
+        self.shared.stream.shutdown();
+    }
+
+    /// Whether the connection is lost.
+    pub fn is_broken(&self) -> bool {
+        self.shared.lock().ended
+    }
+}
+
+impl Drop for Link {
+    fn drop(&mut self) {
+        self.shared.lock().ended = true;
+        self.shared.changed.notify_all();
+        self.shared.stream.shutdown();
+    }
+}
+
+struct Writer {
+    shared: Arc<Shared>,
+    stream: Stream,
+    database: u32,
+}
+
+impl Writer {
+    fn run(mut self) {
+        while let Some((parcel, select)) = self.next() {
+            let sent = match select {
+                Some(select) => self.stream.write_all(&select),
+                None => Ok(()),
+            };
+            if let Err(cause) = sent.and_then(|()| self.stream.write_all(&parcel.bytes)) {
+                self.shared.lock().cause.get_or_insert(cause);
+                // The reader is told by the end of its stream.
+                self.shared.stream.shutdown();
+                return;
+            }
+        }
+    }
+
+    /// The next parcel, once it fits the window, and what selects its database.
+    fn next(&mut self) -> Option<(Arc<Parcel>, Option<Vec<u8>>)> {
+        let mut state = self.shared.lock();
+        loop {
+            if state.ended {
+                return None;
+            }
+            let next = state.waiting.front().map(|parcel| parcel.bytes.len());
+            let fits = |len| state.flight_bytes + len <= self.shared.window_bytes;
+            match next {
+                // One that is larger than the window goes alone.
+                Some(len) if state.flight.is_empty() || fits(len) => break,
+                _ => state = self.shared.wait(state),
+            }
+        }
+        let parcel = state.waiting.pop_front()?;
+        let select = (parcel.database != self.database).then(|| {
+            let mut select = Vec::new();
+            encode::command(&mut select, ["SELECT", &parcel.database.to_string()]);
+            select
+        });
+        self.database = parcel.database;
+        state.waiting_bytes -= parcel.bytes.len();
+        state.flight_bytes += parcel.bytes.len();
+        state.flight.push_back((Arc::clone(&parcel), u32::from(select.is_some())));
+        drop(state);
+        self.shared.changed.notify_all();
+        Some((parcel, select))
+    }
+}
+
+struct Reader {
+    shared: Arc<Shared>,
+    stream: Stream,
+    frames: Frames,
+    lane: usize,
+    generation: u64,
+    address: Address,
+    events: Sender<Event>,
+}
+
+impl Reader {
+    fn run(mut self) {
+        let cause = loop {
+            match self.parcel() {
+                Ok(true) => {}
+                Ok(false) => return,
+                Err(cause) => break cause,
+            }
+        };
+        let mut state = self.shared.lock();
+        // What the writer met first says more than the end of the stream that follows from it.
+        let cause = state.cause.take().unwrap_or(cause);
+        let was_dropped = std::mem::replace(&mut state.ended, true);
+        let flight = std::mem::take(&mut state.flight);
+        let waiting = std::mem::take(&mut state.waiting);
+        drop(state);
+        self.shared.changed.notify_all();
+        self.shared.stream.shutdown();
+        if was_dropped {
+            return;
+        }
+        let left = flight.into_iter().map(|(parcel, _)| parcel).chain(waiting).collect();
+        let address = self.address;
+        let failure = match cause.kind() {
+            io::ErrorKind::InvalidData => Failure::Garbled { address, words: cause.to_string() },
+            _ => Failure::Lost { address, cause },
+        };
+        let (lane, generation) = (self.lane, self.generation);
+        // Nobody listens any more when the whole load has ended.
+        let _ = self.events.send(Event::Broken { lane, generation, left, failure });
+    }
+
+    /// Waits for the replies of the oldest parcel; `false` when nobody needs them any more.
+    fn parcel(&mut self) -> io::Result<bool> {
+        // A reply comes first, and only then is it certain who is answered.
+        if !self.wait()? {
+            return Ok(false);
+        }
+        let Some((parcel, before)) = self.shared.lock().flight.front().cloned() else {
+            return Err(io::Error::new(
+                io::ErrorKind::InvalidData,
+                "a reply that nobody asked for",
+            ));
+        };
+        let mut refused: Vec<Refused> = Vec::new();
+        let mut whole: Option<ErrorReply> = None;
+        let (mut seen, owed) = (0, before + parcel.replies());
+        while seen < owed {
+            let Some(reply) = self.frames.ready()? else {
+                if !self.wait()? {
+                    return Ok(false);
+                }
+                continue;
+            };
+            if let Some(error) = error_in(reply) {
+                match seen.checked_sub(before) {
+                    Some(own) => {
+                        let item = parcel.item_of_reply(own);
+                        if refused.last().is_none_or(|last| last.item != item) {
+                            refused.push(Refused { item, reply: error });
+                        }
+                    }
+                    None => whole = Some(error),
+                }
+            }
+            seen += 1;
+        }
+        if let Some(reply) = whole {
+            // Commands that ran in another database are not what was asked for. The databases are
+            // asked for before anything is sent, so this says that the server has changed.
+            return Err(io::Error::other(format!(
+                "database {} cannot be selected: {reply}",
+                parcel.database
+            )));
+        }
+        let mut state = self.shared.lock();
+        state.flight.pop_front();
+        state.flight_bytes -= parcel.bytes.len();
+        drop(state);
+        self.shared.changed.notify_all();
+        let (lane, generation) = (self.lane, self.generation);
+        let answered = Event::Answered { lane, generation, parcel, refused };
+        Ok(self.events.send(answered).is_ok())
+    }
+
+    /// Waits until there are more bytes; `false` when nobody needs them any more.
+    fn wait(&mut self) -> io::Result<bool> {
+        loop {
+            match self.frames.ready_or_fill(&mut self.stream) {
+                Ok(true) => return Ok(true),
+                Ok(false) => {
+                    if self.shared.lock().ended {
+                        return Ok(false);
+                    }
+                    return Err(io::Error::new(
+                        io::ErrorKind::UnexpectedEof,
+                        "the server closed the connection",
+                    ));
+                }
+                // Silence is fine as long as the server owes nothing.
+                Err(error)
+                    if matches!(
+                        error.kind(),
+                        io::ErrorKind::WouldBlock | io::ErrorKind::TimedOut
+                    ) =>
+                {
+                    let state = self.shared.lock();
+                    if state.ended {
+                        return Ok(false);
+                    }
+                    if !state.flight.is_empty() {
+                        return Err(io::Error::new(io::ErrorKind::TimedOut, "no reply in time"));
+                    }
+                }
+                Err(error) => return Err(error),
+            }
+        }
+    }
+}
+
+/// The error in a reply: the reply itself, or one among those of a transaction.
+fn error_in(reply: &[u8]) -> Option<ErrorReply> {
+    match reply {
+        [b'-', ..] => Some(ErrorReply::new(reply)),
+        [b'*', ..] => {
+            let mut at = reply.iter().position(|byte| *byte == b'\n')? + 1;
+            while let Some(rest) = reply.get(at..).filter(|rest| !rest.is_empty()) {
+                let len = crate::live::frame_len(rest).ok()??;
+                if let Some(error) = rest.get(..len).and_then(error_in) {
+                    return Some(error);
+                }
+                at += len;
+            }
+            None
+        }
+        _ => None,
+    }
+}

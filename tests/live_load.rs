@@ -1,0 +1,560 @@
+//! What is replayed into a real server is what the file holds, whatever happens on the way.
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    missing_docs,
+    reason = "tests"
+)]
+
+mod support;
+
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, Output, Stdio};
+use std::thread::sleep;
+use std::time::{Duration, Instant};
+
+use redis::Value;
+use support::client::text;
+use support::random::Random;
+use support::servers::{Flavour, Kind, Server, require, servers};
+
+const FIXTURES: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/fixtures");
+
+fn program(args: &[&str]) -> Command {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_rdbkit"));
+    command.args(args).env_remove("RDBKIT_PASSWORD").stdin(Stdio::null());
+    command
+}
+
+fn rdbkit(args: &[&str]) -> Output {
+    program(args).output().unwrap()
+}
+
+/// Runs it, for its exit status and all that it says.
+fn said(args: &[&str]) -> (i32, String) {
+    let Output { status, stdout, stderr } = rdbkit(args);
+    let all = [stdout, stderr].concat();
+    (status.code().unwrap_or(-1), String::from_utf8_lossy(&all).into_owned())
+}
+
+#[track_caller]
+fn replays(code: i32, source: &Path, server: &Server, more: &[&str]) -> String {
+    let url = server.url();
+    let args = [&["replay", source.to_str().unwrap(), "--to", &url, "--no-state"], more].concat();
+    let (status, text) = said(&args);
+    assert_eq!(status, code, "{args:?}: {text}");
+    text
+}
+
+fn fixture(name: &str) -> PathBuf {
+    Path::new(FIXTURES).join(name)
+}
+
+/// A server that holds what a file holds, for its digest: it has loaded the file itself.
+fn loaded(kind: &Kind, file: &Path) -> Option<String> {
+    let bytes = fs::read(file).unwrap();
+    let data = support::servers::Data::Rdb(&bytes);
+    Server::try_start(kind, data, &[]).ok().map(|server| server.digest())
+}
+
+fn no_keys_of_ours(server: &Server) {
+    match server.cmd(&["KEYS", "rdbkit:*"]) {
+        Value::Array(keys) => assert!(keys.is_empty(), "{keys:?}"),
+        other => panic!("{other:?}"),
+    }
+}
+
+#[test]
+fn every_fixture_arrives_as_a_server_loads_it() {
+    for kind in servers() {
+        let server = Server::start(&kind, &[]);
+        for entry in fs::read_dir(FIXTURES).unwrap() {
+            let file = entry.unwrap().path();
+            let name = file.file_name().unwrap().to_str().unwrap().to_owned();
+            // Module values need their modules, and a huge index is no business of a digest.
+            if !name.ends_with(".rdb") || name.contains("modules") || name.contains("huge") {
+                continue;
+            }
+            // Whoever cannot load the file is sent what it has; that is another test.
+            let Some(digest) = loaded(&kind, &file) else { continue };
+            for form in ["auto", "restore"] {
+                let code_and_text = {
+                    let url = server.url();
+                    let file = file.to_str().unwrap();
+                    said(&[
+                        "replay",
+                        file,
+                        "--to",
+                        &url,
+                        "--no-state",
+                        "--flush-first",
+                        "--yes",
+                        "--as",
+                        form,
+                        "--verify",
+                        "full",
+                    ])
+                };
+                let here = format!("{name} as {form} into {}: {code_and_text:?}", kind.name);
+                assert_eq!(server.digest(), digest, "{here}");
+                assert!(
+                    code_and_text.0 <= 1 && code_and_text.1.contains("no difference"),
+                    "{here}"
+                );
+                no_keys_of_ours(&server);
+            }
+        }
+    }
+}
+
+#[test]
+fn commands_make_the_same_keys() {
+    for name in ["redis-7.0", "redis-8.10", "valkey-9.1"] {
+        let Some(kind) = require(name) else { continue };
+        let server = Server::start(&kind, &[]);
+        let file = match kind.version.flavour {
+            Flavour::Valkey => fixture("valkey-9.1.2-alltypes.rdb"),
+            _ if kind.version.at_least(8, 0) => fixture("redis-8.10.2-alltypes.rdb"),
+            _ => fixture("redis-7.0.15-alltypes.rdb"),
+        };
+        let digest = loaded(&kind, &file).expect("its own file");
+        replays(0, &file, &server, &["--as", "commands", "--verify", "full"]);
+        assert_eq!(server.digest(), digest, "{name}");
+    }
+}
+
+#[test]
+fn older_servers_get_what_they_can_hold() {
+    let Some(kind) = require("redis-6.2") else { return };
+    let server = Server::start(&kind, &[]);
+    let text = replays(1, &fixture("redis-8.10.2-alltypes.rdb"), &server, &[]);
+    assert!(text.contains("lost") && text.contains("no difference"), "{text}");
+    let text = replays(
+        0,
+        &fixture("redis-7.0.15-alltypes.rdb"),
+        &server,
+        &["--type", "hash,list", "--flush-first", "--yes"],
+    );
+    assert!(text.contains("no difference"), "{text}");
+}
+
+#[test]
+fn policies_decide_about_keys() {
+    let Some(kind) = require("redis-7.0") else { return };
+    let server = Server::start(&kind, &[]);
+    let file = fixture("redis-7.0.15-alltypes.rdb");
+    let dry = replays(0, &file, &server, &["--dry-run"]);
+    assert!(dry.contains("dry run"), "{dry}");
+    assert_eq!(server.cmd(&["DBSIZE"]), Value::Int(0));
+    // What is there stays, or is an error.
+    server.cmd(&["SET", "hash:small", "mine"]);
+    let skipped = replays(0, &file, &server, &["--on-existing", "skip"]);
+    assert!(skipped.contains("1 there already"), "{skipped}");
+    assert_eq!(text(server.cmd(&["GET", "hash:small"])), "mine");
+    let refused = replays(1, &file, &server, &["--on-existing", "fail", "--key", "hash:small"]);
+    assert!(refused.contains("BUSYKEY"), "{refused}");
+    // A database of its own, and names of their own.
+    replays(0, &file, &server, &["--map-db", "0=7", "--db", "0", "--rename", "*=moved:*"]);
+    server.cmd(&["SELECT", "7"]);
+    assert_eq!(text(server.cmd(&["TYPE", "moved:hash:small"])), "hash");
+    server.cmd(&["SELECT", "0"]);
+    // Times to live can be moved.
+    server.cmd(&["FLUSHALL"]);
+    let source = Server::start(&kind, &[]);
+    source.cmd(&["SET", "soon", "v", "EX", "1000"]);
+    let saved = source.save();
+    replays(0, &saved, &server, &["--ttl-shift", "1h"]);
+    let Value::Int(left) = server.cmd(&["TTL", "soon"]) else { panic!() };
+    assert!((4500..=4600).contains(&left), "{left}");
+    // The wrong place is told in a sentence.
+    let url = format!("{}/999", server.url());
+    let (code, text) = said(&["replay", saved.to_str().unwrap(), "--to", &url, "--no-state"]);
+    assert!(code == 2 && text.contains("no database 999"), "{text}");
+}
+
+/// A load that cannot work: its exit code is 2, and its words have this.
+#[track_caller]
+fn refused(args: &[&str], words: &str) -> String {
+    let (code, text) = said(args);
+    assert_eq!(code, 2, "{args:?}: {text}");
+    assert!(text.contains(words), "{words:?} is not in {text:?}");
+    text
+}
+
+#[test]
+fn what_cannot_work_is_a_sentence() {
+    let Some(kind) = require("redis-7.0") else { return };
+    let file = fixture("redis-7.0.15-alltypes.rdb");
+    let source = file.to_str().unwrap();
+    let server = Server::start(&kind, &[]);
+    let url = server.url();
+    let port = server.port();
+    let load = |url: &str, words: &str| {
+        refused(&["replay", source, "--to", url, "--no-state", "--patience", "200ms"], words)
+    };
+
+    // Nobody there; and not what the URL says.
+    load("redis://127.0.0.1:1", "is the server running");
+    load("redis://no-such-host.invalid", "cannot connect to no-such-host.invalid:6379");
+    load(&format!("rediss://127.0.0.1:{port}"), "TLS");
+    load("http://127.0.0.1", "redis+cluster://");
+    let (code, _) = said(&["replay", source, "--prefix", "a"]);
+    assert_eq!(code, 2);
+
+    // Passwords, which are never shown.
+    server.cmd(&["CONFIG", "SET", "requirepass", "right"]);
+    load(&url, "RDBKIT_PASSWORD");
+    let text = load(&format!("redis://:wrong-one@127.0.0.1:{port}"), "WRONGPASS");
+    assert!(!text.contains("wrong-one"), "{text}");
+    let folder = tempfile::tempdir().unwrap();
+    let secret = folder.path().join("secret");
+    fs::write(&secret, "right\n").unwrap();
+    let secret = secret.to_str().unwrap();
+    let args = ["replay", source, "--to", &url, "--no-state", "--password-file", secret];
+    assert_eq!(said(&args).0, 0, "{:?}", said(&args));
+    let mut by_environment = program(&["replay", source, "--to", &url, "--no-state"]);
+    assert!(by_environment.env("RDBKIT_PASSWORD", "right").status().unwrap().success());
+    server.cmd(&["CONFIG", "SET", "requirepass", ""]);
+
+    // A replica, and a master that is full.
+    let replica = Server::start(&kind, &["--replicaof", "127.0.0.1", &port.to_string()]);
+    load(&replica.url(), &format!("its master is 127.0.0.1:{port}"));
+    server.cmd(&["FLUSHALL"]);
+    server.cmd(&["CONFIG", "SET", "maxmemory", "1"]);
+    load(&url, "OOM");
+    server.cmd(&["CONFIG", "SET", "maxmemory", "0"]);
+    assert_eq!(said(&["replay", source, "--to", &url, "--no-state"]).0, 0);
+    refused(&["replay", source, "--to", &url, "--flush-first"], "--yes");
+}
+
+#[test]
+fn a_full_server_is_waited_for_and_the_state_is_kept() {
+    let Some(kind) = require("redis-7.0") else { return };
+    let server = Server::start(&kind, &[]);
+    let folder = tempfile::tempdir().unwrap();
+    let source = folder.path().join("dump.rdb");
+    fs::write(&source, many_keys(&kind, 30_000)).unwrap();
+    let url = server.url();
+    let state = folder.path().join("dump.rdb.rdbkit-replay");
+    let name = source.to_str().unwrap();
+    let used: u64 = info(&server, "used_memory");
+    server.cmd(&["CONFIG", "SET", "maxmemory", &(used + 2_000_000).to_string()]);
+    let small = ["--pipeline", "64kb", "--patience", "300ms"];
+    let args = [&["replay", name, "--to", &url], &small[..]].concat();
+    let text = refused(&args, "OOM");
+    assert!(text.contains("goes on from there"), "{text}");
+    assert!(state.exists());
+    // Another target, and another source, have no business with this state.
+    let other = Server::start(&kind, &[]);
+    refused(&["replay", name, "--to", &other.url()], "its target was");
+    // With room it goes on, and leaves nothing behind.
+    server.cmd(&["CONFIG", "SET", "maxmemory", "0"]);
+    let (code, text) = said(&args);
+    assert!(code == 0 && text.contains("goes on at offset"), "{text}");
+    assert!(!state.exists());
+    no_keys_of_ours(&server);
+    assert_eq!(server.digest(), loaded(&kind, &source).unwrap());
+}
+
+fn info(server: &Server, field: &str) -> u64 {
+    let info = text(server.cmd(&["INFO"]));
+    let line = info.lines().find_map(|line| line.strip_prefix(field)?.strip_prefix(':'));
+    line.unwrap().trim().parse().unwrap()
+}
+
+/// A snapshot of many keys of several types.
+fn many_keys(kind: &Kind, keys: usize) -> Vec<u8> {
+    let server = Server::start(kind, &[]);
+    let mut random = Random::new(7);
+    let mut commands: Vec<Vec<Vec<u8>>> = Vec::new();
+    for n in 0..keys {
+        let key = format!("key:{n}").into_bytes();
+        let value = random.text(60);
+        commands.push(match n % 4 {
+            0 => vec![b"HSET".to_vec(), key, b"f".to_vec(), value],
+            1 => vec![b"RPUSH".to_vec(), key, value, b"x".to_vec()],
+            _ => vec![b"SET".to_vec(), key, value],
+        });
+    }
+    server.pipeline(&commands);
+    fs::read(server.save()).unwrap()
+}
+
+/// Starts a replay that is to be killed.
+fn start(args: &[&str]) -> Child {
+    program(args).stdout(Stdio::null()).stderr(Stdio::null()).spawn().unwrap()
+}
+
+#[test]
+fn a_killed_snapshot_replay_goes_on() {
+    let Some(kind) = require("valkey-8.1") else { return };
+    let mut server = Server::start(&kind, &["--appendonly", "yes"]);
+    let folder = tempfile::tempdir().unwrap();
+    let source = folder.path().join("dump.rdb");
+    fs::write(&source, many_keys(&kind, 40_000)).unwrap();
+    let name = source.to_str().unwrap();
+    let digest = loaded(&kind, &source).unwrap();
+    let mut random = Random::new(1);
+    let url = server.url();
+    let args = ["replay", name, "--to", &url, "--rate", "20000", "--pipeline", "64kb"];
+    for round in 0..6 {
+        let mut child = start(&args);
+        sleep(Duration::from_millis(150 + random.below(500) as u64));
+        if round % 2 == 0 {
+            child.kill().unwrap();
+            child.wait().unwrap();
+        } else {
+            server.crash();
+            server.revive();
+            sleep(Duration::from_millis(100));
+            child.kill().unwrap();
+            child.wait().unwrap();
+        }
+    }
+    let (code, text) = said(&["replay", name, "--to", &url, "--verify", "full"]);
+    assert!(code == 0 && text.contains("no difference"), "{text}");
+    assert_eq!(server.digest(), digest);
+    no_keys_of_ours(&server);
+}
+
+#[test]
+fn a_target_that_lost_everything_gets_everything() {
+    let Some(kind) = require("redis-7.0") else { return };
+    let mut server = Server::start(&kind, &[]);
+    let folder = tempfile::tempdir().unwrap();
+    let source = folder.path().join("dump.rdb");
+    fs::write(&source, many_keys(&kind, 40_000)).unwrap();
+    let name = source.to_str().unwrap().to_owned();
+    let url = server.url();
+    let child = program(&["replay", &name, "--to", &url, "--rate", "20000", "--pipeline", "64kb"])
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .spawn()
+        .unwrap();
+    sleep(Duration::from_millis(1300));
+    server.crash();
+    server.revive();
+    let Output { status, stdout, stderr } = child.wait_with_output().unwrap();
+    let said = String::from_utf8_lossy(&[stdout, stderr].concat()).into_owned();
+    assert!(status.success() && said.contains("came back without"), "{said}");
+    assert_eq!(server.digest(), loaded(&kind, &source).unwrap());
+}
+
+/// A log of commands that do harm when they run twice.
+fn counting_log(commands: usize) -> Vec<u8> {
+    let mut random = Random::new(3);
+    let mut log = Vec::new();
+    let mut add = |words: &[&str]| {
+        log.extend_from_slice(format!("*{}\r\n", words.len()).as_bytes());
+        for word in words {
+            log.extend_from_slice(format!("${}\r\n{word}\r\n", word.len()).as_bytes());
+        }
+    };
+    add(&["SELECT", "0"]);
+    for n in 0..commands {
+        let (one, two) = (format!("c:{}", random.below(50)), format!("l:{}", random.below(20)));
+        match n % 10 {
+            0 => {
+                add(&["MULTI"]);
+                add(&["INCR", &one]);
+                add(&["RPUSH", &two, &n.to_string()]);
+                add(&["EXEC"]);
+            }
+            1 => {
+                add(&["SELECT", &random.below(4).to_string()]);
+                add(&["INCR", &one]);
+            }
+            2 => add(&["APPEND", &format!("a:{}", random.below(9)), "x"]),
+            3 | 4 => add(&["RPUSH", &two, &n.to_string()]),
+            5 if n % 500 == 5 => add(&["FLUSHDB"]),
+            _ => add(&["INCRBY", &one, "7"]),
+        }
+    }
+    log
+}
+
+#[test]
+fn a_log_takes_effect_exactly_once() {
+    let Some(kind) = require("redis-7.0") else { return };
+    let folder = tempfile::tempdir().unwrap();
+    let source = folder.path().join("appendonly.aof");
+    let log = counting_log(60_000);
+    fs::write(&source, &log).unwrap();
+    let digest = Server::start_with_aof_file(&kind, &log, &[]).digest();
+    let name = source.to_str().unwrap();
+    let mut server = Server::start(&kind, &["--appendonly", "yes", "--appendfsync", "no"]);
+    let url = server.url();
+    let args = ["replay", name, "--to", &url, "--as", "log", "--rate", "40000"];
+    let mut random = Random::new(5);
+    for round in 0..6 {
+        let mut child = start(&args);
+        sleep(Duration::from_millis(100 + random.below(300) as u64));
+        if round % 3 == 2 {
+            server.crash();
+            server.revive();
+            sleep(Duration::from_millis(200));
+        }
+        child.kill().unwrap();
+        child.wait().unwrap();
+    }
+    let (code, text) = said(&["replay", name, "--to", &url, "--as", "log"]);
+    assert!(code == 0, "{text}");
+    assert_eq!(server.digest(), digest, "{text}");
+    no_keys_of_ours(&server);
+}
+
+#[test]
+fn a_log_with_its_snapshot_arrives_in_order() {
+    for (name, log) in [
+        ("redis-7.0", "redis-7.0.15-alltypes-aofdir-preamble"),
+        ("redis-8.10", "redis-8.10.2-alltypes-aofdir"),
+    ] {
+        let Some(kind) = require(name) else { continue };
+        let dir = fixture(log);
+        let digest = Server::start_with_aof_dir(&kind, &dir, &[]).digest();
+        let server = Server::start(&kind, &[]);
+        for form in [&["--as", "log"][..], &["--verify", "full"]] {
+            let more = [&["--flush-first", "--yes"], form].concat();
+            replays(0, &dir, &server, &more);
+            assert_eq!(server.digest(), digest, "{log} {form:?}");
+            no_keys_of_ours(&server);
+        }
+    }
+}
+
+#[test]
+fn two_replays_at_once_are_one_too_many() {
+    let Some(kind) = require("redis-7.0") else { return };
+    let server = Server::start(&kind, &[]);
+    let url = server.url();
+    let folder = tempfile::tempdir().unwrap();
+    let log = folder.path().join("appendonly.aof");
+    fs::write(&log, counting_log(20_000)).unwrap();
+    let rdb = folder.path().join("dump.rdb");
+    fs::write(&rdb, many_keys(&kind, 20_000)).unwrap();
+    let slow = ["--rate", "4000", "--pipeline", "64kb"];
+    let first = [
+        [&["replay", rdb.to_str().unwrap(), "--to", &url, "--no-state"], &slow[..]].concat(),
+        [&["replay", log.to_str().unwrap(), "--to", &url, "--as", "log"], &slow[..]].concat(),
+    ];
+    for first in first {
+        let mut child = start(&first);
+        let until = Instant::now() + Duration::from_secs(10);
+        while server.cmd(&["EXISTS", "rdbkit:replay:lock"]) == Value::Int(0) {
+            assert!(Instant::now() < until, "the first one never begins");
+            sleep(Duration::from_millis(5));
+        }
+        for (file, form) in [(&rdb, "auto"), (&log, "log")] {
+            let file = file.to_str().unwrap();
+            refused(&["replay", file, "--to", &url, "--no-state", "--as", form], "another replay");
+        }
+        child.kill().unwrap();
+        child.wait().unwrap();
+        server.cmd(&["FLUSHALL"]);
+    }
+}
+
+#[test]
+fn certificates_are_looked_at() {
+    let Some(kind) = require("redis-7.0") else { return };
+    let folder = tempfile::tempdir().unwrap();
+    let path = |name: &str| folder.path().join(name).to_str().unwrap().to_owned();
+    let openssl = |args: &[&str]| {
+        Command::new("openssl").args(args).stderr(Stdio::null()).stdout(Stdio::null()).status()
+    };
+    let authority = |name: &str| {
+        let (key, cert) = (path(&format!("{name}.key")), path(&format!("{name}.crt")));
+        let subject = format!("/CN={name}");
+        openssl(&[
+            "req", "-x509", "-newkey", "rsa:2048", "-nodes", "-days", "2", "-subj", &subject,
+            "-keyout", &key, "-out", &cert,
+        ])
+    };
+    if !authority("ca").is_ok_and(|status| status.success()) {
+        support::skipped("there is no openssl to make certificates with");
+        return;
+    }
+    assert!(authority("other").unwrap().success());
+    fs::write(path("names"), "subjectAltName=IP:127.0.0.1,DNS:redis.test\n").unwrap();
+    let [key, request, cert, ca, ca_key, names] =
+        ["server.key", "server.csr", "server.crt", "ca.crt", "ca.key", "names"].map(path);
+    assert!(
+        openssl(&[
+            "req",
+            "-newkey",
+            "rsa:2048",
+            "-nodes",
+            "-subj",
+            "/CN=server",
+            "-keyout",
+            &key,
+            "-out",
+            &request,
+        ])
+        .unwrap()
+        .success()
+    );
+    assert!(
+        openssl(&[
+            "x509",
+            "-req",
+            "-in",
+            &request,
+            "-CA",
+            &ca,
+            "-CAkey",
+            &ca_key,
+            "-CAcreateserial",
+            "-days",
+            "2",
+            "-extfile",
+            &names,
+            "-out",
+            &cert,
+        ])
+        .unwrap()
+        .success()
+    );
+    let tls_port = {
+        let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+        listener.local_addr().unwrap().port().to_string()
+    };
+    let options = [
+        "--tls-port",
+        &tls_port,
+        "--tls-cert-file",
+        &cert,
+        "--tls-key-file",
+        &key,
+        "--tls-ca-cert-file",
+        &ca,
+    ];
+    let Ok(server) = Server::try_start(&kind, support::servers::Data::Nothing, &options) else {
+        support::skipped("the server has no TLS");
+        return;
+    };
+    let file = fixture("redis-7.0.15-alltypes.rdb");
+    let url = format!("rediss://127.0.0.1:{tls_port}");
+    let args = ["replay", file.to_str().unwrap(), "--to", &url, "--no-state", "--verify", "full"];
+    let with = |more: &[&str]| said(&[&args[..], more].concat());
+    // Nobody vouches for it; somebody else does; it wants to know who we are.
+    for other in [&[][..], &["--tls-ca", &path("other.crt")]] {
+        let (code, text) = with(other);
+        assert!(code == 2 && text.contains("--tls-ca"), "{text}");
+    }
+    let (code, text) = with(&["--tls-ca", &ca]);
+    assert!(code == 2 && text.contains("--tls-cert"), "{text}");
+    let ours = ["--tls-ca", &ca, "--tls-cert", &cert, "--tls-key", &key];
+    let (code, text) = with(&ours);
+    assert!(code == 0 && text.contains("no difference"), "{text}");
+    assert_eq!(server.digest(), loaded(&kind, &file).unwrap());
+    server.cmd(&["CONFIG", "SET", "tls-auth-clients", "no"]);
+    let (code, text) = with(&["--tls-ca", &ca, "--tls-server-name", "redis.test"]);
+    assert_eq!(code, 0, "{text}");
+    let (code, text) = with(&["--tls-ca", &ca, "--tls-server-name", "elsewhere.test"]);
+    assert!(code == 2 && text.contains("--tls-server-name"), "{text}");
+    assert_eq!(with(&["--tls-insecure"]).0, 0);
+}
