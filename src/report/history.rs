@@ -176,6 +176,7 @@ impl HistoryWriter {
             _ => sign.to_string(),
         };
         let key = format!("db{} {}", event.db, text::key(&event.key, 40));
+        let key = format!("{key:<20}");
         let command = match event.effect {
             Effect::Loaded => "(in the snapshot)".to_owned(),
             Effect::Expired => "(expired since)".to_owned(),
@@ -184,10 +185,9 @@ impl HistoryWriter {
         let told = told(event, self.now_ms);
         writeln!(
             out,
-            "{sign} {:<19} {offset:>10}  {}  {}  {}",
+            "{sign} {} {offset:>10}  {}  {told:<24}  {}",
             style.dim(format_args!("{time:<19}")),
             style.bold(key),
-            told,
             style.dim(command),
         )?;
         if let Some(after) = &event.after {
