@@ -256,16 +256,10 @@ fn told(event: &Event, now_ms: i64) -> String {
 
 /// `hash, 2 fields, expires in 3h`.
 fn is_now(state: &State, now_ms: i64) -> String {
-    let unit = match state.kind {
-        "hash" => "field",
-        "set" | "zset" => "member",
-        "stream" => "entry",
-        _ => "element",
-    };
-    let mut words = match (state.size_bytes, state.kind) {
-        (Some(bytes), kind) => format!("{kind}, {}", size(bytes)),
-        (None, kind @ ("module" | "string")) => kind.to_owned(),
-        (None, kind) => format!("{kind}, {}", plural(state.elements, unit)),
+    let mut words = match (state.size_bytes, text::unit(state.kind)) {
+        (Some(bytes), _) => format!("{}, {}", state.kind, size(bytes)),
+        (None, None) => state.kind.to_owned(),
+        (None, Some(unit)) => format!("{}, {}", state.kind, plural(state.elements, unit)),
     };
     if let Some(at_ms) = state.expires_at_ms {
         let verb = if at_ms > now_ms { "expires" } else { "expired" };
