@@ -5,14 +5,34 @@
 use std::ffi::OsString;
 use std::io::Write as _;
 
-use clap::Args;
+use clap::{Args, ValueEnum};
 use rdbkit::Error;
 use rdbkit::ops::check::{CheckOptions, check_source};
-use rdbkit::report::check::{CheckReport, SourceReport, write_json, write_text};
+use rdbkit::report::check::{
+    CheckReport, SourceReport, write_github, write_json, write_junit, write_sarif, write_text,
+};
+use rdbkit::report::metrics;
 use rdbkit::source::Locator;
 
-use super::args::{CommonArgs, Format, SourceArgs};
+use super::args::{CommonArgs, NowArgs, SourceArgs};
 use super::exit::Exit;
+use super::metrics::MetricsArgs;
+use super::policy::PolicyArgs;
+
+/// How a check is written.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+enum CheckFormat {
+    /// For the eye
+    Human,
+    /// One JSON document
+    Json,
+    /// JUnit XML, a suite for each source
+    Junit,
+    /// SARIF 2.1.0, for code scanning
+    Sarif,
+    /// Workflow commands of GitHub Actions
+    Github,
+}
 
 /// Say whether files are sound and, if not, exactly where and why
 ///
@@ -28,8 +48,11 @@ Examples:
   rdbkit check --quick backups/*.rdb.zst
   rdbkit check appendonlydir --format json | jq '.sources[].files[].good_up_to'
   ssh db1 cat /var/lib/redis/dump.rdb | rdbkit check -
+  rdbkit check dump.rdb --loads-in redis:6.2,valkey:9.0 --max-age 26h --require-ttl session:
+  rdbkit check backups/*.rdb --policy policies.toml --format junit > report.xml
 
-Exit status: 0 sound, 1 findings of severity error, 2 a source could not be looked at")]
+Exit status: 0 sound and all policies kept, 1 findings of severity error, 2 a source could not be
+looked at")]
 pub(crate) struct CheckArgs {
     /// RDB or AOF files, manifests or appendonlydirs, plain or compressed; `-` is standard input
     #[arg(required = true)]
@@ -48,11 +71,17 @@ pub(crate) struct CheckArgs {
     max_findings: u32,
 
     /// How the report is written
-    #[arg(long, value_enum, default_value_t = Format::Human)]
-    format: Format,
+    #[arg(long, value_enum, default_value_t = CheckFormat::Human)]
+    format: CheckFormat,
 
     #[command(flatten)]
+    policy: PolicyArgs,
+    #[command(flatten)]
+    metrics: MetricsArgs,
+    #[command(flatten)]
     from: SourceArgs,
+    #[command(flatten)]
+    now: NowArgs,
     #[command(flatten)]
     common: CommonArgs,
 }
@@ -64,44 +93,38 @@ pub(crate) fn run(args: &CheckArgs) -> Result<Exit, Error> {
         threads: args.common.threads(),
         max_findings: usize::try_from(args.max_findings).unwrap_or(usize::MAX),
         open: args.from.options()?,
+        policy: args.policy.policy()?,
+        now_ms: args.now.now_ms(),
     };
     let mut report = CheckReport::default();
     for name in &args.sources {
-        let could_not = |name: String, error: Error| SourceReport {
-            name,
+        let checked = args
+            .from
+            .open_with_bar(name, &args.common)
+            .and_then(|opened| check_source(opened.source, &options, &opened.bar));
+        // The others are checked all the same.
+        report.sources.push(checked.unwrap_or_else(|error| SourceReport {
+            name: Locator::from(name.as_os_str()).to_string(),
             could_not_look: Some(super::sentence(&error)),
             ..SourceReport::default()
-        };
-        // The others are checked all the same.
-        let found = match args.from.spread(name) {
-            Ok(found) => found,
-            Err(error) => {
-                let name = Locator::from(name.as_os_str()).to_string();
-                report.sources.push(could_not(name, error));
-                continue;
-            }
-        };
-        for source in &found {
-            let checked = args
-                .from
-                .open_found(source, &args.common)
-                .and_then(|opened| check_source(opened.source, &options, &opened.bar));
-            let checked = checked.unwrap_or_else(|error| could_not(source.to_string(), error));
-            report.sources.push(checked);
-        }
+        }));
     }
 
     let mut out = super::stdout();
     match args.format {
-        Format::Json => write_json(&mut out, &report)?,
-        Format::Human => {
+        CheckFormat::Json => write_json(&mut out, &report)?,
+        CheckFormat::Junit => write_junit(&mut out, &report)?,
+        CheckFormat::Sarif => write_sarif(&mut out, &report)?,
+        CheckFormat::Github => write_github(&mut out, &report)?,
+        CheckFormat::Human => {
             write_text(&mut out, &report, args.common.style(), args.common.width())?;
         }
     }
     out.flush().map_err(super::cannot_write)?;
+    args.metrics.write("check", || metrics::of_check(&report))?;
     Ok(if !report.is_complete() {
         Exit::Failed
-    } else if report.is_sound() {
+    } else if report.is_sound() && report.keeps_policy() {
         Exit::Clean
     } else {
         Exit::Findings

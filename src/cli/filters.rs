@@ -205,11 +205,11 @@ impl KeyFilterArgs {
     }
 }
 
-fn kind(name: &str) -> Option<Kind> {
+pub(super) fn kind(name: &str) -> Option<Kind> {
     Kind::ALL.into_iter().find(|kind| kind.name() == name)
 }
 
-fn kinds() -> PossibleValuesParser {
+pub(super) fn kinds() -> PossibleValuesParser {
     PossibleValuesParser::new(Kind::ALL.map(Kind::name))
 }
 

@@ -4,10 +4,10 @@
 //! indicatif and exit codes.
 
 mod args;
-#[cfg(feature = "live")]
-mod backup;
 mod check;
 mod compact;
+mod completions;
+mod config;
 mod convert;
 mod diff;
 mod digest;
@@ -22,8 +22,10 @@ mod keys;
 mod live;
 #[cfg(feature = "live")]
 mod load;
+mod metrics;
 mod output;
 mod pager;
+mod policy;
 mod progress;
 mod repair;
 mod replay;
@@ -42,43 +44,56 @@ use exit::Exit;
 #[derive(Debug, Parser)]
 #[command(name = "rdbkit", version, max_term_width = 100, subcommand_value_name = "VERB")]
 struct Cli {
+    /// Read defaults of options from this file [default: rdbkit.toml here, or in ~/.config/rdbkit]
+    #[arg(long, global = true, value_name = "FILE", help_heading = "Common options")]
+    config: Option<std::path::PathBuf>,
+
     #[command(subcommand)]
     verb: Verb,
 }
 
 #[derive(Debug, Subcommand)]
 enum Verb {
-    Check(check::CheckArgs),
+    Check(Box<check::CheckArgs>),
     Inspect(inspect::InspectArgs),
     Keys(Box<keys::KeysArgs>),
+    Man(completions::ManArgs),
     Get(get::GetArgs),
     Digest(digest::DigestArgs),
     Diff(Box<diff::DiffArgs>),
     History(history::HistoryArgs),
     Watch(watch::WatchArgs),
     Compact(Box<compact::CompactArgs>),
+    Completions(completions::CompletionsArgs),
     Convert(convert::ConvertArgs),
     Export(Box<export::ExportArgs>),
     Repair(repair::RepairArgs),
     Replay(Box<replay::ReplayArgs>),
-    #[cfg(feature = "live")]
-    Backup(Box<backup::BackupArgs>),
     Rewrite(Box<rewrite::RewriteArgs>),
 }
 
 /// The verbs by what they are for, in the order of the help text.
-const GROUPS: [(&str, &[&str]); 3] = [
+const GROUPS: [(&str, &[&str]); 4] = [
     (
         "Look at a source",
         &["check", "inspect", "keys", "get", "digest", "diff", "history", "watch"],
     ),
     ("Make a file of it", &["compact", "convert", "export", "rewrite", "repair"]),
-    ("Move it", &["replay", "backup"]),
+    ("Move it", &["replay"]),
+    ("Help with it", &["completions", "man"]),
 ];
 
 /// Runs the program.
 pub(crate) fn main() -> Exit {
-    let matches = match command().try_get_matches() {
+    let args: Vec<_> = std::env::args_os().collect();
+    let command = match config::with_defaults(command(), &args) {
+        Ok(command) => command,
+        Err(error) => {
+            complain(&error.to_string());
+            return Exit::Failed;
+        }
+    };
+    let matches = match command.try_get_matches_from(&args) {
         Ok(matches) => matches,
         Err(error) => {
             // Help goes to standard output and may meet a closed pipe; there is nobody to tell.
@@ -97,12 +112,12 @@ pub(crate) fn main() -> Exit {
             Verb::History(args) => history::run(args),
             Verb::Watch(args) => watch::run(args),
             Verb::Compact(args) => compact::run(args),
+            Verb::Completions(args) => completions::completions(args),
+            Verb::Man(args) => completions::man(args),
             Verb::Convert(args) => convert::run(args),
             Verb::Export(args) => export::run(args),
             Verb::Repair(args) => repair::run(args),
             Verb::Replay(args) => replay::run(args),
-            #[cfg(feature = "live")]
-            Verb::Backup(args) => backup::run(args),
             Verb::Rewrite(args) => rewrite::run(args),
         },
         Err(error) => Err(Error::Usage(error.to_string())),
@@ -125,7 +140,7 @@ fn command() -> clap::Command {
         help += &format!("\n{title}:\n");
         for verb in verbs.iter().filter_map(|verb| command.find_subcommand(verb)) {
             let about = verb.get_about().map(ToString::to_string).unwrap_or_default();
-            help += &format!("  {:<10}{about}\n", verb.get_name());
+            help += &format!("  {:<13}{about}\n", verb.get_name());
         }
     }
     help += "

@@ -11,10 +11,12 @@ use rdbkit::digest::Profile;
 use rdbkit::ops::replay::{ReplayOptions, replay, save};
 use rdbkit::ops::run::{RunOptions, Until};
 use rdbkit::rdb::Target;
+use rdbkit::report::metrics;
 use rdbkit::report::replay::{write_json, write_text};
 
 use super::args::{CommonArgs, Format, NowArgs, Opened, SourceArgs, Unknown, secs, target};
 use super::exit::Exit;
+use super::metrics::MetricsArgs;
 
 /// Run a source in the embedded engine, and say what the keyspace is then
 ///
@@ -70,6 +72,8 @@ pub(crate) struct ReplayArgs {
     #[command(flatten)]
     live: super::load::LoadArgs,
     #[command(flatten)]
+    metrics: MetricsArgs,
+    #[command(flatten)]
     from: SourceArgs,
     #[command(flatten)]
     now: NowArgs,
@@ -117,6 +121,7 @@ pub(crate) fn run(args: &ReplayArgs) -> Result<Exit, Error> {
         Format::Json => write_json(&mut out, &report)?,
     }
     std::io::Write::flush(&mut out).map_err(super::cannot_write)?;
+    args.metrics.write("replay", || metrics::of_replay(&report))?;
     let dropped = report.parts.iter().any(|part| part.dropped_from.is_some());
     Ok(if dropped && !report.stopped { Exit::Findings } else { Exit::Clean })
 }

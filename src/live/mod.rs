@@ -19,7 +19,6 @@
 mod cluster;
 mod connect;
 mod failure;
-mod nodes;
 mod options;
 pub mod replication;
 mod reply;
@@ -32,7 +31,6 @@ mod url;
 pub use cluster::{Shard, Topology};
 pub use connect::{Connection, Connector, Timeouts, reply_of};
 pub use failure::{Class, ErrorReply, Failure};
-pub use nodes::{Node, nodes};
 pub use options::LiveOptions;
 pub use reply::{Frames, frame_len};
 pub use sentinel::Sentinels;

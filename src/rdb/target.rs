@@ -173,6 +173,17 @@ impl Target {
         self.header.version
     }
 
+    /// Whether it reads files with this header: its own version of the format and older ones, and of
+    /// the other family what both had before they parted (seen with Valkey 9.1 and Redis 8.10).
+    pub fn reads(&self, header: Header) -> bool {
+        const LAST_SHARED: u32 = 11;
+        match (self.header.family == header.family, header.family) {
+            (true, _) => header.version <= self.header.version,
+            (false, Family::Redis) => header.version <= LAST_SHARED,
+            (false, Family::Valkey) => false,
+        }
+    }
+
     /// Whether this is a Redis (or what branched off later) of at least that version.
     pub(crate) fn since(&self, redis: (u16, u16)) -> bool {
         match self.product {
@@ -386,6 +397,17 @@ mod tests {
         check("valkey:8.1", "REDIS0011", Some(3));
         check("Valkey:9", "VALKEY080", Some(3));
         assert_eq!("redis:8.10".parse::<Target>().unwrap(), Target::default());
+    }
+
+    #[test]
+    fn a_server_reads_its_own_format_and_what_came_before() {
+        let reads = |server: &str, rdb: u16| {
+            server.parse::<Target>().unwrap().reads(super::Header::of_dump(rdb))
+        };
+        assert!(reads("redis:6.2", 9) && !reads("redis:6.2", 10));
+        assert!(reads("redis:8.10", 15) && reads("redis:8.10", 1) && !reads("redis:8.10", 80));
+        assert!(reads("valkey:9.1", 80) && reads("valkey:9.1", 11) && !reads("valkey:9.1", 12));
+        assert!(reads("valkey:8.1", 11) && !reads("valkey:8.1", 12) && !reads("valkey:8.1", 80));
     }
 
     #[test]

@@ -4,7 +4,6 @@
 //! [`json`], [`text`] and [`csv`] hold what they share. Nothing here reads a source, and nothing
 //! writes anywhere but into the writer that it is handed.
 
-pub mod backup;
 pub mod check;
 pub mod compact;
 pub mod convert;
@@ -19,6 +18,7 @@ pub mod json;
 pub mod keys;
 pub mod load;
 pub mod losses;
+pub mod metrics;
 pub mod repair;
 pub mod replay;
 pub mod rewrite;

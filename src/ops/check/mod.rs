@@ -8,14 +8,21 @@ mod directory;
 mod dump;
 mod file;
 pub(super) mod keys;
+mod loads;
+mod policy;
 mod snapshot;
 mod words;
 
+use std::io::Write as _;
+
+use crate::bytes::input::Input as _;
 use crate::error::{Error, Result};
 use crate::finding::{Finding, Severity};
 use crate::ops::walk::Observer;
-pub use crate::report::check::{CheckReport, FileReport, SourceReport, Unlisted};
-use crate::source::{Locator, OpenOptions, Source, open};
+use crate::rdb::{HEADER_BYTES, Header};
+pub use crate::report::check::{CheckReport, FileReport, PolicyReport, SourceReport, Unlisted};
+use crate::source::{Form, Locator, OpenOptions, Source, open};
+pub use policy::{Policy, RULES};
 
 /// How a check is done.
 #[derive(Debug, Clone)]
@@ -30,6 +37,10 @@ pub struct CheckOptions {
     pub max_findings: usize,
     /// How sources are opened.
     pub open: OpenOptions,
+    /// What is asked of the keys.
+    pub policy: Policy,
+    /// The time from which ages count, unix time in milliseconds.
+    pub now_ms: i64,
 }
 
 impl Default for CheckOptions {
@@ -40,6 +51,8 @@ impl Default for CheckOptions {
             threads: super::walk::WalkOptions::default().threads,
             max_findings: 1000,
             open: OpenOptions::default(),
+            policy: Policy::default(),
+            now_ms: crate::ops::run::RunOptions::default().now_ms,
         }
     }
 }
@@ -92,10 +105,114 @@ pub fn check_source(
     options: &CheckOptions,
     observer: &dyn Observer,
 ) -> Result<SourceReport> {
+    if options.policy.is_empty() {
+        return check_soundness(source, options, observer);
+    }
+    // What the policies are asked of is read a second time, so it has to stay.
+    let name = source.name.clone();
+    let kept = Kept::of(source, options)?;
+    let mut report = check_soundness(kept.open(&name, options)?, options, observer)?;
+    let judge = policy::Judge {
+        policy: &options.policy,
+        now_ms: options.now_ms,
+        threads: options.threads,
+        max_findings: options.max_findings,
+        open: &options.open,
+        changed_ms: kept.changed_ms(),
+        header: header(kept.open(&name, options)?),
+    };
+    match judge.judge(kept.open(&name, options)?, observer) {
+        Ok(policy) => report.policy = Some(policy),
+        // Where the check has said why already, there are no keys to be asked about.
+        Err(_) if !report.is_sound() => {}
+        Err(error) => return Err(error),
+    }
+    Ok(report)
+}
+
+fn check_soundness(
+    source: Source,
+    options: &CheckOptions,
+    observer: &dyn Observer,
+) -> Result<SourceReport> {
     if source.directory().is_some() {
         return directory::check(&source, options, observer);
     }
     let name = source.name.clone();
     let file = file::check(source, crate::aof::Place::Last, options, observer)?;
     Ok(SourceReport { name, kind: file.kind.clone(), files: vec![file], ..SourceReport::default() })
+}
+
+/// A source that can be opened again.
+struct Kept {
+    locator: Locator,
+    form: Option<Form>,
+    /// What came through a pipe, until this is dropped.
+    copy: Option<tempfile::NamedTempFile>,
+}
+
+impl Kept {
+    fn of(source: Source, options: &CheckOptions) -> Result<Self> {
+        let is_pipe = source.size_bytes.is_none() && source.directory().is_none();
+        match (&source.path, source.feed) {
+            (Some(path), _) if !is_pipe => Ok(Kept {
+                locator: Locator::Path(path.clone()),
+                form: options.open.from,
+                copy: None,
+            }),
+            (_, Some(mut feed)) => {
+                let wrong = |cause| Error::io("cannot write a temporary file", cause);
+                let mut copy = tempfile::NamedTempFile::new().map_err(wrong)?;
+                loop {
+                    let len = feed.buffer().len();
+                    copy.write_all(feed.buffer()).map_err(wrong)?;
+                    feed.consume(len);
+                    if !feed.more()? {
+                        break;
+                    }
+                }
+                copy.flush().map_err(wrong)?;
+                let locator = Locator::Path(copy.path().to_owned());
+                Ok(Kept { locator, form: Some(source.form), copy: Some(copy) })
+            }
+            (_, None) => Err(Error::Usage(format!("{} cannot be read twice", source.name))),
+        }
+    }
+
+    fn open(&self, name: &str, options: &CheckOptions) -> Result<Source> {
+        let options = OpenOptions { from: self.form, ..options.open.clone() };
+        let source = open(&self.locator, &options)?;
+        Ok(Source { name: name.to_owned(), ..source })
+    }
+
+    /// When it was changed last; of a directory, when one of its files was.
+    fn changed_ms(&self) -> Option<i64> {
+        let Locator::Path(path) = &self.locator else { return None };
+        let changed = |path: &std::path::Path| {
+            let since = path.metadata().ok()?.modified().ok()?;
+            let since = since.duration_since(std::time::UNIX_EPOCH).ok()?;
+            i64::try_from(since.as_millis()).ok()
+        };
+        let files = std::fs::read_dir(path).into_iter().flatten().flatten();
+        let newest = files.filter_map(|file| changed(&file.path())).max();
+        newest.or_else(|| self.copy.is_none().then(|| changed(path)).flatten())
+    }
+}
+
+/// Magic and version of the snapshot that a source begins with.
+fn header(source: Source) -> Option<Header> {
+    let mut feed = match source.directory() {
+        Some(_) => {
+            let path = source.path.as_deref()?;
+            let log = match source.form {
+                Form::Manifest => crate::aof::survey_manifest(path),
+                _ => crate::aof::survey(path),
+            };
+            let base = log.ok()?.parts.into_iter().next()?;
+            crate::source::open_part(&base.path, &OpenOptions::default()).ok()?.feed?
+        }
+        None => source.feed?,
+    };
+    while feed.buffer().len() < HEADER_BYTES && feed.more().ok()? {}
+    Header::parse(feed.buffer()).ok().map(|(_, header)| header)
 }

@@ -109,7 +109,12 @@ impl Findings {
         }
     }
 
-    fn append(&mut self, later: Findings) {
+    /// The list, and what is not in it.
+    pub(super) fn into_parts(self) -> (Vec<Finding>, Unlisted) {
+        (self.list, self.unlisted)
+    }
+
+    pub(super) fn append(&mut self, later: Findings) {
         for finding in later.list {
             self.add(finding);
         }

@@ -4,7 +4,7 @@ use std::io::Write;
 
 use serde::Serialize;
 
-use super::{CheckReport, FileReport, SourceReport, Unlisted};
+use super::{CheckReport, FileReport, PolicyReport, SourceReport, Unlisted};
 use crate::error::Result;
 use crate::finding::Finding as Found;
 use crate::report::json::{self, Bytes};
@@ -32,6 +32,29 @@ struct Source<'a> {
     could_not_look: Option<&'a str>,
     findings: Vec<Finding<'a>>,
     files: Vec<File<'a>>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    policy: Option<Policy<'a>>,
+}
+
+#[derive(Serialize)]
+struct Policy<'a> {
+    kept: bool,
+    rules: &'a [&'static str],
+    findings: Vec<Finding<'a>>,
+    unlisted_errors: u64,
+    unlisted_others: u64,
+}
+
+impl<'a> Policy<'a> {
+    fn of(report: &'a PolicyReport) -> Self {
+        Policy {
+            kept: report.is_kept(),
+            rules: &report.rules,
+            findings: report.findings.iter().map(Finding::of).collect(),
+            unlisted_errors: report.unlisted.errors,
+            unlisted_others: report.unlisted.others,
+        }
+    }
 }
 
 #[derive(Serialize)]
@@ -76,6 +99,7 @@ impl<'a> Source<'a> {
             could_not_look: report.could_not_look.as_deref(),
             findings: report.findings.iter().map(Finding::of).collect(),
             files: report.files.iter().map(File::of).collect(),
+            policy: report.policy.as_ref().map(Policy::of),
         }
     }
 }

@@ -2,11 +2,17 @@
 //!
 //! Offsets count from the start of the uncompressed bytes of the file that a finding names.
 
+mod github;
 mod json;
+mod junit;
+mod sarif;
 #[cfg(feature = "cli")]
 mod text;
 
+pub use github::write_github;
 pub use json::write_json;
+pub use junit::write_junit;
+pub use sarif::write_sarif;
 #[cfg(feature = "cli")]
 pub use text::write_text;
 
@@ -30,8 +36,28 @@ pub struct SourceReport {
     pub files: Vec<FileReport>,
     /// What is wrong with a directory as a whole.
     pub findings: Vec<Finding>,
+    /// What became of the policies, where some were asked.
+    pub policy: Option<PolicyReport>,
     /// Why it could not be looked at.
     pub could_not_look: Option<String>,
+}
+
+/// What became of the policies that were asked of a source.
+#[derive(Debug, Clone, Default)]
+pub struct PolicyReport {
+    /// The codes of the rules that were asked.
+    pub rules: Vec<&'static str>,
+    /// What breaks them, up to the limit of the call.
+    pub findings: Vec<Finding>,
+    /// Findings that are not listed.
+    pub unlisted: Unlisted,
+}
+
+impl PolicyReport {
+    /// Whether nothing found is an error.
+    pub fn is_kept(&self) -> bool {
+        self.unlisted.errors == 0 && self.findings.iter().all(|f| f.severity < Severity::Error)
+    }
 }
 
 /// What a check of one file found.
@@ -78,6 +104,11 @@ impl CheckReport {
         self.sources.iter().all(SourceReport::is_sound)
     }
 
+    /// Whether every source keeps the policies that were asked.
+    pub fn keeps_policy(&self) -> bool {
+        self.sources.iter().all(SourceReport::keeps_policy)
+    }
+
     /// Whether every source could be looked at.
     pub fn is_complete(&self) -> bool {
         self.sources.iter().all(|source| source.could_not_look.is_none())
@@ -89,6 +120,20 @@ impl SourceReport {
     pub fn is_sound(&self) -> bool {
         self.findings.iter().all(|f| f.severity < Severity::Error)
             && self.files.iter().all(FileReport::is_sound)
+    }
+}
+
+impl SourceReport {
+    /// Whether it keeps the policies that were asked.
+    pub fn keeps_policy(&self) -> bool {
+        self.policy.as_ref().is_none_or(PolicyReport::is_kept)
+    }
+
+    /// All findings: about the source, its files, and the policies.
+    pub fn all_findings(&self) -> impl Iterator<Item = &Finding> {
+        let files = self.files.iter().flat_map(|file| &file.findings);
+        let policy = self.policy.iter().flat_map(|policy| &policy.findings);
+        self.findings.iter().chain(files).chain(policy)
     }
 }
 

@@ -15,7 +15,7 @@
 use std::io::{self, Write};
 use std::path::Path;
 
-use super::{CheckReport, FileReport, SourceReport};
+use super::{CheckReport, FileReport, PolicyReport, SourceReport};
 use crate::error::Result;
 use crate::finding::{Finding, Severity};
 use crate::report::json::failed;
@@ -87,7 +87,8 @@ fn source(
     {
         block.verdict(&report.name, verdict, &facts(file))?;
         block.findings(&report.findings)?;
-        return block.file(file);
+        block.file(file)?;
+        return block.policy(report.policy.as_ref());
     }
     block.verdict(&report.name, verdict, &report.kind)?;
     block.findings(&report.findings)?;
@@ -105,7 +106,7 @@ fn source(
         block.verdict(name, Verdict { errors, warnings }, &facts(file))?;
         block.file(file)?;
     }
-    Ok(())
+    block.policy(report.policy.as_ref())
 }
 
 /// How many findings there are.
@@ -151,6 +152,32 @@ impl Block<'_> {
         let space = if facts.starts_with('\n') { "" } else { " " };
         let name = self.style.bold(format!("{name}:"));
         writeln!(self.out, "{:1$}{name} {painted}{space}{facts}", "", self.indent)
+    }
+
+    /// `policy: BROKEN, 2 errors (max-keys, require-ttl)`, and what breaks it.
+    fn policy(&mut self, policy: Option<&PolicyReport>) -> io::Result<()> {
+        let Some(policy) = policy else { return Ok(()) };
+        let listed = |severity| policy.findings.iter().filter(|f| f.severity == severity).count();
+        let errors = listed(Severity::Error) as u64 + policy.unlisted.errors;
+        let warnings = listed(Severity::Warning) as u64 + policy.unlisted.others;
+        let word = match errors {
+            0 => self.style.good("kept"),
+            _ => self.style.bad("BROKEN"),
+        };
+        let mut line = format!("  {} {word}", self.style.bold("policy:"));
+        for (n, one) in [(errors, "error"), (warnings, "warning")] {
+            if n > 0 {
+                line += &format!(", {}", plural(n, one));
+            }
+        }
+        writeln!(self.out, "{line} ({})", policy.rules.join(", "))?;
+        let mut inner = Block { out: &mut *self.out, indent: self.indent + 2, ..*self };
+        inner.findings(&policy.findings)?;
+        let unlisted = policy.unlisted.errors + policy.unlisted.others;
+        if unlisted > 0 {
+            writeln!(self.out, "    … and {} more, which --max-findings lists", count(unlisted))?;
+        }
+        Ok(())
     }
 
     /// All that a file has under its verdict.

@@ -1,0 +1,150 @@
+//! The policies of `check`, from flags and from a file.
+
+use std::ffi::OsString;
+use std::path::Path;
+
+use clap::Args;
+use clap::builder::PossibleValuesParser;
+use rdbkit::Error;
+use rdbkit::ops::check::{Policy, RULES};
+use rdbkit::rdb::Target;
+use rdbkit::value::Kind;
+use serde::Deserialize;
+
+use super::args::{bytes, target};
+use super::filters::{kind, kinds, size};
+
+#[derive(Debug, Args)]
+#[command(next_help_heading = "Policies (each that is broken is an error)")]
+pub(crate) struct PolicyArgs {
+    /// Read policies from this TOML file: the names below without the dashes
+    #[arg(long, value_name = "FILE")]
+    policy: Option<OsString>,
+
+    /// No key takes more bytes in the file: 512, 10kb, 1mb
+    #[arg(long, value_name = "BYTES", value_parser = size)]
+    max_key_bytes: Option<u64>,
+
+    /// No value has more elements
+    #[arg(long, value_name = "N")]
+    max_elements: Option<u64>,
+
+    /// There are no more keys
+    #[arg(long, value_name = "N")]
+    max_keys: Option<u64>,
+
+    /// Keys that begin with this have an expiry
+    #[arg(long, value_name = "PREFIX")]
+    require_ttl: Vec<OsString>,
+
+    /// No key is of this type
+    #[arg(long, value_name = "TYPE", value_delimiter = ',', value_parser = kinds())]
+    forbid_type: Vec<String>,
+
+    /// No key begins with this
+    #[arg(long, value_name = "PREFIX")]
+    forbid_prefix: Vec<OsString>,
+
+    /// The source is no older: 26h, 7d
+    #[arg(long, value_name = "TIME", value_parser = age)]
+    max_age: Option<u64>,
+
+    /// All keys are in this database
+    #[arg(long, value_name = "N", value_delimiter = ',')]
+    expect_db: Vec<u64>,
+
+    /// This server loads it and loses nothing: redis:6.2,valkey:9.0
+    #[arg(long, value_name = "NAME:VERSION", value_delimiter = ',', value_parser = target)]
+    loads_in: Vec<Target>,
+
+    /// What breaks this policy is a warning and no error
+    #[arg(long, value_name = "POLICY", value_delimiter = ',', value_parser = codes(), hide_possible_values = true)]
+    warn: Vec<String>,
+}
+
+/// What a policy file can say.
+#[derive(Debug, Default, Deserialize)]
+#[serde(rename_all = "kebab-case", deny_unknown_fields, default)]
+struct PolicyFile {
+    max_key_bytes: Option<Size>,
+    max_elements: Option<u64>,
+    max_keys: Option<u64>,
+    require_ttl: Vec<String>,
+    forbid_type: Vec<String>,
+    forbid_prefix: Vec<String>,
+    max_age: Option<String>,
+    expect_db: Vec<u64>,
+    loads_in: Vec<String>,
+    warn: Vec<String>,
+}
+
+/// A number of bytes, or a text such as `1mb`.
+#[derive(Debug, Deserialize)]
+#[serde(untagged)]
+enum Size {
+    Bytes(u64),
+    Text(String),
+}
+
+impl PolicyArgs {
+    /// What the file says, and what the flags say: of a limit the flag counts, lists are joined.
+    pub(crate) fn policy(&self) -> Result<Policy, Error> {
+        let mut policy = match &self.policy {
+            Some(path) => read(Path::new(path))?,
+            None => Policy::default(),
+        };
+        let or = |flag: Option<u64>, file: Option<u64>| flag.or(file);
+        policy.max_key_bytes = or(self.max_key_bytes, policy.max_key_bytes);
+        policy.max_elements = or(self.max_elements, policy.max_elements);
+        policy.max_keys = or(self.max_keys, policy.max_keys);
+        policy.max_age_ms = or(self.max_age, policy.max_age_ms);
+        policy.require_ttl.extend(self.require_ttl.iter().map(bytes));
+        policy.forbid_types.extend(self.forbid_type.iter().filter_map(|name| kind(name)));
+        policy.forbid_prefixes.extend(self.forbid_prefix.iter().map(bytes));
+        policy.expect_dbs.extend(&self.expect_db);
+        policy.loads_in.extend(&self.loads_in);
+        policy.warn.extend(self.warn.iter().cloned());
+        Ok(policy)
+    }
+}
+
+fn read(path: &Path) -> Result<Policy, Error> {
+    let name = path.display();
+    let text = std::fs::read_to_string(path)
+        .map_err(|error| Error::io(format!("cannot read the policies of {name}"), error))?;
+    let wrong = |why: String| Error::Usage(format!("{name}: {why}"));
+    let file: PolicyFile = toml::from_str(&text).map_err(|error| wrong(error.to_string()))?;
+    let all = |texts: Vec<String>| texts.into_iter().map(String::into_bytes).collect();
+    let known = |name: &String| kind(name).ok_or_else(|| wrong(format!("no type {name:?}")));
+    let types: Result<Vec<Kind>, Error> = file.forbid_type.iter().map(known).collect();
+    let servers = file.loads_in.iter().map(|text| target(text).map_err(wrong));
+    if let Some(code) = file.warn.iter().find(|code| RULES.iter().all(|(rule, _)| rule != code)) {
+        return Err(wrong(format!("warn: there is no policy {code:?}")));
+    }
+    Ok(Policy {
+        max_key_bytes: match file.max_key_bytes {
+            None => None,
+            Some(Size::Bytes(bytes)) => Some(bytes),
+            Some(Size::Text(text)) => Some(size(&text).map_err(wrong)?),
+        },
+        max_elements: file.max_elements,
+        max_keys: file.max_keys,
+        require_ttl: all(file.require_ttl),
+        forbid_types: types?,
+        forbid_prefixes: all(file.forbid_prefix),
+        max_age_ms: file.max_age.as_deref().map(age).transpose().map_err(wrong)?,
+        expect_dbs: file.expect_db,
+        loads_in: servers.collect::<Result<_, Error>>()?,
+        warn: file.warn,
+    })
+}
+
+fn age(text: &str) -> Result<u64, String> {
+    let time = humantime::parse_duration(text.trim())
+        .map_err(|_| "give a span of time, such as 26h or 7d".to_owned())?;
+    Ok(u64::try_from(time.as_millis()).unwrap_or(u64::MAX))
+}
+
+fn codes() -> PossibleValuesParser {
+    PossibleValuesParser::new(RULES.map(|(code, _)| code))
+}

@@ -1,0 +1,295 @@
+//! Policies: what an operator asks of a source besides that it is sound.
+//!
+//! Each rule has a code of its own, and a finding names the key that breaks it. The rules are asked
+//! in a walk over the keys of the source: of a log, those that are there when it has been run.
+
+use std::collections::BTreeMap;
+
+use super::loads::{Loader, LoaderRoom};
+use super::snapshot::Findings;
+use crate::bytes::quoted;
+use crate::error::Result;
+use crate::finding::{Finding, Severity};
+use crate::ops::snapshot;
+use crate::ops::walk::{Observer, Tally, WalkOptions};
+use crate::rdb::{Entry, Header, Record, Target};
+use crate::report::check::PolicyReport;
+use crate::source::{OpenOptions, Source};
+use crate::value::Kind;
+
+/// What is asked. A rule that is not set asks nothing.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Policy {
+    /// No key takes more bytes in the file.
+    pub max_key_bytes: Option<u64>,
+    /// No value has more elements.
+    pub max_elements: Option<u64>,
+    /// There are no more keys.
+    pub max_keys: Option<u64>,
+    /// Keys that begin with one of these expire.
+    pub require_ttl: Vec<Vec<u8>>,
+    /// No key is of one of these types.
+    pub forbid_types: Vec<Kind>,
+    /// No key begins with one of these.
+    pub forbid_prefixes: Vec<Vec<u8>>,
+    /// The source is no older, in milliseconds.
+    pub max_age_ms: Option<u64>,
+    /// All keys are in one of these databases.
+    pub expect_dbs: Vec<u64>,
+    /// Each of these servers loads it, and loses nothing.
+    pub loads_in: Vec<Target>,
+    /// Codes of rules whose findings are warnings and no errors.
+    pub warn: Vec<String>,
+}
+
+/// The codes of all rules, in the order of reports, and what they ask.
+pub const RULES: [(&str, &str); 9] = [
+    ("max-key-bytes", "no key takes more bytes in the file than this"),
+    ("max-elements", "no value has more elements than this"),
+    ("max-keys", "there are no more keys than this"),
+    ("require-ttl", "keys with this prefix expire"),
+    ("forbid-type", "no key is of this type"),
+    ("forbid-prefix", "no key begins with this"),
+    ("max-age", "the source is no older than this"),
+    ("expect-db", "all keys are in these databases"),
+    ("loads-in", "this server loads it and loses nothing"),
+];
+
+impl Policy {
+    /// Whether nothing is asked.
+    pub fn is_empty(&self) -> bool {
+        self.rules().is_empty()
+    }
+
+    /// The codes of the rules that are asked.
+    pub fn rules(&self) -> Vec<&'static str> {
+        let asked = [
+            self.max_key_bytes.is_some(),
+            self.max_elements.is_some(),
+            self.max_keys.is_some(),
+            !self.require_ttl.is_empty(),
+            !self.forbid_types.is_empty(),
+            !self.forbid_prefixes.is_empty(),
+            self.max_age_ms.is_some(),
+            !self.expect_dbs.is_empty(),
+            !self.loads_in.is_empty(),
+        ];
+        RULES.iter().zip(asked).filter(|(_, asked)| *asked).map(|((code, _), _)| *code).collect()
+    }
+
+    fn severity(&self, code: &str) -> Severity {
+        match self.warn.iter().any(|one| one == code) {
+            true => Severity::Warning,
+            false => Severity::Error,
+        }
+    }
+
+    fn finding(&self, code: &'static str, expected: String, found: String) -> Finding {
+        Finding {
+            severity: self.severity(code),
+            code,
+            file: String::new(),
+            offset: None,
+            db: None,
+            key: None,
+            doing: String::new(),
+            expected,
+            found,
+            server: "",
+            advice: "",
+        }
+    }
+}
+
+/// What a judgement needs to know besides the policy.
+pub(super) struct Judge<'a> {
+    pub(super) policy: &'a Policy,
+    pub(super) now_ms: i64,
+    pub(super) threads: usize,
+    pub(super) max_findings: usize,
+    pub(super) open: &'a OpenOptions,
+    /// When the file was changed last, for sources that do not say themselves how old they are.
+    pub(super) changed_ms: Option<i64>,
+    /// Magic and version of its snapshot, if it has one, as servers look at it first.
+    pub(super) header: Option<Header>,
+}
+
+impl Judge<'_> {
+    /// Asks the rules of an opened source.
+    pub(super) fn judge(&self, source: Source, observer: &dyn Observer) -> Result<PolicyReport> {
+        let name = source.name.clone();
+        let options = WalkOptions {
+            threads: self.threads,
+            checksum: false,
+            now_ms: Some(self.now_ms),
+            ..WalkOptions::default()
+        };
+        let mut root = PolicyTally::new(self);
+        // Where it breaks off, the check has said so; the keys before that are judged.
+        snapshot::walk(
+            source,
+            self.open,
+            &|| PolicyTally::new(self),
+            &mut root,
+            &options,
+            observer,
+        )?;
+        let PolicyTally { mut findings, keys, ctime_secs, loaders, .. } = root;
+        self.count(keys, &mut findings);
+        self.age(ctime_secs, &mut findings);
+        for loader in loaders {
+            loader.findings(self.header, |expected, found, key| {
+                let mut finding = self.policy.finding("loads-in", expected, found);
+                if let Some((db, key)) = key {
+                    (finding.db, finding.key) = (Some(db), Some(key));
+                }
+                findings.add(finding.explained(
+                    "",
+                    "`rdbkit convert --target` writes what that server loads, and lists what it cannot hold",
+                ));
+            });
+        }
+        let mut report = PolicyReport { rules: self.policy.rules(), ..PolicyReport::default() };
+        (report.findings, report.unlisted) = findings.into_parts();
+        for finding in &mut report.findings {
+            finding.file.clone_from(&name);
+        }
+        Ok(report)
+    }
+
+    fn count(&self, keys: u64, findings: &mut Findings) {
+        if let Some(most) = self.policy.max_keys.filter(|&most| keys > most) {
+            let (expected, found) = (format!("at most {most} keys"), format!("{keys} keys"));
+            findings.add(self.policy.finding("max-keys", expected, found));
+        }
+    }
+
+    fn age(&self, ctime_secs: Option<i64>, findings: &mut Findings) {
+        let Some(most) = self.policy.max_age_ms else { return };
+        let made_ms = ctime_secs.map(|secs| secs.saturating_mul(1000)).or(self.changed_ms);
+        let found = match made_ms {
+            None => "no time in it, and no file that has one".to_owned(),
+            Some(made_ms) => {
+                let age = u64::try_from(self.now_ms.saturating_sub(made_ms)).unwrap_or(0);
+                if age <= most {
+                    return;
+                }
+                format!("{} old", span(age))
+            }
+        };
+        findings.add(self.policy.finding("max-age", format!("at most {} old", span(most)), found));
+    }
+}
+
+/// A span of time in words.
+fn span(ms: u64) -> String {
+    humantime::format_duration(std::time::Duration::from_secs(ms / 1000)).to_string()
+}
+
+struct PolicyTally<'a> {
+    judge: &'a Judge<'a>,
+    findings: Findings,
+    keys: u64,
+    ctime_secs: Option<i64>,
+    /// One for each server that is asked.
+    loaders: Vec<Loader>,
+}
+
+/// Room of a thread, one for each server.
+#[derive(Default)]
+struct Room(BTreeMap<usize, LoaderRoom>);
+
+impl<'a> PolicyTally<'a> {
+    fn new(judge: &'a Judge<'a>) -> Self {
+        PolicyTally {
+            judge,
+            findings: Findings::new(judge.max_findings),
+            keys: 0,
+            ctime_secs: None,
+            loaders: judge.policy.loads_in.iter().map(|target| Loader::new(*target)).collect(),
+        }
+    }
+
+    fn broken(
+        &mut self,
+        code: &'static str,
+        entry: &Entry<'_>,
+        key: &[u8],
+        expected: String,
+        found: String,
+    ) {
+        let mut finding = self.judge.policy.finding(code, expected, found);
+        // The keys of a log that was run lie nowhere.
+        finding.offset = (entry.offset > 0).then_some(entry.offset);
+        (finding.db, finding.key) = (Some(entry.db), Some(key.to_vec()));
+        self.findings.add(finding);
+    }
+}
+
+impl Tally for PolicyTally<'_> {
+    type Room = Room;
+
+    fn entry(&mut self, entry: &Entry<'_>, room: &mut Room) -> Result<()> {
+        self.keys += 1;
+        let policy = self.judge.policy;
+        // What cannot be unpacked is a finding of the check.
+        let Ok(key) = entry.key_bytes() else { return Ok(()) };
+        if let Some(most) = policy.max_key_bytes
+            && entry.size_bytes() > most
+        {
+            let found = format!("{} bytes", entry.size_bytes());
+            self.broken("max-key-bytes", entry, &key, format!("at most {most} bytes"), found);
+        }
+        if let Some(most) = policy.max_elements
+            && let Ok(shape) = entry.shape()
+            && shape.elements > most
+        {
+            let found = format!("{} elements", shape.elements);
+            self.broken("max-elements", entry, &key, format!("at most {most} elements"), found);
+        }
+        if entry.expires_at_ms.is_none()
+            && let Some(prefix) = policy.require_ttl.iter().find(|p| key.starts_with(p))
+        {
+            let expected = format!("an expiry, as for all of {}", quoted(prefix));
+            self.broken("require-ttl", entry, &key, expected, "none".to_owned());
+        }
+        let kind = entry.value_type.kind();
+        if policy.forbid_types.contains(&kind) {
+            let expected = format!("no {}", kind.name());
+            self.broken("forbid-type", entry, &key, expected, format!("a {}", kind.name()));
+        }
+        if let Some(prefix) = policy.forbid_prefixes.iter().find(|p| key.starts_with(p)) {
+            let expected = format!("no key that begins with {}", quoted(prefix));
+            self.broken("forbid-prefix", entry, &key, expected, "one".to_owned());
+        }
+        if !policy.expect_dbs.is_empty() && !policy.expect_dbs.contains(&entry.db) {
+            let dbs: Vec<_> = policy.expect_dbs.iter().map(u64::to_string).collect();
+            let expected = format!("keys in database {}", dbs.join(", "));
+            self.broken("expect-db", entry, &key, expected, format!("database {}", entry.db));
+        }
+        for (index, loader) in self.loaders.iter_mut().enumerate() {
+            loader.entry(entry, room.0.entry(index).or_default())?;
+        }
+        Ok(())
+    }
+
+    fn record(&mut self, record: &Record<'_>, _: u64, _: &mut Room) -> Result<()> {
+        if let Record::Aux { name, value } = record
+            && name.to_cow().is_ok_and(|name| name.eq_ignore_ascii_case(b"ctime"))
+        {
+            let value = value.to_cow().ok();
+            let text = value.as_deref().and_then(|value| str::from_utf8(value).ok());
+            self.ctime_secs = text.and_then(|text| text.parse().ok());
+        }
+        self.loaders.iter_mut().for_each(|loader| loader.record(record));
+        Ok(())
+    }
+
+    fn merge(&mut self, later: Self) -> Result<()> {
+        self.findings.append(later.findings);
+        self.keys += later.keys;
+        self.ctime_secs = self.ctime_secs.or(later.ctime_secs);
+        self.loaders.iter_mut().zip(later.loaders).for_each(|(all, one)| all.merge(one));
+        Ok(())
+    }
+}
