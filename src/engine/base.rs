@@ -121,12 +121,17 @@ impl Remarks {
 impl Base {
     /// The entry of a frozen value, as if it were read from the file.
     pub fn entry<'a>(&'a self, key: &'a [u8], frozen: Frozen) -> Option<Entry<'a>> {
-        let from = usize::try_from(frozen.at()).ok()?;
-        let len = usize::try_from(frozen.size_bytes()).ok()?;
-        let body = (*self.bytes).as_ref().get(from..)?.get(..len)?;
+        let body = self.body(frozen)?;
         let mut entry = Entry::of_body(key, frozen.value_type(), body, frozen.at());
         (entry.eviction, entry.meta) = self.remarks.of(frozen);
         Some(entry)
+    }
+
+    /// The body of a frozen value, as it is in the file.
+    pub fn body(&self, frozen: Frozen) -> Option<&[u8]> {
+        let from = usize::try_from(frozen.at()).ok()?;
+        let len = usize::try_from(frozen.size_bytes()).ok()?;
+        (*self.bytes).as_ref().get(from..)?.get(..len)
     }
 
     /// Who gave its type numbers their meaning.

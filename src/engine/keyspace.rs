@@ -11,9 +11,14 @@
 //! record that goes leaves its place to the last one of its database: the order of the records is
 //! that of the commands that ran, however many threads ran them.
 
+use std::borrow::Cow;
+use std::fmt;
+use std::hint::black_box;
+
 use hashbrown::HashTable;
 
-use super::base::Base;
+use super::base::{Base, BaseBytes};
+use super::value::Lying;
 use super::{Answer, Bytes, Failure, Typed, Value};
 use crate::bytes::hash::hash;
 use crate::rdb::{Limits, Scratch};
@@ -49,6 +54,19 @@ impl Record {
     }
 }
 
+/// A key that is to be loaded.
+#[derive(Debug)]
+pub struct Loading<'a> {
+    /// Its database.
+    pub db: usize,
+    /// The key.
+    pub key: Cow<'a, [u8]>,
+    /// Its value.
+    pub value: Value,
+    /// When it expires, unix time in milliseconds.
+    pub expires_at_ms: Option<i64>,
+}
+
 /// One database of one shard.
 #[derive(Debug, Clone, Default)]
 pub struct Db {
@@ -69,34 +87,32 @@ impl Db {
     }
 
     #[inline]
-    fn index(&self, hash: u64, key: &[u8]) -> Option<usize> {
+    fn index(&self, hash: u32, key: &[u8]) -> Option<usize> {
         let same = |&index: &u32| {
             let record = self.records.get(index as usize);
-            record.is_some_and(|r| r.hash == hash as u32 && r.key.as_slice() == key)
+            record.is_some_and(|r| r.hash == hash && r.key.as_slice() == key)
         };
-        self.table.find(hash, same).map(|&index| index as usize)
+        self.table.find(spread(hash), same).map(|&index| index as usize)
     }
 
     /// Adds a key that is not there.
     #[inline]
-    fn push(&mut self, hash: u64, key: Bytes, value: Value, expires: i64) -> usize {
+    fn push(&mut self, hash: u32, key: Bytes, value: Value, expires: i64) -> usize {
         let index = self.records.len();
-        self.records.push(Record { key, value, expires, hash: hash as u32 });
+        self.records.push(Record { key, value, expires, hash });
         let records = &self.records;
-        self.table.insert_unique(hash, index as u32, |&index| {
-            records.get(index as usize).map_or(0, |record| crate::bytes::hash::hash(&record.key))
-        });
+        self.table.insert_unique(spread(hash), index as u32, |&index| place_of(records, index));
         index
     }
 
-    fn remove_at(&mut self, hash: u64, index: usize) -> Option<Record> {
-        if let Ok(place) = self.table.find_entry(hash, |&i| i as usize == index) {
+    fn remove_at(&mut self, index: usize) -> Option<Record> {
+        let hash = self.records.get(index)?.hash;
+        if let Ok(place) = self.table.find_entry(spread(hash), |&i| i as usize == index) {
             place.remove();
         }
-        let last = self.records.len().checked_sub(1)?;
+        let last = self.records.len() - 1;
         if index != last {
-            let moved =
-                self.records.get(last).map_or(0, |record| crate::bytes::hash::hash(&record.key));
+            let moved = place_of(&self.records, last as u32);
             if let Some(place) = self.table.find_mut(moved, |&i| i as usize == last) {
                 *place = index as u32;
             }
@@ -108,10 +124,25 @@ impl Db {
     fn reserve(&mut self, keys: usize) {
         self.records.reserve(keys);
         let records = &self.records;
-        self.table.reserve(keys, |&index| {
-            records.get(index as usize).map_or(0, |record| crate::bytes::hash::hash(&record.key))
-        });
+        self.table.reserve(keys, |&index| place_of(records, index));
     }
+}
+
+/// The hash that a table goes by: it looks at the lowest bits and the highest ones.
+#[inline]
+fn spread(hash: u32) -> u64 {
+    u64::from(hash) << 32 | u64::from(hash)
+}
+
+#[inline]
+fn place_of(records: &[Record], index: u32) -> u64 {
+    records.get(index as usize).map_or(0, |record| spread(record.hash))
+}
+
+/// What a record keeps of the hash of its key.
+#[inline]
+fn short_hash(key: &[u8]) -> u32 {
+    hash(key) as u32
 }
 
 /// The databases of one shard.
@@ -160,16 +191,26 @@ pub fn shard_of(key: &[u8]) -> usize {
 }
 
 /// All keys, or those of some shards while a thread works on them.
-#[derive(Debug, Default)]
+#[derive(Default)]
 pub struct Keyspace {
     shards: Vec<Shard>,
     /// The number of the first shard that is here.
     first: usize,
     base: Option<Base>,
+    /// The logs that strings lie in.
+    logs: Vec<BaseBytes>,
+    /// Where the bytes of the last log are in memory, and how many they are.
+    log_place: (usize, usize),
     scratch: Scratch,
     /// How many databases there may be.
     databases: usize,
     limits: Limits,
+}
+
+impl fmt::Debug for Keyspace {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Keyspace").field("shards", &self.shards).finish_non_exhaustive()
+    }
 }
 
 impl Keyspace {
@@ -199,6 +240,33 @@ impl Keyspace {
         self.base.as_ref()
     }
 
+    /// Makes this the log that is being run: long strings among the arguments of its commands are
+    /// not copied, but left to lie there.
+    pub fn run_log(&mut self, bytes: BaseBytes) {
+        let log: &[u8] = (*bytes).as_ref();
+        self.log_place = (log.as_ptr().addr(), log.len());
+        self.logs.push(bytes);
+    }
+
+    /// Where a text lies in the log that is being run, if it is from there and worth it.
+    #[inline]
+    fn lying(&self, text: &[u8]) -> Option<Lying> {
+        if text.len() <= Bytes::INLINE {
+            return None;
+        }
+        let (log, size) = self.log_place;
+        // Memory that is neither here nor there is no part of what is mapped.
+        let at = text.as_ptr().addr().checked_sub(log).filter(|at| *at < size)?;
+        Lying::new(self.logs.len() - 1, at, text.len())
+    }
+
+    /// The string that lies in a log.
+    #[inline]
+    pub fn text(&self, lying: Lying) -> &[u8] {
+        let log = self.logs.get(lying.log()).map(|log| (**log).as_ref());
+        log.and_then(|log| log.get(lying.range())).unwrap_or_default()
+    }
+
     /// How many databases there may be.
     pub fn databases(&self) -> usize {
         self.databases
@@ -219,6 +287,23 @@ impl Keyspace {
         &mut self.shards
     }
 
+    /// The same without any shards.
+    pub fn shell(&self) -> Keyspace {
+        let (base, logs) = (self.base.clone(), self.logs.clone());
+        let Keyspace { log_place, databases, limits, .. } = *self;
+        Keyspace { base, logs, log_place, databases, limits, ..Keyspace::default() }
+    }
+
+    /// Takes the shards away.
+    pub fn take_shards(&mut self) -> Vec<Shard> {
+        std::mem::take(&mut self.shards)
+    }
+
+    /// Puts shards here, of which the first one has this number; there must be none.
+    pub fn put_shards(&mut self, first: usize, shards: Vec<Shard>) {
+        (self.first, self.shards) = (first, shards);
+    }
+
     /// Takes the shards away, a run of them for each of so many threads.
     pub fn split(&mut self, parts: usize) -> Vec<Keyspace> {
         let share = shards_per_thread(parts);
@@ -229,10 +314,9 @@ impl Keyspace {
             let tail = rest.split_off(share.min(rest.len()));
             let shards = std::mem::replace(&mut rest, tail);
             let count = shards.len();
-            let base = self.base.clone();
-            let (scratch, databases) = (Scratch::default(), self.databases);
-            let limits = self.limits;
-            out.push(Keyspace { shards, first, base, scratch, databases, limits });
+            let mut part = self.shell();
+            part.put_shards(first, shards);
+            out.push(part);
             first += count;
         }
         out
@@ -263,13 +347,27 @@ impl Keyspace {
     pub fn load(&mut self, db: usize, key: &[u8], value: Value, expires_at_ms: Option<i64>) {
         let expires = expires_at_ms.unwrap_or(NEVER);
         let Some(db) = self.db(db, key) else { return };
-        let hash = hash(key);
+        let hash = short_hash(key);
         match db.index(hash, key).and_then(|index| db.records.get_mut(index)) {
             Some(record) => (record.value, record.expires) = (value, expires),
             None => {
                 db.push(hash, key.into(), value, expires);
             }
         }
+    }
+
+    /// Adds keys as [`load`](Self::load) does, which takes less time for some at once: the places
+    /// in the tables are far from the caches, and are all fetched before the first key is added.
+    pub fn load_all(&mut self, keys: &mut Vec<Loading<'_>>) {
+        black_box(keys.iter().fold(false, |seen, key| seen ^ self.fetch(key.db, &key.key)));
+        for Loading { db, key, value, expires_at_ms } in keys.drain(..) {
+            self.load(db, &key, value, expires_at_ms);
+        }
+    }
+
+    fn fetch(&mut self, db: usize, key: &[u8]) -> bool {
+        let Some(db) = self.db(db, key) else { return false };
+        db.table.find(spread(short_hash(key)), |&index| index == u32::MAX).is_some()
     }
 
     /// Makes room for so many keys of a database.
@@ -294,7 +392,7 @@ impl Keyspace {
     pub fn record(&self, db: usize, key: &[u8]) -> Option<&Record> {
         let shard = self.shards.get(shard_of(key).wrapping_sub(self.first))?;
         let db = shard.dbs().get(db)?;
-        db.records().get(db.index(hash(key), key)?)
+        db.records().get(db.index(short_hash(key), key)?)
     }
 
     /// The keys of a database, in their order.
@@ -351,57 +449,95 @@ impl<'k> Keys<'k> {
         self.keyspace
     }
 
-    /// Where the record of a key is in its database. One that has expired is removed.
+    /// Where a key is to be found. One that has expired is removed.
     #[inline]
-    fn locate(&mut self, key: &[u8]) -> Option<(&mut Db, usize)> {
-        let hash = hash(key);
-        let db = self.keyspace.db(self.db, key)?;
-        let index = db.index(hash, key)?;
-        if let Some(now) = self.gone_before_ms
+    fn spot(&mut self, key: &[u8]) -> Spot {
+        let hash = short_hash(key);
+        let shard = shard_of(key).wrapping_sub(self.keyspace.first);
+        let mut spot = Spot { hash, shard, index: None };
+        let Some(db) = self.db_of(&spot) else { return spot };
+        spot.index = db.index(hash, key);
+        if let (Some(now), Some(index)) = (self.gone_before_ms, spot.index)
+            && let Some(db) = self.db_of(&spot)
             && db.records.get(index).is_some_and(|r| r.expires != NEVER && r.expires < now)
         {
-            db.remove_at(hash, index);
-            return None;
+            db.remove_at(index);
+            spot.index = None;
         }
-        Some((db, index))
+        spot
+    }
+
+    #[inline]
+    fn db_of(&mut self, spot: &Spot) -> Option<&mut Db> {
+        self.keyspace.shards.get_mut(spot.shard)?.dbs.get_mut(self.db)
+    }
+
+    #[inline]
+    fn record(&mut self, spot: &Spot) -> Option<&mut Record> {
+        let index = spot.index?;
+        self.db_of(spot)?.records.get_mut(index)
     }
 
     /// The record of a key as it is, frozen or not. One that has expired is removed.
     #[inline]
     pub fn peek(&mut self, key: &[u8]) -> Option<&mut Record> {
-        let (db, index) = self.locate(key)?;
-        db.records.get_mut(index)
+        let spot = self.spot(key);
+        self.record(&spot)
     }
 
     /// The record of a key, its value ready to be worked on.
     #[inline]
     pub fn find(&mut self, key: &[u8]) -> Answer<Option<&mut Record>> {
-        let base = self.keyspace.base.is_some();
-        if base && let Some(Record { value: Value::Frozen(_), .. }) = self.peek(key) {
-            self.thaw(key)?;
+        let spot = self.spot(key);
+        self.ready(&spot)?;
+        Ok(self.record(&spot))
+    }
+
+    /// Has the value of a record ready to be worked on.
+    #[inline]
+    fn ready(&mut self, spot: &Spot) -> Answer<()> {
+        match self.record(spot) {
+            Some(Record { value: Value::Frozen(_) | Value::Lying(_), .. }) => self.thaw(spot),
+            _ => Ok(()),
         }
-        Ok(self.peek(key))
     }
 
     #[cold]
-    fn thaw(&mut self, key: &[u8]) -> Answer<()> {
-        let Some(record) = self.peek(key) else { return Ok(()) };
-        let Value::Frozen(frozen) = record.value else { return Ok(()) };
-        let space = &mut *self.keyspace;
-        let Some(base) = &space.base else { return Ok(()) };
-        let value = match base.entry(key, frozen) {
-            Some(entry) => super::thaw::value(&entry, &space.limits, &mut space.scratch)?,
-            None => return Ok(()),
+    fn thaw(&mut self, spot: &Spot) -> Answer<()> {
+        let Some(record) = self.record(spot) else { return Ok(()) };
+        let value = match record.value {
+            Value::Lying(lying) => Value::Str(self.keyspace.text(lying).into()),
+            Value::Frozen(frozen) => {
+                let key = record.key.clone();
+                let space = &mut *self.keyspace;
+                let Some(entry) = space.base.as_ref().and_then(|base| base.entry(&key, frozen))
+                else {
+                    return Ok(());
+                };
+                super::thaw::value(&entry, &space.limits, &mut space.scratch)?
+            }
+            _ => return Ok(()),
         };
-        if let Some(record) = self.peek(key) {
+        if let Some(record) = self.record(spot) {
             record.value = value;
         }
         Ok(())
     }
 
     /// Whether the key is there.
+    #[inline]
     pub fn has(&mut self, key: &[u8]) -> bool {
-        self.peek(key).is_some()
+        self.spot(key).index.is_some()
+    }
+
+    /// A string as SET stores it.
+    #[inline]
+    pub fn stored(&self, text: &[u8]) -> Value {
+        match self.keyspace.lying(text) {
+            // No integer is so long.
+            Some(lying) => Value::Lying(lying),
+            None => super::text_value(text),
+        }
     }
 
     /// The value of a key as one kind: `None` where there is no key, an error where it is of
@@ -419,46 +555,38 @@ impl<'k> Keys<'k> {
     pub fn view<T: Typed>(&self, key: &[u8]) -> Option<&T> {
         let shard = shard_of(key).wrapping_sub(self.keyspace.first);
         let db = self.keyspace.shards.get(shard)?.dbs.get(self.db)?;
-        T::view(&db.records.get(db.index(hash(key), key)?)?.value)
+        T::view(&db.records.get(db.index(short_hash(key), key)?)?.value)
     }
 
     /// The value of a key as one kind, made by `new` where there is no key.
     #[inline]
     pub fn get_or<T: Typed>(&mut self, key: &[u8], new: impl FnOnce() -> T) -> Answer<&mut T> {
-        if self.keyspace.base.is_some() {
-            self.find(key)?;
+        let mut spot = self.spot(key);
+        if spot.index.is_none() {
+            spot.index = self.add(&spot, key, new().wrap(), NEVER);
+        } else {
+            self.ready(&spot)?;
         }
-        let hash = hash(key);
-        if self.gone_before_ms.is_some() {
-            self.locate(key);
-        }
-        let Some(db) = self.keyspace.db(self.db, key) else { return Err(Failure::NO_SUCH_KEY) };
-        let index = match db.index(hash, key) {
-            Some(index) => index,
-            None => db.push(hash, key.into(), new().wrap(), NEVER),
-        };
-        let record = db.records.get_mut(index).ok_or(Failure::NO_SUCH_KEY)?;
+        let record = self.record(&spot).ok_or(Failure::NO_SUCH_KEY)?;
         T::of(&mut record.value).ok_or(Failure::WRONG_TYPE)
     }
 
-    /// Adds a key that is known not to be there.
+    /// Adds a key that is known not to be there; where it is.
     #[inline]
-    fn add(&mut self, key: &[u8], value: Value) {
-        if let Some(db) = self.keyspace.db(self.db, key) {
-            db.push(hash(key), key.into(), value, NEVER);
-        }
+    fn add(&mut self, spot: &Spot, key: &[u8], value: Value, expires: i64) -> Option<usize> {
+        let db = self.keyspace.shards.get_mut(spot.shard)?.db(self.db);
+        Some(db.push(spot.hash, key.into(), value, expires))
     }
 
     /// Sets the value and the expiry of a key, whatever was there.
     #[inline]
     pub fn set(&mut self, key: &[u8], value: Value, expires_at_ms: Option<i64>) {
-        let Some(db) = self.keyspace.db(self.db, key) else { return };
-        let hash = hash(key);
+        let spot = self.spot(key);
         let expires = expires_at_ms.unwrap_or(NEVER);
-        match db.index(hash, key).and_then(|index| db.records.get_mut(index)) {
+        match self.record(&spot) {
             Some(record) => (record.value, record.expires) = (value, expires),
             None => {
-                db.push(hash, key.into(), value, expires);
+                self.add(&spot, key, value, expires);
             }
         }
     }
@@ -466,21 +594,29 @@ impl<'k> Keys<'k> {
     /// Sets the value of a key and keeps its expiry.
     #[inline]
     pub fn set_value(&mut self, key: &[u8], value: Value) {
-        match self.peek(key) {
+        let spot = self.spot(key);
+        match self.record(&spot) {
             Some(record) => record.value = value,
-            None => self.add(key, value),
+            None => {
+                self.add(&spot, key, value, NEVER);
+            }
         }
     }
 
     /// Removes a key; what was there.
     #[inline]
     pub fn remove(&mut self, key: &[u8]) -> Option<Record> {
-        self.peek(key)?;
-        let hash = hash(key);
-        let db = self.keyspace.db(self.db, key)?;
-        let index = db.index(hash, key)?;
-        db.remove_at(hash, index)
+        let spot = self.spot(key);
+        self.db_of(&spot)?.remove_at(spot.index?)
     }
+}
+
+/// Where a key is, or would be.
+#[derive(Debug, Clone, Copy)]
+struct Spot {
+    hash: u32,
+    shard: usize,
+    index: Option<usize>,
 }
 
 #[cfg(test)]

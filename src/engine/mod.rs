@@ -38,14 +38,16 @@ pub use bytes::Bytes;
 pub use call::Call;
 pub use env::{Env, library_name};
 pub use failure::{Answer, Failure};
-pub use keyspace::{Db, Keys, Keyspace, Record, SHARDS, Shard, shard_of, shards_per_thread};
-pub use save::save;
+pub use keyspace::{
+    Db, Keys, Keyspace, Loading, Record, SHARDS, Shard, shard_of, shards_per_thread,
+};
+pub use save::{first_byte, save};
 pub use table::{Route, Spec, foreign, lookup};
 pub use thaw::{text_value, value as thaw};
 pub use value::stream;
 pub use value::{
-    Array, Elements, End, Fields, Frozen, Grown, Hash, List, ListNode, Members, Opaque, PackedHash,
-    PackedSet, Packing, Set, SortedSet, Stream, Typed, Value,
+    Array, Elements, End, Fields, Frozen, Grown, Hash, List, ListNode, Lying, Members, Opaque,
+    PackedHash, PackedSet, Packing, Set, SortedSet, Stream, Typed, Value,
 };
 
 use crate::rdb::Target;

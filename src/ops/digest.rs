@@ -89,15 +89,9 @@ pub fn digest(
     })
 }
 
-/// The digest of what an engine holds: our own of all of it, or that of the newest Redis.
-pub(super) fn of_engine(engine: &Engine, full: bool, threads: usize) -> Result<String> {
+/// The digest of what an engine holds, as the newest Redis computes it.
+pub(super) fn of_engine(engine: &Engine, threads: usize) -> Result<String> {
     let view = View::whole(engine, threads);
-    if full {
-        let mut root = Full(full::Accumulator::new(None));
-        let share = root.0.share();
-        entries::tally(engine, &view, &|| Full(share.share()), &mut root, &Silent)?;
-        return Ok(root.0.finish().to_string());
-    }
     let mut root = Keyed(Accumulator::new(&Options::default()));
     let share = root.0.share();
     entries::tally(engine, &view, &|| Keyed(share.share()), &mut root, &Silent)?;

@@ -44,6 +44,36 @@ impl<'a> Command<'a> {
         Some((Command { frame, name, tail, argc: argc as u32, size_bytes: size as u64 }, rest))
     }
 
+    /// Puts the bulk strings of a command that is written as servers write it into `into`, the name
+    /// first, in place of what was there. The input behind it; `None` where [`strict`](Self::strict)
+    /// gives none.
+    #[inline(always)]
+    pub fn bulks(input: &'a [u8], into: &mut Vec<&'a [u8]>) -> Option<&'a [u8]> {
+        into.clear();
+        let (argc, mut rest) = header::strict(input, b'*')?;
+        for _ in 0..argc {
+            let (body, behind) = bulk(rest)?;
+            into.push(body);
+            rest = behind;
+        }
+        Some(rest)
+    }
+
+    /// The name of a command that is written as servers write it, how many bulk strings it has, and
+    /// the input behind the name.
+    #[inline]
+    pub fn head(input: &'a [u8]) -> Option<(u64, &'a [u8], &'a [u8])> {
+        let (argc, rest) = header::strict(input, b'*')?;
+        let (name, rest) = bulk(rest)?;
+        Some((argc, name, rest))
+    }
+
+    /// A bulk string that is written as servers write it, and the input behind it.
+    #[inline]
+    pub fn bulk(input: &'a [u8]) -> Option<(&'a [u8], &'a [u8])> {
+        bulk(input)
+    }
+
     /// A command whose frame has been walked by another reader. `tail` is the part of `frame`
     /// behind the name; `frame` may be only the head of the `size_bytes` that the command takes.
     pub(crate) fn walked(
@@ -157,6 +187,18 @@ mod tests {
         let args: Vec<&[u8]> = command.args().collect();
         assert_eq!(args, [&b""[..], b"ab\r\n*1\r\n$1\r\n"]);
         assert_eq!(format!("{command:?}"), r#""Set" "" "ab\r\n*1\r\n$1\r\n""#);
+    }
+
+    #[test]
+    fn bulk_strings_are_found_in_one_walk() {
+        let bytes = b"*3\r\n$3\r\nSet\r\n$0\r\n\r\n$2\r\nab\r\n*1\r\n";
+        let mut bulks = vec![&b"old"[..]];
+        assert_eq!(Command::bulks(bytes, &mut bulks), Some(&b"*1\r\n"[..]));
+        assert_eq!(bulks, [&b"Set"[..], b"", b"ab"]);
+        let (argc, name, rest) = Command::head(bytes).expect("a head");
+        assert_eq!((argc, name), (3, &b"Set"[..]));
+        assert_eq!(Command::bulk(rest), Some((&b""[..], &bytes[19..])));
+        assert_eq!(Command::bulks(&bytes[..20], &mut bulks), None);
     }
 
     #[test]

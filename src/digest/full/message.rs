@@ -1,37 +1,93 @@
 //! What is hashed: messages that can be read in one way only, and bags of them.
 
-use sha2::{Digest as _, Sha256};
-
 use crate::value::StreamId;
 
-/// A message on its way into SHA-256.
-#[derive(Debug, Clone, Default)]
-pub(super) struct Message(Sha256);
+/// The state of SHA-256 before the first block.
+const START: [u32; 8] = [
+    0x6a09_e667,
+    0xbb67_ae85,
+    0x3c6e_f372,
+    0xa54f_f53a,
+    0x510e_527f,
+    0x9b05_688c,
+    0x1f83_d9ab,
+    0x5be0_cd19,
+];
+const BLOCK: usize = 64;
+/// The length of the message stands in so many bytes at the end of its last block.
+const LENGTH: usize = 8;
+
+/// A message on its way into SHA-256. Nearly all are short and come in small pieces, so the blocks
+/// are built here and go to the compression function as they are.
+#[derive(Debug, Clone)]
+pub(super) struct Message {
+    state: [u32; 8],
+    /// How many bytes have come; what is in the block is the rest that makes no block.
+    len: u64,
+    block: [u8; BLOCK],
+}
+
+impl Default for Message {
+    fn default() -> Self {
+        Message { state: START, len: 0, block: [0; BLOCK] }
+    }
+}
 
 impl Message {
     pub(super) fn new() -> Self {
         Message::default()
     }
 
+    #[inline]
+    fn put(&mut self, bytes: &[u8]) {
+        let at = self.len as usize % BLOCK;
+        if at + bytes.len() >= BLOCK {
+            return self.fill(at, bytes);
+        }
+        self.len += bytes.len() as u64;
+        if let Some(room) = self.block.get_mut(at..at + bytes.len()) {
+            room.copy_from_slice(bytes);
+        }
+    }
+
+    /// As [`put`](Self::put), where a block becomes full.
+    fn fill(&mut self, at: usize, bytes: &[u8]) {
+        self.len += bytes.len() as u64;
+        let (head, rest) = bytes.split_at_checked(BLOCK - at).unwrap_or_default();
+        if let Some(room) = self.block.get_mut(at..) {
+            room.copy_from_slice(head);
+        }
+        sha2::compress256(&mut self.state, &[self.block.into()]);
+        let (blocks, rest) = rest.as_chunks::<BLOCK>();
+        for block in blocks {
+            sha2::compress256(&mut self.state, std::slice::from_ref(block.into()));
+        }
+        if let Some(room) = self.block.get_mut(..rest.len()) {
+            room.copy_from_slice(rest);
+        }
+    }
+
+    #[inline]
     pub(super) fn u8(&mut self, n: u8) -> &mut Self {
-        self.0.update([n]);
+        self.put(&[n]);
         self
     }
 
+    #[inline]
     pub(super) fn u64(&mut self, n: u64) -> &mut Self {
-        self.0.update(n.to_le_bytes());
+        self.put(&n.to_le_bytes());
         self
     }
 
     pub(super) fn i64(&mut self, n: i64) -> &mut Self {
-        self.0.update(n.to_le_bytes());
-        self
+        self.u64(n as u64)
     }
 
     /// A length and the bytes.
+    #[inline]
     pub(super) fn bytes(&mut self, bytes: &[u8]) -> &mut Self {
         self.u64(bytes.len() as u64);
-        self.0.update(bytes);
+        self.put(bytes);
         self
     }
 
@@ -58,7 +114,7 @@ impl Message {
     }
 
     pub(super) fn hash(&mut self, hash: &[u8; 32]) -> &mut Self {
-        self.0.update(hash);
+        self.put(hash);
         self
     }
 
@@ -71,8 +127,26 @@ impl Message {
         self
     }
 
-    pub(super) fn finish(self) -> [u8; 32] {
-        self.0.finalize().into()
+    pub(super) fn finish(mut self) -> [u8; 32] {
+        let at = self.len as usize % BLOCK;
+        if let Some((end, rest)) = self.block.get_mut(at..).and_then(<[u8]>::split_first_mut) {
+            *end = 0x80;
+            rest.fill(0);
+        }
+        if at + 1 + LENGTH > BLOCK {
+            sha2::compress256(&mut self.state, &[self.block.into()]);
+            self.block = [0; BLOCK];
+        }
+        if let Some(room) = self.block.last_chunk_mut::<LENGTH>() {
+            *room = (self.len * 8).to_be_bytes();
+        }
+        sha2::compress256(&mut self.state, &[self.block.into()]);
+        let mut hash = [0; 32];
+        let (words, _) = hash.as_chunks_mut::<4>();
+        for (room, word) in words.iter_mut().zip(self.state) {
+            *room = word.to_be_bytes();
+        }
+        hash
     }
 }
 
@@ -116,7 +190,22 @@ impl Bag {
 
 #[cfg(test)]
 mod tests {
+    use sha2::Digest as _;
+
     use super::{Bag, Message};
+
+    #[test]
+    fn every_length_in_any_pieces_hashes_as_sha256() {
+        let bytes: Vec<u8> = (0..400_u32).map(|n| (n * 7) as u8).collect();
+        for len in 0..bytes.len() {
+            let want: [u8; 32] = sha2::Sha256::digest(&bytes[..len]).into();
+            for piece in [1, 8, 63, 64, 65, 400] {
+                let mut message = Message::new();
+                bytes[..len].chunks(piece).for_each(|piece| message.put(piece));
+                assert_eq!(message.finish(), want, "{len} bytes in pieces of {piece}");
+            }
+        }
+    }
 
     #[test]
     fn a_sum_carries() {

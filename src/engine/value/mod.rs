@@ -1,6 +1,7 @@
 //! A value in memory: as it came from the base until something touches it, then in the form that
 //! a server would hold it in.
 
+use std::ops::Range;
 use std::sync::Arc;
 
 use crate::rdb::packed::ListpackBuf;
@@ -50,8 +51,43 @@ pub enum Value {
     Array(Box<Array>),
     /// What is carried along without being looked into: module values.
     Opaque(Arc<Opaque>),
+    /// A string that was set as a whole and lies in the log that set it.
+    Lying(Lying),
     /// A value of the base that nothing has touched.
     Frozen(Frozen),
+}
+
+/// Where a string lies in a log.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Lying {
+    at: u64,
+    /// The length, and which log in the lowest byte.
+    len_and_log: u64,
+}
+
+impl Lying {
+    /// A string in one of the logs; `None` where that cannot be said.
+    #[inline]
+    pub(in crate::engine) fn new(log: usize, at: usize, len: usize) -> Option<Self> {
+        let len = (len as u64).checked_mul(1 << 8)?;
+        Some(Lying { at: at as u64, len_and_log: len | u64::from(u8::try_from(log).ok()?) })
+    }
+
+    /// The number of the log.
+    pub(in crate::engine) fn log(self) -> usize {
+        (self.len_and_log & 0xff) as usize
+    }
+
+    /// How many bytes it has.
+    pub fn size_bytes(self) -> usize {
+        (self.len_and_log >> 8) as usize
+    }
+
+    /// Where its bytes are.
+    pub(in crate::engine) fn range(self) -> Range<usize> {
+        let at = self.at as usize;
+        at..at + self.size_bytes()
+    }
 }
 
 /// Where the body of a value lies in the base, and how it is stored.

@@ -62,14 +62,15 @@ impl Value {
     /// Whether this is a string.
     #[inline]
     pub fn is_text(&self) -> bool {
-        matches!(self, Value::Str(_) | Value::Raw(_) | Value::Int(_))
+        matches!(self, Value::Str(_) | Value::Raw(_) | Value::Int(_) | Value::Lying(_))
     }
 
     /// What OBJECT ENCODING says of a string.
     pub fn text_encoding(&self, _target: &Target) -> Option<&'static str> {
         match self {
             Value::Str(bytes) if bytes.len() <= EMBEDDED_BYTES => Some("embstr"),
-            Value::Str(_) | Value::Raw(_) => Some("raw"),
+            Value::Lying(text) if text.size_bytes() <= EMBEDDED_BYTES => Some("embstr"),
+            Value::Str(_) | Value::Raw(_) | Value::Lying(_) => Some("raw"),
             Value::Int(_) => Some("int"),
             _ => None,
         }

@@ -5,11 +5,12 @@ use std::collections::BTreeMap;
 
 use super::output::Output;
 use crate::aof::write::{CommandWriter, KeyRoom};
+use crate::digest::full;
 use crate::error::Result;
 use crate::ops::filter::Filter;
 use crate::ops::walk::Tally;
 use crate::rdb::write::{Body, EntryHead, EntryRoom, Loss, Sink, entry, entry_anew};
-use crate::rdb::{Entry, Family, Header, Record, Target, ValueType, opcode};
+use crate::rdb::{Entry, Family, Header, Record, Scratch, Target, ValueType, opcode};
 
 /// What is to be done with each record.
 #[derive(Debug)]
@@ -27,6 +28,8 @@ pub(in crate::ops) struct Plan {
     pub(in crate::ops) filter: Filter,
     /// Whether functions and the data of modules beside the keys go along.
     pub(in crate::ops) functions: bool,
+    /// Whether the full digest of what comes is computed beside.
+    pub(in crate::ops) digest: bool,
 }
 
 /// What happened.
@@ -39,6 +42,15 @@ pub(in crate::ops) struct Counts {
     pub(in crate::ops) functions: u64,
     pub(in crate::ops) anew: BTreeMap<(ValueType, ValueType), u64>,
     pub(in crate::ops) losses: BTreeMap<Loss, Noted>,
+    /// What came, where that is asked for.
+    pub(in crate::ops) digest: Option<full::Accumulator>,
+}
+
+impl Counts {
+    fn new(plan: &Plan) -> Self {
+        let digest = plan.digest.then(|| full::Accumulator::new(None));
+        Counts { digest, ..Counts::default() }
+    }
 }
 
 /// A kind of loss: how many keys have it, and the first of them.
@@ -82,15 +94,16 @@ pub(in crate::ops) struct Room {
     entry: EntryRoom,
     commands: Option<CommandWriter>,
     key: KeyRoom,
+    scratch: Scratch,
 }
 
 impl<'p, 'o> Encoder<'p, 'o> {
     pub(in crate::ops) fn root(plan: &'p Plan, output: &'p mut (dyn Take + 'o)) -> Self {
-        Encoder { plan, chunk: Chunk::default(), counts: Counts::default(), output: Some(output) }
+        Encoder { plan, chunk: Chunk::default(), counts: Counts::new(plan), output: Some(output) }
     }
 
     pub(in crate::ops) fn batch(plan: &'p Plan) -> Self {
-        Encoder { plan, chunk: Chunk::default(), counts: Counts::default(), output: None }
+        Encoder { plan, chunk: Chunk::default(), counts: Counts::new(plan), output: None }
     }
 
     pub(in crate::ops) fn into_counts(self) -> Counts {
@@ -317,7 +330,15 @@ impl Tally for Encoder<'_, '_> {
         }
     }
 
+    fn plain(&mut self, found: &Entry<'_>, room: &mut Room) -> Result<()> {
+        let digest = self.counts.digest.as_mut();
+        digest.map_or(Ok(()), |digest| digest.add(found, &mut room.scratch))
+    }
+
     fn record(&mut self, record: &Record<'_>, offset: u64, room: &mut Room) -> Result<()> {
+        if let Some(digest) = &mut self.counts.digest {
+            digest.add_record(record, offset, &mut room.scratch)?;
+        }
         let is_function = matches!(
             record,
             Record::Function(_) | Record::FunctionPreGa { .. } | Record::ModuleAux { .. }
@@ -364,12 +385,16 @@ impl Tally for Encoder<'_, '_> {
     }
 
     fn merge(&mut self, later: Self) -> Result<()> {
-        let Counts { keys, written, expired, copied, functions, anew, losses } = later.counts;
+        let Counts { keys, written, expired, copied, functions, anew, losses, digest } =
+            later.counts;
         self.counts.keys += keys;
         self.counts.written += written;
         self.counts.expired += expired;
         self.counts.copied += copied;
         self.counts.functions += functions;
+        if let (Some(all), Some(digest)) = (&mut self.counts.digest, digest) {
+            all.merge(&digest);
+        }
         for (pair, keys) in anew {
             *self.counts.anew.entry(pair).or_default() += keys;
         }

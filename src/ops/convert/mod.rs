@@ -13,7 +13,9 @@ pub(super) mod encode;
 pub(super) mod output;
 
 use std::collections::BTreeMap;
+use std::fs::File;
 use std::path::{Path, PathBuf};
+use std::thread;
 
 use self::encode::{Encoder, Plan};
 use self::output::{Output, Place};
@@ -141,6 +143,7 @@ pub(super) fn make(
         list: options.list,
         filter: Filter::default(),
         functions: true,
+        digest: prove && options.form.is_snapshot(),
     };
     let mut output = Output::begin(place.writer(), options, &target, plan.same)?;
     let mut root = Encoder::root(&plan, &mut output);
@@ -149,6 +152,7 @@ pub(super) fn make(
         walk: &options.walk,
         open: &options.open,
         compress: options.compress.unwrap_or(true),
+        plain: plan.digest,
         observer,
     };
     let ran = keys.tally(name, &how, &fresh, &mut root)?;
@@ -167,7 +171,8 @@ pub(super) fn make(
         Some(run) if prove => {
             // What the target does not keep, and times that no command carries, are in the full
             // digest and not in the servers'.
-            let full = losses.is_empty() && options.form.is_snapshot();
+            let full = counts.digest.filter(|_| losses.is_empty());
+            let full = full.map(|sum| sum.finish().to_string());
             Some(prove_same(&mut place, run, full, options)?)
         }
         _ => None,
@@ -203,12 +208,13 @@ pub(super) fn make(
     Ok(report)
 }
 
-/// Reads back what was written, and holds it against what was to be written. The digest, which is
-/// the same.
+/// Reads back what was written, and holds it against what was to be written: against its full
+/// digest, if it is given, otherwise against the servers' digest of what the engine holds. The
+/// digest, which is the same.
 fn prove_same(
     place: &mut Place,
     run: &Run,
-    full: bool,
+    full: Option<String>,
     options: &ConvertOptions,
 ) -> Result<String> {
     let Some(path) = place.readable()? else {
@@ -217,15 +223,21 @@ fn prove_same(
         ));
     };
     let source = open_part(&path, &OpenOptions::default())?;
-    let asked = DigestOptions { full, walk: options.walk, ..DigestOptions::default() };
-    let threads = options.walk.threads;
-    let want = digest::of_engine(&run.engine, full, threads)?;
+    // What reaches the disk meanwhile is not waited for later; whether all has is asked then.
+    thread::spawn(move || File::open(path).and_then(|file| file.sync_data()));
+    let walk = options.walk;
+    let asked = DigestOptions { full: full.is_some(), walk, ..DigestOptions::default() };
+    let threads = walk.threads;
+    let want = match full {
+        Some(full) => full,
+        None => digest::of_engine(&run.engine, threads)?,
+    };
     if !options.form.is_snapshot() {
         // Commands are run by the server that they were run by before.
         let target = Some(run.engine.env.target);
         let asked = RunOptions { target, threads, ..RunOptions::at(options.walk.now_ms) };
         let again = run::run(source, &asked, &Silent)?;
-        let read = digest::of_engine(&again.engine, false, threads)?;
+        let read = digest::of_engine(&again.engine, threads)?;
         return if read == want { Ok(want) } else { Err(not_the_same(&read, &want)) };
     }
     let read = digest::digest(source, &asked, &Silent)?;
@@ -261,6 +273,8 @@ pub(super) struct How<'o> {
     pub(super) open: &'o OpenOptions,
     /// Whether what is written anew is packed.
     pub(super) compress: bool,
+    /// Whether keys of an engine come once more, with nothing packed.
+    pub(super) plain: bool,
     pub(super) observer: &'o dyn Observer,
 }
 
@@ -307,7 +321,7 @@ impl Keys {
             }
             Keys::Ran(run) => {
                 let whole = entries::View::whole(&run.engine, how.walk.threads);
-                let view = entries::View { compress: how.compress, ..whole };
+                let view = entries::View { compress: how.compress, plain: how.plain, ..whole };
                 entries::tally(&run.engine, &view, fresh, root, how.observer)
                     .map_err(|error| error.in_file(name))?;
                 Ok(Some(run))

@@ -97,7 +97,8 @@ pub fn export(
     let mut file = AtomicFile::create(out, &publish)?;
     let keys = Keys::of_source(source, &options.walk, &options.open, observer)?;
     let bytes_read = keys.size_bytes();
-    let how = How { walk: &options.walk, open: &options.open, compress: false, observer };
+    let how =
+        How { walk: &options.walk, open: &options.open, compress: false, plain: false, observer };
     let mut report = match options.form {
         ExportForm::Resp => commands(&name, keys, &how, &mut file, options)?,
         _ => rows(&name, keys, &how, &mut file, options)?,
@@ -163,6 +164,7 @@ fn commands(
         list: options.list,
         filter: options.filter.clone(),
         functions: !options.keys_only,
+        digest: false,
     };
     let form = ConvertOptions { form: OutputForm::Aof, ..ConvertOptions::default() };
     let mut output = Output::begin(file, &form, &target, false)?;

@@ -6,7 +6,7 @@ use hashbrown::HashMap;
 
 use super::{HistoryOptions, Place, Sink, Wanted};
 use crate::Result;
-use crate::engine::{Engine, Keys, Record, Value, save};
+use crate::engine::{Engine, Keyspace, Record, Value, save};
 use crate::ops::run::{About, Watcher};
 use crate::rdb::write::{Body, EntryRoom, Sink as BodySink};
 use crate::rdb::{Entry, Scratch, Target};
@@ -334,17 +334,15 @@ impl Watcher for Watch<'_, '_> {
 }
 
 /// What a key holds, if it is there; its value too, where that is wanted.
-fn state(engine: &mut Engine, (db, key): &Place, value: bool) -> Result<Option<State>> {
+fn state(engine: &Engine, (db, key): &Place, value: bool) -> Result<Option<State>> {
     let Ok(index) = usize::try_from(*db) else { return Ok(None) };
     if index >= engine.keyspace.used_databases() {
         return Ok(None);
     }
-    let base = engine.keyspace.base().cloned();
-    let target = engine.env.target;
-    let mut keys = Keys::new(&mut engine.keyspace, index, None);
-    let Some(record) = keys.peek(key) else { return Ok(None) };
+    let keyspace = &engine.keyspace;
+    let Some(record) = keyspace.record(index, key) else { return Ok(None) };
     let frozen = match record.value {
-        Value::Frozen(frozen) => base.as_ref().and_then(|base| base.entry(key, frozen)),
+        Value::Frozen(frozen) => keyspace.base().and_then(|base| base.entry(key, frozen)),
         _ => None,
     };
     let (kind, elements, size_bytes) = match &frozen {
@@ -360,7 +358,7 @@ fn state(engine: &mut Engine, (db, key): &Place, value: bool) -> Result<Option<S
         json: Vec::new(),
     };
     if value {
-        written(record, base.as_ref(), &target, *db, &mut state)?;
+        written(record, keyspace, &engine.env.target, *db, &mut state)?;
     }
     Ok(Some(state))
 }
@@ -386,6 +384,7 @@ fn held(value: &Value) -> (Kind, u64, Option<u64>) {
     match value {
         Value::Str(bytes) => text(bytes.len()),
         Value::Raw(grown) => text(grown.len()),
+        Value::Lying(it) => text(it.size_bytes()),
         Value::Int(n) => (Kind::String, 1, Some(crate::value::Elem::Int(*n).len())),
         Value::List(it) => count(Kind::List, it.len()),
         Value::Set(it) => count(Kind::Set, it.len()),
@@ -402,14 +401,14 @@ fn held(value: &Value) -> (Kind, u64, Option<u64>) {
 /// Writes the value as `get` does, for the eye and as JSON.
 fn written(
     record: &Record,
-    base: Option<&crate::engine::Base>,
+    keyspace: &Keyspace,
     target: &Target,
     db: u64,
     state: &mut State,
 ) -> Result<()> {
     let mut sink = BodySink::new(false).lossy();
     let mut room = EntryRoom::default();
-    let body = save(record, base, target, &mut sink, &mut room)?;
+    let body = save(record, keyspace, target, &mut sink, &mut room)?;
     let (ty, body) = match body {
         Body::Same(ty, body) => (ty, body),
         Body::Written(ty) => (ty, sink.as_bytes()),

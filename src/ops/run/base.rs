@@ -10,7 +10,9 @@ use std::thread::{self, JoinHandle};
 use super::RunOptions;
 use crate::Result;
 use crate::bytes::crc64;
-use crate::engine::{Base, Engine, Frozen, Keyspace, Remarks, SHARDS, Value, library_name, thaw};
+use crate::engine::{
+    Base, Engine, Frozen, Keyspace, Loading, Remarks, SHARDS, Value, library_name, thaw,
+};
 use crate::error::{Doing, Error, Fault, FormatError};
 use crate::ops::walk::Observer;
 use crate::rdb::{Entry, Framer, HEADER_BYTES, Header, Record, Scratch, Snapshot, Target, Text};
@@ -154,14 +156,19 @@ fn function_text(text: &Text<'_>, offset: u64) -> Result<Vec<u8>, Box<FormatErro
 }
 
 /// One thread's share of a snapshot.
-struct Loader<'p> {
+struct Loader<'p, 'a> {
     part: &'p mut Keyspace,
     header: Header,
     freeze: bool,
     scratch: Scratch,
     keys: u64,
     remarks: Remarks,
+    /// Keys that have been read and wait for others.
+    some: Vec<Loading<'a>>,
 }
+
+/// Keys that are loaded together.
+const SOME: usize = 32;
 
 /// Where a walk over a snapshot came to its end.
 struct Ended {
@@ -174,8 +181,9 @@ struct Ended {
 /// Who hears of records that are no keys, with their offset and length.
 type OnRecord<'r> = &'r mut dyn FnMut(&Record<'_>, u64, usize) -> Result<(), Box<FormatError>>;
 
-impl<'p> Loader<'p> {
+impl<'p, 'a> Loader<'p, 'a> {
     fn new(part: &'p mut Keyspace, header: Header, freeze: bool) -> Self {
+        let some = Vec::with_capacity(SOME);
         Loader {
             part,
             header,
@@ -183,10 +191,11 @@ impl<'p> Loader<'p> {
             scratch: Scratch::default(),
             keys: 0,
             remarks: Remarks::default(),
+            some,
         }
     }
 
-    fn load(mut self, bytes: &[u8], record: OnRecord<'_>) -> Result<Ended, Box<FormatError>> {
+    fn load(mut self, bytes: &'a [u8], record: OnRecord<'_>) -> Result<Ended, Box<FormatError>> {
         let mut framer = Framer::new(self.header);
         let mut rest = bytes.get(HEADER_BYTES..).unwrap_or_default();
         loop {
@@ -200,6 +209,7 @@ impl<'p> Loader<'p> {
             match &found {
                 Record::Entry(entry) => self.take(entry)?,
                 Record::End { checksum } => {
+                    self.part.load_all(&mut self.some);
                     let end = bytes.len() - after.len();
                     let Loader { keys, remarks, .. } = self;
                     return Ok(Ended { keys, remarks, end, checksum: *checksum });
@@ -216,7 +226,7 @@ impl<'p> Loader<'p> {
     }
 
     #[inline]
-    fn take(&mut self, entry: &Entry<'_>) -> Result<(), Box<FormatError>> {
+    fn take(&mut self, entry: &Entry<'a>) -> Result<(), Box<FormatError>> {
         let key = entry.key_bytes()?;
         if !self.part.holds(&key) {
             return Ok(());
@@ -230,7 +240,11 @@ impl<'p> Loader<'p> {
             }
             None => thaw(entry, &self.part.limits(), &mut self.scratch)?,
         };
-        self.part.load(database(entry)?, &key, value, entry.expires_at_ms);
+        let (db, expires_at_ms) = (database(entry)?, entry.expires_at_ms);
+        self.some.push(Loading { db, key, value, expires_at_ms });
+        if self.some.len() == SOME {
+            self.part.load_all(&mut self.some);
+        }
         Ok(())
     }
 }

@@ -7,19 +7,23 @@
 //! ```
 
 use std::collections::BTreeMap;
+use std::hint::black_box;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::thread;
 
 use crossbeam_channel::bounded;
 
 use crate::Result;
-use crate::engine::{Base, Engine, Record, Value, save};
+use crate::engine::{Base, Engine, Keyspace, Record, Value, first_byte, save};
 use crate::ops::walk::{Observer, Tally};
 use crate::rdb::write::{Body, EntryRoom, Sink};
-use crate::rdb::{Entry, Product, Target, Text};
+use crate::rdb::{Entry, Product, Target, Text, ValueType};
 
 /// Records that are tallied in one go.
 const PIECE: usize = 4096;
+
+/// Records whose values are fetched together.
+const AHEAD: usize = 16;
 
 /// Some records of one database.
 struct Piece<'e> {
@@ -36,6 +40,8 @@ pub(in crate::ops) struct View {
     pub(in crate::ops) target: Target,
     /// Whether what is written anew is packed, which is worth it where it goes to a file.
     pub(in crate::ops) compress: bool,
+    /// Whether each is handed out once more with nothing packed ([`Tally::plain`]).
+    pub(in crate::ops) plain: bool,
     /// Threads that work on them.
     pub(in crate::ops) threads: usize,
 }
@@ -49,7 +55,7 @@ impl View {
             Product::Redis | Product::Redict => Target::default(),
         };
         let target = Target { limits: played.limits, ..newest };
-        View { target, compress: false, threads }
+        View { target, compress: false, plain: false, threads }
     }
 }
 
@@ -128,6 +134,8 @@ pub(in crate::ops) fn tally<T: Tally>(
 struct Bench<'v, T: Tally> {
     target: &'v Target,
     sink: Sink,
+    /// Where nothing is packed, if that is asked for.
+    plain: Option<Sink>,
     room: EntryRoom,
     tally_room: T::Room,
 }
@@ -138,6 +146,7 @@ impl<'v, T: Tally> Bench<'v, T> {
         Bench {
             target: &view.target,
             sink,
+            plain: view.plain.then(|| Sink::new(false).lossy()),
             room: EntryRoom::default(),
             tally_room: T::Room::default(),
         }
@@ -149,24 +158,62 @@ impl<'v, T: Tally> Bench<'v, T> {
             tally.record(&crate::rdb::Record::SelectDb(piece.db as u64), 0, room)?;
             tally.record(&crate::rdb::Record::ResizeDb { keys, expires }, 0, room)?;
         }
-        for record in piece.records {
-            self.sink.clear();
-            let base = engine.keyspace.base();
-            let body = save(record, base, self.target, &mut self.sink, &mut self.room)?;
-            let mut entry = match body {
-                Body::Same(ty, body) => Entry::of_body(&record.key, ty, body, 0),
-                Body::Written(ty) => Entry::of_body(&record.key, ty, &self.sink.out, 0),
-                Body::Nothing => continue,
-            };
-            entry.db = piece.db as u64;
-            entry.expires_at_ms = record.expires_at_ms();
-            if let Value::Frozen(frozen) = record.value
-                && let Some(base) = base
-            {
-                (entry.eviction, entry.meta) = base.remarks.of(frozen);
-            }
-            tally.entry(&entry, &mut self.tally_room)?;
+        let keyspace = &engine.keyspace;
+        for records in piece.records.chunks(AHEAD) {
+            black_box(records.iter().fold(0, |all, record| all ^ first_byte(record, keyspace)));
+            self.some(keyspace, piece.db, records, &mut tally)?;
         }
         Ok(tally)
     }
+
+    fn some(
+        &mut self,
+        keyspace: &Keyspace,
+        db: usize,
+        records: &[Record],
+        tally: &mut T,
+    ) -> Result<()> {
+        for record in records {
+            self.sink.clear();
+            let body = save(record, keyspace, self.target, &mut self.sink, &mut self.room)?;
+            let entry = match body {
+                Body::Same(ty, body) => entry_of(record, keyspace, db, ty, body),
+                Body::Written(ty) => entry_of(record, keyspace, db, ty, &self.sink.out),
+                Body::Nothing => continue,
+            };
+            tally.entry(&entry, &mut self.tally_room)?;
+            let Some(plain) = &mut self.plain else { continue };
+            let entry = match body {
+                Body::Written(_) => {
+                    plain.clear();
+                    match save(record, keyspace, self.target, plain, &mut self.room)? {
+                        Body::Same(ty, body) => entry_of(record, keyspace, db, ty, body),
+                        Body::Written(ty) => entry_of(record, keyspace, db, ty, &plain.out),
+                        Body::Nothing => continue,
+                    }
+                }
+                _ => entry,
+            };
+            tally.plain(&entry, &mut self.tally_room)?;
+        }
+        Ok(())
+    }
+}
+
+fn entry_of<'e>(
+    record: &'e Record,
+    keyspace: &'e Keyspace,
+    db: usize,
+    ty: ValueType,
+    body: &'e [u8],
+) -> Entry<'e> {
+    let mut entry = Entry::of_body(&record.key, ty, body, 0);
+    entry.db = db as u64;
+    entry.expires_at_ms = record.expires_at_ms();
+    if let Value::Frozen(frozen) = record.value
+        && let Some(base) = keyspace.base()
+    {
+        (entry.eviction, entry.meta) = base.remarks.of(frozen);
+    }
+    entry
 }

@@ -60,6 +60,9 @@ impl Failures {
 
     /// Takes in what happened beside: in the same part.
     pub(super) fn beside(&mut self, other: Failures) {
+        if other.failed == 0 && other.skipped.is_empty() {
+            return;
+        }
         self.add(other);
         self.first.sort_by_key(|failed| failed.offset);
         self.first.truncate(KEPT);

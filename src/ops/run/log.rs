@@ -4,8 +4,7 @@
 //! MULTI  hold          EXEC  hand out what is held          end  what is held is dropped
 //! ```
 //!
-//! Nothing is run here. Each thread reads the whole log on its own, which costs less than handing
-//! commands over, and is told of every command; whether it runs it is its own affair.
+//! Nothing is run here: whoever reads is told of every command.
 
 use crate::aof::LogItem;
 use crate::aof::log::{Quirks, item};

@@ -1,20 +1,22 @@
 //! Runs a source: its snapshot into a keyspace, then the commands of its log.
 //!
 //! ```text
-//! parts ─ snapshot ─ base ─────────► keyspace   values stay in the mapped file
-//!       └ log ────── log, worker ──► keyspace   each thread runs the commands of its shards
+//! parts ─ snapshot ─ base ───────────────────► keyspace   values stay in the mapped file
+//!       └ log ────── log, router, crew, hand ► keyspace   commands are sorted by shard, then run
 //! ```
 //!
 //! It is done as a loading server does it: nothing expires, a command that fails is counted and
 //! the log goes on, a transaction is run when its EXEC comes and dropped as a whole when none does.
 
 mod base;
+mod crew;
 pub(super) mod entries;
 mod failed;
-mod gate;
+mod hand;
 mod log;
+mod router;
+mod steps;
 mod watched;
-mod worker;
 
 use std::sync::Arc;
 use std::time::{SystemTime, UNIX_EPOCH};
@@ -28,11 +30,11 @@ use crate::ops::ndjson;
 use crate::rdb::Target;
 use crate::source::{Form, OpenOptions, Source, Whole, open_part};
 
+use crew::Pace;
 pub use failed::{Failed, Failures};
 pub(super) use log::About;
 use log::{End, Progress};
 pub(super) use watched::Watcher;
-use worker::Crew;
 
 /// How a source is run.
 #[derive(Debug, Clone)]
@@ -257,7 +259,11 @@ fn whole_part(
             Some(watcher) => {
                 watched::run(&mut run.engine, bytes, at, &progress, options, *watcher, observer)?
             }
-            None => Crew::of(&mut run.engine, options).run(bytes, at, &progress, observer)?,
+            None => {
+                run.engine.keyspace.run_log(Arc::clone(&file) as _);
+                let pace = Pace::default();
+                crew::run(&mut run.engine, bytes, at, &progress, options, pace, observer)?
+            }
         };
         finish(run, end, failures, last, part)?;
     }

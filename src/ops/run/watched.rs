@@ -2,8 +2,8 @@
 
 use super::RunOptions;
 use super::failed::{Failed, Failures};
+use super::hand::{Halt, chance_at};
 use super::log::{About, End, Progress, Runner, read};
-use super::worker::{Halt, chance_at};
 use crate::Result;
 use crate::engine::{Engine, Failure, foreign, lookup};
 use crate::error::Error;

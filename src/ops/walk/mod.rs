@@ -30,6 +30,13 @@ pub trait Tally: Send + Sized {
         self.entry(entry, room)
     }
 
+    /// Takes in a key once more, nothing of it packed: only keys of an engine come so, where that
+    /// is asked for.
+    fn plain(&mut self, entry: &Entry<'_>, room: &mut Self::Room) -> Result<()> {
+        let _ = (entry, room);
+        Ok(())
+    }
+
     /// Takes in another record, which begins at `offset`.
     fn record(&mut self, record: &Record<'_>, offset: u64, room: &mut Self::Room) -> Result<()> {
         let _ = (record, offset, room);

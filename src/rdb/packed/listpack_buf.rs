@@ -126,9 +126,8 @@ impl ListpackBuf {
     /// The place behind the element at a place.
     #[inline]
     pub fn after(&self, at: usize) -> usize {
-        let mut walk = self.iter_from(at);
-        walk.next();
-        walk.place()
+        let size = self.bytes.get(at..).and_then(entry_size);
+        size.map_or(at, |size| at + size + back_bytes(size))
     }
 
     /// The place of the element in front of a place (which may be the end).

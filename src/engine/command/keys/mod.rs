@@ -67,7 +67,7 @@ fn kind(call: &mut Call<'_>) -> Answer {
 /// The kind of a value, frozen or not.
 fn kind_of(value: &Value) -> Kind {
     match value {
-        Value::Str(_) | Value::Raw(_) | Value::Int(_) => Kind::String,
+        Value::Str(_) | Value::Raw(_) | Value::Int(_) | Value::Lying(_) => Kind::String,
         Value::List(_) => Kind::List,
         Value::Set(_) => Kind::Set,
         Value::Hash(_) => Kind::Hash,

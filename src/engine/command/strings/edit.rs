@@ -1,13 +1,14 @@
 //! Parts of strings.
 
-use super::{fits, raw, stored, widen, with_text};
+use super::{fits, raw, widen, with_text};
 use crate::engine::{Answer, Call, Failure, Value};
 use crate::resp::Reply;
 
 pub(super) fn append(call: &mut Call<'_>) -> Answer {
     let (key, more) = (call.arg(1), call.arg(2));
     let Some(record) = call.keys.find(key)? else {
-        call.keys.set(key, stored(more), None);
+        let value = call.keys.stored(more);
+        call.keys.set(key, value, None);
         return Ok(Reply::count(more.len()));
     };
     let mut digits = itoa::Buffer::new();

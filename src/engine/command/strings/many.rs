@@ -1,7 +1,6 @@
 //! Several strings at once.
 
 use super::lifetime::{Lifetime, is_past};
-use super::stored;
 use crate::engine::{Answer, Call, Failure};
 use crate::rdb::Product;
 use crate::resp::Reply;
@@ -31,7 +30,8 @@ fn even(call: &Call<'_>) -> Answer<()> {
 pub(super) fn set(call: &mut Call<'_>) -> Answer {
     even(call)?;
     for (key, value) in pairs(call.rest(1)) {
-        call.keys.set(key, stored(value), None);
+        let value = call.keys.stored(value);
+        call.keys.set(key, value, None);
     }
     Ok(Reply::OK)
 }
@@ -85,12 +85,13 @@ pub(super) fn set_ex(call: &mut Call<'_>) -> Answer {
         return Ok(Reply::Int(0));
     }
     for (key, value) in pairs(pairs_of) {
+        let value = call.keys.stored(value);
         match until {
             Some(at) if is_past(call.env, at) => {
                 call.keys.remove(key);
             }
-            None if lifetime == Lifetime::Keep => call.keys.set_value(key, stored(value)),
-            until => call.keys.set(key, stored(value), until),
+            None if lifetime == Lifetime::Keep => call.keys.set_value(key, value),
+            until => call.keys.set(key, value, until),
         }
     }
     Ok(Reply::Int(1))

@@ -8,7 +8,7 @@ mod lifetime;
 mod many;
 mod set;
 
-use crate::engine::{Answer, Call, Env, Failure, Spec, Value};
+use crate::engine::{Answer, Call, Env, Failure, Spec};
 
 pub(super) use lifetime::is_past;
 
@@ -92,10 +92,4 @@ pub(super) fn widen(bytes: &mut Vec<u8>, len: usize) -> Answer<()> {
         bytes.resize(len, 0);
     }
     Ok(())
-}
-
-/// A string out of an argument, as SET stores it.
-#[inline]
-fn stored(text: &[u8]) -> Value {
-    crate::engine::text_value(text)
 }

@@ -1,7 +1,7 @@
 //! SET with all that goes with it, and GET.
 
 use super::lifetime::{Lifetime, Unit, is_past};
-use super::{digest, stored, with_text};
+use super::{digest, with_text};
 use crate::engine::{Answer, Call, Failure};
 use crate::rdb::Product;
 use crate::resp::Reply;
@@ -65,7 +65,8 @@ impl<'a> Options<'a> {
 pub(super) fn set(call: &mut Call<'_>) -> Answer {
     let key = call.arg(1);
     if call.argc() == 3 {
-        call.keys.set(key, stored(call.arg(2)), None);
+        let value = call.keys.stored(call.arg(2));
+        call.keys.set(key, value, None);
         return Ok(Reply::OK);
     }
     let options = Options::parse(call)?;
@@ -80,7 +81,7 @@ pub(super) fn set(call: &mut Call<'_>) -> Answer {
     if !granted {
         return Ok(old.unwrap_or(Reply::Nil));
     }
-    let value = stored(call.arg(2));
+    let value = call.keys.stored(call.arg(2));
     match until {
         Some(at) if is_past(call.env, at) => {
             call.keys.remove(key);
@@ -95,7 +96,8 @@ pub(super) fn set(call: &mut Call<'_>) -> Answer {
 pub(super) fn set_ex(call: &mut Call<'_>) -> Answer {
     let (unit, name) = if call.is(0, "SETEX") { (Unit::Ex, "setex") } else { (Unit::Px, "psetex") };
     let at = unit.at_ms(call.arg(2), call.env, name)?;
-    call.keys.set(call.arg(1), stored(call.arg(3)), Some(at));
+    let value = call.keys.stored(call.arg(3));
+    call.keys.set(call.arg(1), value, Some(at));
     Ok(Reply::OK)
 }
 
@@ -104,7 +106,8 @@ pub(super) fn set_nx(call: &mut Call<'_>) -> Answer {
     if call.keys.has(key) {
         return Ok(Reply::Int(0));
     }
-    call.keys.set(key, stored(call.arg(2)), None);
+    let value = call.keys.stored(call.arg(2));
+    call.keys.set(key, value, None);
     Ok(Reply::Int(1))
 }
 
@@ -114,7 +117,8 @@ pub(super) fn get(call: &mut Call<'_>) -> Answer {
 
 pub(super) fn get_set(call: &mut Call<'_>) -> Answer {
     let old = get(call)?;
-    call.keys.set(call.arg(1), stored(call.arg(2)), None);
+    let value = call.keys.stored(call.arg(2));
+    call.keys.set(call.arg(1), value, None);
     Ok(old)
 }
 

@@ -149,13 +149,20 @@ pub(super) fn put(
     score: f64,
     packing: &Packing,
 ) {
-    let behind = |pair: &Pair<'_>| match pair.score.partial_cmp(&score) {
+    let behind = |at: usize, other: f64| match other.partial_cmp(&score) {
         Some(Ordering::Greater) => true,
         Some(Ordering::Less) => false,
-        _ => pair.member.bytes(&mut itoa::Buffer::new()) > member,
+        _ => pack.get(at).is_some_and(|it| it.bytes(&mut itoa::Buffer::new()) > member),
     };
-    let place = pairs(pack).find(|pair| Some(pair.at) != old && behind(pair));
-    let mut place = place.map_or(pack.end(), |pair| pair.at);
+    let mut place = ListpackBuf::FIRST;
+    while place < pack.end() {
+        let mut score = pack.iter_from(pack.after(place));
+        let Some((_, other)) = score.next() else { break };
+        if Some(place) != old && behind(place, number(other)) {
+            break;
+        }
+        place = score.place();
+    }
     if let Some(at) = old {
         let score_at = pack.after(at);
         let end = pack.after(score_at);

@@ -1,0 +1,238 @@
+//! Runs commands on the shards at hand.
+
+use std::hint::black_box;
+
+use super::failed::{Failed, Failures};
+use super::steps::{Step, Steps};
+use crate::aof::LogItem;
+use crate::aof::log::{Quirks, item};
+use crate::engine::{Answer, Call, Env, Failure, Keys, Keyspace, Route, Spec, lookup};
+use crate::error::{Error, FormatError};
+use crate::resp::{Command, Reply};
+
+/// What ends a run for good.
+#[derive(Debug)]
+pub(super) enum Halt {
+    /// A name that no command has.
+    Unknown { offset: u64, name: Vec<u8>, argc: Option<&'static Spec> },
+    /// A command that cannot be run here.
+    Unsupported { offset: u64, words: String },
+    /// A value of the base is broken.
+    Broken { offset: u64, error: Box<FormatError> },
+}
+
+impl Halt {
+    pub(super) fn offset(&self) -> u64 {
+        match self {
+            Halt::Unknown { offset, .. }
+            | Halt::Unsupported { offset, .. }
+            | Halt::Broken { offset, .. } => *offset,
+        }
+    }
+
+    pub(super) fn error(self) -> Error {
+        match self {
+            Halt::Unknown { offset, name, argc: None } => Error::Usage(format!(
+                "offset {offset}: no command is called {}: a server of another kind or a module \
+                 wrote it; --on-unknown skip steps over such commands",
+                crate::bytes::quoted(&name)
+            )),
+            Halt::Unknown { offset, name, argc: Some(_) } => Error::Usage(format!(
+                "offset {offset}: {} has another number of arguments than the command takes; \
+                 --on-unknown skip steps over such commands",
+                crate::bytes::quoted(&name)
+            )),
+            Halt::Unsupported { offset, words } => Error::Usage(format!(
+                "offset {offset}: {words}; --on-unknown skip steps over such commands"
+            )),
+            Halt::Broken { error, .. } => Error::Format(error),
+        }
+    }
+}
+
+/// What is left to chance in a command that begins there.
+pub(super) fn chance_at(offset: u64) -> u64 {
+    (offset + 1).wrapping_mul(0x9e37_79b9_7f4a_7c15) | 1
+}
+
+/// How many names are remembered: a power of two.
+const KNOWN: usize = 16;
+
+/// One thread at work.
+pub(super) struct Hand<'a> {
+    /// The log.
+    bytes: &'a [u8],
+    /// The shards at hand.
+    pub(super) keyspace: Keyspace,
+    pub(super) env: Env,
+    pub(super) db: usize,
+    pub(super) failures: Failures,
+    skip_unknown: bool,
+    args: Vec<&'a [u8]>,
+    known: [Option<(&'a [u8], &'static Spec)>; KNOWN],
+}
+
+impl<'a> Hand<'a> {
+    pub(super) fn new(
+        bytes: &'a [u8],
+        keyspace: Keyspace,
+        env: Env,
+        db: usize,
+        skip_unknown: bool,
+    ) -> Self {
+        let (failures, args, known) = (Failures::default(), Vec::new(), [None; KNOWN]);
+        Hand { bytes, keyspace, env, db, failures, skip_unknown, args, known }
+    }
+
+    /// The command of a name; most logs have few names, so the last ones are remembered.
+    #[inline]
+    pub(super) fn lookup(&mut self, name: &'a [u8]) -> Option<&'static Spec> {
+        let first = name.first().copied().unwrap_or(0);
+        let last = name.last().copied().unwrap_or(0);
+        let place = usize::from(first.wrapping_mul(7) ^ last) ^ name.len();
+        let slot = self.known.get_mut(place % KNOWN)?;
+        if let Some((known, spec)) = slot
+            && *known == name
+        {
+            return Some(spec);
+        }
+        let spec = lookup(name)?;
+        *slot = Some((name, spec));
+        Some(spec)
+    }
+
+    /// Whether commands that are not known are stepped over.
+    pub(super) fn skips_unknown(&self) -> bool {
+        self.skip_unknown
+    }
+
+    /// The arguments at hand, the name first.
+    pub(super) fn args(&self) -> &[&'a [u8]] {
+        &self.args
+    }
+
+    /// Takes the arguments of a command in hand.
+    pub(super) fn take(&mut self, command: &Command<'a>) {
+        self.args.clear();
+        self.args.push(command.name());
+        self.args.extend(command.args());
+    }
+
+    /// Runs a command, whose arguments are at hand. What fails is noted; what ends the run is
+    /// given back.
+    #[inline]
+    pub(super) fn run(&mut self, offset: usize, spec: &Spec) -> Result<(), Halt> {
+        // What is left to chance depends on where a command stands, not on which thread runs it.
+        self.env.chance = chance_at(offset as u64);
+        match self.call(spec) {
+            Ok(()) => Ok(()),
+            Err(failure) => self.note(offset as u64, failure),
+        }
+    }
+
+    #[inline]
+    fn call(&mut self, spec: &Spec) -> Answer<()> {
+        let keys = Keys::new(&mut self.keyspace, self.db, None);
+        let mut call = Call { args: &self.args, keys, env: &mut self.env };
+        let answer = (spec.run)(&mut call);
+        self.db = call.keys.db;
+        match answer {
+            Ok(Reply::Error(words)) => Err(Failure::Error(words)),
+            Ok(_) => Ok(()),
+            Err(failure) => Err(failure),
+        }
+    }
+
+    #[cold]
+    fn note(&mut self, offset: u64, failure: Failure) -> Result<(), Halt> {
+        match failure {
+            Failure::Error(words) => {
+                let mut args = self.args.iter().map(|arg| arg.to_vec());
+                let (name, key) = (args.next().unwrap_or_default(), args.next());
+                let error = words.into_owned();
+                self.failures.note(Failed { file: String::new(), offset, name, key, error });
+                Ok(())
+            }
+            Failure::Unsupported(_) if self.skip_unknown => {
+                let name = self.args.first().copied().unwrap_or_default();
+                self.failures.skip(name);
+                Ok(())
+            }
+            Failure::Unsupported(words) => Err(Halt::Unsupported { offset, words }),
+            Failure::Broken(error) => Err(Halt::Broken { offset, error }),
+        }
+    }
+
+    /// Runs the steps of a shard, which is at hand.
+    pub(super) fn steps(&mut self, steps: &Steps) -> Result<(), Halt> {
+        /// Steps whose bytes are fetched together: they lie far from each other.
+        const AHEAD: usize = 16;
+        let db = std::mem::take(&mut self.db);
+        let mut steps = steps.iter();
+        let mut ahead = [Step::Select(0); AHEAD];
+        let mut done = Ok(());
+        loop {
+            let mut count = 0;
+            for (slot, step) in ahead.iter_mut().zip(steps.by_ref()) {
+                *slot = step;
+                count += 1;
+            }
+            let ahead = ahead.get(..count).unwrap_or_default();
+            if ahead.is_empty() || done.is_err() {
+                break;
+            }
+            let touch = |step: &Step| self.bytes.get(step.offset()).copied().unwrap_or(0);
+            black_box(ahead.iter().map(touch).fold(0, |all, byte| all ^ byte));
+            done = ahead.iter().try_for_each(|step| self.step(*step));
+        }
+        self.db = db;
+        done
+    }
+
+    #[inline]
+    fn step(&mut self, step: Step) -> Result<(), Halt> {
+        let (offset, read) = match step {
+            Step::Select(db) => {
+                self.db = db;
+                return Ok(());
+            }
+            Step::Command(offset) => (offset, self.read(offset)),
+            Step::Part(offset, key) => (offset, self.read_part(offset, key)),
+        };
+        let spec = read.and_then(|()| self.lookup(self.args.first().copied()?));
+        // Whoever made the steps has read the command before.
+        spec.map_or(Ok(()), |spec| self.run(offset, spec))
+    }
+
+    #[inline]
+    fn read(&mut self, offset: usize) -> Option<()> {
+        let rest = self.bytes.get(offset..)?;
+        if Command::bulks(rest, &mut self.args).is_some() {
+            return Some(());
+        }
+        match item(rest, true, &mut Quirks::default()) {
+            Ok((_, LogItem::Command(command))) => {
+                self.take(&command);
+                Some(())
+            }
+            _ => None,
+        }
+    }
+
+    /// The name of a command and one of its groups of arguments.
+    fn read_part(&mut self, offset: usize, key: usize) -> Option<()> {
+        let (_, name, _) = Command::head(self.bytes.get(offset..)?)?;
+        let Some(Route::Split(step)) = self.lookup(name).map(|spec| spec.route) else {
+            return None;
+        };
+        self.args.clear();
+        self.args.push(name);
+        let mut rest = self.bytes.get(offset + key..)?;
+        for _ in 0..step {
+            let (arg, behind) = Command::bulk(rest)?;
+            self.args.push(arg);
+            rest = behind;
+        }
+        Some(())
+    }
+}
