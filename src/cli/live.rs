@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use clap::Args;
 use rdbkit::Error;
-use rdbkit::live::{Access, LiveOptions, Secret, Timeouts, TlsOptions};
+use rdbkit::live::{Access, Endpoint, LiveOptions, Secret, Timeouts, TlsOptions};
 
 /// Where a password may stand, the first that does counts. The others are those of the servers' own
 /// programs.
@@ -61,6 +61,12 @@ pub(crate) struct LiveArgs {
 }
 
 impl LiveArgs {
+    /// The endpoint of a URL, with user and password from wherever they are.
+    pub(crate) fn endpoint(&self, url: &str) -> Result<Endpoint, Error> {
+        let Access { user, password } = self.options()?.access;
+        Ok(url.parse::<Endpoint>()?.with_access(user, password))
+    }
+
     /// How live servers are reached.
     pub(crate) fn options(&self) -> Result<LiveOptions, Error> {
         let password = match &self.password_file {

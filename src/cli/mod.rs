@@ -4,6 +4,8 @@
 //! indicatif and exit codes.
 
 mod args;
+#[cfg(feature = "live")]
+mod backup;
 mod check;
 mod compact;
 mod completions;
@@ -69,6 +71,8 @@ enum Verb {
     Export(Box<export::ExportArgs>),
     Repair(repair::RepairArgs),
     Replay(Box<replay::ReplayArgs>),
+    #[cfg(feature = "live")]
+    Backup(Box<backup::BackupArgs>),
     Rewrite(Box<rewrite::RewriteArgs>),
 }
 
@@ -79,7 +83,7 @@ const GROUPS: [(&str, &[&str]); 4] = [
         &["check", "inspect", "keys", "get", "digest", "diff", "history", "watch"],
     ),
     ("Make a file of it", &["compact", "convert", "export", "rewrite", "repair"]),
-    ("Move it", &["replay"]),
+    ("Move it", &["replay", "backup"]),
     ("Help with it", &["completions", "man"]),
 ];
 
@@ -118,6 +122,8 @@ pub(crate) fn main() -> Exit {
             Verb::Export(args) => export::run(args),
             Verb::Repair(args) => repair::run(args),
             Verb::Replay(args) => replay::run(args),
+            #[cfg(feature = "live")]
+            Verb::Backup(args) => backup::run(args),
             Verb::Rewrite(args) => rewrite::run(args),
         },
         Err(error) => Err(Error::Usage(error.to_string())),

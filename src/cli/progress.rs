@@ -51,6 +51,19 @@ impl Bar {
         }
     }
 
+    /// A bar for bytes that come from somewhere else, nobody knows how many.
+    #[cfg(feature = "live")]
+    pub(crate) fn counting(name: &str, enabled: bool) -> Self {
+        Bar {
+            enabled,
+            began: Instant::now(),
+            name: name.to_owned(),
+            total_bytes: None,
+            read: None,
+            bar: OnceLock::new(),
+        }
+    }
+
     fn draw(&self) -> ProgressBar {
         let bar = match self.total_bytes {
             Some(total) => ProgressBar::new(total),

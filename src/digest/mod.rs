@@ -8,6 +8,7 @@
 
 mod accumulator;
 mod array;
+mod file_sum;
 pub mod full;
 mod hex;
 mod profile;
@@ -18,6 +19,7 @@ mod value;
 mod vector_set;
 
 pub use accumulator::{Accumulator, Digest, Options};
+pub use file_sum::FileSum;
 pub use hex::Hex;
 pub use profile::Profile;
 pub use value::{ValueDigest, value_digest, value_digest_at};

@@ -19,6 +19,7 @@
 mod cluster;
 mod connect;
 mod failure;
+mod nodes;
 mod options;
 pub mod replication;
 mod reply;
@@ -31,6 +32,7 @@ mod url;
 pub use cluster::{Shard, Topology};
 pub use connect::{Connection, Connector, Timeouts, reply_of};
 pub use failure::{Class, ErrorReply, Failure};
+pub use nodes::{Node, nodes};
 pub use options::LiveOptions;
 pub use reply::{Frames, frame_len};
 pub use sentinel::Sentinels;

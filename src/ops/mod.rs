@@ -8,6 +8,8 @@ mod ndjson;
 mod snapshot;
 mod sorted;
 
+#[cfg(feature = "live")]
+pub mod backup;
 pub mod check;
 pub mod compact;
 pub mod convert;

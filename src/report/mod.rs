@@ -4,6 +4,7 @@
 //! [`json`], [`text`] and [`csv`] hold what they share. Nothing here reads a source, and nothing
 //! writes anywhere but into the writer that it is handed.
 
+pub mod backup;
 pub mod check;
 pub mod compact;
 pub mod convert;

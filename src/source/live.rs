@@ -3,25 +3,42 @@
 //! The server makes it for us, as it does for any replica that has nothing yet: a child process
 //! and, in its memory, what is written meanwhile. It keeps no commands for us.
 
-use super::{Asked, OpenOptions, Source};
+use super::{Asked, LiveUrl, OpenOptions, Source};
 use crate::error::{Error, Result};
-use crate::live::{Connector, Endpoint, Place, replication};
+use crate::live::{Connector, Endpoint, Node, nodes, replication};
 
 /// Begins the transfer; the first bytes have come when this returns.
-pub(super) fn open(url: &str, options: &OpenOptions) -> Result<Source> {
-    let endpoint = endpoint(url, options)?;
-    let connector = Connector::new(&endpoint, &options.live.tls, options.live.timeouts)?;
-    let Place::Server(address) = &endpoint.place else {
+pub(super) fn open(url: &LiveUrl, options: &OpenOptions) -> Result<Source> {
+    let (endpoint, connector) = reach(url, options)?;
+    let found = match url.node() {
+        Some(node) => vec![node.clone()],
+        None => nodes(&endpoint, &connector, options.live.prefer_replica)?,
+    };
+    let [node] = found.as_slice() else {
+        let names: Vec<&str> = found.iter().map(|node| node.name.as_str()).collect();
         return Err(Error::Usage(format!(
-            "{endpoint} is not one server: name the one to read from"
+            "{endpoint} has {} masters, each with a part of the keys, and one source is wanted: \
+             name one of them ({}), or write a file of each by `rdbkit backup`",
+            found.len(),
+            names.join(", ")
         )));
     };
-    let name = endpoint.to_string();
-    let (_, payload) = replication::snapshot(&connector, address, &name)?;
-    Asked::new(&name, options).stream(Box::new(payload), None)
+    // What Sentinels found is shown where it is.
+    let (_, payload) = replication::snapshot(&connector, &node.address, &node.name)?;
+    Asked::new(&node.name, options).stream(Box::new(payload), None)
 }
 
-fn endpoint(url: &str, options: &OpenOptions) -> Result<Endpoint> {
+/// The same URL of each server that it means.
+pub(super) fn spread(url: &LiveUrl, options: &OpenOptions) -> Result<Vec<LiveUrl>> {
+    let (endpoint, connector) = reach(url, options)?;
+    let found = nodes(&endpoint, &connector, options.live.prefer_replica)?;
+    Ok(found.into_iter().map(|node: Node| url.of_node(node)).collect())
+}
+
+fn reach(url: &LiveUrl, options: &OpenOptions) -> Result<(Endpoint, Connector)> {
     let access = options.live.access.clone();
-    Ok(url.parse::<Endpoint>()?.with_access(access.user, access.password))
+    let endpoint: Endpoint = url.reveal().parse()?;
+    let endpoint = endpoint.with_access(access.user, access.password);
+    let connector = Connector::new(&endpoint, &options.live.tls, options.live.timeouts)?;
+    Ok((endpoint, connector))
 }

@@ -105,7 +105,7 @@ pub fn open(locator: &Locator, options: &OpenOptions) -> Result<Source> {
     match locator {
         Locator::Stdin => stdin(options),
         #[cfg(feature = "live")]
-        Locator::Live(url) => live::open(url.reveal(), options),
+        Locator::Live(url) => live::open(url, options),
         #[cfg(not(feature = "live"))]
         Locator::Live(url) => Err(Error::Usage(format!(
             "{url} is a live server, from which this build cannot read: it was made without the \
@@ -124,6 +124,18 @@ pub fn open(locator: &Locator, options: &OpenOptions) -> Result<Source> {
             asked.file(open_file(path, &metadata)?, &metadata)
         }
     }
+}
+
+/// The sources that a name means: itself, or of a Cluster a source for each master.
+///
+/// Asks the Cluster, and fails where it does not answer.
+pub fn spread(locator: &Locator, options: &OpenOptions) -> Result<Vec<Locator>> {
+    #[cfg(feature = "live")]
+    if let Locator::Live(url) = locator {
+        return Ok(live::spread(url, options)?.into_iter().map(Locator::Live).collect());
+    }
+    let _ = options;
+    Ok(vec![locator.clone()])
 }
 
 /// Opens one part of a log directory: a snapshot where it begins with the magic of one, else a

@@ -11,6 +11,7 @@
 //! are, not by what they are called.
 
 mod atomic_file;
+mod compressed;
 mod directory;
 #[cfg(feature = "live")]
 pub mod live;
@@ -23,6 +24,7 @@ use std::io;
 use std::path::{Path, PathBuf};
 
 pub use atomic_file::{AtomicFile, Published};
+pub use compressed::{Packer, Packing};
 pub use directory::{DirectoryTarget, Part, PublishedDirectory, PublishedPart};
 
 use crate::error::{Error, Result};

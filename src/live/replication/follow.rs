@@ -62,6 +62,11 @@ impl Follow {
         self.synced = offset;
     }
 
+    /// Acknowledges, if it is time to, while nothing is read.
+    pub fn keep_alive(&mut self) -> Result<()> {
+        if self.told.elapsed() >= ACK_EVERY { self.acknowledge() } else { Ok(()) }
+    }
+
     /// The next command, or that there is none for a moment.
     ///
     /// Fails with [`Error::Io`] where the connection does not hold, or what comes over it is no
@@ -69,9 +74,7 @@ impl Follow {
     pub fn next_event(&mut self) -> Result<Event<'_>> {
         let size = loop {
             self.drop_handed();
-            if self.told.elapsed() >= ACK_EVERY {
-                self.acknowledge()?;
-            }
+            self.keep_alive()?;
             let Some(size) = self.scan.step(self.wire.at_hand()).map_err(|Odd| self.odd())? else {
                 if self.poll()? == 0 {
                     return Ok(Event::Quiet);

@@ -1,0 +1,215 @@
+//! `backup`: the snapshot of a live server in a file, and a log that goes on behind it.
+//!
+//! Exit status: 0 it is there and sound, 1 what came is not sound and was not kept, 2 it could not
+//! be made.
+
+use std::ffi::OsString;
+use std::io::Write as _;
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+
+use clap::{Args, ValueEnum};
+use rdbkit::Error;
+use rdbkit::live::Endpoint;
+use rdbkit::ops::backup::follow::{FollowObserver, FollowOutcome, follow};
+use rdbkit::ops::backup::{BackupOptions, Outcome, backup};
+use rdbkit::ops::walk::Observer;
+use rdbkit::report::backup::{write_followed, write_followed_json, write_json, write_text};
+use rdbkit::report::check;
+use rdbkit::target::Packing;
+
+use super::args::{CommonArgs, Format};
+use super::exit::Exit;
+use super::live::LiveArgs;
+use super::progress::Bar;
+
+/// Take a snapshot of a live server, checked while it comes
+///
+/// The server sends it as to a new replica. It appears, as a whole, only if it is sound, with a text
+/// beside it that says what it is: the time, the server and its version, the point of its replication
+/// stream, sizes, SHA-256, keys by database, and the digest with which a restored server can be
+/// compared. In a directory each backup is named after its server and its time, and --keep removes
+/// the oldest of this server that were made here. Of a Cluster there is a file for each master.
+///
+/// With --follow the directory is a multi-part log that any server since 7.0 loads: the snapshot as
+/// its base, and behind it every command with its time, synced each second, until it is stopped by
+/// SIGINT or SIGTERM. The same call goes on where it was left, also after a crash.
+#[derive(Debug, Args)]
+#[command(after_help = "\
+Examples:
+  rdbkit backup redis://db1 -o db1.rdb
+  rdbkit backup rediss://backup@db1 --password-file /etc/backup.pw -o /backups/ --compress zstd --keep 14
+  rdbkit backup redis+sentinel://s1,s2,s3/mymaster --prefer-replica -o /backups/
+  rdbkit backup redis+cluster://n1,n2 -o /backups/ --format json
+  rdbkit backup redis://db1 --follow -o /backups/db1-log/
+
+Exit status: 0 it is there and sound, 1 what came is not sound and nothing was kept, 2 it could not
+be made")]
+pub(crate) struct BackupArgs {
+    /// The server: redis://, rediss://, unix://, redis+sentinel://, redis+cluster://
+    url: String,
+
+    /// The file to write; or a directory, where each backup gets a name of its own
+    #[arg(long, short, value_name = "FILE|DIR")]
+    output: OsString,
+
+    /// Compress it
+    #[arg(long, value_name = "HOW", value_enum, conflicts_with = "follow")]
+    compress: Option<Compress>,
+
+    /// Check frames and the checksum only, not into values
+    #[arg(long)]
+    quick: bool,
+
+    /// Compute no digest
+    #[arg(long)]
+    no_digest: bool,
+
+    /// Write the function libraries beside it, as JSON; they are in it too
+    #[arg(long, conflicts_with = "follow")]
+    also_functions: bool,
+
+    /// Keep so many backups of this server in the directory, and remove older ones made here
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..), conflicts_with = "follow")]
+    keep: Option<u32>,
+
+    /// Replace a file that exists
+    #[arg(long, short, conflicts_with = "follow")]
+    force: bool,
+
+    /// Go on with the commands that come after the snapshot, until stopped
+    #[arg(long)]
+    follow: bool,
+
+    /// How the report is written: one JSON document for each file
+    #[arg(long, value_enum, default_value_t = Format::Human)]
+    format: Format,
+
+    #[command(flatten)]
+    live: LiveArgs,
+    #[command(flatten)]
+    common: CommonArgs,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+enum Compress {
+    /// Small and quick
+    Zstd,
+    /// What everything reads
+    Gzip,
+}
+
+pub(crate) fn run(args: &BackupArgs) -> Result<Exit, Error> {
+    let endpoint = args.live.endpoint(&args.url)?;
+    let options = BackupOptions {
+        output: PathBuf::from(&args.output),
+        force: args.force,
+        packing: args.compress.map(|compress| match compress {
+            Compress::Zstd => Packing::Zstd,
+            Compress::Gzip => Packing::Gzip,
+        }),
+        quick: args.quick,
+        digest: !args.no_digest && !args.follow,
+        functions: args.also_functions,
+        keep: args.keep.and_then(|keep| usize::try_from(keep).ok()),
+        max_findings: 100,
+        live: args.live.options()?,
+    };
+    if args.follow {
+        return run_follow(args, &endpoint, &options);
+    }
+    let bar = Bar::counting(&endpoint.to_string(), args.common.shows_progress());
+    let outcome = backup(&endpoint, &options, &bar)?;
+    drop(bar);
+    let taken = match outcome {
+        Outcome::Taken(taken) => taken,
+        Outcome::Unsound(report) => return unsound(args, &report),
+    };
+    let mut out = super::stdout();
+    for one in &taken {
+        let path = one.path.display().to_string();
+        match args.format {
+            Format::Human => {
+                write_text(&mut out, &one.backup, &path, &one.removed, args.common.style())?;
+            }
+            Format::Json => write_json(&mut out, &one.backup)?,
+        }
+    }
+    out.flush().map_err(super::cannot_write)?;
+    if let ([one], false) = (taken.as_slice(), args.common.is_quiet())
+        && one.backup.server.cluster_node
+        && one.backup.server.slots.is_empty()
+    {
+        super::complain(&format!(
+            "{} is a node of a Cluster, and this is a backup of its slots only; redis+cluster:// \
+             takes one of each master",
+            one.backup.server.url
+        ));
+    }
+    Ok(Exit::Clean)
+}
+
+fn unsound(args: &BackupArgs, report: &check::CheckReport) -> Result<Exit, Error> {
+    let mut out = super::stdout();
+    match args.format {
+        Format::Json => check::write_json(&mut out, report)?,
+        Format::Human => {
+            check::write_text(&mut out, report, args.common.style(), args.common.width())?;
+        }
+    }
+    out.flush().map_err(super::cannot_write)?;
+    super::complain("what came is not sound, so nothing was kept and what was there is untouched");
+    Ok(Exit::Findings)
+}
+
+fn run_follow(
+    args: &BackupArgs,
+    endpoint: &Endpoint,
+    options: &BackupOptions,
+) -> Result<Exit, Error> {
+    let stop = Arc::new(AtomicBool::new(false));
+    let asked = Arc::clone(&stop);
+    let handler = move || {
+        // Who asks twice does not want to wait for a server that says nothing.
+        if asked.swap(true, Ordering::Relaxed) {
+            std::process::exit(2);
+        }
+    };
+    ctrlc::set_handler(handler)
+        .map_err(|error| Error::Usage(format!("cannot listen for signals: {error}")))?;
+    let bar = Bar::counting(&endpoint.to_string(), args.common.shows_progress());
+    let teller = Teller { bar, quiet: args.common.is_quiet() };
+    let outcome = follow(endpoint, options, &stop, &teller)?;
+    drop(teller);
+    let followed = match outcome {
+        FollowOutcome::Stopped(followed) => followed,
+        FollowOutcome::Unsound(report) => return unsound(args, &report),
+    };
+    let mut out = super::stdout();
+    match args.format {
+        Format::Human => write_followed(&mut out, &followed, args.common.style())?,
+        Format::Json => write_followed_json(&mut out, &followed)?,
+    }
+    out.flush().map_err(super::cannot_write)?;
+    Ok(Exit::Clean)
+}
+
+struct Teller {
+    bar: Bar,
+    quiet: bool,
+}
+
+impl Observer for Teller {
+    fn progress(&self, bytes_done: u64) {
+        self.bar.progress(bytes_done);
+    }
+}
+
+impl FollowObserver for Teller {
+    fn say(&self, what: &str) {
+        if !self.quiet {
+            super::complain(what);
+        }
+    }
+}

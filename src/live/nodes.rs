@@ -1,0 +1,82 @@
+//! The servers that together have the data of an endpoint.
+
+use std::ops::RangeInclusive;
+
+use super::{Address, Connector, Endpoint, Place, Sentinels, ServerInfo, Topology};
+use crate::error::{Error, Result};
+
+/// A server that data is read from.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Node {
+    /// Where it is.
+    pub address: Address,
+    /// Its URL, without the password.
+    pub name: String,
+    /// Of a Cluster: the slots that it has.
+    pub slots: Vec<RangeInclusive<u16>>,
+}
+
+impl Node {
+    /// One of an endpoint's.
+    fn new(endpoint: &Endpoint, address: Address, slots: Vec<RangeInclusive<u16>>) -> Self {
+        let place = Place::Server(address.clone());
+        let name = Endpoint { place, database: None, ..endpoint.clone() }.to_string();
+        Node { address, name, slots }
+    }
+}
+
+/// The servers to read from: one, or of a Cluster one for each shard. Where a replica is preferred
+/// and one is in step with its master, that; else the master.
+///
+/// Fails where nobody says who has the data, and where some slots have nobody.
+pub fn nodes(
+    endpoint: &Endpoint,
+    connector: &Connector,
+    prefer_replica: bool,
+) -> Result<Vec<Node>> {
+    if let Some(db @ 1..) = endpoint.database {
+        return Err(Error::Usage(format!(
+            "{endpoint}: a server sends all its databases or nothing: leave the database out, and \
+             choose its keys with --db {db} where the verb has it"
+        )));
+    }
+    let choose = |master: Address, replicas: Vec<Address>| {
+        let in_step = |replica: &Address| is_in_step(connector, replica);
+        let preferred = replicas.into_iter().filter(|_| prefer_replica).find(in_step);
+        preferred.unwrap_or(master)
+    };
+    match &endpoint.place {
+        Place::Server(address) => Ok(vec![Node::new(endpoint, address.clone(), Vec::new())]),
+        Place::Sentinel { .. } => {
+            let Some(mut sentinels) = Sentinels::of(endpoint, connector) else {
+                return Err(Error::Usage(format!("{endpoint} names no Sentinel")));
+            };
+            let master = sentinels.master()?;
+            let replicas = if prefer_replica { sentinels.replicas()? } else { Vec::new() };
+            Ok(vec![Node::new(endpoint, choose(master, replicas), Vec::new())])
+        }
+        Place::Cluster { seeds } => {
+            let topology = Topology::discover(connector, seeds)?;
+            if let [first, ..] = topology.uncovered().as_slice() {
+                return Err(Error::Usage(format!(
+                    "{endpoint}: nobody serves the slots from {} to {}, so the Cluster is not \
+                     whole: mend it first, or name the nodes one by one",
+                    first.start(),
+                    first.end()
+                )));
+            }
+            let shards = topology.shards().iter().filter(|shard| !shard.slots.is_empty());
+            let node = |shard: &super::Shard| {
+                let address = choose(shard.master.clone(), shard.replicas.clone());
+                Node::new(endpoint, address, shard.slots.clone())
+            };
+            Ok(shards.map(node).collect())
+        }
+    }
+}
+
+/// Whether a replica can be reached and its link to its master stands.
+fn is_in_step(connector: &Connector, replica: &Address) -> bool {
+    let info = connector.open(replica).and_then(|mut connection| ServerInfo::of(&mut connection));
+    info.is_ok_and(|info| info.has_master_link() && !info.is_loading)
+}

@@ -1,0 +1,358 @@
+//! A backup that goes on: the snapshot as the base of a multi-part log, and the commands behind it
+//! as its increment, which any server loads.
+//!
+//! ```text
+//! DIR/appendonly.aof.manifest      base and increment; replaced by one rename
+//! DIR/appendonly.aof.1.base.rdb    the snapshot, checked
+//! DIR/appendonly.aof.1.incr.aof    #TS:… and commands, synced each second
+//! DIR/rdbkit-follow.json           up to where of the stream, and of the increment, all is there
+//! ```
+//!
+//! What counts is the last whole command outside a transaction: what stands behind it in the
+//! increment when the stream breaks off is cut away, and the server is asked for the bytes from there
+//! on. Where it has them no more, a new snapshot begins a new base, and the old log stays in force
+//! until that is in its place.
+//!
+//! The danger is a state that says more than is on disk. So the increment is synced first, and the
+//! state, which names the size that it speaks of, only then.
+
+mod log;
+mod state;
+
+use std::ffi::{OsStr, OsString};
+use std::io::{self, Read};
+use std::path::Path;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::thread;
+use std::time::{Duration, Instant};
+
+use super::stream::{Came, take};
+use super::{Arrival, BackupOptions, Begun, facts, profile};
+use crate::aof;
+use crate::aof::manifest::{Entry, PartType};
+use crate::error::{Error, Result};
+use crate::live::replication::{Ask, Event, Follow, Payload, Point};
+use crate::live::{Connector, Endpoint, Node, nodes};
+use crate::ops::check::CheckReport;
+use crate::ops::walk::Observer;
+pub use crate::report::backup::Followed;
+use crate::report::backup::{Replication, ServerFacts};
+use crate::target::{DirectoryTarget, Part, Publish};
+use log::{Log, STATE};
+use state::State;
+
+/// The name of the log, as servers have it.
+const LOG: &str = "appendonly.aof";
+/// How long is waited before a server that is gone is asked again, at first and at most.
+const PAUSES: (Duration, Duration) = (Duration::from_millis(100), Duration::from_secs(5));
+/// What is written is synced so often.
+const SYNC_EVERY: Duration = Duration::from_secs(1);
+
+/// Hears what becomes of following, and says when it is over.
+pub trait FollowObserver: Observer {
+    /// Something that an operator wants to know.
+    fn say(&self, what: &str);
+}
+
+/// What came of it.
+#[derive(Debug)]
+pub enum FollowOutcome {
+    /// It was stopped; all is on disk.
+    Stopped(Followed),
+    /// A snapshot that came is not sound; what was there before is there still.
+    Unsound(CheckReport),
+}
+
+/// Follows a server until `stop` is set.
+///
+/// Fails where the directory is not one that following began, or can't be written, and where the
+/// server can't be had to begin with. Later, a connection that breaks is made anew, without end.
+pub fn follow(
+    endpoint: &Endpoint,
+    options: &BackupOptions,
+    stop: &AtomicBool,
+    observer: &dyn FollowObserver,
+) -> Result<FollowOutcome> {
+    let connector = Connector::new(endpoint, &options.live.tls, options.live.timeouts)?;
+    let server = endpoint.to_string();
+    let directory = &options.output;
+    let mut following = Following {
+        endpoint,
+        connector: &connector,
+        options,
+        stop,
+        observer,
+        log: Log::reopen(directory, &server)?,
+        report: Followed {
+            schema: "rdbkit.follow/1",
+            directory: directory.display().to_string(),
+            server,
+            ..Followed::default()
+        },
+    };
+    let (mut pause, mut stood, mut said) = (PAUSES.0, false, String::new());
+    while !following.is_stopped() {
+        let ended = following.begin().and_then(|stream| {
+            (stood, pause) = (true, PAUSES.0);
+            said.clear();
+            following.run(stream)
+        });
+        match ended {
+            Ok(()) => {}
+            Err(End::Unsound(report)) => return Ok(FollowOutcome::Unsound(report)),
+            Err(End::Broken(_)) if following.is_stopped() => {}
+            Err(End::Broken(error)) if stood => {
+                let words = error.to_string();
+                if words != said {
+                    observer.say(&format!("{words}; the connection is made anew"));
+                    said = words;
+                }
+                following.wait(pause);
+                pause = (pause * 2).min(PAUSES.1);
+            }
+            Err(End::Broken(error) | End::Failed(error)) => return Err(error),
+        }
+        if let Some(log) = &mut following.log {
+            log.settle()?;
+            log.sync()?;
+        }
+    }
+    Ok(FollowOutcome::Stopped(following.finish()))
+}
+
+/// Why it does not go on.
+enum End {
+    /// The other side is to blame, or the way there.
+    Broken(Error),
+    /// This side is.
+    Failed(Error),
+    /// What came is not sound.
+    Unsound(CheckReport),
+}
+
+struct Following<'a> {
+    endpoint: &'a Endpoint,
+    connector: &'a Connector,
+    options: &'a BackupOptions,
+    stop: &'a AtomicBool,
+    observer: &'a dyn FollowObserver,
+    /// None before the first snapshot.
+    log: Option<Log>,
+    report: Followed,
+}
+
+impl Following<'_> {
+    fn is_stopped(&self) -> bool {
+        self.stop.load(Ordering::Relaxed)
+    }
+
+    fn wait(&self, pause: Duration) {
+        let began = Instant::now();
+        while began.elapsed() < pause && !self.is_stopped() {
+            thread::sleep(Duration::from_millis(20).min(pause));
+        }
+    }
+
+    /// A stream that goes on where the log ends; if need be, of a log that is new.
+    fn begin(&mut self) -> Result<Follow, End> {
+        let nodes = nodes(self.endpoint, self.connector, self.options.live.prefer_replica);
+        let nodes = nodes.map_err(End::Broken)?;
+        let [node] = nodes.as_slice() else {
+            return Err(End::Failed(Error::Usage(format!(
+                "{} has several masters: follow each in a directory of its own",
+                self.endpoint
+            ))));
+        };
+        let from = self.log.as_ref().map(Log::point);
+        let went_on = from.is_some();
+        let ask = Ask { snapshot_only: false, from };
+        let arrival = Arrival::begin(node, self.connector, &ask).map_err(End::Broken)?;
+        match arrival.begun {
+            Begun::Continues { point, wire } => {
+                if let Some(log) = &mut self.log {
+                    log.renamed(&point.id);
+                }
+                self.report.reconnects += 1;
+                self.observer.say(&format!("{} goes on at offset {}", node.name, point.offset));
+                Follow::new(wire, point).map_err(End::Broken)
+            }
+            Begun::Snapshot { point, payload } => {
+                if went_on {
+                    self.observer.say(&format!(
+                        "{} no longer has what came behind the log: a new snapshot begins a new base",
+                        node.name
+                    ));
+                }
+                let facts = facts(node, arrival.info.as_ref());
+                self.snapshot(node, &facts, point, payload)
+            }
+        }
+    }
+
+    /// Takes a snapshot for a base, and puts it in force with an empty increment.
+    fn snapshot(
+        &mut self,
+        node: &Node,
+        facts: &ServerFacts,
+        point: Point,
+        payload: Payload,
+    ) -> Result<Follow, End> {
+        let directory = &self.options.output;
+        let mut new = NewLog::create(directory).map_err(End::Failed)?;
+        let mut until = Until { payload, stop: self.stop, is_broken: false };
+        let took = take(
+            &mut until,
+            &node.name,
+            &mut new.base,
+            None,
+            self.options,
+            profile(facts),
+            self.observer,
+        );
+        let Came { check, .. } = took.map_err(|error| match until.is_broken {
+            true => End::Broken(error),
+            false => End::Failed(error),
+        })?;
+        if !check.is_sound() {
+            return Err(End::Unsound(CheckReport { sources: vec![check] }));
+        }
+        // Only now the server begins to send what comes behind, and syncing may take its time.
+        let mut stream =
+            Follow::new(until.payload.into_wire(), point.clone()).map_err(End::Broken)?;
+        let at = Replication { id: point.id, offset: point.offset };
+        let state = State::new(&self.report.server, &at, &new.incr);
+        let published = thread::scope(|scope| {
+            let publisher = scope.spawn(|| new.publish(directory, &state));
+            let mut alive = Ok(());
+            while !publisher.is_finished() {
+                alive = alive.and_then(|()| stream.keep_alive());
+                thread::sleep(Duration::from_millis(2));
+            }
+            let ended = Err(Error::Usage("the thread that publishes ended early".to_owned()));
+            (publisher.join().unwrap_or(ended), alive)
+        });
+        let (published, alive) = published;
+        published.map_err(End::Failed)?;
+        self.log = Some(Log::open(directory, state).map_err(End::Failed)?);
+        self.report.snapshots += 1;
+        alive.map_err(End::Broken)?;
+        self.observer.say(&format!("{}: the snapshot is in place, following", node.name));
+        Ok(stream)
+    }
+
+    /// Writes what comes until it is stopped or the stream breaks.
+    fn run(&mut self, mut stream: Follow) -> Result<(), End> {
+        let Some(log) = &mut self.log else { return Ok(()) };
+        let mut synced = Instant::now();
+        while !self.stop.load(Ordering::Relaxed) {
+            let is_quiet = match stream.next_event().map_err(End::Broken)? {
+                Event::Quiet => true,
+                Event::Command(command) => {
+                    let now_ms = super::now_ms();
+                    let secs = u64::try_from(now_ms / 1000).unwrap_or_default();
+                    log.append(&command, secs).map_err(End::Failed)?;
+                    self.report.commands += 1;
+                    self.report.last_ms = Some(now_ms);
+                    false
+                }
+            };
+            log.passed(stream.offset());
+            if is_quiet {
+                log.flush().map_err(End::Failed)?;
+            }
+            if synced.elapsed() >= SYNC_EVERY {
+                stream.synced(log.sync().map_err(End::Failed)?);
+                self.observer.progress(log.size_bytes());
+                synced = Instant::now();
+            }
+        }
+        Ok(())
+    }
+
+    fn finish(mut self) -> Followed {
+        if let Some(log) = &self.log {
+            self.report.size_bytes = log.size_bytes();
+            self.report.replication = log.replication();
+        }
+        self.report
+    }
+}
+
+/// A log that is to be put in force.
+struct NewLog {
+    to: DirectoryTarget,
+    base: Part,
+    incr: String,
+    seq: i64,
+    /// The files of the one before.
+    old: Vec<OsString>,
+}
+
+impl NewLog {
+    fn create(directory: &Path) -> Result<Self> {
+        let to =
+            DirectoryTarget::create(directory, &Publish { force: true, ..Publish::default() })?;
+        let mut old = Vec::new();
+        let mut seq = 1;
+        if to.existing().next().is_some() {
+            let survey = aof::survey(directory)?;
+            let parts = survey.parts.iter().chain(&survey.history);
+            old = parts.filter_map(|part| part.path.file_name()).map(OsString::from).collect();
+        }
+        while to.is_taken(OsStr::new(&base_name(seq))) || to.is_taken(OsStr::new(&incr_name(seq))) {
+            seq += 1;
+        }
+        let base = to.part(base_name(seq))?;
+        Ok(NewLog { to, base, incr: incr_name(seq), seq, old })
+    }
+
+    fn publish(self, directory: &Path, state: &State) -> Result<()> {
+        let NewLog { mut to, base, incr, seq, old } = self;
+        to.add(base)?;
+        let empty = to.part(&incr)?;
+        to.add(empty)?;
+        if !to.is_taken(OsStr::new(STATE)) {
+            let mut part = to.part(STATE)?;
+            part.put(&state.text()?)?;
+            to.add(part)?;
+        }
+        let entry = |name: String, part_type| Entry {
+            name: name.into_bytes(),
+            seq,
+            part_type,
+            start_offset: None,
+            end_offset: None,
+        };
+        let (base, incr) = (entry(base_name(seq), PartType::Base), entry(incr, PartType::Incr));
+        to.publish(format!("{LOG}.manifest"), format!("{base}\n{incr}\n").as_bytes(), &old)?;
+        state.write(directory)
+    }
+}
+
+fn base_name(seq: i64) -> String {
+    format!("{LOG}.{seq}.base.rdb")
+}
+
+fn incr_name(seq: i64) -> String {
+    format!("{LOG}.{seq}.incr.aof")
+}
+
+/// A snapshot that is given up when it is to stop.
+struct Until<'a> {
+    payload: Payload,
+    stop: &'a AtomicBool,
+    /// Whether it was the stream that failed.
+    is_broken: bool,
+}
+
+impl Read for Until<'_> {
+    fn read(&mut self, room: &mut [u8]) -> io::Result<usize> {
+        if self.stop.load(Ordering::Relaxed) {
+            self.is_broken = true;
+            return Err(io::Error::new(io::ErrorKind::ConnectionAborted, "stopped"));
+        }
+        let read = self.payload.read(room);
+        self.is_broken = read.is_err();
+        read
+    }
+}

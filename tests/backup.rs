@@ -1,0 +1,404 @@
+//! `backup`: what is taken under a write load is one moment of the server; what is not sound or not
+//! whole never appears; what follows the server is loaded by a server and is what it holds.
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    reason = "tests"
+)]
+
+mod support;
+
+use std::fs;
+use std::io::{Read, Write};
+use std::net::TcpListener;
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, Output, Stdio};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::thread::{self, JoinHandle, sleep};
+use std::time::{Duration, Instant};
+
+use rdbkit::digest::FileSum;
+use redis::Value;
+use serde_json::Value as Json;
+use support::client::Client;
+use support::fill;
+use support::servers::{Flavour, Kind, Server, require_any, servers};
+
+const PATIENCE: Duration = Duration::from_secs(60);
+/// A snapshot begins at once.
+const AT_ONCE: [&str; 2] = ["--repl-diskless-sync-delay", "0"];
+
+fn command(args: &[&str]) -> Command {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_rdbkit"));
+    command.args(args).stdin(Stdio::null());
+    command
+}
+
+#[track_caller]
+fn run(args: &[&str], want: i32) -> String {
+    let Output { status, stdout, stderr } = command(args).output().unwrap();
+    let all = String::from_utf8_lossy(&stdout).into_owned() + &String::from_utf8_lossy(&stderr);
+    assert_eq!(status.code(), Some(want), "{args:?}: {all}");
+    all
+}
+
+fn names(folder: &Path) -> Vec<String> {
+    let entries = fs::read_dir(folder).unwrap();
+    let mut names: Vec<String> =
+        entries.map(|entry| entry.unwrap().file_name().to_string_lossy().into_owned()).collect();
+    names.sort();
+    names
+}
+
+fn json(path: &Path) -> Json {
+    serde_json::from_slice(&fs::read(path).unwrap()).unwrap()
+}
+
+fn path(path: &Path) -> &str {
+    path.to_str().unwrap()
+}
+
+#[test]
+fn a_backup_is_what_its_text_says() {
+    for kind in servers() {
+        if !kind.version.at_least(6, 0) {
+            continue;
+        }
+        let server = Server::start(&kind, &AT_ONCE);
+        fill::with_every_type(&server);
+        let has_functions = kind.version.at_least(7, 0);
+        if has_functions {
+            let code = "#!lua name=lib\nredis.register_function('f', function() return 1 end)";
+            server.cmd(&["FUNCTION", "LOAD", code]);
+        }
+        let folder = tempfile::tempdir().unwrap();
+        let to = path(folder.path());
+        let url = server.url();
+        run(&["backup", &url, "-o", to, "--compress", "zstd", "--also-functions"], 0);
+        let names = names(folder.path());
+        let file = folder.path().join(&names[0]);
+        assert!(names[0].starts_with(&format!("127.0.0.1-{}-2", server.port())), "{names:?}");
+        assert_eq!(names.len(), if has_functions { 3 } else { 2 }, "{names:?}");
+        if has_functions {
+            let functions = json(&folder.path().join(format!("{}.functions.json", names[0])));
+            assert_eq!(functions["libraries"][0]["name"], "lib", "{functions}");
+        }
+        let said = json(&folder.path().join(format!("{}.json", names[0])));
+        let bytes = fs::read(&file).unwrap();
+        let mut sum = FileSum::default();
+        sum.update(&bytes);
+        assert_eq!(said["sha256"], sum.finish());
+        assert_eq!(said["size_bytes"], bytes.len());
+        assert_eq!(said["schema"], "rdbkit.backup/1");
+        assert_eq!(said["digest"]["value"], server.digest(), "{}", kind.name);
+        assert_eq!(said["replication"]["id"].as_str().unwrap().len(), 40);
+        assert_eq!(said["databases"][1], serde_json::json!({"db": 5, "keys": 1}));
+        let product = if kind.version.flavour == Flavour::Valkey { "valkey" } else { "redis" };
+        assert_eq!(said["server"]["product"], product);
+        run(&["check", path(&file)], 0);
+
+        // Under a name, it is replaced only when that is asked for.
+        let one = folder.path().join("one.rdb.gz");
+        let gzip =
+            ["backup", &url, "-o", path(&one), "--compress", "gzip", "--quick", "--no-digest"];
+        run(&gzip, 0);
+        run(&gzip, 2);
+        run(&[&gzip[..], &["--force"]].concat(), 0);
+        run(&["check", path(&one)], 0);
+        assert_eq!(json(&folder.path().join("one.rdb.gz.json"))["digest"], Json::Null);
+        let _ = run(&["backup", &url, "-o", path(&one), "--keep", "3"], 2);
+    }
+}
+
+#[test]
+fn only_the_oldest_of_our_own_go() {
+    let Some(kind) = require_any(&["redis-8.0", "redis-7.0"]) else { return };
+    let server = Server::start(&kind, &AT_ONCE);
+    let folder = tempfile::tempdir().unwrap();
+    let foreign = format!("127.0.0.1-{}-20200101T000000Z.rdb", server.port());
+    fs::write(folder.path().join(&foreign), "mine").unwrap();
+    let args = ["backup", &server.url(), "-o", path(folder.path()), "--keep", "2"];
+    let mut made = Vec::new();
+    for _ in 0..3 {
+        run(&args, 0);
+        let new: Vec<String> = names(folder.path())
+            .into_iter()
+            .filter(|n| n.ends_with("Z.rdb") && *n != foreign)
+            .collect();
+        made.push(new.last().unwrap().clone());
+        // Names have seconds.
+        sleep(Duration::from_millis(1050));
+    }
+    let left = names(folder.path());
+    assert!(
+        !left.contains(&made[0]) && left.contains(&made[1]) && left.contains(&made[2]),
+        "{left:?}"
+    );
+    assert!(left.contains(&foreign) && left.len() == 5, "{left:?}");
+}
+
+#[test]
+fn what_is_not_sound_or_not_whole_does_not_appear() {
+    let folder = tempfile::tempdir().unwrap();
+    let out = folder.path().join("out.rdb");
+    let broken = concat!(env!("CARGO_MANIFEST_DIR"), "/fixtures/broken/duplicate-key.rdb");
+    let url = sends(&fs::read(broken).unwrap(), 0);
+    let words = run(&["backup", &url, "-o", path(&out)], 1);
+    assert!(words.contains("duplicate-key") && words.contains("nothing was kept"), "{words}");
+    let url = sends(&fs::read(broken).unwrap(), 10);
+    let words = run(&["backup", &url, "-o", path(&out)], 2);
+    assert!(words.contains("bytes of the snapshot"), "{words}");
+    let words = run(&["backup", "redis://127.0.0.1:1", "-o", path(&out)], 2);
+    assert!(words.contains("cannot connect"), "{words}");
+    assert!(names(folder.path()).is_empty());
+}
+
+/// A server that sends this snapshot but for its last bytes, and ends.
+fn sends(snapshot: &[u8], lacking: usize) -> String {
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let url = format!("redis://{}", listener.local_addr().unwrap());
+    let mut last =
+        format!("+FULLRESYNC {} 7\r\n${}\r\n", "a".repeat(40), snapshot.len()).into_bytes();
+    last.extend_from_slice(&snapshot[..snapshot.len() - lacking]);
+    thread::spawn(move || {
+        let (mut stream, _) = listener.accept().unwrap();
+        let mut heard = [0; 4096];
+        while let Ok(n @ 1..) = stream.read(&mut heard) {
+            let words = String::from_utf8_lossy(&heard[..n]).into_owned();
+            let answer: &[u8] = match words.split("\r\n").nth(2) {
+                Some("PING") => b"+PONG\r\n",
+                Some("REPLCONF") => b"+OK\r\n",
+                Some("PSYNC") => &last,
+                _ => b"-NOPERM no\r\n",
+            };
+            if stream.write_all(answer).is_err() || answer == last {
+                return;
+            }
+        }
+    });
+    url
+}
+
+/// What the load does at step `i`: what is there after it tells by `n` how many steps there were.
+fn step(i: u64) -> Vec<Vec<String>> {
+    let words = [
+        "MULTI".to_owned(),
+        format!("SET k:{} {i}", i % 300),
+        format!("RPUSH l:{} {i}", i % 20),
+        format!("HSET h:{} f{} {i}", i % 10, i % 50),
+        "INCR n".to_owned(),
+        "EXEC".to_owned(),
+    ];
+    words.iter().map(|line| line.split(' ').map(str::to_owned).collect()).collect()
+}
+
+/// A client that writes until it is told to stop.
+struct Load {
+    stop: Arc<AtomicBool>,
+    done: Arc<AtomicU64>,
+    thread: Option<JoinHandle<()>>,
+}
+
+impl Load {
+    fn on(server: &Server) -> Self {
+        let (stop, done) = (Arc::new(AtomicBool::new(false)), Arc::new(AtomicU64::new(0)));
+        let client = server.connect();
+        let (stopped, told) = (Arc::clone(&stop), Arc::clone(&done));
+        let thread = thread::spawn(move || {
+            let mut i = 0;
+            while !stopped.load(Ordering::Relaxed) {
+                let steps: Vec<_> = (i + 1..=i + 20).flat_map(step).collect();
+                client.pipeline(&steps);
+                i += 20;
+                told.store(i, Ordering::Relaxed);
+                sleep(Duration::from_millis(1));
+            }
+        });
+        Load { stop, done, thread: Some(thread) }
+    }
+
+    /// Waits until so many more steps are done.
+    fn more(&self, steps: u64) {
+        let (goal, began) = (self.done.load(Ordering::Relaxed) + steps, Instant::now());
+        while self.done.load(Ordering::Relaxed) < goal {
+            assert!(began.elapsed() < PATIENCE, "the load stands still");
+            sleep(Duration::from_millis(5));
+        }
+    }
+}
+
+impl Drop for Load {
+    fn drop(&mut self) {
+        self.stop.store(true, Ordering::Relaxed);
+        if let Some(thread) = self.thread.take() {
+            let ended = thread.join();
+            assert!(ended.is_ok() || thread::panicking(), "the load failed");
+        }
+    }
+}
+
+/// The digest after so many steps.
+fn after_steps(kind: &Kind, steps: u64) -> String {
+    let server = Server::start(kind, &[]);
+    for from in (1..=steps).step_by(1000) {
+        let commands: Vec<_> = (from..=steps.min(from + 999)).flat_map(step).collect();
+        server.pipeline(&commands);
+    }
+    server.digest()
+}
+
+#[test]
+fn under_a_write_load_it_is_one_moment_of_the_server() {
+    for name in ["redis-7.0", "redis-8.10", "valkey-9.1"] {
+        let Some(kind) = support::servers::require(name) else { continue };
+        // Slow enough that much is written while the snapshot is being made.
+        let slow = [&AT_ONCE[..], &["--rdb-key-save-delay", "200"]].concat();
+        let server = Server::start(&kind, &slow);
+        server.cmd(&["CONFIG", "SET", "repl-diskless-sync", "yes"]);
+        let load = Load::on(&server);
+        load.more(300);
+        let folder = tempfile::tempdir().unwrap();
+        let out = folder.path().join("out.rdb");
+        let before = load.done.load(Ordering::Relaxed);
+        run(&["backup", &server.url(), "-o", path(&out)], 0);
+        let behind = load.done.load(Ordering::Relaxed);
+        drop(load);
+        let told = run(&["get", path(&out), "n", "--format", "json"], 0);
+        let told: Json = serde_json::from_str(told.trim()).unwrap();
+        let steps: u64 =
+            told["value"].as_str().and_then(|n| n.parse().ok()).unwrap_or_else(|| panic!("{told}"));
+        assert!((before..=behind + 20).contains(&steps), "{before} {steps} {behind}");
+        let said = json(&folder.path().join("out.rdb.json"));
+        assert_eq!(said["digest"]["value"], after_steps(&kind, steps), "{name}");
+    }
+}
+
+/// A backup that follows.
+struct Following {
+    child: Option<Child>,
+    folder: PathBuf,
+}
+
+impl Following {
+    fn start(server: &Server, folder: &Path) -> Self {
+        let child = command(&["backup", &server.url(), "--follow", "-o", path(folder)])
+            .stdout(Stdio::piped())
+            .stderr(Stdio::piped())
+            .spawn();
+        Following { child: Some(child.unwrap()), folder: folder.to_owned() }
+    }
+
+    /// Waits until it is behind the server by nothing.
+    fn caught_up(&self, client: &Client) {
+        // What is waited for is the last write of the client that waits.
+        client.cmd(&["INCR", "waits"]);
+        let reply = client.cmd(&["WAIT", "1", "60000"]);
+        assert_eq!(reply, Value::Int(1), "{:?}", names(&self.folder));
+    }
+
+    fn stop(mut self) -> String {
+        let child = self.child.take().unwrap();
+        let done = Command::new("kill").args(["-INT", &child.id().to_string()]).status().unwrap();
+        assert!(done.success());
+        let Output { status, stdout, stderr } = child.wait_with_output().unwrap();
+        let all = String::from_utf8_lossy(&stdout).into_owned() + &String::from_utf8_lossy(&stderr);
+        assert_eq!(status.code(), Some(0), "{all}");
+        all
+    }
+
+    fn crash(mut self) {
+        let mut child = self.child.take().unwrap();
+        child.kill().unwrap();
+        child.wait().unwrap();
+    }
+}
+
+impl Drop for Following {
+    fn drop(&mut self) {
+        if let Some(mut child) = self.child.take() {
+            let _ = child.kill();
+            let _ = child.wait();
+        }
+    }
+}
+
+#[test]
+fn what_follows_a_server_is_what_it_holds() {
+    for name in ["redis-7.0", "redis-8.10", "valkey-9.1"] {
+        let Some(kind) = support::servers::require(name) else { continue };
+        let server = Server::start(&kind, &AT_ONCE);
+        fill::with_every_type(&server);
+        let folder = tempfile::tempdir().unwrap();
+        let to = folder.path().join("log");
+        let load = Load::on(&server);
+        let following = Following::start(&server, &to);
+        load.more(500);
+        following.caught_up(&server.connect());
+
+        // Its connection is lost: it goes on where it was.
+        server.cmd(&["CLIENT", "KILL", "TYPE", "replica"]);
+        load.more(500);
+        following.caught_up(&server.connect());
+        server.cmd(&["PUBLISH", "news", "not a write"]);
+        let words = following.stop();
+        assert!(words.contains("goes on at offset") && words.contains("1 reconnect"), "{words}");
+        assert!(names(&to).contains(&"appendonly.aof.1.incr.aof".to_owned()), "{:?}", names(&to));
+
+        // Stopped and begun again; crashed and begun again.
+        load.more(200);
+        let following = Following::start(&server, &to);
+        following.caught_up(&server.connect());
+        load.more(200);
+        following.crash();
+        let following = Following::start(&server, &to);
+        following.caught_up(&server.connect());
+        load.more(200);
+
+        drop(load);
+        following.caught_up(&server.connect());
+        let words = following.stop();
+        assert!(!words.contains("new base"), "{words}");
+        same_as(&server, &kind, &to);
+
+        // The server has lost its history: a new base takes the place of all.
+        fill::run(&server, "SET while away\nDEBUG CHANGE-REPL-ID");
+        let following = Following::start(&server, &to);
+        following.caught_up(&server.connect());
+        fill::run(&server, "SET now here");
+        following.caught_up(&server.connect());
+        let words = following.stop();
+        assert!(words.contains("a new snapshot begins a new base"), "{words}");
+        let left = names(&to);
+        assert!(!left.iter().any(|name| name.contains(".1.")) && left.len() == 4, "{left:?}");
+        same_as(&server, &kind, &to);
+    }
+}
+
+/// A server that loads the log holds what the other one does.
+#[track_caller]
+fn same_as(server: &Server, kind: &Kind, log: &Path) {
+    let digest = server.digest();
+    run(&["check", path(log)], 0);
+    let restored = Server::start_with_aof_dir(kind, log, &[]);
+    assert_eq!(restored.digest(), digest, "{}", kind.name);
+    let text = names(log).into_iter().find(|name| name.ends_with(".incr.aof")).unwrap();
+    let bytes = fs::read(log.join(text)).unwrap();
+    assert!(bytes.is_empty() || bytes.starts_with(b"#TS:"), "{}", kind.name);
+    for word in [&b"PUBLISH"[..], b"REPLCONF", b"$4\r\nPING"] {
+        assert!(!bytes.windows(word.len()).any(|at| at == word));
+    }
+}
+
+#[test]
+fn a_directory_of_another_is_not_followed_into() {
+    let Some(kind) = require_any(&["redis-8.0", "redis-7.0"]) else { return };
+    let server = Server::start(&kind, &AT_ONCE);
+    let folder = tempfile::tempdir().unwrap();
+    fs::write(folder.path().join("notes"), "mine").unwrap();
+    let words = run(&["backup", &server.url(), "--follow", "-o", path(folder.path())], 2);
+    assert!(words.contains("directory of its own"), "{words}");
+    assert_eq!(names(folder.path()), ["notes"]);
+}
