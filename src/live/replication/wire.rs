@@ -13,6 +13,8 @@ use crate::resp::encode;
 
 /// Bytes are read in steps of at most this.
 const READ_BYTES: usize = 256 << 10;
+/// Room that stays when nothing is in it.
+const KEPT_BYTES: usize = 4 << 20;
 /// No line that a server answers with is longer.
 const LINE_BYTES: usize = 64 << 10;
 /// No text that a server answers with is longer.
@@ -227,6 +229,10 @@ impl Wire {
     fn make_room(&mut self) {
         if self.start == self.end {
             (self.start, self.end) = (0, 0);
+            // One large command must not be paid for ever after.
+            if self.buffer.len() > KEPT_BYTES {
+                self.buffer = Vec::new();
+            }
         } else if self.start > 0 && self.buffer.len() - self.end < READ_BYTES {
             self.buffer.copy_within(self.start..self.end, 0);
             (self.start, self.end) = (0, self.end - self.start);

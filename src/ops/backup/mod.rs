@@ -172,16 +172,16 @@ fn pend(
     options: &BackupOptions,
     observer: &dyn Observer,
 ) -> Result<Pending> {
-    let began = Instant::now();
+    let (began, taken_at) = (Instant::now(), Timestamp::now());
+    let stem = rotation::stem(&node.address);
+    let path = place.path(&stem, taken_at, options.packing);
+    let publish = Publish { force: options.force, ..Publish::default() };
+    // Before the server is put to work for nothing.
+    let mut file = AtomicFile::create(&path, &publish)?;
     let arrival = Arrival::begin(node, connector, &Ask { snapshot_only: true, from: None })?;
     let Begun::Snapshot { point, mut payload } = arrival.begun else {
         return Err(Error::Usage(format!("{} sends no snapshot", node.name)));
     };
-    let taken_at = Timestamp::now();
-    let stem = rotation::stem(&node.address);
-    let path = place.path(&stem, taken_at, options.packing);
-    let publish = Publish { force: options.force, ..Publish::default() };
-    let mut file = AtomicFile::create(&path, &publish)?;
     let facts = facts(node, arrival.info.as_ref());
     let profile = profile(&facts);
     let came =
