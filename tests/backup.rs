@@ -24,7 +24,9 @@ use rdbkit::digest::FileSum;
 use redis::Value;
 use serde_json::Value as Json;
 use support::client::Client;
+use support::cluster::Cluster;
 use support::fill;
+use support::sentinel::Watched;
 use support::servers::{Flavour, Kind, Server, require_any, servers};
 
 const PATIENCE: Duration = Duration::from_secs(60);
@@ -274,6 +276,61 @@ fn under_a_write_load_it_is_one_moment_of_the_server() {
         let said = json(&folder.path().join("out.rdb.json"));
         assert_eq!(said["digest"]["value"], after_steps(&kind, steps), "{name}");
     }
+}
+
+#[test]
+fn a_cluster_gives_a_file_for_each_master() {
+    let Some(kind) = require_any(&["valkey-9.1", "redis-8.0", "redis-7.0"]) else { return };
+    let cluster = Cluster::start(&kind, &AT_ONCE);
+    for n in 0..200 {
+        let key = format!("key:{n}");
+        cluster.at(key.as_bytes(), &["SET", &key, "v"]);
+    }
+    let (folder, url) = (tempfile::tempdir().unwrap(), cluster.url());
+    for options in [&[][..], &["--prefer-replica"]] {
+        let to = folder.path().join(options.len().to_string());
+        run(&[&["backup", &url, "-o", path(&to)], options].concat(), 0);
+        let texts: Vec<Json> = names(&to)
+            .iter()
+            .filter(|name| name.ends_with(".json"))
+            .map(|name| json(&to.join(name)))
+            .collect();
+        assert_eq!((texts.len(), names(&to).len()), (3, 6));
+        let keys: u64 = texts.iter().map(|said| said["keys"].as_u64().unwrap()).sum();
+        assert_eq!(keys, 200);
+        for said in &texts {
+            let of = said["server"]["url"].as_str().unwrap();
+            let node = cluster.nodes.iter().find(|node| of == node.url()).unwrap();
+            assert_eq!(said["digest"]["value"], node.digest());
+            assert_eq!(said["server"]["slots"].as_array().unwrap().len(), 1, "{said}");
+            let role = if options.is_empty() { "master" } else { "replica" };
+            assert_eq!(said["server"]["role"], role);
+        }
+    }
+    assert!(run(&["check", &url], 0).contains("3 sources: 3 sound"));
+    assert_eq!(run(&["digest", &url], 0).lines().count(), 3);
+    assert!(run(&["inspect", &url], 2).contains("has 3 masters"));
+    let words = run(&["backup", &url, "--follow", "-o", path(&folder.path().join("log"))], 2);
+    assert!(words.contains("follow each"), "{words}");
+}
+
+#[test]
+fn sentinels_say_whose_data_it_is() {
+    let Some(kind) = require_any(&["redis-8.0", "redis-7.0", "valkey-9.1"]) else { return };
+    let watched = Watched::start(&kind, &[]);
+    watched.cmd(&["SET", "a", "b"]);
+    watched.settled();
+    let (folder, url, digest) = (tempfile::tempdir().unwrap(), watched.url(), watched.digest());
+    for (option, role) in [("--quick", "master"), ("--prefer-replica", "replica")] {
+        let out = folder.path().join(role);
+        run(&["backup", &url, option, "-o", path(&out)], 0);
+        let said = json(&folder.path().join(format!("{role}.json")));
+        assert_eq!(
+            (&said["server"]["role"], &said["digest"]["value"]),
+            (&role.into(), &digest.clone().into())
+        );
+    }
+    assert!(run(&["digest", &url], 0).starts_with(&digest));
 }
 
 /// A backup that follows.

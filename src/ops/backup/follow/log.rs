@@ -116,10 +116,10 @@ impl Log {
         id.clone_into(&mut self.good.id);
     }
 
-    /// Appends a command that came at this second.
-    pub(super) fn append(&mut self, command: &Command<'_>, secs: u64) -> Result<()> {
+    /// Appends a command that came at this second; whether it is one for a log.
+    pub(super) fn append(&mut self, command: &Command<'_>, secs: u64) -> Result<bool> {
         if NOT_LOGGED.iter().any(|name| command.is(name)) {
-            return Ok(());
+            return Ok(false);
         }
         // Between the commands of a transaction a cut at this time would tear it.
         if !self.in_transaction && secs > self.stamped {
@@ -132,7 +132,7 @@ impl Log {
         } else if command.is("EXEC") {
             self.in_transaction = false;
         }
-        Ok(())
+        Ok(true)
     }
 
     /// Says that all of the stream up to here was handed over.

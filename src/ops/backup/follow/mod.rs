@@ -250,9 +250,10 @@ impl Following<'_> {
                 Event::Command(command) => {
                     let now_ms = super::now_ms();
                     let secs = u64::try_from(now_ms / 1000).unwrap_or_default();
-                    log.append(&command, secs).map_err(End::Failed)?;
-                    self.report.commands += 1;
-                    self.report.last_ms = Some(now_ms);
+                    if log.append(&command, secs).map_err(End::Failed)? {
+                        self.report.commands += 1;
+                        self.report.last_ms = Some(now_ms);
+                    }
                     false
                 }
             };
