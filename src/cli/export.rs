@@ -19,13 +19,14 @@ use super::filters::FilterArgs;
 /// Keys that are listed for each kind of loss.
 const LISTED: usize = 20;
 
-/// Write keys and values as NDJSON, JSON, CSV or commands
+/// Write keys and values as NDJSON, JSON, CSV, Parquet or commands
 ///
 /// NDJSON is exact: an object per key with database, key, type, encoding, expiry, idle time or
 /// frequency, metadata and the value with all that belongs to it; functions and what else is no key
 /// are objects with a `record`. Every verb takes it as a source, so `convert` makes an RDB or AOF
 /// of it again. JSON is one document with the same objects. CSV has a row per key, or with
-/// --explode a row per element. RESP is the commands that make the keys, as a client sends them.
+/// --explode a row per element. Parquet has a row per element in typed columns; keys and values in
+/// it are binary. RESP is the commands that make the keys, as a client sends them.
 ///
 /// Bytes that are UTF-8 are a JSON string, all others {"base64": "…"}. An output named with -o
 /// appears as a whole or not at all.
@@ -35,6 +36,7 @@ Examples:
   rdbkit export dump.rdb | jq -c 'select(.type == \"hash\")'
   rdbkit export dump.rdb -o dump.ndjson
   rdbkit export dump.rdb --to csv --explode --prefix cart: -o carts.csv
+  rdbkit export dump.rdb --to parquet --type zset -o scores.parquet
   rdbkit export dump.rdb --to resp --target redis:6.2 | redis-cli --pipe
 
 Exit status: 0 all of it was written, 2 it was not")]
@@ -93,6 +95,8 @@ enum To {
     Json,
     /// RFC 4180; backslashes and bytes that are no UTF-8 as \\ and \xNN
     Csv,
+    /// Typed columns, a row per element (feature parquet)
+    Parquet,
     /// Commands
     Resp,
 }
@@ -102,6 +106,7 @@ pub(crate) fn run(args: &ExportArgs) -> Result<Exit, Error> {
         (To::Ndjson, false) => ExportForm::Ndjson,
         (To::Json, false) => ExportForm::Json,
         (To::Csv, false) => ExportForm::Csv,
+        (To::Parquet, _) => ExportForm::Parquet,
         (To::Csv, true) => ExportForm::CsvElements,
         (To::Resp, false) => ExportForm::Resp,
         (_, true) => return Err(Error::Usage("--explode goes with --to csv".to_owned())),

@@ -221,7 +221,7 @@ fn databases(text: &str) -> Result<RangeInclusive<u64>, String> {
     range(text, u64::MAX)
 }
 
-fn slots(text: &str) -> Result<RangeInclusive<u16>, String> {
+pub(super) fn slots(text: &str) -> Result<RangeInclusive<u16>, String> {
     let range = range(text, u64::from(rdbkit::bytes::slot::SLOTS - 1))?;
     let small = |n: &u64| u16::try_from(*n).map_err(|_| "no slot".to_owned());
     Ok(small(range.start())?..=small(range.end())?)

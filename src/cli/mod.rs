@@ -3,6 +3,7 @@
 //! Results go to standard output, all else to standard error. Only this floor knows clap,
 //! indicatif and exit codes.
 
+mod anonymize;
 mod args;
 #[cfg(feature = "live")]
 mod backup;
@@ -24,6 +25,7 @@ mod keys;
 mod live;
 #[cfg(feature = "live")]
 mod load;
+mod merge;
 mod metrics;
 mod output;
 mod pager;
@@ -32,6 +34,7 @@ mod progress;
 mod repair;
 mod replay;
 mod rewrite;
+mod split;
 mod watch;
 
 use std::io::{self, BufWriter, Stdout, Write as _};
@@ -56,6 +59,7 @@ struct Cli {
 
 #[derive(Debug, Subcommand)]
 enum Verb {
+    Anonymize(Box<anonymize::AnonymizeArgs>),
     Check(Box<check::CheckArgs>),
     Inspect(inspect::InspectArgs),
     Keys(Box<keys::KeysArgs>),
@@ -69,6 +73,8 @@ enum Verb {
     Completions(completions::CompletionsArgs),
     Convert(convert::ConvertArgs),
     Export(Box<export::ExportArgs>),
+    Merge(Box<merge::MergeArgs>),
+    Split(Box<split::SplitArgs>),
     Repair(repair::RepairArgs),
     Replay(Box<replay::ReplayArgs>),
     #[cfg(feature = "live")]
@@ -82,7 +88,10 @@ const GROUPS: [(&str, &[&str]); 4] = [
         "Look at a source",
         &["check", "inspect", "keys", "get", "digest", "diff", "history", "watch"],
     ),
-    ("Make a file of it", &["compact", "convert", "export", "rewrite", "repair"]),
+    (
+        "Make a file of it",
+        &["compact", "convert", "export", "split", "merge", "anonymize", "rewrite", "repair"],
+    ),
     ("Move it", &["replay", "backup"]),
     ("Help with it", &["completions", "man"]),
 ];
@@ -107,6 +116,7 @@ pub(crate) fn main() -> Exit {
     };
     let result = match Cli::from_arg_matches(&matches) {
         Ok(cli) => match &cli.verb {
+            Verb::Anonymize(args) => anonymize::run(args),
             Verb::Check(args) => check::run(args),
             Verb::Inspect(args) => inspect::run(args),
             Verb::Keys(args) => keys::run(args),
@@ -120,6 +130,8 @@ pub(crate) fn main() -> Exit {
             Verb::Man(args) => completions::man(args),
             Verb::Convert(args) => convert::run(args),
             Verb::Export(args) => export::run(args),
+            Verb::Merge(args) => merge::run(args),
+            Verb::Split(args) => split::run(args),
             Verb::Repair(args) => repair::run(args),
             Verb::Replay(args) => replay::run(args),
             #[cfg(feature = "live")]

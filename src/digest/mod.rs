@@ -11,6 +11,7 @@ mod array;
 mod file_sum;
 pub mod full;
 mod hex;
+mod keyed;
 mod profile;
 mod sum;
 #[cfg(test)]
@@ -21,5 +22,6 @@ mod vector_set;
 pub use accumulator::{Accumulator, Digest, Options};
 pub use file_sum::FileSum;
 pub use hex::Hex;
+pub use keyed::Keyed;
 pub use profile::Profile;
 pub use value::{ValueDigest, value_digest, value_digest_at};

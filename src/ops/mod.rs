@@ -5,9 +5,11 @@ mod encoding;
 mod items;
 mod names;
 mod ndjson;
+mod parts;
 mod snapshot;
 mod sorted;
 
+pub mod anonymize;
 #[cfg(feature = "live")]
 pub mod backup;
 pub mod check;
@@ -23,10 +25,12 @@ pub mod inspect;
 pub mod keys;
 #[cfg(feature = "live")]
 pub mod load;
+pub mod merge;
 pub mod repair;
 pub mod replay;
 pub mod rewrite;
 pub mod run;
+pub mod split;
 pub mod walk;
 pub mod watch;
 

@@ -4,6 +4,7 @@
 //! [`json`], [`text`] and [`csv`] hold what they share. Nothing here reads a source, and nothing
 //! writes anywhere but into the writer that it is handed.
 
+pub mod anonymize;
 pub mod backup;
 pub mod check;
 pub mod compact;
@@ -19,10 +20,12 @@ pub mod json;
 pub mod keys;
 pub mod load;
 pub mod losses;
+pub mod merge;
 pub mod metrics;
 pub mod repair;
 pub mod replay;
 pub mod rewrite;
+pub mod split;
 #[cfg(feature = "cli")]
 pub mod table;
 pub mod text;

@@ -30,6 +30,9 @@ pub(in crate::ops) struct Plan {
     pub(in crate::ops) functions: bool,
     /// Whether the full digest of what comes is computed beside.
     pub(in crate::ops) digest: bool,
+    /// The output is put together of keys from here and there: each chunk says in which databases
+    /// its keys are, and what is said of the source's order and sizes goes no further.
+    pub(in crate::ops) parts: bool,
 }
 
 /// What happened.
@@ -53,6 +56,30 @@ impl Counts {
     }
 }
 
+impl Counts {
+    /// Adds what happened later; no more than `list` keys are kept for each kind of loss.
+    pub(in crate::ops) fn add(&mut self, later: Counts, list: usize) {
+        let Counts { keys, written, expired, copied, functions, anew, losses, digest } = later;
+        if let (Some(all), Some(digest)) = (&mut self.digest, digest) {
+            all.merge(&digest);
+        }
+        self.keys += keys;
+        self.written += written;
+        self.expired += expired;
+        self.copied += copied;
+        self.functions += functions;
+        for (pair, keys) in anew {
+            *self.anew.entry(pair).or_default() += keys;
+        }
+        for (loss, noted) in losses {
+            let all = self.losses.entry(loss).or_default();
+            all.count += noted.count;
+            let room = list.saturating_sub(all.keys.len());
+            all.keys.extend(noted.keys.into_iter().take(room));
+        }
+    }
+}
+
 /// A kind of loss: how many keys have it, and the first of them.
 #[derive(Debug, Default)]
 pub(in crate::ops) struct Noted {
@@ -66,6 +93,15 @@ pub(in crate::ops) struct Chunk {
     pub(in crate::ops) bytes: Vec<u8>,
     /// From which byte on which database, for a log, where batches do not know what was selected.
     pub(in crate::ops) databases: Vec<(usize, u64)>,
+}
+
+impl Chunk {
+    /// The database of the keys that follow.
+    pub(in crate::ops) fn select(&mut self, db: u64) {
+        if self.databases.last().is_none_or(|&(_, last)| last != db) {
+            self.databases.push((self.bytes.len(), db));
+        }
+    }
 }
 
 pub(in crate::ops) struct Encoder<'p, 'o> {
@@ -110,6 +146,11 @@ impl<'p, 'o> Encoder<'p, 'o> {
         self.counts
     }
 
+    /// What was made of a batch.
+    pub(in crate::ops) fn into_chunk(self) -> (Chunk, Counts) {
+        (self.chunk, self.counts)
+    }
+
     fn note(&mut self, loss: Loss, db: u64, key: &[u8]) {
         let noted = self.counts.losses.entry(loss).or_default();
         noted.count += 1;
@@ -145,7 +186,10 @@ impl<'p, 'o> Encoder<'p, 'o> {
         let target = &plan.target;
         let body = match plan.compress {
             // The templates of the source are copied, too, so what refers to them may stay.
-            None => entry(sink, found, target, plan.source == target.header, &mut room.entry)?,
+            None => {
+                let same_templates = plan.source == target.header && !plan.parts;
+                entry(sink, found, target, same_templates, &mut room.entry)?
+            }
             Some(_) => entry_anew(sink, found, target, &mut room.entry)?,
         };
         if found.eviction.is_some() && !target.has_eviction() {
@@ -173,6 +217,9 @@ impl<'p, 'o> Encoder<'p, 'o> {
             }
         };
         self.counts.written += 1;
+        if plan.parts {
+            self.chunk.select(found.db);
+        }
         let head = EntryHead {
             key: found.key,
             expires_at_ms: found.expires_at_ms,
@@ -194,9 +241,7 @@ impl<'p, 'o> Encoder<'p, 'o> {
     fn commands_of_key(&mut self, found: &Entry<'_>, room: &mut Room) -> Result<()> {
         let plan = self.plan;
         let writer = room.commands.get_or_insert_with(|| CommandWriter::new(&plan.target));
-        if self.chunk.databases.last().is_none_or(|&(_, db)| db != found.db) {
-            self.chunk.databases.push((self.chunk.bytes.len(), found.db));
-        }
+        self.chunk.select(found.db);
         let before = self.chunk.bytes.len();
         // The writer appends where the chunk is, so nothing is copied twice.
         std::mem::swap(&mut self.chunk.bytes, &mut writer.out);
@@ -376,6 +421,11 @@ impl Tally for Encoder<'_, '_> {
                 let code = [b"#!", &*engine, b" name=", &*name, b"\n", &*body].concat();
                 self.function(&code, room);
             }
+            Record::SelectDb(_)
+            | Record::ResizeDb { .. }
+            | Record::SlotInfo { .. }
+            | Record::HashTemplate { .. }
+                if self.plan.parts => {}
             record if self.plan.snapshot => self.other(record),
             Record::ModuleAux { .. } => self.note_other(Loss::ModuleAux),
             Record::SlotImport { .. } => self.note_other(Loss::SlotImport),
@@ -385,25 +435,7 @@ impl Tally for Encoder<'_, '_> {
     }
 
     fn merge(&mut self, later: Self) -> Result<()> {
-        let Counts { keys, written, expired, copied, functions, anew, losses, digest } =
-            later.counts;
-        self.counts.keys += keys;
-        self.counts.written += written;
-        self.counts.expired += expired;
-        self.counts.copied += copied;
-        self.counts.functions += functions;
-        if let (Some(all), Some(digest)) = (&mut self.counts.digest, digest) {
-            all.merge(&digest);
-        }
-        for (pair, keys) in anew {
-            *self.counts.anew.entry(pair).or_default() += keys;
-        }
-        for (loss, noted) in losses {
-            let all = self.counts.losses.entry(loss).or_default();
-            all.count += noted.count;
-            let room = self.plan.list.saturating_sub(all.keys.len());
-            all.keys.extend(noted.keys.into_iter().take(room));
-        }
+        self.counts.add(later.counts, self.plan.list);
         match &mut self.output {
             Some(output) => output.take(&later.chunk),
             None => Ok(()),

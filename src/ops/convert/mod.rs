@@ -144,6 +144,7 @@ pub(super) fn make(
         filter: Filter::default(),
         functions: true,
         digest: prove && options.form.is_snapshot(),
+        parts: false,
     };
     let mut output = Output::begin(place.writer(), options, &target, plan.same)?;
     let mut root = Encoder::root(&plan, &mut output);
@@ -406,6 +407,43 @@ fn refuse_forms(form: OutputForm, target: &Target) -> Result<()> {
         ))),
         _ => Ok(()),
     }
+}
+
+/// Writes keys as a snapshot into a file without a name, for those who have to read them again.
+pub(super) fn to_unnamed(
+    name: &str,
+    keys: Keys,
+    walk: &WalkOptions,
+    open: &OpenOptions,
+    observer: &dyn Observer,
+) -> Result<File> {
+    let header = keys.header();
+    let target = Target::of_header(header);
+    let plan = Plan {
+        target,
+        source: header,
+        same: keys.is_snapshot() && header == target.header,
+        compress: None,
+        snapshot: true,
+        drop_expired_at_ms: None,
+        list: 0,
+        filter: Filter::default(),
+        functions: true,
+        digest: false,
+        parts: false,
+    };
+    let mut file =
+        tempfile::tempfile().map_err(|cause| Error::io("cannot make a temporary file", cause))?;
+    let mut output = Output::begin(&mut file, &ConvertOptions::default(), &target, plan.same)?;
+    let mut root = Encoder::root(&plan, &mut output);
+    let how = How { walk, open, compress: false, plain: false, observer };
+    keys.tally(name, &how, &|| Encoder::batch(&plan), &mut root)?;
+    let losses = listed(root.into_counts().losses);
+    if let Some(sentence) = refusal(&target, &losses) {
+        return Err(Error::Usage(format!("{name}: {sentence}")));
+    }
+    output.finish()?;
+    Ok(file)
 }
 
 /// What is not sound is not made to look sound.

@@ -117,8 +117,34 @@ fn old_parts(out: &Path) -> Result<Vec<OsString>> {
 
 /// What the bytes go through.
 pub(in crate::ops) enum Output<'w> {
-    Snapshot(Box<SnapshotWriter<&'w mut (dyn Write + Send)>>),
+    Snapshot(Box<SnapshotWriter<&'w mut (dyn Write + Send)>>, Databases),
     Log(Box<Log<'w>>),
+}
+
+/// Which database a snapshot is in, where chunks say it.
+#[derive(Debug, Default)]
+pub(in crate::ops) struct Databases {
+    db: Option<u64>,
+}
+
+impl Databases {
+    /// Writes a chunk, and what selects the databases of its keys.
+    pub(in crate::ops) fn put<W: Write>(
+        &mut self,
+        file: &mut SnapshotWriter<W>,
+        chunk: &Chunk,
+    ) -> Result<()> {
+        let mut from = 0;
+        for &(at, db) in &chunk.databases {
+            file.raw(chunk.bytes.get(from..at).unwrap_or_default())?;
+            if self.db != Some(db) {
+                self.db = Some(db);
+                file.select_db(db)?;
+            }
+            from = at;
+        }
+        file.raw(chunk.bytes.get(from..).unwrap_or_default())
+    }
 }
 
 /// A log of commands.
@@ -180,13 +206,13 @@ impl<'w> Output<'w> {
                 _ => file.aux(b"aof-preamble", b"1")?,
             }
         }
-        Ok(Output::Snapshot(file))
+        Ok(Output::Snapshot(file, Databases::default()))
     }
 
     /// What a batch has made.
     pub(in crate::ops) fn chunk(&mut self, chunk: &Chunk) -> Result<()> {
         match self {
-            Output::Snapshot(file) => file.raw(&chunk.bytes),
+            Output::Snapshot(file, databases) => databases.put(file, chunk),
             Output::Log(log) => {
                 let mut from = 0;
                 for &(at, db) in &chunk.databases {
@@ -202,7 +228,7 @@ impl<'w> Output<'w> {
     /// Writes what comes behind the keys. Returns the size of all.
     pub(in crate::ops) fn finish(self) -> Result<u64> {
         match self {
-            Output::Snapshot(file) => file.finish().map(|(_, size)| size),
+            Output::Snapshot(file, _) => file.finish().map(|(_, size)| size),
             Output::Log(log) => {
                 log.to.flush().map_err(cannot_write)?;
                 Ok(log.written)

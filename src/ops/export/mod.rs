@@ -7,6 +7,8 @@
 //! NDJSON is exact: read back as a source it has the same full digest. The output appears as a
 //! whole or not at all, unless it goes to standard output.
 
+#[cfg(feature = "parquet")]
+mod parquet;
 mod rows;
 
 use std::io::Write as _;
@@ -36,6 +38,8 @@ pub enum ExportForm {
     Csv,
     /// CSV, a row per element.
     CsvElements,
+    /// Parquet, a row per element; needs the feature `parquet`.
+    Parquet,
     /// Commands as clients send them, for the `--pipe` of another server's client.
     Resp,
 }
@@ -48,6 +52,7 @@ impl ExportForm {
             ExportForm::Json => "JSON document",
             ExportForm::Csv => "CSV with a row per key",
             ExportForm::CsvElements => "CSV with a row per element",
+            ExportForm::Parquet => "Parquet with a row per element",
             ExportForm::Resp => "commands",
         }
     }
@@ -94,6 +99,13 @@ pub fn export(
         in_place: false,
         sources: source.path.iter().cloned().collect(),
     };
+    if options.form == ExportForm::Parquet && cfg!(not(feature = "parquet")) {
+        return Err(Error::Usage(
+            "this rdbkit was built without Parquet: `cargo install rdbkit --features parquet` \
+             builds one with it"
+                .to_owned(),
+        ));
+    }
     let mut file = AtomicFile::create(out, &publish)?;
     let keys = Keys::of_source(source, &options.walk, &options.open, observer)?;
     let bytes_read = keys.size_bytes();
@@ -101,6 +113,8 @@ pub fn export(
         How { walk: &options.walk, open: &options.open, compress: false, plain: false, observer };
     let mut report = match options.form {
         ExportForm::Resp => commands(&name, keys, &how, &mut file, options)?,
+        #[cfg(feature = "parquet")]
+        ExportForm::Parquet => parquet::write(&name, keys, &how, &mut file, options)?,
         _ => rows(&name, keys, &how, &mut file, options)?,
     };
     let published = file.commit()?;
@@ -165,6 +179,7 @@ fn commands(
         filter: options.filter.clone(),
         functions: !options.keys_only,
         digest: false,
+        parts: false,
     };
     let form = ConvertOptions { form: OutputForm::Aof, ..ConvertOptions::default() };
     let mut output = Output::begin(file, &form, &target, false)?;

@@ -144,8 +144,8 @@ impl Tally for Rows<'_> {
                 let key = entry.key_bytes()?;
                 self.counts.rows += table::push_elements(&mut self.text, entry, &key, room)?;
             }
-            // These are no rows.
-            ExportForm::Resp => {}
+            // These are no rows of text.
+            ExportForm::Parquet | ExportForm::Resp => {}
         }
         Ok(())
     }

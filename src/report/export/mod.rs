@@ -1,6 +1,9 @@
 //! What an export writes for a key (`rdbkit.export/1`), and what it came to
 //! (`rdbkit.export-report/1`).
 
+pub(crate) mod elements;
+#[cfg(feature = "parquet")]
+pub(crate) mod parquet;
 pub(crate) mod read;
 pub(crate) mod row;
 pub(crate) mod table;

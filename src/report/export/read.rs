@@ -69,10 +69,24 @@ impl<'a> Line<'a> {
         }
     }
 
-    pub(crate) fn kind(&self) -> Result<Kind, serde_json::Error> {
+    fn kind(&self) -> Result<Kind, serde_json::Error> {
         let name = self.kind.as_deref().unwrap_or_default();
         Kind::ALL.into_iter().find(|kind| kind.name() == name).ok_or_else(|| {
             serde_json::Error::custom(format!("the type {name:?} is none that a key can have"))
+        })
+    }
+
+    /// The value, taken apart.
+    pub(crate) fn parts(&self) -> Result<Parts<'a>, serde_json::Error> {
+        Ok(match self.kind()? {
+            Kind::String => Parts::String(self.value()?),
+            Kind::List => Parts::List(self.value()?),
+            Kind::Set => Parts::Set(self.value()?),
+            Kind::SortedSet => Parts::SortedSet(self.value()?),
+            Kind::Hash => Parts::Hash(self.value()?),
+            Kind::Stream => Parts::Stream(self.value()?),
+            Kind::Array => Parts::Array(self.value()?),
+            Kind::Module => Parts::Module(self.value()?),
         })
     }
 
@@ -88,6 +102,19 @@ impl<'a> Line<'a> {
             None => Err(serde_json::Error::missing_field("value")),
         }
     }
+}
+
+/// A value, taken apart.
+#[derive(Debug)]
+pub(crate) enum Parts<'a> {
+    String(Blob<'a>),
+    List(Vec<Blob<'a>>),
+    Set(Vec<Blob<'a>>),
+    SortedSet(Vec<Scored<'a>>),
+    Hash(Vec<Field<'a>>),
+    Stream(Stream<'a>),
+    Array(Array<'a>),
+    Module(Module<'a>),
 }
 
 /// A score, or another double: a number, `"inf"`, `"-inf"` or `"nan"`.
@@ -120,7 +147,7 @@ pub(crate) struct Field<'a> {
     pub(crate) expires_at_ms: Option<u64>,
 }
 
-#[derive(Debug, Deserialize)]
+#[derive(Debug, Default, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct Array<'a> {
     pub(crate) insert_index: Option<u64>,
@@ -147,7 +174,7 @@ pub(crate) struct Module<'a> {
     pub(crate) body: Blob<'a>,
 }
 
-#[derive(Debug, Deserialize)]
+#[derive(Debug, Default, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct Stream<'a> {
     #[serde(borrow)]

@@ -13,6 +13,7 @@
 
 use std::ops::ControlFlow;
 
+use super::elements::{self, Element};
 use super::row::{RowRoom, push_value};
 use crate::error::FormatError;
 use crate::rdb::Entry;
@@ -63,109 +64,49 @@ pub(crate) fn push_elements(
     room: &mut RowRoom,
 ) -> Result<u64, Box<FormatError>> {
     // What all rows of the key begin with.
-    let mut head = std::mem::take(&mut room.text);
+    let head = &mut room.text;
     head.clear();
-    push_number(&mut head, entry.db);
+    push_number(head, entry.db);
     head.push(b',');
-    csv::push_bytes(&mut head, key);
+    csv::push_bytes(head, key);
     head.push(b',');
     head.extend_from_slice(entry.value_type.kind().name().as_bytes());
     head.push(b',');
-    let mut rows = Rows { out, head: &head, rows: 0, expires_at_ms: entry.expires_at_ms };
-    let done = if entry.value_type.kind() == Kind::Module {
-        rows.row(|_| {}, |_| {}, |out| csv::push_bytes(out, entry.body()), None, None);
-        Ok(())
-    } else {
-        entry.visit(&mut room.scratch, |item| {
-            rows.item(&item);
-            ControlFlow::Continue(())
-        })
-    };
-    let count = rows.rows;
-    room.text = head;
-    done.map(|()| count)
+    elements::visit(entry, &mut room.scratch, |element| {
+        out.extend_from_slice(head);
+        push_element(out, element, entry.expires_at_ms);
+    })
 }
 
-struct Rows<'r> {
-    out: &'r mut Vec<u8>,
-    head: &'r [u8],
-    rows: u64,
-    expires_at_ms: Option<i64>,
-}
-
-impl Rows<'_> {
-    fn item(&mut self, item: &Item<'_>) {
-        let none = |_: &mut Vec<u8>| {};
-        match *item {
-            Item::Text(text) => self.row(none, none, |out| push_elem(out, text), None, None),
-            Item::Element(elem) => {
-                let index = self.rows;
-                let index = |out: &mut Vec<u8>| push_number(out, index);
-                self.row(index, none, |out| push_elem(out, elem), None, None);
-            }
-            Item::Member(elem) => self.row(none, none, |out| push_elem(out, elem), None, None),
-            Item::Scored { member, score } => {
-                self.row(none, none, |out| push_elem(out, member), Some(score), None);
-            }
-            Item::Field { field, value, expires_at_ms } => self.row(
-                none,
-                |out| push_elem(out, field),
-                |out| push_elem(out, value),
-                None,
-                expires_at_ms,
-            ),
-            Item::StreamEntry { id, fields } => {
-                for (field, value) in fields.iter() {
-                    let index = |out: &mut Vec<u8>| {
-                        push_number(out, id.ms);
-                        out.push(b'-');
-                        push_number(out, id.seq);
-                    };
-                    let field = |out: &mut Vec<u8>| push_elem(out, field);
-                    self.row(index, field, |out| push_elem(out, value), None, None);
-                }
-            }
-            Item::Cell { index, cell } => {
-                let index = |out: &mut Vec<u8>| push_number(out, index);
-                let value = |out: &mut Vec<u8>| cell.with_text(|text| csv::push_bytes(out, text));
-                self.row(index, none, value, None, None);
-            }
-            // What belongs to no element.
-            _ => {}
+fn push_element(out: &mut Vec<u8>, element: &Element<'_>, expires_at_ms: Option<i64>) {
+    if let Some(index) = element.index {
+        push_number(out, index);
+    } else if let Some(id) = element.id {
+        push_number(out, id.ms);
+        out.push(b'-');
+        push_number(out, id.seq);
+    }
+    for elem in [element.field, element.value] {
+        out.push(b',');
+        if let Some(elem) = elem {
+            push_elem(out, elem);
         }
     }
-
-    fn row(
-        &mut self,
-        index: impl FnOnce(&mut Vec<u8>),
-        field: impl FnOnce(&mut Vec<u8>),
-        value: impl FnOnce(&mut Vec<u8>),
-        score: Option<f64>,
-        expires_at_ms: Option<u64>,
-    ) {
-        self.rows += 1;
-        let out = &mut *self.out;
-        out.extend_from_slice(self.head);
-        index(out);
-        out.push(b',');
-        field(out);
-        out.push(b',');
-        value(out);
-        out.push(b',');
-        match score {
-            Some(score) if score.is_finite() => push_double(out, score),
-            Some(score) if score.is_nan() => out.extend_from_slice(b"nan"),
-            Some(score) => out.extend_from_slice(if score > 0.0 { b"inf" } else { b"-inf" }),
-            None => {}
-        }
-        out.push(b',');
-        match (expires_at_ms, self.expires_at_ms) {
-            (Some(at_ms), _) => push_number(out, at_ms),
-            (None, Some(at_ms)) => push_number(out, at_ms),
-            (None, None) => {}
-        }
-        csv::end(out);
+    out.push(b',');
+    match element.score {
+        Some(score) if score.is_finite() => push_double(out, score),
+        Some(score) if score.is_nan() => out.extend_from_slice(b"nan"),
+        Some(score) if score > 0.0 => out.extend_from_slice(b"inf"),
+        Some(_) => out.extend_from_slice(b"-inf"),
+        None => {}
     }
+    out.push(b',');
+    match (element.expires_at_ms, expires_at_ms) {
+        (Some(at_ms), _) => push_number(out, at_ms),
+        (None, Some(at_ms)) => push_number(out, at_ms),
+        (None, None) => {}
+    }
+    csv::end(out);
 }
 
 fn push_elem(out: &mut Vec<u8>, elem: Elem<'_>) {

@@ -1,0 +1,153 @@
+//! `anonymize`: a snapshot of the same shape with nothing of its content.
+//!
+//! Exit status: 0 it was written, 2 it was not.
+
+use std::ffi::OsString;
+use std::path::Path;
+
+use clap::{Args, ValueEnum};
+use rdbkit::Error;
+use rdbkit::ops::anonymize::{AnonymizeOptions, Scores, anonymize};
+use rdbkit::ops::walk::WalkOptions;
+use rdbkit::rdb::Target;
+use rdbkit::report::anonymize::{write_json, write_text};
+
+use super::args::{CommonArgs, Format, NowArgs, Opened, SourceArgs, target};
+use super::exit::Exit;
+use super::filters::FilterArgs;
+
+/// Write a snapshot of the same shape with other content, for a bug report
+///
+/// Every key, field, member, element and name becomes another text of the same length: letters
+/// become letters, digits digits, integers integers of as many digits; punctuation stays. What is
+/// equal stays equal, and what differs differs. Types, encodings, order, ids of streams, scores and
+/// expiries stay. Functions, values of modules and what modules keep besides may hold secrets and
+/// are left out.
+///
+/// A short text has few others of its shape: of ten digits each is one of ten. Look at the output
+/// before you give it away.
+#[derive(Debug, Args)]
+#[command(after_help = "\
+Examples:
+  rdbkit anonymize dump.rdb -o shape.rdb
+  rdbkit anonymize dump.rdb -o shape.rdb --keep-prefix-depth 1 --scores rank
+  rdbkit anonymize dump.rdb -o small.rdb --key 'cart:*' --seed 'only I know this'
+
+Exit status: 0 it was written, 2 it was not")]
+pub(crate) struct AnonymizeArgs {
+    /// RDB file, AOF or appendonlydir (a log is run first), or NDJSON; `-` is standard input
+    source: OsString,
+
+    /// The file to write; `-` is standard output
+    #[arg(long, short, value_name = "OUT")]
+    output: OsString,
+
+    /// What decides which text becomes which: the same again with the same seed, so keep it to
+    /// yourself [default: chance]
+    #[arg(long, value_name = "TEXT")]
+    seed: Option<OsString>,
+
+    /// So many parts of a key, from its start, stay as they are
+    #[arg(long, value_name = "N", default_value_t = 0)]
+    keep_prefix_depth: u16,
+
+    /// What separates the parts of a key
+    #[arg(long, value_name = "TEXT", default_value = ":")]
+    separator: OsString,
+
+    /// What becomes of scores
+    #[arg(long, value_enum, default_value_t = ScoresArg::Keep)]
+    scores: ScoresArg,
+
+    /// What is added to every expiry: 3d, -12h
+    #[arg(long, value_name = "TIME", default_value = "0s", allow_hyphen_values = true, value_parser = shift)]
+    shift_expiry: i64,
+
+    /// Keep function libraries as they are
+    #[arg(long)]
+    keep_functions: bool,
+
+    /// Keep values of modules, metadata of keys, and what modules remember besides, as they are
+    #[arg(long)]
+    keep_modules: bool,
+
+    /// Whom it is written for: redis:6.2, valkey:9.0, redict … [default: a server that writes the
+    /// source's version]
+    #[arg(long, value_name = "NAME:VERSION", value_parser = target)]
+    target: Option<Target>,
+
+    /// Replace an output that exists
+    #[arg(long, short)]
+    force: bool,
+
+    /// How the report is written
+    #[arg(long, value_enum, default_value_t = Format::Human)]
+    format: Format,
+
+    #[command(flatten)]
+    filters: FilterArgs,
+    #[command(flatten)]
+    from: SourceArgs,
+    #[command(flatten)]
+    now: NowArgs,
+    #[command(flatten)]
+    pub(super) common: CommonArgs,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+enum ScoresArg {
+    /// They stay
+    Keep,
+    /// Each becomes its place among the scores of its sorted set
+    Rank,
+}
+
+fn shift(text: &str) -> Result<i64, String> {
+    let (sign, time) = match text.strip_prefix('-') {
+        Some(time) => (-1, time),
+        None => (1, text.strip_prefix('+').unwrap_or(text)),
+    };
+    let time = humantime::parse_duration(time)
+        .map_err(|_| "give a time such as 3d, 12h or -30m".to_owned())?;
+    i64::try_from(time.as_millis()).map(|ms| sign * ms).map_err(|_| "that is too long".to_owned())
+}
+
+pub(crate) fn run(args: &AnonymizeArgs) -> Result<Exit, Error> {
+    if args.separator.is_empty() {
+        return Err(Error::Usage("a separator has at least one byte".to_owned()));
+    }
+    let now_ms = args.now.now_ms();
+    let options = AnonymizeOptions {
+        seed: args.seed.as_ref().map(|seed| seed.as_encoded_bytes().to_vec()),
+        keep_prefix_depth: args.keep_prefix_depth.into(),
+        separator: args.separator.as_encoded_bytes().to_vec(),
+        scores: match args.scores {
+            ScoresArg::Keep => Scores::Keep,
+            ScoresArg::Rank => Scores::Rank,
+        },
+        shift_expiry_ms: args.shift_expiry,
+        keep_functions: args.keep_functions,
+        keep_modules: args.keep_modules,
+        filter: args.filters.filter(now_ms)?,
+        target: args.target,
+        force: args.force,
+        walk: WalkOptions {
+            threads: args.common.threads(),
+            now_ms: Some(now_ms),
+            ..WalkOptions::default()
+        },
+        open: args.from.options()?,
+    };
+    let Opened { source, bar, .. } = args.from.open_with_bar(&args.source, &args.common)?;
+    let report = anonymize(source, Path::new(&args.output), &options, &bar)?;
+    drop(bar);
+    if args.output != "-" {
+        let mut out = super::stdout();
+        match args.format {
+            Format::Human => write_text(&mut out, &report, args.common.style())?,
+            Format::Json => write_json(&mut out, &report)?,
+        }
+        std::io::Write::flush(&mut out).map_err(super::cannot_write)?;
+    }
+    Ok(Exit::Clean)
+}

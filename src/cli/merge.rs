@@ -1,0 +1,128 @@
+//! `merge`: several sources into one snapshot.
+//!
+//! Exit status: 0 all of it was written, 1 it was written with losses that --lossy allows, 2 it was
+//! not written.
+
+use std::ffi::OsString;
+use std::path::Path;
+
+use clap::{Args, ValueEnum};
+use rdbkit::Error;
+use rdbkit::ops::merge::{MergeOptions, OnConflict, merge};
+use rdbkit::ops::walk::{Silent, WalkOptions};
+use rdbkit::rdb::Target;
+use rdbkit::report::merge::{write_json, write_text};
+
+use super::args::{CommonArgs, Format, NowArgs, SourceArgs, target};
+use super::exit::Exit;
+use super::filters::FilterArgs;
+
+/// Keys that are listed, of conflicts and for each kind of loss.
+const LISTED: usize = 20;
+
+/// Write several sources as one snapshot
+///
+/// Keys come in the order of the sources, and values are copied byte for byte where the target takes
+/// them as they are. A key that is in several sources, in the same database, ends the merge with a
+/// list of such keys, unless --on-conflict says which of them stays; so does a function library
+/// that is not the same in all. Every source is read twice: first its keys, then what stays.
+///
+/// The output appears as a whole or not at all.
+#[derive(Debug, Args)]
+#[command(after_help = "\
+Examples:
+  rdbkit merge node-1.rdb node-2.rdb node-3.rdb -o all.rdb
+  rdbkit merge old.rdb appendonlydir -o now.rdb --on-conflict last
+  rdbkit merge a.rdb b.rdb -o all.rdb --on-conflict newest --target valkey:9.0
+
+Exit status: 0 all of it was written, 1 it was written with losses, 2 it was not written")]
+pub(crate) struct MergeArgs {
+    /// RDB files, AOFs or appendonlydirs (logs are run first), or NDJSON; `-` is standard input
+    #[arg(required = true)]
+    sources: Vec<OsString>,
+
+    /// The file to write; `-` is standard output
+    #[arg(long, short, value_name = "OUT")]
+    output: OsString,
+
+    /// Which of several keys of one name stays
+    #[arg(long, value_enum, default_value_t = Conflict::Fail)]
+    on_conflict: Conflict,
+
+    /// Whom it is written for: redis:6.2, valkey:9.0, redict … [default: a server that writes the
+    /// newest version among the sources]
+    #[arg(long, value_name = "NAME:VERSION", value_parser = target)]
+    target: Option<Target>,
+
+    /// Write what the target can hold, and say what is lost
+    #[arg(long)]
+    lossy: bool,
+
+    /// Replace an output that exists
+    #[arg(long, short)]
+    force: bool,
+
+    /// How the report is written
+    #[arg(long, value_enum, default_value_t = Format::Human)]
+    format: Format,
+
+    #[command(flatten)]
+    filters: FilterArgs,
+    #[command(flatten)]
+    from: SourceArgs,
+    #[command(flatten)]
+    now: NowArgs,
+    #[command(flatten)]
+    pub(super) common: CommonArgs,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+enum Conflict {
+    /// None: nothing is written
+    Fail,
+    /// That of the source that is named first
+    First,
+    /// That of the source that is named last
+    Last,
+    /// That of the source that was written last, by its ctime, else by the time of its file
+    Newest,
+}
+
+pub(crate) fn run(args: &MergeArgs) -> Result<Exit, Error> {
+    let now_ms = args.now.now_ms();
+    let options = MergeOptions {
+        on_conflict: match args.on_conflict {
+            Conflict::Fail => OnConflict::Fail,
+            Conflict::First => OnConflict::First,
+            Conflict::Last => OnConflict::Last,
+            Conflict::Newest => OnConflict::Newest,
+        },
+        filter: args.filters.filter(now_ms)?,
+        target: args.target,
+        lossy: args.lossy,
+        list: LISTED,
+        force: args.force,
+        walk: WalkOptions {
+            threads: args.common.threads(),
+            now_ms: Some(now_ms),
+            ..WalkOptions::default()
+        },
+        open: args.from.options()?,
+    };
+    if args.sources.iter().filter(|source| *source == "-").count() > 1 {
+        return Err(Error::Usage("standard input can be one source, not several".to_owned()));
+    }
+    let sources = args.sources.iter().map(|source| args.from.open(source));
+    let sources = sources.collect::<Result<Vec<_>, _>>()?;
+    let report = merge(sources, Path::new(&args.output), &options, &Silent)?;
+    if args.output != "-" {
+        let mut out = super::stdout();
+        match args.format {
+            Format::Human => write_text(&mut out, &report, args.common.style())?,
+            Format::Json => write_json(&mut out, &report)?,
+        }
+        std::io::Write::flush(&mut out).map_err(super::cannot_write)?;
+    }
+    let lost = report.losses.iter().any(|lost| lost.grave);
+    Ok(if lost { Exit::Findings } else { Exit::Clean })
+}

@@ -1,0 +1,169 @@
+//! `split`: one source into several snapshots.
+//!
+//! Exit status: 0 every key is in the part that it belongs to, 1 some are in slots of no part or
+//! there are losses that --lossy allows, 2 nothing was written.
+
+use std::ffi::OsString;
+use std::ops::RangeInclusive;
+use std::path::{Path, PathBuf};
+
+use clap::{Args, ValueEnum};
+use rdbkit::Error;
+use rdbkit::ops::split::{By, SlotPart, SplitOptions, nodes, split};
+use rdbkit::ops::walk::WalkOptions;
+use rdbkit::rdb::Target;
+use rdbkit::report::split::{write_json, write_text};
+
+use super::args::{CommonArgs, Format, NowArgs, Opened, SourceArgs, target};
+use super::exit::Exit;
+use super::filters::{FilterArgs, slots};
+
+/// Keys that are listed for each kind of loss.
+const LISTED: usize = 20;
+
+/// Write a source as several snapshots: by slot, node, database, type or prefix
+///
+/// Keys keep their order, and values are copied byte for byte where the target takes them as they
+/// are. Functions, and what modules remember besides their keys, go to every part, as every node of
+/// a cluster has them. The directory appears as a whole or not at all; split.json in it says what
+/// is in which file.
+#[derive(Debug, Args)]
+#[command(after_help = "\
+Examples:
+  rdbkit split dump.rdb -o parts --parts 3
+  rdbkit split dump.rdb -o nodes --nodes /var/lib/redis/nodes.conf
+  rdbkit split dump.rdb -o parts --ranges 0-5460 --ranges 5461-10922,16000-16383
+  rdbkit split dump.rdb -o tenants --by prefix --separator : --depth 1
+  rdbkit split dump.rdb -o databases --by db
+
+Exit status: 0 every key has its part, 1 some keys are in slots of no part, 2 nothing was written")]
+pub(crate) struct SplitArgs {
+    /// RDB file, AOF or appendonlydir (a log is run first), or NDJSON; `-` is standard input
+    source: OsString,
+
+    /// The directory to make; it must not be there, or be empty
+    #[arg(long, short, value_name = "DIR")]
+    output: PathBuf,
+
+    /// What parts the keys [default: slots]
+    #[arg(long, value_enum, conflicts_with_all = ["parts", "ranges", "nodes"])]
+    by: Option<What>,
+
+    /// So many equal shares of the slots
+    #[arg(long, value_name = "N", conflicts_with_all = ["ranges", "nodes"], value_parser = clap::value_parser!(u16).range(1..=255))]
+    parts: Option<u16>,
+
+    /// The slots of a part; once for each part
+    #[arg(long, value_name = "A-B,…", conflicts_with = "nodes", allow_hyphen_values = true, value_parser = ranges)]
+    ranges: Vec<Ranges>,
+
+    /// A part for each node with slots in this nodes.conf, or answer of CLUSTER NODES
+    #[arg(long, value_name = "FILE")]
+    nodes: Option<PathBuf>,
+
+    /// What separates the parts of a key
+    #[arg(long, value_name = "TEXT", default_value = ":")]
+    separator: OsString,
+
+    /// How many parts of a key are its prefix
+    #[arg(long, value_name = "N", default_value_t = 1, value_parser = clap::value_parser!(u16).range(1..))]
+    depth: u16,
+
+    /// Whom the parts are written for: redis:6.2, valkey:9.0, redict … [default: a server that
+    /// writes the source's version]
+    #[arg(long, value_name = "NAME:VERSION", value_parser = target)]
+    target: Option<Target>,
+
+    /// Write what the target can hold, and say what is lost
+    #[arg(long)]
+    lossy: bool,
+
+    /// How the report is written
+    #[arg(long, value_enum, default_value_t = Format::Human)]
+    format: Format,
+
+    #[command(flatten)]
+    filters: FilterArgs,
+    #[command(flatten)]
+    from: SourceArgs,
+    #[command(flatten)]
+    now: NowArgs,
+    #[command(flatten)]
+    pub(super) common: CommonArgs,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+enum What {
+    /// A part for each database
+    Db,
+    /// A part for each type
+    Type,
+    /// A part for each prefix (see --separator and --depth)
+    Prefix,
+}
+
+/// `0-100,200`.
+#[derive(Debug, Clone)]
+struct Ranges(Vec<RangeInclusive<u16>>);
+
+fn ranges(text: &str) -> Result<Ranges, String> {
+    text.split(',').map(|range| slots(range.trim())).collect::<Result<_, _>>().map(Ranges)
+}
+
+impl SplitArgs {
+    fn by(&self) -> Result<By, Error> {
+        let separator = self.separator.as_encoded_bytes().to_vec();
+        if separator.is_empty() {
+            return Err(Error::Usage("a separator has at least one byte".to_owned()));
+        }
+        match (self.by, self.parts, &self.nodes) {
+            (Some(What::Db), ..) => Ok(By::Database),
+            (Some(What::Type), ..) => Ok(By::Type),
+            (Some(What::Prefix), ..) => Ok(By::Prefix { separator, depth: self.depth.into() }),
+            (None, Some(parts), _) => Ok(By::Slots(SlotPart::equal(parts))),
+            (None, None, Some(path)) => {
+                let name = path.display().to_string();
+                let text = std::fs::read(path)
+                    .map_err(|cause| Error::io(format!("cannot read {name}"), cause))?;
+                let found = nodes(&String::from_utf8_lossy(&text), &name)?;
+                Ok(By::Slots(found.into_iter().map(|node| node.part()).collect()))
+            }
+            (None, None, None) if !self.ranges.is_empty() => {
+                let part = |Ranges(slots): &Ranges| SlotPart { name: None, slots: slots.clone() };
+                Ok(By::Slots(self.ranges.iter().map(part).collect()))
+            }
+            (None, None, None) => Err(Error::Usage(
+                "say what parts the keys: --parts N, --ranges, --nodes, or --by db, type or prefix"
+                    .to_owned(),
+            )),
+        }
+    }
+}
+
+pub(crate) fn run(args: &SplitArgs) -> Result<Exit, Error> {
+    let now_ms = args.now.now_ms();
+    let options = SplitOptions {
+        by: args.by()?,
+        filter: args.filters.filter(now_ms)?,
+        target: args.target,
+        lossy: args.lossy,
+        list: LISTED,
+        walk: WalkOptions {
+            threads: args.common.threads(),
+            now_ms: Some(now_ms),
+            ..WalkOptions::default()
+        },
+        open: args.from.options()?,
+    };
+    let Opened { source, bar, .. } = args.from.open_with_bar(&args.source, &args.common)?;
+    let report = split(source, Path::new(&args.output), &options, &bar)?;
+    drop(bar);
+    let mut out = super::stdout();
+    match args.format {
+        Format::Human => write_text(&mut out, &report, args.common.style())?,
+        Format::Json => write_json(&mut out, &report)?,
+    }
+    std::io::Write::flush(&mut out).map_err(super::cannot_write)?;
+    let lost = report.losses.iter().any(|lost| lost.grave) || report.rest().is_some();
+    Ok(if lost { Exit::Findings } else { Exit::Clean })
+}

@@ -1,0 +1,92 @@
+//! What a merge came to, as text and as JSON (`rdbkit.merge/1`).
+
+use std::io::Write;
+use std::path::PathBuf;
+
+use serde::Serialize;
+
+use super::json::{self, failed};
+use super::losses::{Lost, losses_text};
+use super::text::{Style, count, plural, size};
+use crate::error::Result;
+
+/// What was merged.
+#[derive(Debug, Clone, Serialize)]
+pub struct MergeReport {
+    /// `rdbkit.merge/1`.
+    pub schema: &'static str,
+    /// The output.
+    pub output: PathBuf,
+    /// Whom it is written for.
+    pub target: String,
+    /// Magic and version that this server writes.
+    pub target_version: String,
+    /// The sources, in the order of the keys.
+    pub sources: Vec<MergedSource>,
+    /// Keys that were in more than one source.
+    pub conflicts: u64,
+    /// Keys in the output.
+    pub keys_written: u64,
+    /// Values that are in the output as they were in the source.
+    pub copied: u64,
+    /// Function libraries in the output.
+    pub functions: u64,
+    /// Size of the output.
+    pub size_bytes: u64,
+    /// What the output does not hold.
+    pub losses: Vec<Lost>,
+}
+
+/// A source of a merge.
+#[derive(Debug, Clone, Serialize)]
+pub struct MergedSource {
+    /// Its name.
+    pub source: String,
+    /// Magic and version of its snapshot.
+    pub source_version: String,
+    /// When it was written, unix time in seconds.
+    pub written_secs: u64,
+    /// Its keys.
+    pub keys_read: u64,
+    /// Those that are in the output.
+    pub keys_written: u64,
+    /// Those that another source has, too, and that lost to it.
+    pub keys_lost: u64,
+    /// Its size, compressed as it is; `None` for a pipe.
+    pub size_bytes: Option<u64>,
+}
+
+/// Writes the report for a human's eye.
+pub fn write_text(out: &mut dyn Write, report: &MergeReport, style: Style) -> Result<()> {
+    let sources = plural(report.sources.len() as u64, "source");
+    let head = format!("{}: {sources} for {}", report.output.display(), report.target);
+    let mut text = format!("{}\n", style.bold(head));
+    let width = report.sources.iter().map(|one| one.source.len()).max().unwrap_or(0);
+    for one in &report.sources {
+        let MergedSource { source, keys_read, keys_written, keys_lost, .. } = one;
+        text += &format!("  {source:<width$}  {:>12} keys", count(*keys_written).to_string());
+        if keys_written != keys_read {
+            text += &format!(" of {}", count(*keys_read));
+        }
+        if *keys_lost > 0 {
+            text += &format!(", {} lost to another source", count(*keys_lost));
+        }
+        text += "\n";
+    }
+    let keys = plural(report.keys_written, "key");
+    text += &format!("  {keys}, {} copied", plural(report.copied, "value"));
+    if report.conflicts > 0 {
+        text += &format!(", {} in several sources", count(report.conflicts));
+    }
+    if report.functions > 0 {
+        text += &format!(", {}", plural(report.functions, "function library"));
+    }
+    text += &format!(", {}\n", size(report.size_bytes));
+    text += &losses_text(&report.losses, style);
+    out.write_all(text.as_bytes()).map_err(failed)
+}
+
+/// Writes the report as one document, `rdbkit.merge/1`.
+pub fn write_json(out: &mut dyn Write, report: &MergeReport) -> Result<()> {
+    json::document(out, report)
+}

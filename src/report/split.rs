@@ -1,0 +1,101 @@
+//! What a split came to, as text and as JSON (`rdbkit.split/1`).
+
+use std::io::Write;
+use std::path::PathBuf;
+
+use serde::Serialize;
+
+use super::json::{self, failed};
+use super::losses::{Lost, losses_text};
+use super::text::{Style, count, plural, size};
+use crate::error::Result;
+
+/// What was split, and into what.
+#[derive(Debug, Clone, Serialize)]
+pub struct SplitReport {
+    /// `rdbkit.split/1`.
+    pub schema: &'static str,
+    /// The source as it was named.
+    pub source: String,
+    /// The directory.
+    pub output: PathBuf,
+    /// By what: `slots`, `database`, `type` or `prefix`.
+    pub by: &'static str,
+    /// Whom the parts are written for.
+    pub target: String,
+    /// Magic and version that this server writes.
+    pub target_version: String,
+    /// Keys in the source.
+    pub keys_read: u64,
+    /// Keys in the parts.
+    pub keys_written: u64,
+    /// Function libraries, which every part has.
+    pub functions: u64,
+    /// The parts.
+    pub parts: Vec<PartReport>,
+    /// What the parts do not hold.
+    pub losses: Vec<Lost>,
+}
+
+/// A part.
+#[derive(Debug, Clone, Serialize)]
+pub struct PartReport {
+    /// The name of its file in the directory.
+    pub file: String,
+    /// What is in it, in words.
+    pub part: String,
+    /// Whether it has what belongs to no part that was asked for.
+    pub is_rest: bool,
+    /// Its keys.
+    pub keys: u64,
+    /// Its size.
+    pub size_bytes: u64,
+}
+
+impl SplitReport {
+    /// The part with what belongs to no part that was asked for, if there is such.
+    pub fn rest(&self) -> Option<&PartReport> {
+        self.parts.iter().find(|part| part.is_rest)
+    }
+}
+
+/// The report as the bytes of a file.
+pub(crate) fn manifest(report: &SplitReport) -> Result<Vec<u8>> {
+    let mut bytes = Vec::new();
+    json::document(&mut bytes, report)?;
+    Ok(bytes)
+}
+
+/// Writes the report for a human's eye.
+pub fn write_text(out: &mut dyn Write, report: &SplitReport, style: Style) -> Result<()> {
+    let SplitReport { source, target, by, .. } = report;
+    let parts = plural(report.parts.len() as u64, "part");
+    let head = format!("{}: {source} by {by}, {parts} for {target}", report.output.display());
+    let mut text = format!("{}\n", style.bold(head));
+    let width = report.parts.iter().map(|part| part.file.len()).max().unwrap_or(0);
+    for part in &report.parts {
+        let keys = count(part.keys).to_string();
+        let size = size(part.size_bytes).to_string();
+        text += &format!("  {:<width$}  {keys:>12} keys  {size:>11}  {}\n", part.file, part.part);
+    }
+    let mut keys = plural(report.keys_written, "key");
+    if report.keys_written != report.keys_read {
+        keys += &format!(" of {}", count(report.keys_read));
+    }
+    text += &format!("  {keys}");
+    if report.functions > 0 {
+        text += &format!(", {} in every part", plural(report.functions, "function library"));
+    }
+    text += "\n";
+    text += &losses_text(&report.losses, style);
+    if let Some(rest) = report.rest() {
+        let why = style.bad("their slots belong to no part");
+        text += &format!("  {} of {}: {why}\n", rest.file, plural(rest.keys, "key"));
+    }
+    out.write_all(text.as_bytes()).map_err(failed)
+}
+
+/// Writes the report as one document, `rdbkit.split/1`.
+pub fn write_json(out: &mut dyn Write, report: &SplitReport) -> Result<()> {
+    json::document(out, report)
+}
