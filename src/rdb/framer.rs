@@ -137,6 +137,11 @@ impl Framer {
         frame::value(body, value_type, 0).ok()
     }
 
+    /// Whether a prefix has been read that belongs to a key behind other records.
+    pub fn carries(&self) -> bool {
+        self.carried.any()
+    }
+
     /// The key of the entry that begins here, its value left alone.
     pub fn key_at<'a>(&self, input: &'a [u8]) -> Option<Text<'a>> {
         let mut at = input;

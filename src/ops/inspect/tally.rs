@@ -97,21 +97,28 @@ impl<'s> InspectTally<'s> {
         }
     }
 
-    #[inline]
     fn key(&mut self, entry: &Entry<'_>) -> Result<()> {
         let index = encoding::index(entry);
-        let size_bytes = entry.size_bytes();
         lzf::text(&entry.key, &mut self.lzf);
         let elements = if entry.value_type == ValueType::String {
-            // Most strings are not compressed, and then there is nothing to parse.
-            match entry.body().first() {
-                Some(0xc3) => lzf::value(entry, &mut self.lzf),
-                _ => self.lzf.strings += 1,
-            }
+            lzf::value(entry, &mut self.lzf);
             1
         } else {
-            self.collection(entry, index, size_bytes)?
+            self.collection(entry, index, entry.size_bytes())?
         };
+        self.count(entry, index, elements)?;
+        if let Some(at_ms) = entry.expires_at_ms {
+            self.database(entry.db).expiring += 1;
+            self.expires(at_ms);
+        }
+        self.keys_with_metadata += u64::from(entry.meta.is_some());
+        Ok(())
+    }
+
+    /// What is counted of every key.
+    #[inline(always)]
+    fn count(&mut self, entry: &Entry<'_>, index: usize, elements: u64) -> Result<()> {
+        let size_bytes = entry.size_bytes();
         if let Some(amount) = self.encodings.get_mut(index) {
             amount.add(Amount { keys: 1, elements, size_bytes });
         }
@@ -121,11 +128,6 @@ impl<'s> InspectTally<'s> {
         let database = self.database(entry.db);
         database.keys += 1;
         database.size_bytes += size_bytes;
-        if let Some(at_ms) = entry.expires_at_ms {
-            database.expiring += 1;
-            self.expires(at_ms);
-        }
-        self.keys_with_metadata += u64::from(entry.meta.is_some());
         Ok(())
     }
 
@@ -158,20 +160,25 @@ impl<'s> InspectTally<'s> {
     }
 
     /// The database of a key: nearly always that of the key before.
-    #[inline]
+    #[inline(always)]
     #[expect(clippy::indexing_slicing, reason = "the index was just found or made")]
     fn database(&mut self, db: u64) -> &mut DatabaseReport {
         if self.databases.get(self.current).is_none_or(|database| database.db != db) {
-            self.current = match self.databases.binary_search_by_key(&db, |d| d.db) {
-                Ok(place) => place,
-                Err(place) => {
-                    let database = DatabaseReport { db, keys: 0, expiring: 0, size_bytes: 0 };
-                    self.databases.insert(place, database);
-                    place
-                }
-            };
+            self.select(db);
         }
         &mut self.databases[self.current]
+    }
+
+    #[cold]
+    fn select(&mut self, db: u64) {
+        self.current = match self.databases.binary_search_by_key(&db, |d| d.db) {
+            Ok(place) => place,
+            Err(place) => {
+                let database = DatabaseReport { db, keys: 0, expiring: 0, size_bytes: 0 };
+                self.databases.insert(place, database);
+                place
+            }
+        };
     }
 
     #[expect(clippy::indexing_slicing, reason = "the index was just found or made")]
@@ -232,6 +239,13 @@ impl Tally for InspectTally<'_> {
     #[inline]
     fn entry(&mut self, entry: &Entry<'_>, (): &mut ()) -> Result<()> {
         self.key(entry)
+    }
+
+    /// Neither key nor value is compressed, and there is no prefix to look at.
+    #[inline(always)]
+    fn plain_string(&mut self, entry: &Entry<'_>, (): &mut ()) -> Result<()> {
+        self.lzf.strings += 2;
+        self.count(entry, encoding::index(entry), 1)
     }
 
     fn record(&mut self, record: &Record<'_>, _offset: u64, (): &mut ()) -> Result<()> {

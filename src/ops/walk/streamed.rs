@@ -35,7 +35,16 @@ pub(super) fn walk<T: Tally>(
         while at < STEP_BYTES && end.is_none() && !widen && result.is_ok() {
             let buffer = input.buffer();
             let rest = buffer.get(at..).unwrap_or_default();
-            match framer.next(rest, input.position() + at as u64) {
+            let offset = input.position() + at as u64;
+            if let Some((entry, after)) = framer.plain_string(rest, offset) {
+                keys += 1;
+                if options.tally {
+                    result = tally.plain_string(&entry, &mut room);
+                }
+                at = buffer.len() - after.len();
+                continue;
+            }
+            match framer.next(rest, offset) {
                 Ok((record, after)) => {
                     match &record {
                         Record::Entry(entry) => {
@@ -51,7 +60,6 @@ pub(super) fn walk<T: Tally>(
                                 others += 1;
                             }
                             if options.tally {
-                                let offset = input.position() + at as u64;
                                 result = tally.record(record, offset, &mut room);
                             }
                         }

@@ -89,6 +89,73 @@ fn threads_and_arrival_do_not_matter() {
     }
 }
 
+/// Strings, and lists among them that are larger than what a walker reads beside other threads.
+fn snapshot_with_large_lists() -> Vec<u8> {
+    let mut bytes = b"REDIS0010\xfe\x00".to_vec();
+    for n in 0..40u32 {
+        bytes.extend([0, 1, n as u8, 0x80]);
+        bytes.extend((n << 14).to_be_bytes());
+        bytes.resize(bytes.len() + ((n << 14) as usize), b'v');
+        if n % 8 == 7 {
+            let elements = 80_000 + n;
+            bytes.extend([1, 2, b'l', n as u8, 0x80]);
+            bytes.extend(elements.to_be_bytes());
+            for _ in 0..elements {
+                bytes.push(60);
+                bytes.resize(bytes.len() + 60, b'e');
+            }
+        }
+    }
+    bytes.extend([0xff; 1]);
+    bytes.extend([0; 8]);
+    bytes
+}
+
+#[test]
+fn large_records_come_in_their_turn() {
+    let bytes = snapshot_with_large_lists();
+    let (want, walked) = run(&mut SliceInput::new(&bytes), true, 1);
+    assert!(want.0.iter().filter(|(_, size)| *size > 4 << 20).count() == 5);
+    assert_eq!((want.0.len(), walked.keys, walked.others), (45, 45, 1));
+    for threads in [2, 3, 8] {
+        let (got, walked) = run(&mut SliceInput::new(&bytes), true, threads);
+        assert_eq!(got, want, "{threads} threads");
+        assert_eq!((walked.end, walked.keys, walked.others), (bytes.len() as u64, 45, 1));
+    }
+}
+
+/// Fails at one key.
+#[derive(Default)]
+struct Refusal(Spans);
+
+impl Tally for Refusal {
+    type Room = ();
+
+    fn entry(&mut self, entry: &Entry<'_>, (): &mut ()) -> Result<()> {
+        if entry.key == crate::rdb::Text::Raw(b"key:000400") {
+            return Err(crate::error::Error::Usage("no more".to_owned()));
+        }
+        self.0.entry(entry, &mut ())
+    }
+
+    fn merge(&mut self, later: Self) -> Result<()> {
+        self.0.merge(later.0)
+    }
+}
+
+#[test]
+fn a_tally_that_fails_has_all_that_was_before() {
+    let bytes = snapshot(500);
+    for threads in [1, 2, 8] {
+        let mut root = Refusal::default();
+        let options = WalkOptions { threads, ..WalkOptions::default() };
+        let mut input = SliceInput::new(&bytes);
+        let failed = walk(&mut input, true, &Refusal::default, &mut root, &options, &Silent);
+        assert_eq!(failed.err().map(|error| error.to_string()), Some("no more".to_owned()));
+        assert_eq!(root.0.0.len(), 400, "{threads} threads");
+    }
+}
+
 #[test]
 fn a_cut_file_gives_what_was_before_the_cut() {
     let bytes = snapshot(5);

@@ -13,8 +13,13 @@ use crate::rdb::{Framer, HEADER_BYTES, Header, Record, Step};
 
 /// A batch ends with the record that reaches this many bytes.
 const BATCH_BYTES: usize = 512 << 10;
-/// Batches that wait or are worked on, for each thread.
-const AHEAD: usize = 4;
+/// Batches that have not been merged yet, for each thread, at the most.
+const AHEAD: usize = 6;
+/// Batches that wait for each of the other threads before the walker reads one itself.
+const WAITING: usize = 2;
+/// A record of this size is not read by the walker, as long as there are other threads: it would
+/// keep it from finding work for them.
+const LARGE: u64 = 4 << 20;
 
 /// The part of the bytes that a worker reads, and the framer's state before it.
 struct Job {
@@ -58,17 +63,18 @@ pub(super) fn walk<T: Tally>(
     let blocks = options.checksum.then(|| Blocks::new(bytes));
     if options.threads <= 1 {
         let mut room = T::Room::default();
-        loop {
+        while !walker.done {
             if let Some(blocks) = &blocks {
                 blocks.advance(walker.at + BATCH_BYTES);
             }
-            let Some(job) = walker.batch() else { break };
             if options.tally {
                 let mut tally = fresh();
-                let result = read(&job, bytes, start, &mut tally, &mut room);
+                let result = walker.tally(u64::MAX, &mut tally, &mut room);
                 // What stands before a failure is still told.
                 root.merge(tally)?;
                 result?;
+            } else {
+                walker.batch();
             }
             observer.progress(start + walker.at as u64);
         }
@@ -76,57 +82,76 @@ pub(super) fn walk<T: Tally>(
         return Ok(walked(&walker, crc));
     }
 
+    let answer = |job: Job, room: &mut T::Room| {
+        let mut tally = fresh();
+        let result = read(job, bytes, start, &mut tally, room);
+        (tally, result)
+    };
     let position = Position::default();
     std::thread::scope(|scope| {
         // However this ends, the checksum's thread must not wait for a walker that is gone.
         let _finish = FinishOnDrop(&position);
         let ahead = blocks.as_ref().map(|blocks| scope.spawn(|| blocks.follow(&position)));
-        let (jobs_tx, jobs_rx) = channel::bounded::<Job>(options.threads * AHEAD);
+        // This thread reads, too.
+        let workers = if options.tally { options.threads - 1 } else { 0 };
+        let (jobs_tx, jobs_rx) = channel::unbounded::<Job>();
         let (tallies_tx, tallies_rx) = channel::unbounded();
-        if options.tally {
-            for _ in 0..options.threads {
-                let (jobs, tallies) = (jobs_rx.clone(), tallies_tx.clone());
-                scope.spawn(move || {
-                    let mut room = T::Room::default();
-                    for job in jobs {
-                        let mut tally = fresh();
-                        let result = read(&job, bytes, start, &mut tally, &mut room);
-                        if tallies.send((job.number, (tally, result))).is_err() {
-                            return;
-                        }
+        for _ in 0..workers {
+            let (jobs, tallies) = (jobs_rx.clone(), tallies_tx.clone());
+            scope.spawn(move || {
+                let mut room = T::Room::default();
+                for job in jobs {
+                    if tallies.send((job.number, answer(job, &mut room))).is_err() {
+                        return;
                     }
-                });
-            }
+                }
+            });
         }
-        drop((jobs_rx, tallies_tx));
+        drop(tallies_tx);
 
         let mut merger = Merger { root, next: 0, waiting: BTreeMap::new() };
-        let mut sent = 0;
-        loop {
+        let mut room = T::Room::default();
+        while !walker.done {
             // Where the other thread has not come yet, this one does its work.
             if let Some(blocks) = &blocks {
                 blocks.advance(walker.at + BATCH_BYTES);
             }
-            let Some(job) = walker.batch() else { break };
             if options.tally {
-                // No more than what the channels hold may be unmerged: memory stays bounded.
-                while sent - merger.next >= options.threads * AHEAD {
-                    let Ok((number, tally)) = tallies_rx.recv() else { break };
-                    merger.take(number, tally)?;
+                // No more than that may be unmerged: memory stays bounded.
+                while walker.batches - merger.next >= options.threads * AHEAD {
+                    if let Ok(job) = jobs_rx.try_recv() {
+                        merger.take(job.number, answer(job, &mut room))?;
+                    } else if let Ok((number, tally)) = tallies_rx.recv() {
+                        merger.take(number, tally)?;
+                    } else {
+                        break;
+                    }
                 }
                 for (number, tally) in tallies_rx.try_iter() {
                     merger.take(number, tally)?;
                 }
-                if jobs_tx.send(job).is_err() {
+            }
+            if options.tally && !walker.large_ahead && jobs_tx.len() >= workers * WAITING {
+                // The others have enough to do. To read what has not been walked takes no longer
+                // than to walk it first and read it then.
+                let number = walker.batches;
+                let mut tally = fresh();
+                let result = walker.tally(LARGE, &mut tally, &mut room);
+                merger.take(number, (tally, result))?;
+            } else {
+                let job = walker.batch();
+                if options.tally && jobs_tx.send(job).is_err() {
                     break;
                 }
-                sent += 1;
             }
             position.reach(walker.at);
             observer.progress(start + walker.at as u64);
         }
         position.finish(walker.covered);
         drop(jobs_tx);
+        while let Ok(job) = jobs_rx.try_recv() {
+            merger.take(job.number, answer(job, &mut room))?;
+        }
         for (number, tally) in &tallies_rx {
             merger.take(number, tally)?;
         }
@@ -180,6 +205,8 @@ struct Walker<'a> {
     stored: Option<u64>,
     fault: Option<Box<FormatError>>,
     done: bool,
+    /// Whether [`tally`](Self::tally) has stopped in front of a large record.
+    large_ahead: bool,
 }
 
 impl<'a> Walker<'a> {
@@ -198,14 +225,13 @@ impl<'a> Walker<'a> {
             stored: None,
             fault: None,
             done: false,
+            large_ahead: false,
         }
     }
 
-    /// The next batch; a fault or the end marker makes it the last.
-    fn batch(&mut self) -> Option<Job> {
-        if self.done {
-            return None;
-        }
+    /// Steps over the next batch, for another thread to read it; a fault or the end marker makes
+    /// it the last.
+    fn batch(&mut self) -> Job {
         let (from, framer) = (self.at, self.framer.clone());
         let mut rest = self.rest;
         while !self.done && rest.len() + BATCH_BYTES > self.rest.len() {
@@ -220,60 +246,101 @@ impl<'a> Walker<'a> {
                     rest = after;
                 }
                 Ok(Step::End { checksum, rest: after }) => {
-                    self.done = true;
-                    self.stored = checksum;
+                    self.end(checksum);
                     rest = after;
                 }
-                Err(mut error) => {
-                    self.done = true;
-                    if let Some(claim) = self.framer.claim() {
-                        claim.blame(self.start + self.bytes.len() as u64, &mut error);
-                    }
-                    self.fault = Some(error);
-                }
+                Err(error) => self.fail(error),
             }
         }
+        self.large_ahead = false;
+        let number = self.reach(rest);
+        Job { number, framer, range: from..self.at }
+    }
+
+    /// Reads the next batch into a tally, in the same walk. Stops in front of a record of `large`
+    /// bytes, and when the tally fails.
+    fn tally<T: Tally>(&mut self, large: u64, tally: &mut T, room: &mut T::Room) -> Result<()> {
+        let mut rest = self.rest;
+        let mut result = Ok(());
+        while !self.done && rest.len() + BATCH_BYTES > self.rest.len() && result.is_ok() {
+            let at = self.start + (self.bytes.len() - rest.len()) as u64;
+            // The commonest record goes by the shortest way.
+            if let Some((entry, after)) = self.framer.plain_string(rest, at) {
+                result = tally.plain_string(&entry, room);
+                self.keys += 1;
+                rest = after;
+                continue;
+            }
+            let is_alone = !self.framer.carries();
+            let (record, after) = match self.framer.next(rest, at) {
+                Ok(found) => found,
+                Err(error) => {
+                    self.fail(error);
+                    break;
+                }
+            };
+            match &record {
+                Record::Entry(entry) => {
+                    if is_alone && entry.size_bytes() >= large {
+                        // The framer is as it was.
+                        self.large_ahead = true;
+                        break;
+                    }
+                    result = tally.entry(entry, room);
+                    self.keys += 1;
+                }
+                record => {
+                    result = tally.record(record, at, room);
+                    match record {
+                        Record::End { checksum } => self.end(*checksum),
+                        _ => self.others += 1,
+                    }
+                }
+            }
+            rest = after;
+        }
+        self.reach(rest);
+        result
+    }
+
+    fn end(&mut self, checksum: Option<u64>) {
+        self.done = true;
+        self.stored = checksum;
+    }
+
+    #[cold]
+    fn fail(&mut self, mut error: Box<FormatError>) {
+        self.done = true;
+        if let Some(claim) = self.framer.claim() {
+            claim.blame(self.start + self.bytes.len() as u64, &mut error);
+        }
+        self.fault = Some(error);
+    }
+
+    /// Ends a batch in front of `rest`; its number.
+    fn reach(&mut self, rest: &'a [u8]) -> usize {
         self.rest = rest;
         self.at = self.bytes.len() - rest.len();
         let trailer = if self.done && self.stored.is_some() { 8 } else { 0 };
         self.covered = self.at - trailer;
-        let number = self.batches;
         self.batches += 1;
-        Some(Job { number, framer, range: from..self.at })
+        self.batches - 1
     }
 }
 
 /// Reads the records of a batch into a tally.
 fn read<T: Tally>(
-    job: &Job,
+    job: Job,
     bytes: &[u8],
     start: u64,
     tally: &mut T,
     room: &mut T::Room,
 ) -> Result<()> {
-    let mut framer = job.framer.clone();
-    let mut rest = bytes.get(job.range.clone()).unwrap_or_default();
-    let mut at = start + job.range.start as u64;
-    while !rest.is_empty() {
-        // The commonest record goes by the shortest way.
-        if let Some((entry, after)) = framer.plain_string(rest, at) {
-            tally.plain_string(&entry, room)?;
-            at += (rest.len() - after.len()) as u64;
-            rest = after;
-            continue;
-        }
-        let (record, after) = framer.next(rest, at)?;
-        match &record {
-            Record::Entry(entry) => tally.entry(entry, room)?,
-            record => tally.record(record, at, room)?,
-        }
-        at += (rest.len() - after.len()) as u64;
-        rest = after;
-        if matches!(record, Record::End { .. }) {
-            break;
-        }
-    }
-    Ok(())
+    let bytes = bytes.get(..job.range.end).unwrap_or_default();
+    let rest = bytes.get(job.range.start..).unwrap_or_default();
+    let header = job.framer.header();
+    let mut walker = Walker { framer: job.framer, rest, ..Walker::new(bytes, start, header) };
+    walker.tally(u64::MAX, tally, room)
 }
 
 /// Merges tallies in the order of their batches, in whatever order they come. A failure counts
