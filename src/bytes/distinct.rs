@@ -135,6 +135,40 @@ impl Distinct {
     }
 }
 
+/// The same for things that are few enough to be kept: a single partition, in memory.
+#[derive(Debug, Default)]
+pub struct Few {
+    items: Vec<u64>,
+    picked: Vec<u64>,
+    sieve: Sieve,
+}
+
+impl Few {
+    /// See [`Distinct::insert`]; 24 bits of the hash count.
+    #[inline(always)]
+    pub fn insert(&mut self, hash: u64, position: u64) {
+        self.items.push(hash >> POSITION_BITS << POSITION_BITS | position & POSITION_MASK);
+    }
+
+    /// Forgets everything.
+    pub fn clear(&mut self) {
+        self.items.clear();
+    }
+
+    /// See [`Distinct::repeats`].
+    pub fn repeats(
+        &mut self,
+        mut same: impl FnMut(u64, u64) -> bool,
+        mut report: impl FnMut(u64, u64),
+    ) {
+        self.sieve.pick(&self.items, &mut self.picked);
+        // The sort leaves equals in their order.
+        self.picked.sort_by_key(|&item| tag(item));
+        decide(&self.picked, &mut same, &mut report);
+        self.clear();
+    }
+}
+
 /// The items of some partitions whose hash bits are not theirs alone: those with the same bits
 /// one behind the other, in the order in which they came. Leaves the partitions empty.
 fn candidates(
@@ -196,7 +230,7 @@ fn tag(item: u64) -> u64 {
 
 /// Picks the few items that may have equals out of many: small enough for the nearest cache
 /// where a table of the items would not be.
-#[derive(Default)]
+#[derive(Debug, Default)]
 struct Sieve {
     /// A bit for all tags that end in its number: whether there is one,
     once: Vec<u64>,
@@ -298,6 +332,22 @@ mod tests {
     #[test]
     fn what_is_spilled_is_not_forgotten() {
         check(1_200_000, 1_100_000, 50);
+    }
+
+    #[test]
+    fn a_few_are_found_all_the_same() {
+        let mut few = Few::default();
+        for (count, distinct) in [(0u64, 1u64), (10, 10), (1000, 1), (50_000, 49_000)] {
+            for n in 0..count {
+                few.insert(hash(&(n % distinct).to_le_bytes()), n);
+            }
+            let mut repeats = Vec::new();
+            let same = |a: u64, b: u64| a % distinct == b % distinct;
+            few.repeats(same, |first, again| repeats.push((first, again)));
+            repeats.sort_unstable_by_key(|&(_, again)| again);
+            let want: Vec<_> = (distinct..count).map(|n| (n % distinct, n)).collect();
+            assert_eq!(repeats, want);
+        }
     }
 
     #[test]

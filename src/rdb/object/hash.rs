@@ -99,7 +99,7 @@ fn packed<'s, P: Packed<'s>>(
     blob: Blob<'s>,
     out: &mut Out<'_, impl FnMut(Item<'_>) -> ControlFlow<()>>,
 ) -> Result<(), Stop> {
-    tuples::<P, 2>(blob, |[field, value], _| out.give(plain(field, value)))
+    tuples::<P, 2>(blob, |[field, value, _], _| out.give(plain(field, value)))
 }
 
 fn expiring(

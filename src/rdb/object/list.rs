@@ -15,7 +15,7 @@ use super::{Broken, Out, Scratch, Stop, tuples};
 use crate::error::Fault;
 use crate::rdb::ValueType;
 use crate::rdb::packed::{Listpack, Packed, Ziplist};
-use crate::value::{Elem, Item};
+use crate::value::Item;
 
 /// One element that is too large for a listpack, or was when its node was made.
 pub(super) const PLAIN: u64 = 1;
@@ -63,5 +63,5 @@ fn node<'s, P: Packed<'s>>(
     blob: Blob<'s>,
     out: &mut Out<'_, impl FnMut(Item<'_>) -> ControlFlow<()>>,
 ) -> Result<(), Stop> {
-    tuples::<P, 1>(blob, |[elem]: [Elem<'_>; 1], _| out.give(Item::Element(elem)))
+    tuples::<P, 1>(blob, |[elem, ..], _| out.give(Item::Element(elem)))
 }

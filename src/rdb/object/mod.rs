@@ -23,7 +23,7 @@ use std::ops::ControlFlow;
 
 use self::cursor::Cursor;
 use super::Entry;
-use super::packed::{Flaw, Packed};
+use super::packed::{Flaw, Packed, Walk};
 use crate::error::Fault;
 use crate::value::{Elem, Item, Kind};
 
@@ -111,30 +111,37 @@ impl From<Broken> for Stop {
     }
 }
 
-/// Walks a blob in tuples of `N` elements.
+/// Walks a blob in tuples of `N` elements, at most three.
 #[inline]
 fn tuples<'s, P: Packed<'s>, const N: usize>(
     blob: cursor::Blob<'s>,
-    mut each: impl FnMut([Elem<'s>; N], u64) -> Result<(), Stop>,
+    mut each: impl FnMut([Elem<'s>; 3], u64) -> Result<(), Stop>,
 ) -> Result<(), Stop> {
     let pack = P::open(blob.bytes).map_err(|fault| blob.broken(Flaw { at: 0, fault }))?;
     let mut walk = pack.plain();
     let mut seen = 0;
-    loop {
-        let at = super::packed::Walk::offset(&walk);
-        let mut tuple = [Elem::Int(0); N];
-        for (place, slot) in tuple.iter_mut().enumerate() {
-            *slot = match walk.next() {
-                Some(Ok(elem)) => elem,
-                Some(Err(flaw)) => return Err(blob.broken(flaw).into()),
-                None if place == 0 => return Ok(()),
-                None => {
-                    let fault = Fault::TupleCount { count: seen + place as u64, of: N as u64 };
-                    return Err(blob.broken(Flaw { at, fault }).into());
-                }
-            };
+    // One by one: an array that a loop fills goes through memory in pieces, and is waited for.
+    let (at, place) = loop {
+        let at = walk.offset();
+        let Some(first) = walk.advance() else { break (at, 0) };
+        let (mut second, mut third) = (Elem::Int(0), Elem::Int(0));
+        if N > 1 {
+            let Some(elem) = walk.advance() else { break (at, 1) };
+            second = elem;
         }
+        if N > 2 {
+            let Some(elem) = walk.advance() else { break (at, 2) };
+            third = elem;
+        }
+        each([first, second, third], blob.at(at))?;
         seen += N as u64;
-        each(tuple, blob.at(at))?;
+    };
+    match walk.broken() {
+        Some(flaw) => Err(blob.broken(flaw).into()),
+        None if place == 0 => Ok(()),
+        None => {
+            let fault = Fault::TupleCount { count: seen + place, of: N as u64 };
+            Err(blob.broken(Flaw { at, fault }).into())
+        }
     }
 }

@@ -29,7 +29,7 @@ pub(super) fn visit(
         }
         ValueType::SetListpack => {
             let blob = body.blob(&mut scratch.blob)?;
-            tuples::<Listpack<'_>, 1>(blob, |[elem], _| out.give(Item::Member(elem)))
+            tuples::<Listpack<'_>, 1>(blob, |[elem, ..], _| out.give(Item::Member(elem)))
         }
         _ => {
             for _ in 0..body.length()? {

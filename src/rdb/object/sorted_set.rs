@@ -47,7 +47,7 @@ fn packed<'s, P: Packed<'s>>(
     blob: Blob<'s>,
     out: &mut Out<'_, impl FnMut(Item<'_>) -> ControlFlow<()>>,
 ) -> Result<(), Stop> {
-    tuples::<P, 2>(blob, |[member, score], at| {
+    tuples::<P, 2>(blob, |[member, score, _], at| {
         let score = elem_score(score).map_err(|fault| Broken { at, fault })?;
         out.give(Item::Scored { member, score: score.value })
     })

@@ -182,11 +182,13 @@ impl<'s, const STRICT: bool> Elems<'s, STRICT> {
     #[inline(always)]
     pub(super) fn next(&mut self) -> Result<Elem<'s>, Broken> {
         let at = self.walk.offset();
-        match self.walk.next() {
-            Some(Ok(elem)) => Ok(elem),
-            Some(Err(flaw)) => Err(self.blob.broken(flaw)),
-            None => Err(self.blob.broken(Flaw { at, fault: Fault::StreamNodeEnd })),
-        }
+        self.walk.advance().ok_or_else(|| self.ended(at))
+    }
+
+    #[cold]
+    fn ended(&self, at: u64) -> Broken {
+        let end = Flaw { at, fault: Fault::StreamNodeEnd };
+        self.blob.broken(self.walk.broken().unwrap_or(end))
     }
 
     #[inline]

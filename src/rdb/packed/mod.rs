@@ -41,6 +41,13 @@ pub(super) trait Walk<'a>: Iterator<Item = Result<Elem<'a>, Flaw>> {
     /// Where the next element begins, bytes behind the start of the blob.
     fn offset(&self) -> u64;
 
+    /// The next element; `None` at the end, and in front of an entry that does not fit. An element
+    /// alone stays in registers, where the item of an iterator goes through memory.
+    fn advance(&mut self) -> Option<Elem<'a>>;
+
+    /// Why the walk came to no end.
+    fn broken(&self) -> Option<Flaw>;
+
     /// What a strict walk that has come to its end has to say about neighbours, tail and count.
     fn flaws(&self) -> impl Iterator<Item = Flaw>;
 }

@@ -125,14 +125,15 @@ pub struct PackIter<'a, L, const STRICT: bool = false> {
     seen: u64,
     /// The first thing that an entry says wrongly.
     wrong: Option<Flaw>,
-    is_broken: bool,
+    /// The entry that does not fit: whatever follows cannot be found.
+    broken: Option<Flaw>,
 }
 
 impl<'a, L, const STRICT: bool> PackIter<'a, L, STRICT> {
     /// A walk over entries that end at the offset `end`.
     #[inline(always)]
     pub(super) fn over(rest: &'a [u8], end: usize, head: L) -> Self {
-        PackIter { rest, end, head, seen: 0, wrong: None, is_broken: false }
+        PackIter { rest, end, head, seen: 0, wrong: None, broken: None }
     }
 }
 
@@ -152,17 +153,43 @@ impl<L: Layout, const STRICT: bool> PackIter<'_, L, STRICT> {
     /// After a strict walk: the first thing that an entry says wrongly, and what the header does.
     pub fn flaws(&self) -> impl Iterator<Item = Flaw> + use<L, STRICT> {
         // A walk that did not come to the end has not seen all that the header speaks of.
-        let is_whole = STRICT && self.rest.is_empty() && !self.is_broken;
+        let is_whole = STRICT && self.rest.is_empty() && self.broken.is_none();
         let head = is_whole.then(|| self.head.flaws(self.end, self.seen));
         self.wrong.into_iter().chain(head.into_iter().flatten().flatten())
     }
 
     #[cold]
-    fn broken(&mut self, entry: &[u8]) -> Flaw {
-        // Whatever follows cannot be found.
+    fn stop(&mut self, entry: &[u8]) {
         self.rest = &[];
-        self.is_broken = true;
-        Flaw { at: (self.end - entry.len()) as u64, fault: L::misfit(entry) }
+        self.broken = Some(Flaw { at: (self.end - entry.len()) as u64, fault: L::misfit(entry) });
+    }
+}
+
+impl<'a, L: Layout, const STRICT: bool> PackIter<'a, L, STRICT> {
+    /// See [`Walk::advance`].
+    #[inline(always)]
+    pub(in crate::rdb) fn advance(&mut self) -> Option<Elem<'a>> {
+        let entry = self.rest;
+        if entry.is_empty() {
+            return None;
+        }
+        let (wrong, end) = (&mut self.wrong, self.end);
+        let note = |fault| note(wrong, end - entry.len(), fault);
+        let Some((elem, rest)) = self.head.step::<STRICT>(entry, note) else {
+            self.stop(entry);
+            return None;
+        };
+        self.rest = rest;
+        if STRICT {
+            self.seen += 1;
+        }
+        Some(elem)
+    }
+
+    /// See [`Walk::broken`].
+    #[inline]
+    pub(in crate::rdb) fn broken(&self) -> Option<Flaw> {
+        self.broken
     }
 }
 
@@ -171,20 +198,14 @@ impl<'a, L: Layout, const STRICT: bool> Iterator for PackIter<'a, L, STRICT> {
 
     #[inline(always)]
     fn next(&mut self) -> Option<Self::Item> {
-        let entry = self.rest;
-        if entry.is_empty() {
+        // An error is the last item.
+        if self.rest.is_empty() {
             return None;
         }
-        let (wrong, end) = (&mut self.wrong, self.end);
-        let note = |fault| note(wrong, end - entry.len(), fault);
-        let Some((elem, rest)) = self.head.step::<STRICT>(entry, note) else {
-            return Some(Err(self.broken(entry)));
-        };
-        self.rest = rest;
-        if STRICT {
-            self.seen += 1;
+        match self.advance() {
+            Some(elem) => Some(Ok(elem)),
+            None => self.broken.map(Err),
         }
-        Some(Ok(elem))
     }
 }
 
@@ -203,6 +224,15 @@ impl<'a, L: Layout, const STRICT: bool> Walk<'a> for PackIter<'a, L, STRICT> {
     #[inline(always)]
     fn offset(&self) -> u64 {
         PackIter::offset(self)
+    }
+
+    #[inline(always)]
+    fn advance(&mut self) -> Option<Elem<'a>> {
+        PackIter::advance(self)
+    }
+
+    fn broken(&self) -> Option<Flaw> {
+        PackIter::broken(self)
     }
 
     fn flaws(&self) -> impl Iterator<Item = Flaw> {

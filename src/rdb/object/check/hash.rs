@@ -121,7 +121,7 @@ pub(super) fn distinct_strings<'a>(
         return report.add(0, Fault::EmptyValue, Dropped);
     }
     let start = body.clone();
-    seen.begin(count);
+    seen.begin_sure(count);
     for number in 0..count {
         before(&mut body, report)?;
         let at = body.at();

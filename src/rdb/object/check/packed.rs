@@ -28,8 +28,9 @@ impl Judged for Ziplist<'_> {
 }
 
 /// A tuple of a blob: its elements, and where the first of them is.
-pub(super) struct Tuple<'s, const N: usize> {
-    pub(super) elems: [Elem<'s>; N],
+pub(super) struct Tuple<'s> {
+    /// Of those that the tuple does not have nothing is said.
+    pub(super) elems: [Elem<'s>; 3],
     /// Bytes behind the start of the blob.
     pub(super) offset: u64,
     /// Tuples before it.
@@ -48,41 +49,48 @@ pub(super) fn open<'s, P: Packed<'s> + Judged>(
     }
 }
 
-/// Walks a blob strictly in tuples of `N`; returns how many elements it has, if all were found.
+/// Walks a blob strictly in tuples of `N`, at most three; returns how many elements it has, if all were found.
 #[inline]
 pub(super) fn tuples<'s, P: Packed<'s> + Judged, const N: usize>(
     pack: P,
     blob: Blob<'s>,
     report: &mut Report<'_>,
-    mut each: impl FnMut(&mut Report<'_>, Tuple<'s, N>) -> Result<(), Halt>,
+    mut each: impl FnMut(&mut Report<'_>, Tuple<'s>) -> Result<(), Halt>,
 ) -> Result<Option<u64>, Halt> {
     // A load takes the header's word for it that nothing is there, and does not look.
     let looks_empty = pack.claimed().is_some_and(|claimed| claimed < N as u64);
     let inside = if looks_empty && P::INSIDE == Stance::DeepOnly { Dropped } else { P::INSIDE };
     let mut walk = pack.strict();
     let mut number = 0u64;
-    let count = 'walk: loop {
+    // One by one: an array that a loop fills goes through memory in pieces, and is waited for.
+    let (offset, place) = loop {
         let offset = walk.offset();
-        let mut elems = [Elem::Int(0); N];
-        for (place, slot) in elems.iter_mut().enumerate() {
-            match walk.next() {
-                Some(Ok(elem)) => *slot = elem,
-                Some(Err(flaw)) => {
-                    report.flaw(blob, flaw, inside)?;
-                    break 'walk None;
-                }
-                None => {
-                    let count = number * N as u64 + place as u64;
-                    if place != 0 {
-                        let fault = Fault::TupleCount { count, of: N as u64 };
-                        report.flaw(blob, Flaw { at: offset, fault }, inside)?;
-                    }
-                    break 'walk Some(count);
-                }
-            }
+        let Some(first) = walk.advance() else { break (offset, 0) };
+        let (mut second, mut third) = (Elem::Int(0), Elem::Int(0));
+        if N > 1 {
+            let Some(elem) = walk.advance() else { break (offset, 1) };
+            second = elem;
         }
-        each(report, Tuple { elems, offset, number })?;
+        if N > 2 {
+            let Some(elem) = walk.advance() else { break (offset, 2) };
+            third = elem;
+        }
+        each(report, Tuple { elems: [first, second, third], offset, number })?;
         number += 1;
+    };
+    let count = match walk.broken() {
+        Some(flaw) => {
+            report.flaw(blob, flaw, inside)?;
+            None
+        }
+        None => {
+            let count = number * N as u64 + place;
+            if place != 0 {
+                let fault = Fault::TupleCount { count, of: N as u64 };
+                report.flaw(blob, Flaw { at: offset, fault }, inside)?;
+            }
+            Some(count)
+        }
     };
     for flaw in walk.flaws() {
         report.flaw(blob, flaw, inside)?;
@@ -97,13 +105,13 @@ pub(super) fn distinct_tuples<'s, P: Packed<'s> + Judged, const N: usize>(
     blob: Blob<'s>,
     seen: &mut Seen,
     report: &mut Report<'_>,
-    mut each: impl FnMut(&mut Report<'_>, &Tuple<'s, N>) -> Result<(), Halt>,
+    mut each: impl FnMut(&mut Report<'_>, &Tuple<'s>) -> Result<(), Halt>,
 ) -> Result<Option<u64>, Halt> {
     // A count that must be counted: no entry is smaller than two bytes.
     let elements = pack.claimed().unwrap_or(blob.bytes.len() as u64 / 2);
     seen.begin(elements / N as u64);
     let count = tuples::<P, N>(pack, blob, report, |report, tuple| {
-        let Some(&key) = tuple.elems.first() else { return Ok(()) };
+        let [key, ..] = tuple.elems;
         let is_same = |at| pack.element_at(at).is_some_and(|first| same(first, key));
         if let Some(first) = seen.insert(hash_elem(key), tuple.offset, tuple.number, is_same)? {
             report.show(blob.at(tuple.offset), Fault::Duplicate { first }, P::INSIDE, key)?;

@@ -2,12 +2,14 @@
 //!
 //! A table that is reused from value to value (a stamp tells what is left over from before) holds
 //! hash bits and positions of up to [`TABLE`] elements. What comes beyond, or everything where
-//! more are announced, goes to [`Distinct`], which is bounded.
+//! more are announced, goes to [`Distinct`], which is bounded. Where the number of elements is
+//! sure and a table of them would not fit the nearest caches, they are listed ([`Few`]) and looked
+//! through at the end.
 
 use std::io;
 
 use super::{Halt, Report, Stance};
-use crate::bytes::distinct::Distinct;
+use crate::bytes::distinct::{Distinct, Few};
 use crate::bytes::hash::{hash, hash_int};
 use crate::bytes::number::integer;
 use crate::error::Fault;
@@ -29,6 +31,9 @@ pub(super) struct Seen {
     /// Slots in use for this value, less one: a small collection stays in a corner of the table.
     mask: usize,
     held: usize,
+    few: Few,
+    /// Whether elements go there.
+    to_few: bool,
     /// Where the table is full, or was never begun.
     beyond: Option<Box<Distinct>>,
     to_beyond: bool,
@@ -47,6 +52,7 @@ impl Seen {
     /// Forgets everything. `expected` is a claim: it only chooses where things go.
     #[inline]
     pub(super) fn begin(&mut self, expected: u64) {
+        self.to_few = false;
         self.to_beyond = expected > TABLE as u64;
         self.held = 0;
         self.stamp = self.stamp.wrapping_add(1);
@@ -56,6 +62,17 @@ impl Seen {
         }
         let expected = if self.to_beyond { 0 } else { expected as usize };
         self.room_for(expected);
+    }
+
+    /// The same where no more than `count` can come.
+    #[inline]
+    pub(super) fn begin_sure(&mut self, count: u64) {
+        let listed = count > SMALL as u64 && count <= TABLE as u64;
+        self.begin(if listed { 0 } else { count });
+        self.to_few = listed;
+        if listed {
+            self.few.clear();
+        }
     }
 
     fn room_for(&mut self, elements: usize) {
@@ -78,6 +95,10 @@ impl Seen {
         number: u64,
         mut same: impl FnMut(u64) -> bool,
     ) -> io::Result<Option<u64>> {
+        if self.to_few {
+            self.few.insert(hash, position);
+            return Ok(None);
+        }
         if self.to_beyond && self.held == 0 {
             return self.insert_beyond(hash, position);
         }
@@ -131,7 +152,7 @@ impl Seen {
         }
     }
 
-    /// Tells what [`Seen::insert`] could not: repetitions among the elements beyond the table.
+    /// Tells what [`Seen::insert`] could not: repetitions among the elements outside the table.
     /// `same` compares what is at two positions, `fault` says what it is that the element at a
     /// position stands there again, `text` what a client would see of it.
     pub(super) fn finish(
@@ -143,15 +164,25 @@ impl Seen {
         stance: Stance,
         report: &mut Report<'_>,
     ) -> Result<(), Halt> {
-        let Some(beyond) = self.beyond.as_mut().filter(|_| self.to_beyond) else { return Ok(()) };
         let most = report.left as usize;
         let mut repeats: Vec<(u64, u64)> = Vec::new();
-        beyond.repeats(1, same, |first, again| {
-            if repeats.len() < most {
-                repeats.push((again, first));
+        let keep = |first, again| {
+            // Those that are told are the first, in whatever order they are found.
+            repeats.push((again, first));
+            if repeats.len() >= most.saturating_mul(2) {
+                repeats.sort_unstable();
+                repeats.truncate(most);
             }
-        })?;
+        };
+        if self.to_few {
+            self.few.repeats(same, keep);
+        } else if let Some(beyond) = self.beyond.as_mut().filter(|_| self.to_beyond) {
+            beyond.repeats(1, same, keep)?;
+        } else {
+            return Ok(());
+        }
         repeats.sort_unstable();
+        repeats.truncate(most);
         for (again, first) in repeats {
             report.show(at(again), fault(first), stance, Elem::Bytes(&text(again)))?;
         }
@@ -189,6 +220,16 @@ mod tests {
 
     #[track_caller]
     fn check(expected: u64, values: &[u64], want: &[(u64, u64)]) {
+        check_by(Seen::begin, expected, values, want);
+    }
+
+    #[track_caller]
+    fn check_by(
+        begin: impl Fn(&mut Seen, u64),
+        expected: u64,
+        values: &[u64],
+        want: &[(u64, u64)],
+    ) {
         let mut seen = Seen::default();
         // What was there before does not matter.
         for round in 0..3u64 {
@@ -198,7 +239,7 @@ mod tests {
                 fault => panic!("{fault}"),
             };
             let mut report = Report { sink: &mut sink, left: 100 };
-            seen.begin(expected);
+            begin(&mut seen, expected);
             for (at, value) in values.iter().enumerate() {
                 let same = |first: u64| values[first as usize] == *value;
                 let hash = hash(&(value + round).to_le_bytes());
@@ -222,6 +263,15 @@ mod tests {
         check(0, &[], &[]);
         check(4, &[5, 6, 7, 8], &[]);
         check(4, &[5, 6, 5, 5], &[(2, 0), (3, 0)]);
+    }
+
+    #[test]
+    fn a_sure_count_is_listed() {
+        for count in [SMALL as u64 + 1, 5000, TABLE as u64] {
+            let mut values: Vec<u64> = (2..count).collect();
+            values.extend([17, count - 1]);
+            check_by(Seen::begin_sure, count, &values, &[(count - 2, 15), (count - 1, count - 3)]);
+        }
     }
 
     #[test]

@@ -86,7 +86,7 @@ fn packed<'s, P: Packed<'s> + Judged>(
     let mut last: Option<(f64, Elem<'s>)> = None;
     let mut in_order = true;
     let count = distinct_tuples::<P, 2>(pack, blob, seen, report, |report, tuple| {
-        let [member, text] = tuple.elems;
+        let [member, text, _] = tuple.elems;
         let at = blob.at(tuple.offset);
         let score = match elem_score(text) {
             Ok(score) => {
