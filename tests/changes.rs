@@ -277,21 +277,6 @@ fn every_type_of_every_server_changes_as_told() {
     }
 }
 
-#[test]
-fn a_file_is_compared_with_a_live_server() {
-    let Some(kind) = require_any(&["redis-8.10", "redis-7.0", "valkey-9.1"]) else { return };
-    let server = Server::start(&kind, &["--repl-diskless-sync-delay", "0"]);
-    fill::with_every_type(&server);
-    let folder = tempfile::tempdir().unwrap();
-    let file = folder.path().join("before.rdb");
-    fs::copy(server.save(), &file).unwrap();
-    let (file, url) = (file.to_str().unwrap(), server.url());
-    assert_eq!(differences(file, &url, &[]), [""; 0]);
-    fill::run(&server, "HSET d:hash f 1\nSET d:new 1");
-    assert_eq!(differences(file, &url, &[]), ["+d:hash", "+d:new"]);
-    assert_eq!(differences(&url, file, &["--type=hash"]), ["-d:hash"]);
-}
-
 /// Every key of every command in a log, by a plain reading: offset, database, key.
 fn touched(bytes: &[u8]) -> Vec<(u64, u64, String)> {
     let (mut rest, mut db, mut found) = (bytes, 0, Vec::new());

@@ -26,7 +26,7 @@ const FLOORS: &[(&str, &[&str])] = &[
     ("engine", &["rdb", "value", "resp", "bytes", "error"]),
     ("report", &["rdb", "value", "bytes", "error", "finding"]),
     ("source", &["live", "bytes", "error"]),
-    ("target", &["live", "resp", "error"]),
+    ("target", &["live", "resp", "bytes", "error"]),
     ("live", &["rdb", "resp", "bytes", "error"]),
     ("digest", &["rdb", "value", "bytes", "error"]),
     // The writer of logs puts values into commands; the reader knows snapshots by their offset alone.

@@ -10,14 +10,19 @@
 
 mod support;
 
+use std::path::Path;
+use std::process::Command;
+use std::thread::sleep;
 use std::time::Duration;
 
 use rdbkit::bytes::slot::slot;
 use rdbkit::live::{Address, Connector, Endpoint, Place, Timeouts, TlsOptions, Topology};
 use redis::Value;
 use support::cluster::Cluster;
+use support::random::Random;
+use support::replayer::{Replayer, act, log, rounds, snapshot};
 use support::servers::{Server, require};
-use support::wait_until;
+use support::{say, wait_until};
 
 fn discover(url: &str) -> Result<Topology, rdbkit::live::Failure> {
     let endpoint: Endpoint = url.parse().unwrap();
@@ -93,4 +98,220 @@ fn the_digest_of_a_cluster_is_that_of_one_server() {
     assert_eq!(cluster.masters(), [3, 4, 5]);
     same_topology(&cluster);
     assert_eq!((cluster.digest(), cluster.keys()), (single.digest(), 230));
+}
+
+/// What happens to a Cluster, or to the replay, while it is loaded.
+#[derive(Debug, Clone, Copy)]
+enum Mishap {
+    /// The replay is killed again and again.
+    ReplayKilled,
+    /// A replica takes over, in agreement with its master.
+    FailOver,
+    /// A replica takes over by force, behind or not.
+    TakeOver,
+    /// A master dies and its replica takes over.
+    MasterDies,
+    /// A master that keeps nothing on disk starts again, and comes back empty.
+    MasterForgets,
+    /// Slots move to other masters, key by key.
+    SlotsMove,
+}
+
+const MISHAPS: [Mishap; 6] = [
+    Mishap::ReplayKilled,
+    Mishap::FailOver,
+    Mishap::TakeOver,
+    Mishap::MasterDies,
+    Mishap::MasterForgets,
+    Mishap::SlotsMove,
+];
+
+/// Replays while a mishap happens; the replay ends well.
+#[track_caller]
+fn survive(
+    cluster: &mut Cluster,
+    mishap: Mishap,
+    random: &mut Random,
+    replay: &dyn Fn() -> Replayer,
+) {
+    let moment = |random: &mut Random| sleep(Duration::from_millis(100 + random.below(700) as u64));
+    let mut replayer = replay();
+    moment(random);
+    let masters = cluster.masters();
+    let victim = *random.pick(&masters);
+    let at_work = replayer.is_at_work();
+    match mishap {
+        Mishap::ReplayKilled => {
+            for _ in 0..3 {
+                replayer.kill();
+                replayer = replay();
+                moment(random);
+            }
+        }
+        Mishap::FailOver => cluster.fail_over(victim, false),
+        Mishap::TakeOver => cluster.fail_over(victim, true),
+        Mishap::MasterDies => {
+            cluster.kill(victim);
+            cluster.nodes[victim].revive();
+        }
+        Mishap::MasterForgets => {
+            cluster.nodes[victim].crash();
+            cluster.nodes[victim].revive();
+        }
+        Mishap::SlotsMove => {
+            for n in 0..12 {
+                // One with keys in it, so that there is something to move; and the first slot of a
+                // master, where a replay keeps keys of its own.
+                let key = format!("list:{}", random.below(300));
+                let slot = if n == 3 { 5461 } else { slot(key.as_bytes()) };
+                cluster.migrate(slot, *random.pick(&masters), || {
+                    sleep(Duration::from_millis(5));
+                });
+            }
+        }
+    }
+    say(format_args!("{mishap:?} of {victim}, while at work: {at_work}"));
+    replayer.succeeds();
+}
+
+#[test]
+fn a_snapshot_arrives_whatever_happens() {
+    let Some(kind) = require("redis-8.0") else { return };
+    let (single, path) = snapshot(&kind, 1, 20_000);
+    let (digest, keys) = (single.digest(), 20_000);
+    let folder = tempfile::tempdir().unwrap();
+    let mut cluster = Cluster::start(&kind, &[]);
+    let url = cluster.url();
+    let mut random = Random::new(7);
+    for round in 0..rounds() {
+        for mishap in MISHAPS {
+            cluster.settled();
+            cluster.empty();
+            let replay = || {
+                Replayer::start(folder.path(), &path, &url, &["--rate", "9000", "--verify", "none"])
+            };
+            survive(&mut cluster, mishap, &mut random, &replay);
+            cluster.settled();
+            assert_eq!(
+                (cluster.digest(), cluster.keys()),
+                (digest.clone(), keys),
+                "{mishap:?} {round}"
+            );
+        }
+    }
+}
+
+#[test]
+fn a_log_takes_effect_once_whatever_happens() {
+    let Some(kind) = require("redis-8.0") else { return };
+    let (single, path) = log(&kind, 2, (2000, 60_000), true);
+    let digest = single.digest();
+    let folder = tempfile::tempdir().unwrap();
+    let mut cluster = Cluster::start(&kind, &[]);
+    let url = cluster.url();
+    let mut random = Random::new(8);
+    for round in 0..rounds() {
+        for mishap in MISHAPS {
+            cluster.settled();
+            cluster.empty();
+            let replay = || Replayer::start(folder.path(), &path, &url, &["--as", "log"]);
+            survive(&mut cluster, mishap, &mut random, &replay);
+            cluster.settled();
+            assert_eq!(cluster.digest(), digest, "{mishap:?} {round}");
+        }
+    }
+}
+
+/// A log that empties the servers, loads a library, and renames keys across slots.
+#[test]
+fn what_a_log_does_to_all_nodes() {
+    let Some(kind) = require("redis-8.0") else { return };
+    let single = Server::start(&kind, &["--appendonly", "yes", "--appendfsync", "no"]);
+    let client = single.connect();
+    act(&client, 5, 5000, true);
+    client.cmd(&["FLUSHALL"]);
+    let code = "#!lua name=lib\nredis.register_function('f', function() return 1 end)";
+    client.cmd(&["FUNCTION", "LOAD", code]);
+    act(&client, 6, 20_000, true);
+    let (digest, path) = (single.digest(), single.dir().join("appendonlydir"));
+    let folder = tempfile::tempdir().unwrap();
+    let cluster = Cluster::start(&kind, &[]);
+    let url = cluster.url();
+    let start = |options: &[&str]| {
+        let options = [&["--as", "log"], options].concat();
+        Replayer::start(folder.path(), &path, &url, &options)
+    };
+    let mut random = Random::new(11);
+    for _ in 0..4 {
+        let replayer = start(&[]);
+        sleep(Duration::from_millis(50 + random.below(500) as u64));
+        replayer.kill();
+    }
+    start(&[]).succeeds();
+    assert_eq!(cluster.digest(), digest);
+    for master in cluster.masters() {
+        let listed = format!("{:?}", cluster.nodes[master].cmd(&["FUNCTION", "LIST"]));
+        assert!(listed.contains("lib"), "{listed}");
+    }
+
+    // Two at once: the second one is told, and the first one ends well.
+    cluster.empty();
+    let first = start(&["--rate", "8000"]);
+    sleep(Duration::from_millis(700));
+    let second = start(&[]);
+    let (status, told) = second.ends();
+    assert_eq!(status.code(), Some(2), "{told}");
+    assert!(told.contains("another replay (rdbkit-"), "{told}");
+    first.succeeds();
+    assert_eq!(cluster.digest(), digest);
+
+    // What cannot be run is reported, or stops the replay.
+    client.cmd(&["SET", "one", "1"]);
+    client.cmd(&["RENAME", "one", "two"]);
+    cluster.empty();
+    let (status, told) = start(&["--cross-slot", "fail"]).ends();
+    assert_eq!(status.code(), Some(2), "{told}");
+    assert!(told.contains("--cross-slot split"), "{told}");
+    let (status, told) = start(&["--restart", "--flush-first", "--yes"]).ends();
+    assert_eq!(status.code(), Some(1), "{told}");
+    assert!(told.contains("its keys are in several slots of the Cluster"), "{told}");
+}
+
+#[test]
+fn fixtures_arrive_by_slot() {
+    let Some(kind) = require("redis-8.0") else { return };
+    let cluster = Cluster::start(&kind, &[]);
+    let folder = tempfile::tempdir().unwrap();
+    for fixture in
+        ["redis-8.0.6-alltypes.rdb", "redis-7.0.15-alltypes.rdb", "redis-2.8.17-alltypes.rdb"]
+    {
+        cluster.empty();
+        let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("fixtures").join(fixture);
+        let options = ["--db", "0", "--no-state", "--verify", "full"];
+        Replayer::start(folder.path(), &path, &cluster.url(), &options).succeeds();
+        // The same keys in one server, without those of other databases.
+        let single = Server::start_with_rdb(&kind, &std::fs::read(&path).unwrap(), &[]);
+        let client = single.connect();
+        for database in 1..64 {
+            client.cmd(&["SELECT", &database.to_string()]);
+            client.cmd(&["FLUSHDB"]);
+        }
+        assert_eq!(cluster.digest(), single.digest(), "{fixture}");
+        let Value::Int(keys) = single.cmd(&["DBSIZE"]) else { panic!("no number") };
+        assert_eq!(cluster.keys(), keys as u64, "{fixture}");
+        // And that is the digest that we compute.
+        let digest = Command::new(env!("CARGO_BIN_EXE_rdbkit"))
+            .arg("digest")
+            .arg(single.save())
+            .output()
+            .unwrap();
+        let told = String::from_utf8(digest.stdout).unwrap();
+        assert!(told.contains(&cluster.digest()), "{fixture}: {told}");
+    }
+    // A Cluster has one database.
+    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("fixtures/redis-7.0.15-alltypes.rdb");
+    let replay = Replayer::start(folder.path(), &path, &cluster.url(), &["--no-state"]);
+    let (status, told) = replay.ends();
+    assert_eq!(status.code(), Some(2), "{told}");
+    assert!(told.contains("=0 sends them elsewhere"), "{told}");
 }

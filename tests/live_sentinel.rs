@@ -10,7 +10,13 @@
 
 mod support;
 
+use std::thread::sleep;
+use std::time::Duration;
+
 use rdbkit::live::{Address, Connector, Endpoint, Sentinels, Timeouts, TlsOptions};
+use support::random::Random;
+use support::replayer::{Replayer, log, rounds, snapshot};
+use support::say;
 use support::sentinel::Watched;
 use support::servers::require;
 
@@ -104,4 +110,76 @@ fn the_master_is_asked_from_the_sentinels() {
     let url = format!("redis+sentinel://127.0.0.1:{place}/service?sentinel_password=outer");
     let (mut asked, servers) = sentinels(&url);
     asked.connect(&servers).unwrap();
+}
+
+/// What happens to the servers, or to the replay, while it is at work.
+#[derive(Debug, Clone, Copy)]
+enum Mishap {
+    /// The replay is killed again and again.
+    ReplayKilled,
+    /// A replica becomes the master while the old one lives.
+    FailOver,
+    /// The master dies.
+    MasterDies,
+}
+
+const MISHAPS: [Mishap; 3] = [Mishap::ReplayKilled, Mishap::FailOver, Mishap::MasterDies];
+
+#[track_caller]
+fn survive(
+    watched: &mut Watched,
+    mishap: Mishap,
+    random: &mut Random,
+    replay: &dyn Fn() -> Replayer,
+) {
+    let moment = |random: &mut Random| sleep(Duration::from_millis(100 + random.below(700) as u64));
+    let mut replayer = replay();
+    moment(random);
+    let at_work = replayer.is_at_work();
+    match mishap {
+        Mishap::ReplayKilled => {
+            for _ in 0..3 {
+                replayer.kill();
+                replayer = replay();
+                moment(random);
+            }
+        }
+        Mishap::FailOver => watched.fail_over(),
+        Mishap::MasterDies => {
+            let dead = watched.kill_master();
+            watched.servers[dead].revive();
+        }
+    }
+    say(format_args!("{mishap:?}, while at work: {at_work}"));
+    replayer.succeeds();
+}
+
+#[test]
+fn everything_arrives_whatever_happens() {
+    let Some(kind) = require("redis-8.0") else { return };
+    let (single, path) = snapshot(&kind, 3, 20_000);
+    let digest = single.digest();
+    let (single, logged) = log(&kind, 4, (1000, 60_000), true);
+    let log_digest = single.digest();
+    let folder = tempfile::tempdir().unwrap();
+    let mut watched = Watched::start(&kind, &[]);
+    let url = watched.url();
+    let mut random = Random::new(9);
+    for round in 0..rounds() {
+        for mishap in MISHAPS {
+            watched.settled();
+            watched.cmd(&["FLUSHALL"]);
+            let replay = || {
+                Replayer::start(folder.path(), &path, &url, &["--rate", "9000", "--verify", "none"])
+            };
+            survive(&mut watched, mishap, &mut random, &replay);
+            assert_eq!(watched.digest(), digest, "{mishap:?} {round}");
+
+            watched.settled();
+            watched.cmd(&["FLUSHALL"]);
+            let replay = || Replayer::start(folder.path(), &logged, &url, &["--as", "log"]);
+            survive(&mut watched, mishap, &mut random, &replay);
+            assert_eq!(watched.digest(), log_digest, "{mishap:?} {round}");
+        }
+    }
 }

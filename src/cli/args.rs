@@ -8,7 +8,6 @@ use clap::{Args, ValueEnum};
 use jiff::Timestamp;
 use jiff::civil::DateTime;
 use rdbkit::Error;
-use rdbkit::bytes::{quoted, unquoted};
 use rdbkit::ops::rewrite::Rename;
 use rdbkit::rdb::Target;
 use rdbkit::report::text::Style;
@@ -210,23 +209,6 @@ pub(crate) fn renames(rules: &[OsString]) -> Result<Vec<Rename>, Error> {
             .map_err(|why| Error::Usage(format!("--rename {}: {why}", rule.display())))
     };
     rules.iter().map(rename).collect()
-}
-
-/// Keys as they were given; `escaped` ones are written as the verbs show them.
-pub(crate) fn keys(given: &[OsString], escaped: bool) -> Result<Vec<Vec<u8>>, Error> {
-    let key = |key: &OsString| {
-        let key = bytes(key);
-        if !escaped {
-            return Ok(key);
-        }
-        unquoted(&key).ok_or_else(|| {
-            Error::Usage(format!(
-                "{} has an escape that means nothing: \\xNN, \\u{{NNNN}}, \\n, \\r, \\t, \\\", \\\\ do",
-                quoted(&key)
-            ))
-        })
-    };
-    given.iter().map(key).collect()
 }
 
 /// A number of things.

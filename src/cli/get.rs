@@ -6,11 +6,11 @@ use std::ffi::OsString;
 
 use clap::Args;
 use rdbkit::Error;
-use rdbkit::bytes::quoted;
+use rdbkit::bytes::{quoted, unquoted};
 use rdbkit::ops::get::{GetOptions, get};
 use rdbkit::report::get::ValueFormat;
 
-use super::args::{CommonArgs, Format, NowArgs, Opened, SourceArgs, keys, number};
+use super::args::{CommonArgs, Format, NowArgs, Opened, SourceArgs, bytes, number};
 use super::exit::Exit;
 use super::pager::PagerArgs;
 
@@ -63,8 +63,20 @@ pub(crate) struct GetArgs {
 }
 
 pub(crate) fn run(args: &GetArgs) -> Result<Exit, Error> {
+    let keys = args.keys.iter().map(|key| {
+        let key = bytes(key);
+        if !args.escaped {
+            return Ok(key);
+        }
+        unquoted(&key).ok_or_else(|| {
+            Error::Usage(format!(
+                "{} has an escape that means nothing: \\xNN, \\u{{NNNN}}, \\n, \\r, \\t, \\\", \\\\ do",
+                quoted(&key)
+            ))
+        })
+    });
     let options = GetOptions {
-        keys: keys(&args.keys, args.escaped)?,
+        keys: keys.collect::<Result<_, _>>()?,
         db: args.db,
         format: match (args.raw, args.format) {
             (true, _) => ValueFormat::Raw,

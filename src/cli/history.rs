@@ -7,11 +7,12 @@ use std::io::Write as _;
 
 use clap::Args;
 use rdbkit::Error;
+use rdbkit::bytes::{quoted, unquoted};
 use rdbkit::ops::history::{HistoryOptions, history};
 use rdbkit::ops::run::RunOptions;
 use rdbkit::report::history::{HistoryWriter, nothing_known, push_json, write_end};
 
-use super::args::{CommonArgs, Format, NowArgs, Opened, SourceArgs, keys, number, target};
+use super::args::{CommonArgs, Format, NowArgs, Opened, SourceArgs, bytes, number, target};
 use super::exit::Exit;
 use super::pager::PagerArgs;
 
@@ -87,8 +88,18 @@ pub(crate) struct HistoryArgs {
 
 pub(crate) fn run(args: &HistoryArgs) -> Result<Exit, Error> {
     let now_ms = args.now.now_ms();
+    let patterns = args.keys.iter().map(|key| {
+        let key = bytes(key);
+        match args.escaped {
+            false => Ok(key),
+            true => unquoted(&key).ok_or_else(|| {
+                let key = quoted(&key);
+                Error::Usage(format!("{key} has an escape that means nothing"))
+            }),
+        }
+    });
     let options = HistoryOptions {
-        patterns: keys(&args.keys, args.escaped)?,
+        patterns: patterns.collect::<Result<_, _>>()?,
         db: args.db,
         last: args.last,
         deleted: args.deleted,

@@ -12,7 +12,7 @@ use std::time::Duration;
 use clap::{Args, ValueEnum};
 use rdbkit::Error;
 use rdbkit::live::{Access, Connector, Endpoint, LiveOptions, Timeouts};
-use rdbkit::ops::load::{self, LoadOptions, OnExisting, StatePlace, Verify, connect};
+use rdbkit::ops::load::{self, CrossSlot, LoadOptions, OnExisting, StatePlace, Verify, connect};
 use rdbkit::ops::walk::WalkOptions;
 use rdbkit::report::load::{write_json, write_text};
 use rdbkit::target::live::{CourierOptions, Rate};
@@ -33,6 +33,10 @@ pub(crate) struct LoadArgs {
     /// What is sent
     #[arg(long = "as", value_name = "FORM", value_enum, default_value_t = As::Auto, requires = "to")]
     send: As,
+
+    /// With --as log into a Cluster: a command or a transaction with keys in several slots
+    #[arg(long, value_name = "WHAT", value_enum, default_value_t = Cross::Split, requires = "to")]
+    cross_slot: Cross,
 
     /// What to do with a key that is there
     #[arg(long, value_name = "WHAT", value_enum, default_value_t = Existing::Replace, requires = "to")]
@@ -119,6 +123,15 @@ enum As {
     Log,
 }
 
+/// What to do with a command whose keys are in several slots.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+enum Cross {
+    /// Take it apart where its parts mean the same, else leave it out and report it
+    Split,
+    /// Stop
+    Fail,
+}
+
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
 enum Existing {
     /// Replace it
@@ -183,6 +196,10 @@ pub(crate) fn run(
             As::Auto | As::Log => load::As::Auto,
             As::Restore => load::As::Restore,
             As::Commands => load::As::Commands,
+        },
+        cross_slot: match args.cross_slot {
+            Cross::Split => CrossSlot::Split,
+            Cross::Fail => CrossSlot::Fail,
         },
         on_existing: match args.on_existing {
             Existing::Replace => OnExisting::Replace,

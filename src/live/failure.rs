@@ -108,7 +108,9 @@ impl Failure {
     pub fn is_passing(&self) -> bool {
         match self {
             Failure::Unreachable { .. } | Failure::Lost { .. } => true,
-            Failure::Refused { reply, .. } => reply.class() == Class::Wait,
+            Failure::Refused { reply, .. } => {
+                matches!(reply.class(), Class::Wait | Class::Moved(..) | Class::Ask(..))
+            }
             Failure::Denied { reply, .. } => reply.class() == Class::Wait,
             Failure::Unfound { is_passing, .. } => *is_passing,
             Failure::Tls { .. } | Failure::Garbled { .. } | Failure::Unfit { .. } => false,

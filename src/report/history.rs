@@ -176,7 +176,6 @@ impl HistoryWriter {
             _ => sign.to_string(),
         };
         let key = format!("db{} {}", event.db, text::key(&event.key, 40));
-        let key = format!("{key:<20}");
         let command = match event.effect {
             Effect::Loaded => "(in the snapshot)".to_owned(),
             Effect::Expired => "(expired since)".to_owned(),
@@ -185,9 +184,10 @@ impl HistoryWriter {
         let told = told(event, self.now_ms);
         writeln!(
             out,
-            "{sign} {} {offset:>10}  {}  {told:<24}  {}",
+            "{sign} {:<19} {offset:>10}  {}  {}  {}",
             style.dim(format_args!("{time:<19}")),
             style.bold(key),
+            told,
             style.dim(command),
         )?;
         if let Some(after) = &event.after {
@@ -256,10 +256,16 @@ fn told(event: &Event, now_ms: i64) -> String {
 
 /// `hash, 2 fields, expires in 3h`.
 fn is_now(state: &State, now_ms: i64) -> String {
-    let mut words = match (state.size_bytes, text::unit(state.kind)) {
-        (Some(bytes), _) => format!("{}, {}", state.kind, size(bytes)),
-        (None, None) => state.kind.to_owned(),
-        (None, Some(unit)) => format!("{}, {}", state.kind, plural(state.elements, unit)),
+    let unit = match state.kind {
+        "hash" => "field",
+        "set" | "zset" => "member",
+        "stream" => "entry",
+        _ => "element",
+    };
+    let mut words = match (state.size_bytes, state.kind) {
+        (Some(bytes), kind) => format!("{kind}, {}", size(bytes)),
+        (None, kind @ ("module" | "string")) => kind.to_owned(),
+        (None, kind) => format!("{kind}, {}", plural(state.elements, unit)),
     };
     if let Some(at_ms) = state.expires_at_ms {
         let verb = if at_ms > now_ms { "expires" } else { "expired" };

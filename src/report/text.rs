@@ -98,17 +98,6 @@ pub fn plural(n: u64, one: &str) -> String {
     format!("{} {stem}{end}", count(n))
 }
 
-/// What the elements of a value are called; `None` where there is but one.
-pub fn unit(kind: &str) -> Option<&'static str> {
-    match kind {
-        "string" | "module" => None,
-        "hash" => Some("field"),
-        "set" | "zset" => Some("member"),
-        "stream" => Some("entry"),
-        _ => Some("element"),
-    }
-}
-
 /// A size for the eye: `512 B`, `1.2 MiB`.
 pub fn size(bytes: u64) -> String {
     ByteSize(bytes).display().iec().to_string()

@@ -230,6 +230,15 @@ impl Cluster {
         sum.iter().map(|byte| format!("{byte:02x}")).collect()
     }
 
+    /// Removes all keys.
+    #[track_caller]
+    pub fn empty(&self) {
+        for master in self.masters() {
+            // A node that was a replica until now cut its clients off.
+            assert_eq!(self.nodes[master].connect().cmd(&["FLUSHALL"]), Value::Okay);
+        }
+    }
+
     /// How many keys all masters have together.
     #[track_caller]
     pub fn keys(&self) -> u64 {

@@ -12,6 +12,7 @@ pub mod corpus;
 pub mod fill;
 pub mod paired;
 pub mod random;
+pub mod replayer;
 pub mod sentinel;
 pub mod servers;
 pub mod twin;

@@ -82,6 +82,12 @@ impl<'p, 'l, 'r> Batch<'p, 'l, 'r> {
         Batch { root: Some(root), ..Batch::fresh(plan, from) }
     }
 
+    /// What was packed so far.
+    pub(super) fn drain(&mut self) -> Taken {
+        self.end_group();
+        std::mem::take(&mut self.taken)
+    }
+
     /// Hands on what was packed.
     fn flush(&mut self) -> Result<()> {
         self.end_group();

@@ -1,8 +1,8 @@
 //! The target of a load: found, asked who it is, and refused early where it cannot be one.
 
-use crate::error::{Error, Result};
-use crate::live::{Address, Connector, Endpoint, Failure, Place, Role, ServerInfo};
-use crate::target::live::{Route, Standalone};
+use crate::error::Result;
+use crate::live::{Address, Connector, Endpoint, Failure, Place, Role, Sentinels, ServerInfo};
+use crate::target::live::{Route, Slots, Standalone, Watched};
 
 /// A target that was reached.
 pub struct Destination {
@@ -29,9 +29,18 @@ pub fn connect(
             let route = Standalone::new(connector.clone(), address.clone(), connections);
             Ok(Destination { route: Box::new(route), name, info })
         }
-        Place::Sentinel { .. } | Place::Cluster { .. } => Err(Error::Usage(format!(
-            "{name}: only a single server can be a target so far: give redis://HOST:PORT"
-        ))),
+        Place::Sentinel { seeds, service, access } => {
+            let mut sentinels =
+                Sentinels::new(connector, seeds.clone(), service.clone(), access.clone());
+            let info = ServerInfo::of(&mut sentinels.connect(connector)?)?;
+            let route = Watched::new(connector.clone(), sentinels, connections);
+            Ok(Destination { route: Box::new(route), name, info })
+        }
+        Place::Cluster { seeds } => {
+            let mut route = Slots::discover(connector.clone(), seeds.clone())?;
+            let info = ServerInfo::of(&mut route.open(0)?)?;
+            Ok(Destination { route: Box::new(route), name, info })
+        }
     }
 }
 

@@ -83,6 +83,13 @@ impl Ledger {
                 }
             }
         }
+        if let (Some(claim), true) = (&self.claim, done) {
+            // What is left behind does no harm, and is said to be ours by its name.
+            let _ = route.forget(&|tag| {
+                let claim = claim.tagged(tag);
+                vec![claim.progress_key(), claim.lock_key()]
+            });
+        }
         if done {
             self.state.remove();
         } else {

@@ -114,10 +114,8 @@ pub fn load_log(
         ..LoadReport::default()
     };
     if info.is_cluster {
-        return Err(Error::Usage(format!(
-            "{target}: the commands of a log go to a single server so far; without --as log, the \
-             keys that it leads to go to a Cluster"
-        )));
+        let destination = Destination { route, name: target, info };
+        return super::by_slot::load_by_slot(source, destination, options, report, observer);
     }
     drop(source);
     let session = session(&paths, options)?;
@@ -170,7 +168,7 @@ pub fn load_log(
     Ok(report)
 }
 
-fn note_dropped(report: &mut LoadReport, dropped: Option<(String, u64)>) {
+pub(super) fn note_dropped(report: &mut LoadReport, dropped: Option<(String, u64)>) {
     if let Some((file, at)) = dropped {
         report.notes.push(format!(
             "{file} ends in a command that is cut or a transaction without its EXEC: what stands \

@@ -14,6 +14,7 @@
 //! How a target is reached is a [`Route`]; [`connect`] makes the one for an endpoint.
 
 mod batch;
+mod by_slot;
 mod destination;
 mod ledger;
 mod log;
@@ -65,6 +66,16 @@ pub enum OnExisting {
     Fail,
 }
 
+/// What to do with a command of a log whose keys are in several slots of a Cluster.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub enum CrossSlot {
+    /// Take it apart where its parts mean the same; leave it out and report it where they do not.
+    #[default]
+    Split,
+    /// Stop.
+    Fail,
+}
+
 /// How the target is compared afterwards.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub enum Verify {
@@ -94,6 +105,8 @@ pub enum StatePlace {
 pub struct LoadOptions {
     /// What is sent.
     pub send: As,
+    /// What to do with commands of a log whose keys are in several slots.
+    pub cross_slot: CrossSlot,
     /// What to do with keys that are there.
     pub on_existing: OnExisting,
     /// Empties the target first.

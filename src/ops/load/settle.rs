@@ -2,7 +2,10 @@
 //! of a load that was interrupted.
 
 use std::collections::HashMap;
+use std::sync::atomic::Ordering;
 use std::sync::{Arc, Mutex, PoisonError};
+use std::thread;
+use std::time::{Duration, Instant};
 
 use super::state::Found;
 use super::{LoadOptions, OnExisting};
@@ -14,6 +17,9 @@ use crate::target::live::{Claim, Halt, Held, Progress, Reopened, Route};
 /// Which process serves each master's part, by its tag.
 pub(super) type Servers = Arc<Mutex<HashMap<String, String>>>;
 
+/// How long is waited before a target is asked again.
+const PAUSE: Duration = Duration::from_millis(100);
+
 /// How a load begins.
 pub(super) struct Settled {
     pub(super) claim: Claim,
@@ -23,13 +29,57 @@ pub(super) struct Settled {
     pub(super) servers: Servers,
 }
 
-/// Locks the target, and finds where to go on.
+/// Why a load cannot begin.
+enum Unsettled {
+    Failure(Failure),
+    Error(Error),
+}
+
+impl From<Failure> for Unsettled {
+    fn from(failure: Failure) -> Self {
+        Unsettled::Failure(failure)
+    }
+}
+
+impl From<Error> for Unsettled {
+    fn from(error: Error) -> Self {
+        Unsettled::Error(error)
+    }
+}
+
+/// Locks the target, and finds where to go on. Servers that change their roles meanwhile are waited
+/// for.
 pub(super) fn settle(
     route: &mut dyn Route,
     info: &ServerInfo,
     found: Option<&Found>,
     options: &LoadOptions,
 ) -> Result<Settled> {
+    let until = Instant::now() + options.courier.patience;
+    loop {
+        match try_settle(route, info, found, options) {
+            Ok(settled) => return Ok(settled),
+            Err(Unsettled::Error(error)) => return Err(error),
+            Err(Unsettled::Failure(failure)) => {
+                let stop = options.courier.stop.load(Ordering::Relaxed);
+                if !failure.is_passing() || stop || Instant::now() >= until {
+                    return Err(failure.into());
+                }
+                for lane in 0..route.lanes() {
+                    route.broke(lane, &failure);
+                }
+                thread::sleep(PAUSE);
+            }
+        }
+    }
+}
+
+fn try_settle(
+    route: &mut dyn Route,
+    info: &ServerInfo,
+    found: Option<&Found>,
+    options: &LoadOptions,
+) -> Result<Settled, Unsettled> {
     let fresh = || format!("{:x}-{}", options.now_ms, std::process::id());
     let session = found.map_or_else(fresh, |found| found.session.clone());
     let claim = Claim::new(&session, "");
@@ -44,7 +94,7 @@ pub(super) fn settle(
         }
         let mut connection = route.open(lane)?;
         if let Held::No(words) = claim.hold(&mut connection, options.courier.patience)? {
-            return Err(Error::Usage(words));
+            return Err(Error::Usage(words).into());
         }
         let server = ServerInfo::of(&mut connection)?;
         lock(&servers).insert(route.tag(lane), server.run_id);
@@ -94,7 +144,7 @@ pub(super) fn settle(
 
 /// The databases that are named in the options have to be there: a command that runs in another
 /// one is worse than none.
-fn databases(connection: &mut Connection, options: &LoadOptions) -> Result<()> {
+fn databases(connection: &mut Connection, options: &LoadOptions) -> Result<(), Failure> {
     let mapped = options.map_db.values().filter_map(|db| u32::try_from(*db).ok());
     for database in options.database.into_iter().chain(mapped) {
         has_database(connection, database)?;
@@ -130,8 +180,11 @@ pub(super) fn reopened(claim: &Claim, servers: &Servers) -> Reopened<'static> {
             return Err(refused(connection.address(), "LOADING it reads its files"));
         }
         claim.name(connection)?;
-        let known = lock(&servers).insert(tag, server.run_id.clone());
-        if known.is_none_or(|known| known == server.run_id) {
+        let mut servers = lock(&servers);
+        let is_known = servers.is_empty() || servers.values().any(|known| *known == server.run_id);
+        servers.insert(tag, server.run_id);
+        drop(servers);
+        if is_known {
             return Ok(());
         }
         // Another process answers: what it has is what it says.

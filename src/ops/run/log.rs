@@ -13,28 +13,28 @@ use crate::resp::Command;
 
 /// What ends a part early.
 #[derive(Debug, Clone, Copy, Default)]
-pub(super) struct Progress {
+pub(in crate::ops) struct Progress {
     /// Commands that may still be run.
-    pub(super) commands_left: Option<u64>,
+    pub(in crate::ops) commands_left: Option<u64>,
     /// See [`super::Until`].
-    pub(super) time_secs: Option<u64>,
+    pub(in crate::ops) time_secs: Option<u64>,
     /// See [`super::Until`].
-    pub(super) offset: Option<u64>,
+    pub(in crate::ops) offset: Option<u64>,
 }
 
 /// How the reading of a part ended.
 #[derive(Debug, Clone, Default)]
-pub(super) struct End {
+pub(in crate::ops) struct End {
     /// Commands handed out, MULTI and EXEC among them.
-    pub(super) commands: u64,
+    pub(in crate::ops) commands: u64,
     /// Transactions handed out.
-    pub(super) transactions: u64,
+    pub(in crate::ops) transactions: u64,
     /// Up to here everything was handed out.
-    pub(super) good_up_to: u64,
+    pub(in crate::ops) good_up_to: u64,
     /// What stopped it.
-    pub(super) fault: Option<Box<FormatError>>,
+    pub(in crate::ops) fault: Option<Box<FormatError>>,
     /// Whether it stopped where it was told to.
-    pub(super) stopped: bool,
+    pub(in crate::ops) stopped: bool,
 }
 
 /// What is known of a command besides itself.
@@ -49,7 +49,7 @@ pub(in crate::ops) struct About {
 }
 
 /// Takes the commands as they are to be run. An error ends the reading.
-pub(super) trait Runner<'a> {
+pub(in crate::ops) trait Runner<'a> {
     /// Why it would go no further.
     type Stop;
 
@@ -60,6 +60,15 @@ pub(super) trait Runner<'a> {
     #[inline(always)]
     fn about(&mut self, _about: &About) {}
 
+    /// The commands of a transaction, without MULTI and EXEC.
+    fn transaction(&mut self, commands: Vec<(About, Command<'a>)>) -> Result<(), Self::Stop> {
+        for (about, command) in commands {
+            self.about(&about);
+            self.command(about.offset, command)?;
+        }
+        Ok(())
+    }
+
     /// How far the reading is, now and then.
     fn reached(&mut self, _offset: u64) {}
 }
@@ -68,7 +77,7 @@ pub(super) trait Runner<'a> {
 const PROGRESS_BYTES: u64 = 4 << 20;
 
 /// Reads a log whose bytes are all there, from an offset on.
-pub(super) fn read<'a, R: Runner<'a>>(
+pub(in crate::ops) fn read<'a, R: Runner<'a>>(
     bytes: &'a [u8],
     from: usize,
     progress: &Progress,
@@ -135,10 +144,9 @@ pub(super) fn read<'a, R: Runner<'a>>(
             end.transactions += 1;
             // The first of them is MULTI itself.
             let multi = commands.first().map(|(about, _)| about.offset);
-            for (about, command) in commands.into_iter().skip(1) {
-                runner.about(&About { multi, ..about });
-                runner.command(about.offset, command)?;
-            }
+            let commands = commands.into_iter().skip(1);
+            let commands = commands.map(|(about, it)| (About { multi, ..about }, it)).collect();
+            runner.transaction(commands)?;
         } else if let Some(held) = &mut held {
             held.push((About { offset, time_secs, multi: None }, command));
             continue;

@@ -13,7 +13,7 @@ mod crew;
 pub(super) mod entries;
 mod failed;
 mod hand;
-mod log;
+pub(super) mod log;
 mod router;
 mod steps;
 mod watched;
@@ -178,20 +178,7 @@ fn run_directory(
     observer: &dyn Observer,
     watcher: &mut Option<&mut dyn Watcher>,
 ) -> Result<()> {
-    let Some(path) = &source.path else {
-        return Err(Error::Usage("a manifest has no parts without its directory".to_owned()));
-    };
-    let log = match source.form {
-        Form::Manifest => aof::survey_manifest(path)?,
-        _ => aof::survey(path)?,
-    };
-    if let Some(part) = log.parts.iter().find(|part| part.size_bytes.is_none()) {
-        return Err(Error::Usage(format!(
-            "{} is listed in the manifest and not there: what it held is lost, and no server \
-             would start",
-            part.path.display()
-        )));
-    }
+    let log = survey(source)?;
     for (index, part) in log.parts.iter().enumerate() {
         let last = index + 1 == log.parts.len();
         let observer = Behind::parts(observer, log.parts.get(..index));
@@ -202,6 +189,25 @@ fn run_directory(
         }
     }
     Ok(())
+}
+
+/// The parts of a log that a server loads, all of which are there.
+pub(super) fn survey(source: &Source) -> Result<aof::Directory> {
+    let Some(path) = &source.path else {
+        return Err(Error::Usage("a manifest has no parts without its directory".to_owned()));
+    };
+    let log = match source.form {
+        Form::Manifest => aof::survey_manifest(path)?,
+        _ => aof::survey(path)?,
+    };
+    match log.parts.iter().find(|part| part.size_bytes.is_none()) {
+        Some(part) => Err(Error::Usage(format!(
+            "{} is listed in the manifest and not there: what it held is lost, and no server \
+             would start",
+            part.path.display()
+        ))),
+        None => Ok(log),
+    }
 }
 
 /// One file: a snapshot, a log, or a log behind a snapshot.

@@ -228,7 +228,14 @@ pub fn write_key(out: &mut dyn Write, diff: &KeyDiff, look: &Look) -> Result<()>
 }
 
 fn about(side: &Side, now_ms: i64) -> String {
-    let mut facts = match text::unit(side.kind) {
+    let unit = match side.kind {
+        "string" | "module" => None,
+        "hash" => Some("field"),
+        "set" | "zset" => Some("member"),
+        "stream" => Some("entry"),
+        _ => Some("element"),
+    };
+    let mut facts = match unit {
         Some(unit) => format!("{}, {}", plural(side.elements, unit), size(side.size_bytes)),
         None => size(side.size_bytes),
     };

@@ -5,7 +5,7 @@ use std::io::Write;
 use crate::bytes::quoted;
 use crate::rdb::{Eviction, ModuleId};
 use crate::report::keys::KeyRow;
-use crate::report::text::{Style, expiry, instant, plural, size, span, unit};
+use crate::report::text::{Style, expiry, instant, plural, size, span};
 use crate::value::{Cell, Elem, Item, ModuleItem, StreamInfo};
 
 /// Where in a value the next part goes.
@@ -32,7 +32,14 @@ impl Human {
         self.parts = 0;
         self.width = row.elements.max(1).ilog10() as usize + 1;
         let mut facts = format!("{} ({})", row.kind, row.encoding);
-        if let Some(unit) = unit(row.kind) {
+        let unit = match row.kind {
+            "string" | "module" => None,
+            "hash" => Some("field"),
+            "set" | "zset" => Some("member"),
+            "stream" => Some("entry"),
+            _ => Some("element"),
+        };
+        if let Some(unit) = unit {
             facts += &format!(", {}", plural(row.elements, unit));
         }
         facts += &format!(", {} in the file, db {}", size(row.size_bytes), row.db);

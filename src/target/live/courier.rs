@@ -17,6 +17,7 @@ use std::time::{Duration, Instant};
 use crossbeam_channel::{Receiver, Sender, unbounded};
 
 use super::{Event, Link, Parcel, Refused, Route};
+use crate::bytes::slot::slot;
 use crate::live::{Class, Connection, ErrorReply, Failure};
 
 /// How often a wait looks whether it is to stop.
@@ -265,7 +266,8 @@ impl<'r> Courier<'r> {
             let mut parcel = Parcel { chunk, ..Parcel::default() };
             for command in words(lane, &*self.route) {
                 crate::resp::encode::command(&mut parcel.bytes, &command);
-                parcel.close(1, 0, 0, 0..0);
+                let of = command.get(1).map_or(0, |key| slot(key.as_bytes()));
+                parcel.close(1, 0, of, 0..0);
             }
             if !parcel.items.is_empty() {
                 self.post(lane, parcel)?;
@@ -421,8 +423,8 @@ impl<'r> Courier<'r> {
         };
         while let Some(next) = event {
             match next {
-                Event::Answered { lane, parcel, refused, .. } => {
-                    self.answered(lane, &parcel, refused)?;
+                Event::Answered { lane, generation, parcel, refused } => {
+                    self.answered((lane, generation), &parcel, refused)?;
                 }
                 Event::Broken { lane, generation, left, failure } => {
                     self.broken(lane, generation, left, failure)?;
@@ -460,7 +462,7 @@ impl<'r> Courier<'r> {
 
     fn answered(
         &mut self,
-        lane: usize,
+        (lane, generation): (usize, u64),
         parcel: &Arc<Parcel>,
         refused: Vec<Refused>,
     ) -> Result<(), Halt> {
@@ -483,7 +485,7 @@ impl<'r> Courier<'r> {
             self.waiting = None;
         }
         if !refused.is_empty() {
-            self.refused(lane, parcel, refused)?;
+            self.refused((lane, generation), parcel, refused)?;
         }
         self.close(parcel.chunk);
         Ok(())
@@ -491,7 +493,7 @@ impl<'r> Courier<'r> {
 
     fn refused(
         &mut self,
-        lane: usize,
+        (lane, generation): (usize, u64),
         parcel: &Arc<Parcel>,
         refused: Vec<Refused>,
     ) -> Result<(), Halt> {
@@ -520,6 +522,13 @@ impl<'r> Courier<'r> {
                 }
                 Class::Moved(slot, to) => {
                     self.route.moved(lane, slot, &to)?;
+                    // A lane with another master than before: its link is one to the old master.
+                    if self.route.lane(slot) == Some(lane)
+                        && let Some(link) = self.links.get_mut(lane)
+                        && let Some(link) = link.take_if(|link| link.generation == generation)
+                    {
+                        link.cut();
+                    }
                     elsewhere.push(item);
                 }
                 Class::Ask(_, to) => {

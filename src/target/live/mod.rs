@@ -23,13 +23,17 @@
 //! Whoever plugs in another kind of target writes a [`Route`]; nothing else changes.
 
 mod claim;
+mod cluster;
 mod courier;
 mod link;
 mod parcel;
 mod route;
+mod sentinel;
 
 pub use claim::{Claim, Held, KEYS, LOCK, PROGRESS, Progress};
+pub use cluster::{Slots, tag_of};
 pub use courier::{Courier, CourierOptions, Halt, Rate, Refusal, Reopened, Sent};
 pub use link::{Event, Link, Refused};
 pub use parcel::{Item, Parcel};
 pub use route::{Route, Standalone};
+pub use sentinel::Watched;

@@ -52,6 +52,13 @@ pub trait Route: Send + Sync {
         String::new()
     }
 
+    /// Removes what a replayer keeps on the servers, wherever slots have taken it: `keys` names it
+    /// for a tag. Where nothing moves there is nothing to look for.
+    fn forget(&mut self, keys: &dyn Fn(&str) -> Vec<String>) -> Result<(), Failure> {
+        let _ = keys;
+        Ok(())
+    }
+
     /// Who serves a lane, for a sentence.
     fn name(&self, lane: usize) -> String;
 }

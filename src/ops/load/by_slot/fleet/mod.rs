@@ -1,0 +1,480 @@
+//! The servers of a target, and what each slot on them has reached.
+//!
+//! ```text
+//! rdbkit:replay:log{tag}      session position      of each slot that was written to
+//! rdbkit:replay:log           session position      everything before it has taken effect
+//! ```
+//!
+//! The checkpoint of a slot is written by the transaction that it speaks of, so it is there exactly
+//! if the transaction took effect: on the server that took it, on the node that the slot is moved
+//! to, on the replica that takes over if that much had reached it. What has become of a transaction
+//! whose answer was lost is read from there. A checkpoint that is older than it was before says
+//! that the server lost something: then the source is read again from its beginning, and each slot
+//! goes on where it is.
+
+mod checkpoints;
+mod servers;
+mod verdict;
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::thread;
+use std::time::{Duration, Instant};
+
+use self::servers::{Job, Outcome};
+use self::verdict::{Verdict, verdict};
+use super::feed::Everywhere;
+use super::window::{Batch, Window};
+use crate::bytes::slot::{SLOTS, slot};
+use crate::live::{Address, Class, Connection, ErrorReply, Failure};
+use crate::report::load::RefusedKey;
+use crate::resp::{command_keys, encode};
+use crate::target::live::{Claim, Halt, Held, Route};
+
+/// What the key of a checkpoint begins with.
+const LOG: &str = "rdbkit:replay:log";
+/// How long the first of several waits is, and the longest.
+const PAUSES: (Duration, Duration) = (Duration::from_millis(20), Duration::from_secs(1));
+/// How long the connections of a replayer that was killed may take to go away.
+const LINGER: Duration = Duration::from_secs(10);
+/// How many failures are kept with their words.
+const KEPT: usize = 100;
+/// How often the lock is renewed.
+const RENEWED: Duration = Duration::from_secs(8);
+
+/// What was done.
+#[derive(Default)]
+pub(super) struct Done {
+    /// Commands that have taken effect, those that failed among them.
+    pub(super) commands: u64,
+    pub(super) batches: u64,
+    pub(super) bytes: u64,
+    pub(super) again: u64,
+    pub(super) reopened: u64,
+    pub(super) waited: Duration,
+    pub(super) refused: Vec<RefusedKey>,
+    pub(super) refused_count: u64,
+}
+
+/// The servers.
+pub(super) struct Fleet<'r> {
+    route: Box<dyn Route + 'r>,
+    session: String,
+    claim: Claim,
+    /// The tags of the locks that are held.
+    tags: Vec<String>,
+    lanes: Vec<Option<Connection>>,
+    /// The ids of the connections, as the servers number them.
+    ids: Vec<i64>,
+    /// What each slot has reached.
+    reached: Vec<u64>,
+    /// What all of them have reached at least.
+    base: u64,
+    patience: Duration,
+    max_errors: Option<u64>,
+    stop: Arc<AtomicBool>,
+    waiting: Option<Instant>,
+    /// When the locks were renewed; `None` where they have to be.
+    renewed: Option<Instant>,
+    pub(super) done: Done,
+}
+
+impl<'r> Fleet<'r> {
+    /// Locks the servers behind a route.
+    pub(super) fn claim(
+        mut route: Box<dyn Route + 'r>,
+        session: String,
+        (patience, max_errors): (Duration, Option<u64>),
+        stop: Arc<AtomicBool>,
+    ) -> Result<Self, Halt> {
+        let claim = Claim::new(&session, "");
+        let until = Instant::now() + patience;
+        let tags = loop {
+            match hold(&mut *route, &claim) {
+                Ok(tags) => break tags,
+                Err(Halt::Failed(failure)) if failure.is_passing() && Instant::now() < until => {
+                    (0..route.lanes()).for_each(|lane| route.broke(lane, &failure));
+                    thread::sleep(PAUSES.0);
+                }
+                Err(halt) => return Err(halt),
+            }
+        };
+        Ok(Fleet {
+            route,
+            session,
+            claim,
+            tags,
+            lanes: Vec::new(),
+            ids: Vec::new(),
+            reached: vec![0; usize::from(SLOTS)],
+            base: 0,
+            patience,
+            max_errors,
+            stop,
+            waiting: None,
+            renewed: Some(Instant::now()),
+            done: Done::default(),
+        })
+    }
+
+    /// What each slot has reached, read from the servers. Whatever the answer is, everything goes
+    /// on from there.
+    pub(super) fn read(&mut self, begins_anew: bool) -> Result<Vec<u64>, Halt> {
+        if begins_anew {
+            self.remove()?;
+        }
+        let (mut base, reached) = self.found()?;
+        // A server that forgot that it was emptied: it is emptied again.
+        if reached.iter().any(|&at| at > 0 && at < base) {
+            self.keep(&self.base_key(), 0)?;
+            base = 0;
+        }
+        self.base = base;
+        self.reached = reached.iter().map(|&at| at.max(base)).collect();
+        Ok(self.reached.clone())
+    }
+
+    /// Empties the servers, unless some of the log has taken effect there.
+    pub(super) fn empty(&mut self, begins_anew: bool) -> Result<(), Halt> {
+        if !begins_anew && self.read(false)?.iter().any(|&at| at > 0) {
+            return Ok(());
+        }
+        for lane in 0..self.route.lanes() {
+            self.open(lane)?;
+            if let Some(Some(connection)) = self.lanes.get_mut(lane) {
+                connection.request(&["FLUSHALL"])?;
+            }
+        }
+        // The locks went with the rest.
+        self.renewed = None;
+        self.renew()
+    }
+
+    /// Runs a window: returns when all of it has taken effect.
+    pub(super) fn run(&mut self, window: Window) -> Result<(), Halt> {
+        self.renew()?;
+        let mut left = window.batches;
+        let mut pause = PAUSES.0;
+        let mut is_doubtful = false;
+        while !left.is_empty() {
+            self.check_stop()?;
+            if is_doubtful {
+                self.look(&mut left)?;
+                is_doubtful = false;
+                continue;
+            }
+            let jobs: Vec<Job> = left.iter().map(|batch| self.job(batch)).collect();
+            let bytes: u64 = jobs.iter().map(|job| job.bytes.len() as u64).sum();
+            let outcomes = self.scatter(&jobs)?;
+            let count = left.len();
+            let mut cause = None;
+            let mut asked = Vec::new();
+            for (mut batch, outcome) in std::mem::take(&mut left).into_iter().zip(outcomes) {
+                let replies = match outcome {
+                    Outcome::Replies(replies) => replies,
+                    Outcome::Unsent(failure) => {
+                        cause = Some(failure);
+                        left.push(batch);
+                        continue;
+                    }
+                    Outcome::Lost(failure) => {
+                        is_doubtful = true;
+                        cause = Some(failure);
+                        left.push(batch);
+                        continue;
+                    }
+                };
+                match verdict(&replies) {
+                    Verdict::Done(refused) => self.took(&batch, refused)?,
+                    Verdict::Without(refused) => {
+                        let indices: Vec<usize> = refused.iter().map(|(index, _)| *index).collect();
+                        self.note(&batch, refused)?;
+                        batch.leave_out(&indices);
+                        left.push(batch);
+                    }
+                    Verdict::Not(reply) => {
+                        if let Class::Ask(_, to) = reply.class() {
+                            asked.push((batch, to));
+                            continue;
+                        }
+                        is_doubtful |= self.not_taken(batch.slot, &reply)?;
+                        cause = Some(self.refusal(batch.slot, reply));
+                        left.push(batch);
+                    }
+                }
+            }
+            for (mut batch, to) in asked {
+                let from = self.lane(batch.slot);
+                let there = self.route.asked(from, &to)?;
+                let job = self.job(&batch);
+                match self.ask(there, &job)? {
+                    Outcome::Replies(replies) => match verdict(&replies) {
+                        Verdict::Done(refused) => {
+                            self.took(&batch, refused)?;
+                            continue;
+                        }
+                        Verdict::Without(refused) => {
+                            let indices: Vec<usize> =
+                                refused.iter().map(|(index, _)| *index).collect();
+                            self.note(&batch, refused)?;
+                            batch.leave_out(&indices);
+                        }
+                        Verdict::Not(reply) => {
+                            is_doubtful |= self.not_taken(batch.slot, &reply)?;
+                            cause = Some(self.refusal(batch.slot, reply));
+                        }
+                    },
+                    Outcome::Unsent(failure) => cause = Some(failure),
+                    Outcome::Lost(failure) => {
+                        is_doubtful = true;
+                        cause = Some(failure);
+                    }
+                }
+                left.push(batch);
+            }
+            self.done.bytes += bytes;
+            self.done.again += left.len() as u64;
+            if left.len() < count {
+                (self.waiting, pause) = (None, PAUSES.0);
+            }
+            if let Some(failure) = cause.filter(|_| !left.is_empty()) {
+                self.wait(failure, &mut pause)?;
+            }
+        }
+        Ok(())
+    }
+
+    /// Runs a command on every master.
+    pub(super) fn everywhere(&mut self, step: &Everywhere) -> Result<(), Halt> {
+        if step.position <= self.base {
+            return Ok(());
+        }
+        let mut pause = PAUSES.0;
+        loop {
+            match self.try_everywhere(step) {
+                Ok(()) if !step.flushes => return Ok(()),
+                // A node that took over meanwhile may not have heard of it.
+                Ok(()) => {
+                    let (base, reached) = self.found()?;
+                    if base == step.position && reached.iter().all(|&at| at == 0) {
+                        self.base = base;
+                        self.reached.fill(base);
+                        self.renewed = None;
+                        self.done.commands += 1;
+                        return Ok(());
+                    }
+                }
+                Err(Halt::Failed(failure)) if failure.is_passing() || redirected(&failure) => {
+                    for lane in 0..self.lanes.len() {
+                        self.broke(lane, &failure);
+                    }
+                    self.wait(failure, &mut pause)?;
+                }
+                Err(halt) => return Err(halt),
+            }
+        }
+    }
+
+    fn try_everywhere(&mut self, step: &Everywhere) -> Result<(), Halt> {
+        let base_lane = self.lane(slot(self.base_key().as_bytes()));
+        let mut lanes: Vec<usize> = Vec::new();
+        for lane in 0..self.route.lanes() {
+            if !lanes.iter().any(|&other| self.route.name(other) == self.route.name(lane)) {
+                lanes.push(lane);
+            }
+        }
+        // The last one is where it is written that all have done it.
+        lanes.sort_by_key(|&lane| self.route.name(lane) == self.route.name(base_lane));
+        for lane in lanes {
+            let is_last = self.route.name(lane) == self.route.name(base_lane);
+            let (key, value) = (self.base_key(), self.value(step.position));
+            self.open(lane)?;
+            let Some(Some(connection)) = self.lanes.get_mut(lane) else { continue };
+            if !step.flushes {
+                match connection.request(&step.words) {
+                    Err(Failure::Refused { reply, .. }) if reply.class() == Class::Refused => {
+                        let name = step.words.first().cloned().unwrap_or_default();
+                        self.note_one(&name, Vec::new(), reply)?;
+                    }
+                    other => drop(other?),
+                }
+                continue;
+            }
+            if is_last {
+                connection.request(&["MULTI"])?;
+                connection.request(&step.words)?;
+                connection.request(&["SET", &key, &value])?;
+                connection.request(&["EXEC"])?;
+            } else {
+                connection.request(&step.words)?;
+            }
+            // Replicas that are behind would bring everything back.
+            connection.request(&["WAIT", "1", "300"])?;
+        }
+        Ok(())
+    }
+
+    /// Makes sure that everything is there still, and forgets how it came there.
+    pub(super) fn finish(&mut self, end: u64) -> Result<(), Halt> {
+        self.look(&mut Vec::new())?;
+        // Whoever comes after a crash here finds that nothing is left to be done.
+        self.keep(&self.base_key(), end)?;
+        self.base = end;
+        self.remove()
+    }
+
+    /// Lets go of the servers; the checkpoints stay.
+    pub(super) fn release(&mut self) {
+        for tag in self.tags.clone() {
+            // One that is out of reach keeps its lock until it expires.
+            for _ in 0..3 {
+                let lane = self.lane(slot(tag.as_bytes()));
+                if self.open(lane).is_err() {
+                    break;
+                }
+                let Some(Some(connection)) = self.lanes.get_mut(lane) else { break };
+                let released = self.claim.tagged(&tag).release(connection, false);
+                let Err(Failure::Refused { reply, .. }) = released else { break };
+                if self.not_taken(slot(tag.as_bytes()), &reply).is_err() {
+                    break;
+                }
+            }
+        }
+    }
+
+    fn job(&self, batch: &Batch) -> Job {
+        let checkpoint = self.checkpoint(batch.slot);
+        let value = self.value(batch.end);
+        let (bytes, replies) = batch.transaction(&checkpoint, &value);
+        Job { slot: batch.slot, bytes, replies }
+    }
+
+    /// A server would not take something. Whether what it had before is in doubt.
+    fn not_taken(&mut self, slot: u16, reply: &ErrorReply) -> Result<bool, Halt> {
+        let lane = self.lane(slot);
+        match reply.class() {
+            Class::Moved(slot, to) => {
+                self.route.moved(lane, slot, &to)?;
+                // A lane whose master has changed: its connection is that of the old one.
+                if self.lane(slot) == lane {
+                    let failure = self.refusal(slot, reply.clone());
+                    self.broke(lane, &failure);
+                }
+                Ok(true)
+            }
+            Class::Ask(..) => Ok(false),
+            Class::Wait if matches!(reply.code(), "READONLY" | "MASTERDOWN") => {
+                let failure = self.refusal(slot, reply.clone());
+                self.broke(lane, &failure);
+                Ok(true)
+            }
+            Class::Wait => Ok(false),
+            Class::Denied | Class::Exists | Class::Refused => {
+                Err(Halt::Failed(self.refusal(slot, reply.clone())))
+            }
+        }
+    }
+
+    fn refusal(&self, slot: u16, reply: ErrorReply) -> Failure {
+        let name = self.route.name(self.lane(slot));
+        let address = Address::parse(&name, 0).unwrap_or(Address::Tcp(name, 0));
+        Failure::Refused { address, command: "a transaction".to_owned(), reply }
+    }
+
+    /// A batch has taken effect.
+    fn took(&mut self, batch: &Batch, refused: Vec<(usize, ErrorReply)>) -> Result<(), Halt> {
+        if let Some(reached) = self.reached.get_mut(usize::from(batch.slot)) {
+            *reached = batch.end;
+        }
+        self.done.batches += 1;
+        self.done.commands += batch.len() as u64;
+        self.note(batch, refused)
+    }
+
+    fn note(&mut self, batch: &Batch, refused: Vec<(usize, ErrorReply)>) -> Result<(), Halt> {
+        for (index, reply) in refused {
+            let Some(command) = batch.command(index) else { continue };
+            let args: Vec<&[u8]> = command.args().collect();
+            let key = command_keys(command.name(), &args).and_then(|mut keys| keys.next());
+            self.note_one(command.name(), key.unwrap_or_default().to_vec(), reply)?;
+        }
+        Ok(())
+    }
+
+    fn note_one(&mut self, name: &[u8], key: Vec<u8>, reply: ErrorReply) -> Result<(), Halt> {
+        self.done.refused_count += 1;
+        if self.done.refused.len() < KEPT {
+            let command = String::from_utf8_lossy(name).into_owned();
+            self.done.refused.push(RefusedKey { db: 0, key, command, error: reply.words });
+        }
+        match self.max_errors {
+            Some(most) if self.done.refused_count > most => Err(Halt::TooManyErrors),
+            _ => Ok(()),
+        }
+    }
+
+    /// Waits a moment, if patience allows.
+    fn wait(&mut self, failure: Failure, pause: &mut Duration) -> Result<(), Halt> {
+        let now = Instant::now();
+        let since = *self.waiting.get_or_insert(now);
+        if now.duration_since(since) >= self.patience {
+            return Err(Halt::Failed(failure));
+        }
+        self.check_stop()?;
+        thread::sleep(*pause);
+        self.done.waited += *pause;
+        *pause = (*pause * 2).min(PAUSES.1);
+        Ok(())
+    }
+
+    fn check_stop(&self) -> Result<(), Halt> {
+        if self.stop.load(Ordering::Relaxed) { Err(Halt::Interrupted) } else { Ok(()) }
+    }
+
+    /// Renews the locks now and then.
+    fn renew(&mut self) -> Result<(), Halt> {
+        if self.renewed.is_some_and(|at| at.elapsed() < RENEWED) {
+            return Ok(());
+        }
+        self.renewed = Some(Instant::now());
+        let jobs = self.tags.iter().map(|tag| {
+            let progress = crate::target::live::Progress {
+                session: self.session.clone(),
+                mark: 0,
+                more: String::new(),
+            };
+            let [lock, _] = self.claim.tagged(tag).words(&progress);
+            one((slot(tag.as_bytes()), lock))
+        });
+        let jobs: Vec<Job> = jobs.collect();
+        self.settle(jobs).map(drop)
+    }
+}
+
+/// Locks the master of each lane; the tags of the locks.
+fn hold(route: &mut dyn Route, claim: &Claim) -> Result<Vec<String>, Halt> {
+    let mut tags: Vec<String> = Vec::new();
+    for lane in 0..route.lanes() {
+        let tag = route.tag(lane);
+        if tags.contains(&tag) {
+            continue;
+        }
+        let mut connection = route.open(lane)?;
+        if let Held::No(words) = claim.tagged(&tag).hold(&mut connection, LINGER)? {
+            return Err(Halt::Taken(words));
+        }
+        tags.push(tag);
+    }
+    Ok(tags)
+}
+
+fn one((slot, words): (u16, Vec<String>)) -> Job {
+    let mut bytes = Vec::new();
+    encode::command(&mut bytes, words);
+    Job { slot, bytes, replies: 1 }
+}
+
+/// Whether the servers have changed their roles or slots.
+fn redirected(failure: &Failure) -> bool {
+    matches!(failure.reply().map(ErrorReply::class), Some(Class::Moved(..) | Class::Ask(..)))
+}
