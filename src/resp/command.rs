@@ -44,25 +44,29 @@ impl<'a> Command<'a> {
         Some((Command { frame, name, tail, argc: argc as u32, size_bytes: size as u64 }, rest))
     }
 
-    /// Puts the bulk strings of a command that is written as servers write it into `into`, the name
-    /// first, in place of what was there. The input behind it; `None` where [`strict`](Self::strict)
-    /// gives none.
+    /// Puts the bulk strings of a command into `into`, the name first, in place of what was there:
+    /// of a command that [`strict`](Self::strict) has read before, whose last line end is not
+    /// looked at again. `None` where there is no such command.
     #[inline(always)]
-    pub fn bulks(input: &'a [u8], into: &mut Vec<&'a [u8]>) -> Option<&'a [u8]> {
+    pub(crate) fn bulks(input: &'a [u8], into: &mut Vec<&'a [u8]>) -> Option<()> {
         into.clear();
         let (argc, mut rest) = header::strict(input, b'*')?;
-        for _ in 0..argc {
-            let (body, behind) = bulk(rest)?;
+        for left in (0..argc).rev() {
+            let (length, behind) = header::strict(rest, b'$')?;
+            let (body, behind) = behind.split_at_checked(usize::try_from(length).ok()?)?;
             into.push(body);
-            rest = behind;
+            // Where the last one ends may be far from where it begins.
+            if left > 0 {
+                rest = behind.strip_prefix(b"\r\n")?;
+            }
         }
-        Some(rest)
+        Some(())
     }
 
     /// The name of a command that is written as servers write it, how many bulk strings it has, and
     /// the input behind the name.
     #[inline]
-    pub fn head(input: &'a [u8]) -> Option<(u64, &'a [u8], &'a [u8])> {
+    pub(crate) fn head(input: &'a [u8]) -> Option<(u64, &'a [u8], &'a [u8])> {
         let (argc, rest) = header::strict(input, b'*')?;
         let (name, rest) = bulk(rest)?;
         Some((argc, name, rest))
@@ -70,7 +74,7 @@ impl<'a> Command<'a> {
 
     /// A bulk string that is written as servers write it, and the input behind it.
     #[inline]
-    pub fn bulk(input: &'a [u8]) -> Option<(&'a [u8], &'a [u8])> {
+    pub(crate) fn bulk(input: &'a [u8]) -> Option<(&'a [u8], &'a [u8])> {
         bulk(input)
     }
 
@@ -193,12 +197,12 @@ mod tests {
     fn bulk_strings_are_found_in_one_walk() {
         let bytes = b"*3\r\n$3\r\nSet\r\n$0\r\n\r\n$2\r\nab\r\n*1\r\n";
         let mut bulks = vec![&b"old"[..]];
-        assert_eq!(Command::bulks(bytes, &mut bulks), Some(&b"*1\r\n"[..]));
+        assert_eq!(Command::bulks(bytes, &mut bulks), Some(()));
         assert_eq!(bulks, [&b"Set"[..], b"", b"ab"]);
         let (argc, name, rest) = Command::head(bytes).expect("a head");
         assert_eq!((argc, name), (3, &b"Set"[..]));
         assert_eq!(Command::bulk(rest), Some((&b""[..], &bytes[19..])));
-        assert_eq!(Command::bulks(&bytes[..20], &mut bulks), None);
+        assert_eq!(Command::bulks(&bytes[..19], &mut bulks), None);
     }
 
     #[test]

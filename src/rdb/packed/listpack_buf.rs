@@ -233,7 +233,7 @@ impl ListpackBuf {
         let new = size + back_len;
         let len = self.bytes.len();
         if new > old {
-            self.bytes.resize(len + new - old, 0);
+            self.widen(new - old);
         }
         if new != old {
             self.bytes.copy_within(at + old..len, at + new);
@@ -247,6 +247,17 @@ impl ListpackBuf {
             to_back.copy_from_slice(back);
         }
         self.recount(gone, 1);
+    }
+
+    /// Makes it longer. A quarter more than is needed keeps both the room that is never used and
+    /// the copies into larger rooms few.
+    #[inline]
+    fn widen(&mut self, more: usize) {
+        let len = self.bytes.len() + more;
+        if len > self.bytes.capacity() {
+            self.bytes.reserve_exact(more + len / 4);
+        }
+        self.bytes.resize(len, 0);
     }
 
     fn recount(&mut self, gone: usize, come: usize) {
