@@ -64,14 +64,16 @@ impl Connector {
     pub fn open(&self, address: &Address) -> Result<Connection, Failure> {
         let unreachable = |cause| Failure::Unreachable { address: address.clone(), cause };
         let mut stream = Stream::connect(address, self.timeouts.connect).map_err(unreachable)?;
-        let timeout = Some(self.timeouts.reply);
-        stream.set_timeouts(timeout, timeout).map_err(unreachable)?;
         if let Some(config) = &self.tls {
             let name = self.server_name.as_deref().unwrap_or(address.host());
+            let patience = Some(self.timeouts.connect);
+            stream.set_timeouts(patience, patience).map_err(unreachable)?;
             stream = stream
                 .encrypted(|tcp| Tls::handshake(Arc::clone(config), name, tcp))
                 .map_err(|error| tls_failure(address, name, error))?;
         }
+        let timeout = Some(self.timeouts.reply);
+        stream.set_timeouts(timeout, timeout).map_err(unreachable)?;
         let mut connection = Connection {
             stream,
             frames: Frames::default(),
@@ -211,6 +213,10 @@ impl Connection {
 
     fn lost(&self, cause: io::Error) -> Failure {
         let address = self.address.clone();
+        // A server that wants a certificate says so behind the handshake.
+        if cause.get_ref().is_some_and(|inner| inner.is::<rustls::Error>()) {
+            return tls_failure(&address, address.host(), cause);
+        }
         match cause.kind() {
             io::ErrorKind::InvalidData => Failure::Garbled { address, words: cause.to_string() },
             // What a read that took too long is called depends on the system.
@@ -284,6 +290,9 @@ fn tls_failure(address: &Address, name: &str, error: io::Error) -> Failure {
             "does not speak TLS on this port: is it redis:// rather than rediss://?".to_owned()
         }
         Some(other) => format!("no encrypted connection: {other}"),
+        None if matches!(error.kind(), io::ErrorKind::WouldBlock | io::ErrorKind::TimedOut) => {
+            "no answer to the TLS handshake: is it redis:// rather than rediss://?".to_owned()
+        }
         None if error.kind() == io::ErrorKind::UnexpectedEof
             || error.kind() == io::ErrorKind::ConnectionReset =>
         {

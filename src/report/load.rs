@@ -113,6 +113,12 @@ pub struct VerifyReport {
     pub all: bool,
     /// Keys that were looked at.
     pub compared: u64,
+    /// Keys that should be there in all, where the target was empty before.
+    pub keys_expected: Option<u64>,
+    /// Keys that are there in all.
+    pub keys_found: Option<u64>,
+    /// Whether the two cannot be explained by keys that have expired.
+    pub counts_differ: bool,
     /// Keys that differ.
     pub different: u64,
     /// The first of them.
@@ -137,7 +143,10 @@ impl LoadReport {
         self.stopped.is_none()
             && self.refused == 0
             && self.lost.iter().all(|lost| !lost.grave)
-            && self.verify.as_ref().is_none_or(|verify| verify.different == 0)
+            && self
+                .verify
+                .as_ref()
+                .is_none_or(|verify| verify.different == 0 && !verify.counts_differ)
     }
 }
 
@@ -158,13 +167,8 @@ pub fn write_text(out: &mut dyn Write, report: &LoadReport, style: Style) -> Res
     for note in &report.notes {
         line(format!("  note       {note}"));
     }
-    let verb = if report.dry_run { "would be sent" } else { "arrived" };
-    line(format!(
-        "  {:<10} {}, {}",
-        verb_title(report),
-        plural(report.keys, "key"),
-        forms(report, verb)
-    ));
+    let title = if report.dry_run { "dry run" } else { "arrived" };
+    line(format!("  {title}    {}, {}", plural(report.keys, "key"), forms(report)));
     if report.arrived_before > 0 {
         let words = format!("and {} before this run", plural(report.arrived_before, "key"));
         line(format!("             {words}"));
@@ -212,7 +216,8 @@ pub fn write_text(out: &mut dyn Write, report: &LoadReport, style: Style) -> Res
             line("             … and more: --format json has the first hundred".to_owned());
         }
     }
-    line(format!("  sent       {}{}", size(report.bytes), rates(report)));
+    let title = if report.dry_run { "to send" } else { "sent   " };
+    line(format!("  {title}    {}{}", size(report.bytes), rates(report)));
     if report.reopened > 0 || report.waited_ms > 0 {
         line(format!(
             "  waited     {} for the target; connections opened anew: {}",
@@ -221,6 +226,16 @@ pub fn write_text(out: &mut dyn Write, report: &LoadReport, style: Style) -> Res
         ));
     }
     if let Some(verify) = &report.verify {
+        if let (Some(want), Some(found)) = (verify.keys_expected, verify.keys_found) {
+            let words = match verify.counts_differ {
+                true => {
+                    style.bad(format!("{} instead of {}", count(found), count(want))).to_string()
+                }
+                false if want == found => format!("{}, as sent", count(found)),
+                false => format!("{} of {}, others have expired", count(found), count(want)),
+            };
+            line(format!("  counted    keys: {words}"));
+        }
         let of = if verify.all { "all of them" } else { "a sample" };
         let compared = format!("{} compared ({of})", plural(verify.compared, "key"));
         if verify.different == 0 {
@@ -241,11 +256,7 @@ pub fn write_text(out: &mut dyn Write, report: &LoadReport, style: Style) -> Res
     out.write_all(text.as_bytes()).map_err(failed)
 }
 
-fn verb_title(report: &LoadReport) -> &'static str {
-    if report.dry_run { "dry run" } else { "arrived" }
-}
-
-fn forms(report: &LoadReport, _: &str) -> String {
+fn forms(report: &LoadReport) -> String {
     match (report.by_restore, report.by_commands) {
         (0, 0) => "nothing to send".to_owned(),
         (_, 0) => "all by RESTORE".to_owned(),

@@ -28,6 +28,8 @@ pub(super) struct Counts {
     pub(super) filtered: u64,
     /// Keys left out because they have expired.
     pub(super) expired: u64,
+    /// Of the keys that are sent, those that expire.
+    pub(super) expiring: u64,
     /// Function libraries.
     pub(super) functions: u64,
     /// Bytes of commands.
@@ -45,6 +47,7 @@ impl Counts {
         self.keys += other.keys;
         self.filtered += other.filtered;
         self.expired += other.expired;
+        self.expiring += other.expiring;
         self.functions += other.functions;
         self.bytes += other.bytes;
         self.by_restore += other.by_restore;
@@ -186,6 +189,7 @@ impl Tally for Batch<'_, '_, '_> {
         let slot = if plan.has_slots { slot(&key) } else { 0 };
         let counts = &mut self.taken.counts;
         counts.keys += 1;
+        counts.expiring += u64::from(expires_at_ms.is_some());
         counts.databases = Some(counts.databases.map_or((entry.db, entry.db), |(first, last)| {
             if first == last { (first, entry.db) } else { (first, last) }
         }));

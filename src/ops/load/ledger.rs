@@ -7,6 +7,7 @@ use std::time::{Duration, Instant};
 use xxhash_rust::xxh3::xxh3_64;
 
 use super::batch::Counts;
+use super::settle::{self, Servers};
 use super::state::StateFile;
 use crate::error::{Error, Result};
 use crate::ops::snapshot::Stopped;
@@ -32,6 +33,7 @@ pub(super) struct Ledger {
     lanes: Vec<String>,
     state: StateFile,
     claim: Option<Claim>,
+    servers: Servers,
     mark: u64,
     database: Option<u64>,
 }
@@ -54,8 +56,9 @@ pub(super) fn hash_of(database: u32, key: &[u8]) -> u64 {
 
 impl Ledger {
     /// Keeps this state and this claim up to date.
-    pub(super) fn keep(&mut self, state: StateFile, claim: Claim) {
+    pub(super) fn keep(&mut self, state: StateFile, claim: Claim, servers: &Servers) {
         self.state = state;
+        self.servers = Servers::clone(servers);
         self.claim = Some(claim);
     }
 
@@ -79,7 +82,14 @@ impl Ledger {
             for lane in 0..route.lanes() {
                 // A target that is out of reach keeps its lock until it expires.
                 if let Ok(mut connection) = route.open(lane) {
-                    let _ = claim.tagged(&route.tag(lane)).release(&mut connection, done);
+                    let claim = claim.tagged(&route.tag(lane));
+                    // Only the process that took it is known to have it.
+                    if !done && settle::is_same(&self.servers, &mut connection) {
+                        let session = claim.session().to_owned();
+                        let progress = Progress { session, mark: self.mark, more: String::new() };
+                        let _ = claim.note(&mut connection, &progress);
+                    }
+                    let _ = claim.release(&mut connection, done);
                 }
             }
         }

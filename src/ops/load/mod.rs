@@ -17,6 +17,7 @@ mod batch;
 mod by_slot;
 mod destination;
 mod ledger;
+mod lent;
 mod log;
 mod pack;
 mod settle;
@@ -189,11 +190,11 @@ pub fn load(
     let wishes = format!("{} {:?} {:?}", options.settings, options.send, options.on_existing);
     let mut state = StateFile::new(&options.state, path.as_deref(), identity, &target, &wishes);
     let found = if options.restart { None } else { state.load()? };
-    let settled = settle::settle(&mut *route, &info, found.as_ref(), options)?;
+    let settled = settle::settle(&mut *route, found.as_ref(), options)?;
     report.notes = settled.notes;
     report.resumed_from = (settled.from > 0).then_some(settled.from);
     ledger.before_keys = found.as_ref().filter(|_| settled.from > 0).map_or(0, |found| found.keys);
-    ledger.keep(state, settled.claim.clone());
+    ledger.keep(state, settled.claim.clone(), &settled.servers);
     let (mut source, mut from) = (Some(source), settled.from);
     // Each turn ends with the load done, or has to send all behind an older mark again.
     let halt = loop {
@@ -233,6 +234,7 @@ pub fn load(
             }
         }
     };
+    drop(settled.named);
     ledger.fill(&mut report);
     report.took_ms = millis(began);
     if let Some(halt) = halt {
@@ -247,7 +249,13 @@ pub fn load(
     let wanted = options.verify.unwrap_or(if is_log { Verify::None } else { Verify::Sample });
     let can_read_again = path.is_some() && form != Form::Dump;
     if wanted != Verify::None && can_read_again {
-        let asked = verify::Asked { plan: &plan, all: wanted == Verify::Full, ledger: &ledger };
+        let asked = verify::Asked {
+            plan: &plan,
+            all: wanted == Verify::Full,
+            ledger: &ledger,
+            was_empty: report.resumed_from.is_none()
+                && (options.flush_first || info.keys.is_empty()),
+        };
         let source = again()?;
         report.verify =
             Some(verify::verify(source, &asked, &mut *route, (&walk, &options.open), observer)?);
@@ -289,8 +297,8 @@ fn stopped(halt: &Halt, ledger: &Ledger, target: &str) -> String {
     let why = why(halt, target);
     match ledger.resumes_at() {
         Some((state, mark)) => format!(
-            "{why}; everything before offset {mark} has arrived: the same command goes on from \
-             there ({})",
+            "{why}; everything before offset {mark} has arrived: the same command goes on there, \
+             or a second's worth before ({})",
             state.display()
         ),
         None => format!("{why}; the same command begins anew, which does no harm"),

@@ -131,6 +131,11 @@ impl<'o> Plan<'o> {
         }
     }
 
+    /// Whether keys of several databases may come together in one.
+    pub(super) fn maps_databases(&self) -> bool {
+        !self.options.map_db.is_empty() || self.options.database.is_some()
+    }
+
     fn small(&self, db: u64) -> Result<u32> {
         match u32::try_from(db) {
             Ok(0) => Ok(0),

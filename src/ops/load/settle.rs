@@ -27,6 +27,8 @@ pub(super) struct Settled {
     pub(super) from: u64,
     pub(super) notes: Vec<String>,
     pub(super) servers: Servers,
+    /// Connections that carry the owner's name, so that others see it from the first moment on.
+    pub(super) named: Vec<Connection>,
 }
 
 /// Why a load cannot begin.
@@ -51,13 +53,12 @@ impl From<Error> for Unsettled {
 /// for.
 pub(super) fn settle(
     route: &mut dyn Route,
-    info: &ServerInfo,
     found: Option<&Found>,
     options: &LoadOptions,
 ) -> Result<Settled> {
     let until = Instant::now() + options.courier.patience;
     loop {
-        match try_settle(route, info, found, options) {
+        match try_settle(route, found, options) {
             Ok(settled) => return Ok(settled),
             Err(Unsettled::Error(error)) => return Err(error),
             Err(Unsettled::Failure(failure)) => {
@@ -76,7 +77,6 @@ pub(super) fn settle(
 
 fn try_settle(
     route: &mut dyn Route,
-    info: &ServerInfo,
     found: Option<&Found>,
     options: &LoadOptions,
 ) -> Result<Settled, Unsettled> {
@@ -138,8 +138,8 @@ fn try_settle(
     if options.on_existing == OnExisting::Fail && from > 0 {
         notes.push("keys that were on their way when the replay ended may be there already".into());
     }
-    let _ = info;
-    Ok(Settled { claim, from, notes, servers })
+    let named = masters.into_iter().map(|(_, connection)| connection).collect();
+    Ok(Settled { claim, from, notes, servers, named })
 }
 
 /// The databases that are named in the options have to be there: a command that runs in another
@@ -149,8 +149,7 @@ fn databases(connection: &mut Connection, options: &LoadOptions) -> Result<(), F
     for database in options.database.into_iter().chain(mapped) {
         has_database(connection, database)?;
     }
-    connection.select(0)?;
-    Ok(())
+    connection.select(0)
 }
 
 /// Whether the server has a database.
@@ -195,6 +194,12 @@ pub(super) fn reopened(claim: &Claim, servers: &Servers) -> Reopened<'static> {
         let mark = progress.filter(|p| p.session == claim.session()).map_or(0, |p| p.mark);
         Err(Halt::Rewind(mark))
     })
+}
+
+/// Whether one of the processes answers that took what was sent.
+pub(super) fn is_same(servers: &Servers, connection: &mut Connection) -> bool {
+    ServerInfo::of(connection)
+        .is_ok_and(|server| lock(servers).values().any(|known| *known == server.run_id))
 }
 
 fn refused(address: &Address, words: &str) -> Halt {

@@ -10,9 +10,9 @@ use redis::Value;
 use super::Plan;
 use super::ledger::{Ledger, hash_of};
 use crate::bytes::slot::slot;
-use crate::digest::{Profile, value_digest};
+use crate::digest::{Profile, value_digest, value_digest_at};
 use crate::error::{Error, Result};
-use crate::live::Connection;
+use crate::live::{Connection, ServerInfo};
 use crate::ops::snapshot;
 use crate::ops::walk::{Observer, Tally, WalkOptions};
 use crate::rdb::{Dump, Entry, Scratch};
@@ -20,11 +20,14 @@ use crate::report::load::{Difference, VerifyReport};
 use crate::resp::encode;
 use crate::source::{OpenOptions, Source};
 use crate::target::live::Route;
+use crate::value::Kind;
 
 /// How many keys a sample has, about.
 const SAMPLE: u64 = 1000;
 /// How many keys are asked for at a time.
 const ASKED: usize = 256;
+/// And about how many bytes of them.
+const ASKED_BYTES: u64 = 4 << 20;
 /// How many differences are kept.
 const SHOWN: usize = 100;
 /// How far two clocks may be apart.
@@ -36,6 +39,8 @@ pub(super) struct Asked<'a> {
     /// Every key, rather than some.
     pub(super) all: bool,
     pub(super) ledger: &'a Ledger,
+    /// Whether the target had no keys before, so that they can be counted.
+    pub(super) was_empty: bool,
 }
 
 impl Asked<'_> {
@@ -54,6 +59,7 @@ struct Wanted {
     /// Whether a server would hold it at all.
     exists: bool,
     expires_at_ms: Option<i64>,
+    size_bytes: u64,
 }
 
 /// Compares.
@@ -76,6 +82,9 @@ pub(super) fn verify(
         let mut root = Looks { root: Some(&mut seen), ..fresh() };
         snapshot::walk(source, open, &fresh, &mut root, walk, observer)?;
         root.flush()?;
+    }
+    if asked.was_empty {
+        seen.count()?;
     }
     Ok(seen.report)
 }
@@ -113,13 +122,18 @@ impl Tally for Looks<'_, '_> {
         let mut plain = entry.clone();
         plain.expires_at_ms = None;
         let digest = value_digest(&plain, &Profile::NEWEST_REDIS, room)?;
-        if digest.covered {
+        let now_ms = Some(now_ms());
+        // Fields that have expired may be there or not.
+        let lasts = entry.value_type.kind() != Kind::Hash
+            || value_digest_at(&plain, &Profile::NEWEST_REDIS, now_ms, room)? == digest;
+        if digest.covered && lasts {
             self.wanted.push(Wanted {
                 database,
                 key: key.into_owned(),
                 digest: digest.sum.to_string(),
                 exists: digest.exists,
                 expires_at_ms,
+                size_bytes: entry.size_bytes(),
             });
         }
         Ok(())
@@ -135,13 +149,50 @@ impl Looks<'_, '_> {
     fn flush(&mut self) -> Result<()> {
         let wanted = std::mem::take(&mut self.wanted);
         match &mut self.root {
-            Some(seen) => wanted.chunks(ASKED).try_for_each(|wanted| seen.compare(wanted)),
+            Some(seen) => {
+                let (mut bytes, mut keys) = (0, 0);
+                // As many as are answered in one go without taking much room.
+                wanted
+                    .chunk_by(|_, next| {
+                        bytes += next.size_bytes;
+                        keys += 1;
+                        let fits = keys < ASKED && bytes < ASKED_BYTES;
+                        if !fits {
+                            (bytes, keys) = (0, 0);
+                        }
+                        fits
+                    })
+                    .try_for_each(|wanted| seen.compare(wanted))
+            }
             None => Ok(()),
         }
     }
 }
 
 impl Seen<'_> {
+    /// Counts the keys of all masters. Those that expire may have done so.
+    fn count(&mut self) -> Result<()> {
+        let ledger = self.asked.ledger;
+        let (mut tags, mut found) = (Vec::new(), 0);
+        for lane in 0..self.route.lanes() {
+            let tag = self.route.tag(lane);
+            if !tags.contains(&tag) {
+                let info = ServerInfo::of(&mut self.route.open(lane)?)?;
+                found += info.keys.iter().map(|(_, keys)| keys).sum::<u64>();
+                tags.push(tag);
+            }
+        }
+        let most = ledger.sent.keys;
+        self.report.keys_expected = Some(most);
+        self.report.keys_found = Some(found);
+        // A key that is sent twice, under one name, is one key.
+        let renames =
+            !self.asked.plan.options.rename.is_empty() || self.asked.plan.maps_databases();
+        let least = if renames { 0 } else { most.saturating_sub(ledger.counts.expiring) };
+        self.report.counts_differ = !(least..=most).contains(&found);
+        Ok(())
+    }
+
     fn compare(&mut self, wanted: &[Wanted]) -> Result<()> {
         let lanes = self.route.lanes();
         let lane_of = |key: &[u8], route: &dyn Route| route.lane(slot(key)).unwrap_or(0);

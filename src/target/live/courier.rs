@@ -452,6 +452,9 @@ impl<'r> Courier<'r> {
         }
         self.route.broke(lane, &failure);
         self.sent.reopened += 1;
+        // One that breaks again and again without an answer in between is not tried for ever.
+        let since = self.waiting.take().map_or_else(Instant::now, |(_, since)| since);
+        self.waiting = Some((failure, since));
         for parcel in left {
             let chunk = parcel.chunk;
             self.again_later(Arc::unwrap_or_clone(parcel), None);
@@ -524,9 +527,10 @@ impl<'r> Courier<'r> {
                     self.route.moved(lane, slot, &to)?;
                     // A lane with another master than before: its link is one to the old master.
                     if self.route.lane(slot) == Some(lane)
-                        && let Some(link) = self.links.get_mut(lane)
-                        && let Some(link) = link.take_if(|link| link.generation == generation)
+                        && let Some(Some(link)) = self.links.get(lane)
+                        && link.generation == generation
                     {
+                        // It stays until it has given back what it was not answered.
                         link.cut();
                     }
                     elsewhere.push(item);

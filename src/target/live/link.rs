@@ -261,6 +261,7 @@ impl Reader {
         let address = self.address;
         let failure = match cause.kind() {
             io::ErrorKind::InvalidData => Failure::Garbled { address, words: cause.to_string() },
+            io::ErrorKind::Unsupported => Failure::Unfit { address, words: cause.to_string() },
             _ => Failure::Lost { address, cause },
         };
         let (lane, generation) = (self.lane, self.generation);
@@ -304,12 +305,12 @@ impl Reader {
             seen += 1;
         }
         if let Some(reply) = whole {
-            // Commands that ran in another database are not what was asked for. The databases are
-            // asked for before anything is sent, so this says that the server has changed.
-            return Err(io::Error::other(format!(
-                "database {} cannot be selected: {reply}",
-                parcel.database
-            )));
+            // What ran in another database is not what was asked for, and nothing more shall.
+            let words = format!(
+                "has no database {} ({reply}): --map-db {}=0 sends its keys elsewhere",
+                parcel.database, parcel.database
+            );
+            return Err(io::Error::new(io::ErrorKind::Unsupported, words));
         }
         let mut state = self.shared.lock();
         state.flight.pop_front();

@@ -13,6 +13,8 @@
 //! A transaction of the log lies in one batch. The snapshot in front of a log is loaded first, as
 //! any snapshot is: that can be repeated as long as no command has taken effect.
 
+mod stretch;
+
 use std::borrow::Cow;
 use std::collections::HashSet;
 use std::sync::atomic::Ordering;
@@ -21,9 +23,11 @@ use std::time::{Duration, Instant};
 
 use redis::Value;
 
+use self::stretch::{End, Pending, Position, Stretch};
 use super::batch::Batch;
 use super::destination::Destination;
 use super::ledger::{Ledger, Root};
+use super::lent::Lent;
 use super::pack::Plan;
 use super::{LoadOptions, settle};
 use crate::aof::{self, LogItem};
@@ -34,9 +38,9 @@ use crate::ops::items::{Go, Seen, each};
 use crate::ops::rewrite::{Noted, Rules, Verdict};
 use crate::ops::walk::{Observer, WalkOptions, walk};
 use crate::report::load::{LoadReport, RefusedKey};
-use crate::resp::{Command, command_keys, encode};
+use crate::resp::{Command, encode};
 use crate::source::{Feed, Form, Source, open_part};
-use crate::target::live::{Claim, Courier, Halt, Held, Progress, Route};
+use crate::target::live::{Claim, Courier, Halt, Held, Route};
 
 /// A batch has about so many bytes.
 const BATCH_BYTES: usize = 1 << 20;
@@ -49,51 +53,8 @@ const PAUSES: (Duration, Duration) = (Duration::from_millis(50), Duration::from_
 /// How many errors are kept in full.
 const SHOWN: usize = 100;
 
-/// Where in a log.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, PartialOrd, Ord)]
-struct Position {
-    part: usize,
-    offset: u64,
-    db: u64,
-}
-
-impl Position {
-    fn progress(self, claim: &Claim) -> Progress {
-        let more = format!("{} {} {}", self.part, self.db, claim.owner());
-        Progress { session: claim.session().to_owned(), mark: self.offset, more }
-    }
-
-    /// The position, and who wrote it.
-    fn of(progress: &Progress) -> Option<(Self, &str)> {
-        let mut words = progress.more.split(' ');
-        let part = words.next()?.parse().ok()?;
-        let db = words.next()?.parse().ok()?;
-        Some((Position { part, offset: progress.mark, db }, words.next()?))
-    }
-}
-
 /// A command that is kept until its transaction is whole: where it begins, and its bytes.
 type Kept = (u64, Vec<u8>);
-
-/// Why a stretch of the log ended.
-enum End {
-    /// Something that a new look at the target's progress may mend.
-    Again(Failure),
-    Halt(Halt),
-    Error(Error),
-}
-
-impl From<Failure> for End {
-    fn from(failure: Failure) -> Self {
-        if failure.is_passing() { End::Again(failure) } else { End::Halt(Halt::Failed(failure)) }
-    }
-}
-
-impl From<Error> for End {
-    fn from(error: Error) -> Self {
-        End::Error(error)
-    }
-}
 
 /// Sends a log's commands in order. `source` is a log, or a directory of one.
 pub fn load_log(
@@ -236,6 +197,7 @@ impl Log<'_> {
         info: &ServerInfo,
         observer: &dyn Observer,
     ) -> Result<Option<Halt>> {
+        // Open to the end: it carries the owner's name, so that others see that there is one.
         let mut connection = route.open(0)?;
         if let Held::No(words) = self.claim.hold(&mut connection, self.options.courier.patience)? {
             return Err(Error::Usage(words));
@@ -266,12 +228,11 @@ impl Log<'_> {
                 if self.options.flush_first {
                     connection.request(&["FLUSHALL"])?;
                 }
-                drop(connection);
                 if let Some(halt) = self.base(route, info, observer)? {
                     return Ok(Some(halt));
                 }
-                let mut connection = route.open(0)?;
                 let start = Position::default().progress(&self.claim);
+                let mut connection = route.open(0)?;
                 self.claim.note(&mut connection, &start)?;
             }
         }
@@ -335,7 +296,7 @@ impl Log<'_> {
             let servers = settle::Servers::default();
             let reopened = settle::reopened(&self.claim, &servers);
             let mut courier =
-                Courier::new(Box::new(Through(route)), reopened, 0, self.options.courier.clone());
+                Courier::new(Box::new(Lent(route)), reopened, 0, self.options.courier.clone());
             let whole = feed.is_seekable();
             let walk_options =
                 WalkOptions { now_ms: Some(self.options.now_ms), ..self.options.walk };
@@ -777,106 +738,6 @@ fn frame(command: &Command<'_>) -> Vec<u8> {
     bytes
 }
 
-/// A batch: commands, and which of the log's each of them is.
-#[derive(Debug, Default)]
-struct Pending {
-    bytes: Vec<u8>,
-    /// `None` for those that are not the log's.
-    places: Vec<Option<(usize, u64)>>,
-    starts: Vec<usize>,
-    behind: Position,
-    /// The database that the commands are in.
-    db: Option<u64>,
-}
-
-impl Pending {
-    fn push(&mut self, place: Option<(usize, u64)>, write: impl FnOnce(&mut Vec<u8>)) {
-        self.starts.push(self.bytes.len());
-        self.places.push(place);
-        write(&mut self.bytes);
-    }
-
-    /// Name and first key of a command.
-    fn command(&self, index: usize) -> (Vec<u8>, Vec<u8>) {
-        let at = self.starts.get(index).copied().unwrap_or_default();
-        let Some((command, _)) = self.bytes.get(at..).and_then(Command::strict) else {
-            return Default::default();
-        };
-        let args: Vec<&[u8]> = command.args().collect();
-        let key = command_keys(command.name(), &args).into_iter().flatten().next();
-        (command.name().to_vec(), key.map(<[u8]>::to_vec).unwrap_or_default())
-    }
-}
-
-/// A run of batches over one connection.
-struct Stretch {
-    connection: Option<Connection>,
-    /// Behind the last batch that was handed over.
-    position: Position,
-    /// Behind the last batch that took effect.
-    effective: Option<Position>,
-    batch: Pending,
-    /// A batch that was sent without its EXEC.
-    waiting: Option<Pending>,
-}
-
-impl Stretch {
-    fn new(connection: Option<Connection>, position: Position) -> Self {
-        let batch = Pending { behind: position, ..Pending::default() };
-        Stretch { connection, position, effective: Some(position), batch, waiting: None }
-    }
-
-    fn connection(&mut self) -> Result<&mut Connection, End> {
-        self.connection.as_mut().ok_or(End::Halt(Halt::Interrupted))
-    }
-
-    fn write(&mut self, bytes: &[u8]) -> Result<(), End> {
-        Ok(self.connection()?.write(bytes)?)
-    }
-
-    fn read(&mut self) -> Result<Value, End> {
-        Ok(self.connection()?.read()?)
-    }
-
-    fn refused(&self, command: &str, words: &str) -> Failure {
-        let address = match &self.connection {
-            Some(connection) => connection.address().clone(),
-            None => crate::live::Address::Tcp(String::new(), 0),
-        };
-        let reply = ErrorReply { words: words.to_owned() };
-        Failure::Refused { address, command: command.to_owned(), reply }
-    }
-
-    /// Reads what stands in front of a batch, and makes sure that the progress is ours and as it
-    /// was left: only then may its EXEC go.
-    fn check(&mut self, batch: &Pending, claim: &Claim) -> Result<(), End> {
-        let _ = batch;
-        let mut found = Value::Nil;
-        for index in 0..4 {
-            match self.read()? {
-                Value::ServerError(error) => {
-                    let words = crate::live::reply_of(&error).words;
-                    return Err(self.refused("WATCH", &words).into());
-                }
-                value if index == 2 => found = value,
-                _ => {}
-            }
-        }
-        let progress = match &found {
-            Value::BulkString(bytes) => Progress::parse(bytes),
-            _ => None,
-        };
-        let ours = progress
-            .as_ref()
-            .and_then(Position::of)
-            .is_some_and(|(at, owner)| owner == claim.owner() && Some(at) == self.effective);
-        if ours {
-            return Ok(());
-        }
-        Err(End::Again(self.refused("EXEC", "TRYAGAIN the progress is not as it was left")))
-    }
-}
-
 /// A tally of nothing.
 struct Nothing;
 
@@ -889,42 +750,5 @@ impl crate::ops::walk::Tally for Nothing {
 
     fn merge(&mut self, Nothing: Self) -> Result<()> {
         Ok(())
-    }
-}
-
-/// A route that is lent.
-struct Through<'r>(&'r mut dyn Route);
-
-impl Route for Through<'_> {
-    fn lanes(&self) -> usize {
-        self.0.lanes()
-    }
-
-    fn lane(&self, slot: u16) -> Option<usize> {
-        self.0.lane(slot)
-    }
-
-    fn open(&mut self, lane: usize) -> Result<Connection, Failure> {
-        self.0.open(lane)
-    }
-
-    fn broke(&mut self, lane: usize, failure: &Failure) {
-        self.0.broke(lane, failure);
-    }
-
-    fn moved(&mut self, from: usize, slot: u16, to: &crate::live::Address) -> Result<(), Failure> {
-        self.0.moved(from, slot, to)
-    }
-
-    fn asked(&mut self, from: usize, to: &crate::live::Address) -> Result<usize, Failure> {
-        self.0.asked(from, to)
-    }
-
-    fn tag(&self, lane: usize) -> String {
-        self.0.tag(lane)
-    }
-
-    fn name(&self, lane: usize) -> String {
-        self.0.name(lane)
     }
 }
