@@ -88,7 +88,9 @@ impl Parcel {
         let (start, replied) = before.map_or((0, 0), |before| (before.end, before.replies));
         let at = self.bytes.len();
         self.bytes.extend_from_slice(from.item_bytes(index));
-        let key = item.key.start - start + at..item.key.end - start + at;
+        // What a replay writes for itself names no key.
+        let moved = |place: usize| place.saturating_sub(start) + at;
+        let key = moved(item.key.start)..moved(item.key.end);
         self.close(item.replies - replied, item.keys, item.slot, key);
     }
 
