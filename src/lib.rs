@@ -72,6 +72,7 @@
 //! | [`engine`] | a keyspace that runs the commands of a log |
 //! | [`target`] | where bytes go: files and directories that appear as a whole or not at all |
 //! | `live` | live servers: URLs, connections, who answers, what can go wrong |
+//! | [`memory`] | what keys would take in a server's memory |
 //! | [`digest`] | DEBUG DIGEST of the servers, and a digest of all that a snapshot holds |
 //! | [`rdb`], [`aof`] | the formats |
 //! | [`value`], [`resp`] | what a value consists of; commands as they go over the wire |
@@ -97,6 +98,7 @@ mod fault;
 pub mod finding;
 #[cfg(feature = "live")]
 pub mod live;
+pub mod memory;
 pub mod ops;
 pub mod rdb;
 pub mod report;

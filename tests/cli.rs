@@ -29,6 +29,26 @@ fn inspect_screens() {
 }
 
 #[test]
+fn screens_of_a_look() {
+    let file = "redis-7.0.15-alltypes.rdb";
+    let look = |more: &[&'static str]| {
+        let words: [&str; 4] = ["inspect", file, NOW, "--allocator=jemalloc-q16"];
+        [&words[..], more].concat()
+    };
+    golden("inspect-by-prefix", &look(&["--by=prefix", "--top=3"]));
+    golden("inspect-by-prefix-depth", &look(&["--by=prefix", "--depth=1", "--top=0"]));
+    golden("inspect-by-size", &look(&["--by=size", "--top=0"]));
+    golden("inspect-by-json", &look(&["--by=db", "--format=json", "--top=1"]));
+    golden("inspect-memory", &look(&["--memory", "--top=2"]));
+    golden("inspect-folded", &look(&["--folded=-"]));
+    golden(
+        "inspect-by-of-a-log",
+        &["inspect", "redis-8.10.2-alltypes-aofdir", NOW, "--by=type", "--top=2"],
+    );
+    golden("keys-memory", &["keys", file, NOW, "--sort=-memory", "--limit=5"]);
+}
+
+#[test]
 fn keys_screens() {
     golden("keys-table", &["keys", "redis-8.10.2-hash-templates.rdb", NOW]);
     golden("keys-lru", &["keys", "redis-7.0.15-lru.rdb", NOW]);
@@ -147,7 +167,7 @@ fn wrong_calls_are_told_what_is_right() {
     exits(2, &["chek", "x"], "a similar subcommand exists: 'check'");
     exits(2, &["keys", "x", "--ttl", "30m"], "'<30m' or '>1d'");
     exits(2, &["keys", "x", "--type", "sting"], "a similar value exists: 'string'");
-    exits(2, &["keys", "x", "--sort", "size"], "give bytes, elements, key");
+    exits(2, &["keys", "x", "--sort", "size"], "give bytes, memory, elements, key");
     exits(2, &["keys", "x", "--key-regex", "("], "is wrong: unclosed group");
     exits(2, &["inspect", "x", "--now", "soon"], "2026-11-23T14:00:00Z");
     exits(2, &["inspect", "x", "--now", "2026-11-23T14:00:00"], "a time needs its zone");

@@ -14,13 +14,16 @@ const FLOORS: &[(&str, &[&str])] = &[
     // The face is a crate of its own, so it sees what everybody sees.
     (
         "cli",
-        &["ops", "report", "source", "target", "live", "digest", "rdb", "value", "bytes", "error"],
+        &[
+            "ops", "report", "source", "target", "live", "digest", "memory", "rdb", "value",
+            "bytes", "error",
+        ],
     ),
     (
         "ops",
         &[
-            "engine", "report", "source", "target", "live", "digest", "aof", "rdb", "value",
-            "resp", "bytes", "error", "finding",
+            "engine", "report", "source", "target", "live", "digest", "memory", "aof", "rdb",
+            "value", "resp", "bytes", "error", "finding",
         ],
     ),
     ("engine", &["rdb", "value", "resp", "bytes", "error"]),
@@ -29,6 +32,7 @@ const FLOORS: &[(&str, &[&str])] = &[
     ("target", &["live", "resp", "bytes", "error"]),
     ("live", &["rdb", "resp", "bytes", "error"]),
     ("digest", &["rdb", "value", "bytes", "error"]),
+    ("memory", &["rdb", "value", "bytes", "error"]),
     // The writer of logs puts values into commands; the reader knows snapshots by their offset alone.
     ("aof", &["rdb", "value", "resp", "bytes", "error", "finding"]),
     ("rdb", &["value", "bytes", "error"]),

@@ -8,6 +8,8 @@ use clap::{Args, ValueEnum};
 use jiff::Timestamp;
 use jiff::civil::DateTime;
 use rdbkit::Error;
+use rdbkit::memory::Allocator;
+use rdbkit::ops::memory::MemoryOptions;
 use rdbkit::ops::rewrite::Rename;
 use rdbkit::rdb::Target;
 use rdbkit::report::text::Style;
@@ -54,6 +56,35 @@ pub(crate) struct SourceArgs {
     #[cfg(feature = "live")]
     #[command(flatten)]
     pub(crate) live: super::live::LiveArgs,
+}
+
+#[derive(Debug, Args)]
+#[command(next_help_heading = "Memory options")]
+pub(crate) struct MemoryArgs {
+    /// Whose memory is estimated: redis:7.0, valkey:9.1 … [default: the server that wrote the file]
+    #[arg(long, value_name = "NAME:VERSION", value_parser = target)]
+    server: Option<Target>,
+
+    /// The allocator of that server: jemalloc-q8 (images and builds of the projects), jemalloc-q16
+    /// (Debian, Ubuntu), jemalloc-5.3.1 (newer ones of these) or libc [default: jemalloc-q8]
+    #[arg(long, value_name = "NAME", value_parser = allocator)]
+    allocator: Option<Allocator>,
+}
+
+impl MemoryArgs {
+    /// Whether one of them is given.
+    pub(crate) fn is_given(&self) -> bool {
+        self.server.is_some() || self.allocator.is_some()
+    }
+
+    /// Whose memory is estimated.
+    pub(crate) fn options(&self) -> MemoryOptions {
+        MemoryOptions { server: self.server, allocator: self.allocator.unwrap_or_default() }
+    }
+}
+
+fn allocator(text: &str) -> Result<Allocator, String> {
+    text.parse().map_err(|error: Error| error.to_string())
 }
 
 #[derive(Debug, Args)]

@@ -5,14 +5,17 @@
 use std::ffi::OsString;
 use std::io::Write as _;
 
-use clap::Args;
+use std::path::PathBuf;
+
+use clap::{Args, ValueEnum};
 use rdbkit::Error;
-use rdbkit::ops::inspect::{InspectOptions, inspect};
-use rdbkit::report::inspect::CouldNotLook;
+use rdbkit::ops::inspect::{By, InspectOptions, LookOptions, inspect};
+use rdbkit::report::inspect::{CouldNotLook, InspectReport};
 use rdbkit::report::{inspect, json};
 use rdbkit::source::Locator;
+use rdbkit::target::{AtomicFile, Publish};
 
-use super::args::{CommonArgs, Format, NowArgs, Opened, SourceArgs};
+use super::args::{CommonArgs, Format, MemoryArgs, NowArgs, Opened, SourceArgs, bytes};
 use super::exit::Exit;
 
 /// Say what a source is and what is in it, on one screen
@@ -24,11 +27,19 @@ use super::exit::Exit;
 /// Sizes are bytes in the file, with key and expiry, compressed as they lie there. They are not
 /// what the server takes in memory. Values are counted by their headers, not unpacked or looked
 /// into: `check` does that.
+///
+/// With --memory, --by, --html or --folded, keys are looked into: what each would take in a
+/// server's memory (an estimate of MEMORY USAGE, see --server), where memory and bytes are by
+/// prefix or by other things that keys have, the biggest keys by memory, elements and longest
+/// element, the keys that expire soon or never. A log is run first then.
 #[derive(Debug, Args)]
 #[command(after_help = "\
 Examples:
   rdbkit inspect dump.rdb
   rdbkit inspect appendonlydir --top 30
+  rdbkit inspect dump.rdb --by prefix
+  rdbkit inspect dump.rdb --by prefix --separator / --depth 2 --server redis:7.0
+  rdbkit inspect dump.rdb --html report.html
   zstd -dc backup.rdb.zst | rdbkit inspect -
   rdbkit inspect dump.rdb --format json | jq '.snapshot.types[] | {type, keys}'
 
@@ -37,20 +48,135 @@ pub(crate) struct InspectArgs {
     /// RDB or AOF file, manifest or appendonlydir, plain or compressed; `-` is standard input
     source: OsString,
 
-    /// How many of the biggest keys to list
-    #[arg(long, value_name = "N", default_value_t = 10, allow_negative_numbers = true)]
-    top: u32,
+    /// How many of the biggest keys to list [default: 10; 100 in a page]
+    #[arg(long, value_name = "N", allow_negative_numbers = true)]
+    top: Option<u32>,
+
+    /// Say where keys, bytes and memory are: by what keys are told apart
+    #[arg(long, value_enum, value_name = "WHAT")]
+    by: Option<ByArg>,
+
+    /// What ends a part of a key [default: what stands in most keys, of : / . | - _ #]
+    #[arg(long, value_name = "TEXT", value_parser = separator)]
+    separator: Option<OsString>,
+
+    /// How many parts a prefix has [default: an outline of all depths up to 6]
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u8).range(1..=32))]
+    depth: Option<u8>,
+
+    /// Say what keys would take in a server's memory (an estimate, see --server)
+    #[arg(long)]
+    memory: bool,
+
+    /// Write a page for a browser, complete in one file; `-` is standard output
+    #[cfg(feature = "html")]
+    #[arg(long, value_name = "FILE")]
+    html: Option<PathBuf>,
+
+    /// Write prefixes and their memory as folded stacks, for flame-graph tools; `-` is standard
+    /// output
+    #[arg(long, value_name = "FILE")]
+    folded: Option<PathBuf>,
+
+    /// Replace files that exist
+    #[arg(long)]
+    force: bool,
 
     /// How the report is written
     #[arg(long, value_enum, default_value_t = Format::Human)]
     format: Format,
 
     #[command(flatten)]
+    server: MemoryArgs,
+    #[command(flatten)]
     from: SourceArgs,
     #[command(flatten)]
     now: NowArgs,
     #[command(flatten)]
     pub(super) common: CommonArgs,
+}
+
+/// What keys are told apart by.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+enum ByArg {
+    /// Their first parts
+    Prefix,
+    /// Their types
+    Type,
+    /// Their databases
+    Db,
+    /// Their cluster slots
+    Slot,
+    /// How long they still live
+    Expiry,
+    /// How long they were not used, or how often they were
+    Idle,
+    /// What they take in the file
+    Size,
+}
+
+impl InspectArgs {
+    /// The page, where there is one to write.
+    fn page(&self) -> Option<&PathBuf> {
+        #[cfg(feature = "html")]
+        return self.html.as_ref();
+        #[cfg(not(feature = "html"))]
+        return None;
+    }
+
+    /// What is looked for in the keys, if anything is.
+    fn look(&self) -> Option<LookOptions> {
+        let files = self.page().is_some() || self.folded.is_some();
+        let prefixes = files || self.separator.is_some() || self.depth.is_some();
+        let any = prefixes || self.by.is_some() || self.memory || self.server.is_given();
+        any.then(|| LookOptions {
+            by: self.by.map(|by| match by {
+                ByArg::Prefix => By::Prefix,
+                ByArg::Type => By::Type,
+                ByArg::Db => By::Db,
+                ByArg::Slot => By::Slot,
+                ByArg::Expiry => By::Expiry,
+                ByArg::Idle => By::Idle,
+                ByArg::Size => By::Size,
+            }),
+            prefixes,
+            separator: self.separator.as_ref().map(bytes),
+            depth: self.depth.map(usize::from),
+            longest: true,
+            memory: self.server.options(),
+        })
+    }
+
+    /// Writes the files that are asked for; says whether one of them is standard output.
+    fn write_files(&self, report: &InspectReport) -> Result<bool, Error> {
+        let publish = Publish {
+            force: self.force,
+            in_place: false,
+            sources: vec![PathBuf::from(&self.source)],
+        };
+        let mut is_stdout = false;
+        #[cfg(feature = "html")]
+        if let Some(path) = &self.html {
+            let mut file = AtomicFile::create(path, &publish)?;
+            inspect::write_html(&mut file, report)?;
+            file.commit()?;
+            is_stdout |= path.as_os_str() == "-";
+        }
+        if let (Some(path), Some(look)) = (&self.folded, &report.look) {
+            let mut file = AtomicFile::create(path, &publish)?;
+            inspect::write_folded(&mut file, look)?;
+            file.commit()?;
+            is_stdout |= path.as_os_str() == "-";
+        }
+        Ok(is_stdout)
+    }
+}
+
+fn separator(text: &str) -> Result<OsString, String> {
+    match text {
+        "" => Err("give at least one character".to_owned()),
+        text => Ok(text.into()),
+    }
 }
 
 pub(crate) fn run(args: &InspectArgs) -> Result<Exit, Error> {
@@ -70,7 +196,11 @@ pub(crate) fn run(args: &InspectArgs) -> Result<Exit, Error> {
 fn look(args: &InspectArgs) -> Result<Exit, Error> {
     let Opened { source, bar, .. } = args.from.open_with_bar(&args.source, &args.common)?;
     let options = InspectOptions {
-        top: usize::try_from(args.top).unwrap_or(usize::MAX),
+        top: {
+            let default = if args.page().is_some() { 100 } else { 10 };
+            usize::try_from(args.top.unwrap_or(default)).unwrap_or(usize::MAX)
+        },
+        look: args.look(),
         now_ms: args.now.now_ms(),
         threads: args.common.threads(),
         open: args.from.options()?,
@@ -78,11 +208,15 @@ fn look(args: &InspectArgs) -> Result<Exit, Error> {
     let report = inspect(source, &options, &bar)?;
     drop(bar);
 
+    let exit = if report.broken.is_empty() { Exit::Clean } else { Exit::Findings };
+    if args.write_files(&report)? {
+        return Ok(exit);
+    }
     let mut out = super::stdout();
     match args.format {
         Format::Human => inspect::write_text(&mut out, &report, args.common.style())?,
         Format::Json => json::document(&mut out, &report)?,
     }
     out.flush().map_err(super::cannot_write)?;
-    Ok(if report.broken.is_empty() { Exit::Clean } else { Exit::Findings })
+    Ok(exit)
 }

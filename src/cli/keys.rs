@@ -7,10 +7,11 @@ use std::ffi::OsString;
 use clap::{Args, ValueEnum};
 use rdbkit::Error;
 use rdbkit::ops::keys::{KeysOptions, Sort, SortBy, keys};
+use rdbkit::ops::memory::MemoryOptions;
 use rdbkit::ops::walk::WalkOptions;
 use rdbkit::report::keys::{Column, RowFormat, RowLook};
 
-use super::args::{CommonArgs, NowArgs, Opened, SourceArgs, number};
+use super::args::{CommonArgs, MemoryArgs, NowArgs, Opened, SourceArgs, number};
 use super::exit::Exit;
 use super::filters::FilterArgs;
 use super::pager::PagerArgs;
@@ -40,6 +41,7 @@ enum KeysFormat {
 Examples:
   rdbkit keys dump.rdb --sort -bytes --limit 20
   rdbkit keys dump.rdb --key 'session:*' --ttl none --columns key,bytes
+  rdbkit keys dump.rdb --sort -memory --limit 20 --server redis:7.0
   rdbkit keys dump.rdb --type hash --not-encoding listpack --format csv > hashes.csv
   rdbkit keys dump.rdb --format json | jq -r .key
 
@@ -48,17 +50,21 @@ pub(crate) struct KeysArgs {
     /// RDB file, AOF or appendonlydir (a log is run first); `-` is standard input
     source: OsString,
 
-    /// Order of the rows: bytes, elements, key, ttl, db, type, idle, freq; with a minus in front,
-    /// greatest first
+    /// Order of the rows: bytes, memory, elements, key, ttl, db, type, idle, freq; with a minus in
+    /// front, greatest first
     #[arg(long, value_name = "[-]COLUMN", value_parser = sort, allow_hyphen_values = true)]
     sort: Option<Sort>,
+
+    /// Say of each key what a server would answer to MEMORY USAGE (an estimate, see --server)
+    #[arg(long)]
+    memory: bool,
 
     /// Stop after so many rows
     #[arg(long, value_name = "N", value_parser = number, allow_negative_numbers = true)]
     limit: Option<u64>,
 
-    /// Columns of the table or of CSV, in this order: db, type, encoding, elements, bytes, ttl, idle,
-    /// key [default: all of them]
+    /// Columns of the table or of CSV, in this order: db, type, encoding, elements, bytes, memory, ttl,
+    /// idle, key [default: all of them, memory where it is asked for]
     #[arg(long, value_name = "COLUMN,…", value_delimiter = ',', value_parser = column)]
     columns: Vec<Column>,
 
@@ -69,6 +75,8 @@ pub(crate) struct KeysArgs {
     #[command(flatten)]
     filters: FilterArgs,
     #[command(flatten)]
+    server: MemoryArgs,
+    #[command(flatten)]
     from: SourceArgs,
     #[command(flatten)]
     now: NowArgs,
@@ -76,6 +84,15 @@ pub(crate) struct KeysArgs {
     pager: PagerArgs,
     #[command(flatten)]
     pub(super) common: CommonArgs,
+}
+
+impl KeysArgs {
+    /// Whose memory is estimated, if rows say it or are sorted by it.
+    fn memory_options(&self) -> Option<MemoryOptions> {
+        let sorted = self.sort.is_some_and(|sort| sort.by == SortBy::Memory);
+        let asked = self.memory || self.columns.contains(&Column::Memory);
+        (asked || sorted || self.server.is_given()).then(|| self.server.options())
+    }
 }
 
 pub(crate) fn run(args: &KeysArgs) -> Result<Exit, Error> {
@@ -87,6 +104,14 @@ pub(crate) fn run(args: &KeysArgs) -> Result<Exit, Error> {
         ));
     }
     let now_ms = args.now.now_ms();
+    let memory = args.memory_options();
+    let mut columns = args.columns.clone();
+    if memory.is_some() && columns.is_empty() {
+        columns = match args.format {
+            KeysFormat::Csv => [&Column::CSV[..], &[Column::Memory]].concat(),
+            _ => Column::ALL.to_vec(),
+        };
+    }
     let options = KeysOptions {
         filter: args.filters.filter(now_ms)?,
         sort: args.sort,
@@ -96,8 +121,9 @@ pub(crate) fn run(args: &KeysArgs) -> Result<Exit, Error> {
             KeysFormat::Json => RowFormat::JsonLines,
             KeysFormat::Csv => RowFormat::Csv,
         },
-        look: RowLook { columns: args.columns.clone(), style: args.common.style() },
+        look: RowLook { columns, style: args.common.style() },
         now_ms,
+        memory,
         walk: WalkOptions {
             threads: args.common.threads(),
             now_ms: Some(args.now.now_ms()),
@@ -126,6 +152,7 @@ fn sort(text: &str) -> Result<Sort, String> {
     };
     let by = match name {
         "bytes" => SortBy::Bytes,
+        "memory" => SortBy::Memory,
         "elements" => SortBy::Elements,
         "key" => SortBy::Key,
         "ttl" => SortBy::Ttl,
@@ -134,9 +161,11 @@ fn sort(text: &str) -> Result<Sort, String> {
         "idle" => SortBy::Idle,
         "freq" => SortBy::Frequency,
         _ => {
-            return Err("give bytes, elements, key, ttl, db, type, idle or freq, with a minus in \
+            return Err(
+                "give bytes, memory, elements, key, ttl, db, type, idle or freq, with a minus in \
                         front for greatest first"
-                .into());
+                    .into(),
+            );
         }
     };
     Ok(Sort { by, descending })

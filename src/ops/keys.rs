@@ -9,10 +9,12 @@ use std::io::Write;
 
 use super::encoding;
 use super::filter::Filter;
+use super::memory::MemoryOptions;
 use super::snapshot::{self, Ended, Stopped};
 use super::walk::{Observer, Tally, WalkOptions};
 use crate::error::Result;
-use crate::rdb::{Entry, Eviction};
+use crate::memory::Estimator;
+use crate::rdb::{Entry, Eviction, Scratch};
 use crate::report::json::failed;
 use crate::report::keys::{KeyRow, RowFormat, RowLook, push_head, push_row};
 use crate::source::{OpenOptions, Source};
@@ -32,6 +34,8 @@ pub struct KeysOptions {
     pub look: RowLook,
     /// What times to live are counted from, unix time in milliseconds.
     pub now_ms: i64,
+    /// Whose memory is estimated, where rows say it or are sorted by it.
+    pub memory: Option<MemoryOptions>,
     /// How the walk is done.
     pub walk: WalkOptions,
     /// How the base of a log directory is opened.
@@ -52,6 +56,8 @@ pub struct Sort {
 pub enum SortBy {
     /// Size in the file.
     Bytes,
+    /// Memory, where it is estimated.
+    Memory,
     /// Elements.
     Elements,
     /// The key's bytes.
@@ -70,15 +76,17 @@ pub enum SortBy {
 
 /// Writes a row for each key; says what there is to say about the file itself.
 pub fn keys(
-    source: Source,
+    mut source: Source,
     options: &KeysOptions,
     out: &mut (dyn Write + Send),
     observer: &dyn Observer,
 ) -> Result<Ended> {
+    let memory = options.memory.map(|asked| Estimator::new(asked.profile(&mut source)));
+    let memory = memory.as_ref();
     let mut head = Vec::new();
     push_head(&mut head, options.format, &options.look);
     if let Some(sort) = options.sort {
-        let fresh = || Sorted { options, sort, rows: Vec::new() };
+        let fresh = || Sorted { options, memory, sort, rows: Vec::new() };
         let mut root = fresh();
         let ended =
             snapshot::walk(source, &options.open, &fresh, &mut root, &options.walk, observer)?;
@@ -96,7 +104,8 @@ pub fn keys(
         out.write_all(&head).map_err(failed)?;
         return Ok(Ended::default());
     }
-    let fresh = || Rows { options, text: Vec::new(), ends: Vec::new(), out: None, left: None };
+    let fresh =
+        || Rows { options, memory, text: Vec::new(), ends: Vec::new(), out: None, left: None };
     // The head goes out with the first rows: a source that cannot be read has none.
     let mut root = Rows { text: head, out: Some(out), left: options.limit, ..fresh() };
     let ended = snapshot::walk(source, &options.open, &fresh, &mut root, &options.walk, observer)?;
@@ -107,6 +116,7 @@ pub fn keys(
 /// Rows in the order of the file.
 struct Rows<'o, 'w> {
     options: &'o KeysOptions,
+    memory: Option<&'o Estimator>,
     text: Vec<u8>,
     /// Where each row ends, as long as there is a limit.
     ends: Vec<usize>,
@@ -123,14 +133,15 @@ impl Rows<'_, '_> {
 }
 
 impl Tally for Rows<'_, '_> {
-    type Room = ();
+    type Room = Scratch;
 
-    fn entry(&mut self, entry: &Entry<'_>, (): &mut ()) -> Result<()> {
+    fn entry(&mut self, entry: &Entry<'_>, room: &mut Scratch) -> Result<()> {
         if !self.options.filter.matches(entry)? {
             return Ok(());
         }
         let key = entry.key_bytes()?;
-        let row = row(entry, &key)?;
+        let memory_bytes = memory_bytes(self.memory, entry, room)?;
+        let row = KeyRow { memory_bytes, ..row(entry, &key)? };
         let options = self.options;
         push_row(&mut self.text, options.format, &row, &options.look, options.now_ms);
         if self.options.limit.is_some() {
@@ -167,6 +178,7 @@ struct OwnedRow {
     encoding: u8,
     elements: u64,
     size_bytes: u64,
+    memory_bytes: Option<u64>,
     expires_at_ms: Option<i64>,
     eviction: Option<Eviction>,
 }
@@ -181,6 +193,7 @@ impl OwnedRow {
             encoding: encoding::name(encoding),
             elements: self.elements,
             size_bytes: self.size_bytes,
+            memory_bytes: self.memory_bytes,
             expires_at_ms: self.expires_at_ms,
             eviction: self.eviction,
         }
@@ -190,6 +203,7 @@ impl OwnedRow {
 /// Rows to be sorted; of a limited number those that are still in the running.
 struct Sorted<'o> {
     options: &'o KeysOptions,
+    memory: Option<&'o Estimator>,
     sort: Sort,
     rows: Vec<OwnedRow>,
 }
@@ -214,9 +228,9 @@ impl Sorted<'_> {
 }
 
 impl Tally for Sorted<'_> {
-    type Room = ();
+    type Room = Scratch;
 
-    fn entry(&mut self, entry: &Entry<'_>, (): &mut ()) -> Result<()> {
+    fn entry(&mut self, entry: &Entry<'_>, room: &mut Scratch) -> Result<()> {
         if !self.options.filter.matches(entry)? {
             return Ok(());
         }
@@ -227,6 +241,7 @@ impl Tally for Sorted<'_> {
             encoding: encoding::index(entry) as u8,
             elements: entry.shape()?.elements,
             size_bytes: entry.size_bytes(),
+            memory_bytes: memory_bytes(self.memory, entry, room)?,
             expires_at_ms: entry.expires_at_ms,
             eviction: entry.eviction,
         });
@@ -244,6 +259,7 @@ impl Sort {
     fn compare(self, a: &OwnedRow, b: &OwnedRow) -> Ordering {
         let plain = match self.by {
             SortBy::Bytes => a.size_bytes.cmp(&b.size_bytes),
+            SortBy::Memory => return self.missing_last(a.memory_bytes, b.memory_bytes),
             SortBy::Elements => a.elements.cmp(&b.elements),
             SortBy::Key => a.key.cmp(&b.key),
             SortBy::Db => a.db.cmp(&b.db),
@@ -287,7 +303,20 @@ pub(super) fn row<'k>(entry: &Entry<'_>, key: &'k [u8]) -> Result<KeyRow<'k>> {
         encoding: encoding::encoding(entry),
         elements: entry.shape()?.elements,
         size_bytes: entry.size_bytes(),
+        memory_bytes: None,
         expires_at_ms: entry.expires_at_ms,
         eviction: entry.eviction,
+    })
+}
+
+/// The memory of a key, where it is asked for.
+fn memory_bytes(
+    memory: Option<&Estimator>,
+    entry: &Entry<'_>,
+    room: &mut Scratch,
+) -> Result<Option<u64>> {
+    Ok(match memory {
+        Some(estimator) => Some(estimator.usage(entry, room)?),
+        None => None,
     })
 }

@@ -25,6 +25,7 @@ pub mod inspect;
 pub mod keys;
 #[cfg(feature = "live")]
 pub mod load;
+pub mod memory;
 pub mod merge;
 pub mod repair;
 pub mod replay;

@@ -10,7 +10,7 @@ use super::walk::{Checksum, Observer, Silent, Tally, WalkOptions, walk as walk_i
 use crate::aof;
 use crate::bytes::input::{Input, SliceInput};
 use crate::error::{Error, FormatError, Result};
-use crate::rdb::{Dump, Entry, Framer, Header, Record, Text, opcode};
+use crate::rdb::{Dump, Entry, Framer, Header, Record, Target, Text, opcode};
 pub use crate::report::convert::Ran;
 use crate::source::{Feed, Form, OpenOptions, Source, open_part};
 
@@ -106,18 +106,10 @@ fn run_and_walk<T: Tally>(
     options: &WalkOptions,
     observer: &dyn Observer,
 ) -> Result<Ended> {
-    let threads = options.threads;
-    let asked = RunOptions { threads, open: open.clone(), ..RunOptions::at(options.now_ms) };
-    let run = run::run(source, &asked, observer)?;
+    let run = run_log(source, open, options, observer)?;
     let mut ended = Ended { ran: Some(ran(&run)), ..Ended::default() };
-    match entries::tally(
-        &run.engine,
-        &entries::View::whole(&run.engine, threads),
-        fresh,
-        root,
-        &Silent,
-    ) {
-        Ok(()) => {}
+    match tally_run(&run, options.threads, fresh, root) {
+        Ok(_) => {}
         Err(error) if is_stop(&error) => ended.stopped = true,
         Err(error) => return Err(error),
     }
@@ -126,13 +118,35 @@ fn run_and_walk<T: Tally>(
     Ok(ended)
 }
 
+/// Runs a log.
+pub(super) fn run_log(
+    source: Source,
+    open: &OpenOptions,
+    options: &WalkOptions,
+    observer: &dyn Observer,
+) -> Result<Run> {
+    let threads = options.threads;
+    let asked = RunOptions { threads, open: open.clone(), ..RunOptions::at(options.now_ms) };
+    run::run(source, &asked, observer)
+}
+
+/// Walks the keys that are there after a run; says whose types and encodings they have.
+pub(super) fn tally_run<T: Tally>(
+    run: &Run,
+    threads: usize,
+    fresh: &(dyn Fn() -> T + Sync),
+    root: &mut T,
+) -> Result<Target> {
+    let view = entries::View::whole(&run.engine, threads);
+    entries::tally(&run.engine, &view, fresh, root, &Silent)?;
+    Ok(view.target)
+}
+
 /// Whether a snapshot is the preamble of a log that goes on behind it. Of such a file nothing must
 /// be told, so this is asked before anything is; but only where one of the first fields says that
 /// the snapshot is the base of a log, as every server writes it: all others need not be read twice.
 fn has_log_behind(feed: &mut Feed) -> bool {
-    while feed.buffer().len() < FIELDS_BYTES && matches!(feed.more(), Ok(true)) {}
-    let buffer = feed.buffer();
-    if !is_announced_as_base(buffer.get(..FIELDS_BYTES).unwrap_or(buffer)) {
+    if !is_announced_as_base(head(feed)) {
         return false;
     }
     // The window keeps what is large in a temporary file. A failure is met again where keys are
@@ -148,18 +162,35 @@ fn has_log_behind(feed: &mut Feed) -> bool {
     walked.is_ok_and(|walked| walked.fault.is_none()) && matches!(ahead.buffer(), [b'*' | b'#', ..])
 }
 
-/// Whether one of the first fields says that the snapshot is a log's base.
-fn is_announced_as_base(bytes: &[u8]) -> bool {
-    let Ok((mut rest, header)) = Header::parse(bytes) else { return false };
-    let mut framer = Framer::new(header);
-    let is = |text: Text<'_>, word: &[u8]| text.to_cow().is_ok_and(|text| *text == *word);
-    while let Ok((Record::Aux { name, value }, after)) = framer.next(rest, 0) {
-        if is(name, b"aof-base") || is(name, b"aof-preamble") {
-            return is(value, b"1");
+/// The bytes in which fields about the file stand. Nothing is consumed; a failure is met again
+/// where the source is read.
+pub(super) fn head(feed: &mut Feed) -> &[u8] {
+    while feed.buffer().len() < FIELDS_BYTES && matches!(feed.more(), Ok(true)) {}
+    let buffer = feed.buffer();
+    buffer.get(..FIELDS_BYTES).unwrap_or(buffer)
+}
+
+/// The fields about the file in front of the first key.
+pub(super) fn fields(head: &[u8]) -> impl Iterator<Item = (Text<'_>, Text<'_>)> {
+    let mut walk = Header::parse(head).ok().map(|(rest, header)| (rest, Framer::new(header)));
+    std::iter::from_fn(move || {
+        let (rest, framer) = walk.as_mut()?;
+        match framer.next(rest, 0) {
+            Ok((Record::Aux { name, value }, after)) => {
+                *rest = after;
+                Some((name, value))
+            }
+            _ => None,
         }
-        rest = after;
-    }
-    false
+    })
+}
+
+/// Whether one of the first fields says that the snapshot is a log's base.
+fn is_announced_as_base(head: &[u8]) -> bool {
+    let is = |text: Text<'_>, word: &[u8]| text.to_cow().is_ok_and(|text| *text == *word);
+    let mut fields = fields(head);
+    let base = fields.find(|(name, _)| is(*name, b"aof-base") || is(*name, b"aof-preamble"));
+    base.is_some_and(|(_, value)| is(value, b"1"))
 }
 
 /// Whether the end marker stands where it does with nothing behind the checksum. A log ends with a

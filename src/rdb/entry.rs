@@ -123,6 +123,21 @@ impl<'a> Entry<'a> {
         }
     }
 
+    /// Hands out all parts of a stream but its entries, which are not looked at; `each` is told of
+    /// a node the id that it begins with, and its size unpacked. A value of another kind has none.
+    pub fn visit_stream_frame(
+        &self,
+        scratch: &mut Scratch,
+        each: impl FnMut(StreamId, u64),
+        mut visitor: impl FnMut(Item<'_>) -> ControlFlow<()>,
+    ) -> Result<(), Box<FormatError>> {
+        match self.value_type.kind() {
+            Kind::Stream => object::visit_stream_frame(self, scratch, each, &mut visitor)
+                .map_err(|broken| self.error(broken.at, broken.fault)),
+            _ => Ok(()),
+        }
+    }
+
     /// A fault of this entry's value, `at` bytes behind its start.
     #[cold]
     pub(crate) fn error(&self, at: u64, fault: Fault) -> Box<FormatError> {

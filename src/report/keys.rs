@@ -2,7 +2,8 @@
 //!
 //! Rows are appended to a buffer, so that they can be made on any thread and written in order.
 //! A JSON line is `{"schema":"rdbkit.keys/1","db":…,"key":…,"type":…,"encoding":…,"elements":…,
-//! "size_bytes":…,"expires_at_ms":…}`, with `"idle_secs"` or `"frequency"` where the file has it.
+//! "size_bytes":…,"expires_at_ms":…}`, with `"memory_bytes"` where it is estimated, and
+//! `"idle_secs"` or `"frequency"` where the file has it.
 
 use super::json::push_number;
 use super::text::{self, Style};
@@ -35,6 +36,8 @@ pub enum Column {
     Elements,
     /// The bytes that it takes in the file.
     Bytes,
+    /// What it would take in a server's memory, where that is estimated.
+    Memory,
     /// When it expires.
     Ttl,
     /// What an eviction policy remembers; in CSV two columns.
@@ -45,7 +48,20 @@ pub enum Column {
 
 impl Column {
     /// All of them, in the order of the table.
-    pub const ALL: [Column; 8] = [
+    pub const ALL: [Column; 9] = [
+        Column::Db,
+        Column::Type,
+        Column::Encoding,
+        Column::Elements,
+        Column::Bytes,
+        Column::Memory,
+        Column::Ttl,
+        Column::Idle,
+        Column::Key,
+    ];
+
+    /// Those of the table where none are asked for.
+    pub const TABLE: [Column; 8] = [
         Column::Db,
         Column::Type,
         Column::Encoding,
@@ -56,7 +72,7 @@ impl Column {
         Column::Key,
     ];
 
-    /// All of them, in the order of CSV.
+    /// Those of CSV where none are asked for.
     pub const CSV: [Column; 8] = [
         Column::Db,
         Column::Key,
@@ -76,6 +92,7 @@ impl Column {
             Column::Encoding => "encoding",
             Column::Elements => "elements",
             Column::Bytes => "bytes",
+            Column::Memory => "memory",
             Column::Ttl => "ttl",
             Column::Idle => "idle",
             Column::Key => "key",
@@ -90,6 +107,7 @@ impl Column {
             Column::Encoding => ("ENCODING", 17, false),
             Column::Elements => ("ELEMENTS", 8, true),
             Column::Bytes => ("BYTES", 11, true),
+            Column::Memory => ("MEMORY", 11, true),
             Column::Ttl => ("EXPIRES", 11, false),
             Column::Idle => ("IDLE/FREQ", 10, false),
             Column::Key => ("KEY", 32, false),
@@ -100,6 +118,7 @@ impl Column {
     fn csv(self) -> &'static str {
         match self {
             Column::Bytes => "size_bytes",
+            Column::Memory => "memory_bytes",
             Column::Ttl => "expires_at_ms",
             Column::Idle => "idle_secs,frequency",
             other => other.name(),
@@ -110,7 +129,7 @@ impl Column {
 /// How rows look as a table or as CSV.
 #[derive(Debug, Clone, Default)]
 pub struct RowLook {
-    /// Which columns, in which order; all of them where there are none.
+    /// Which columns, in which order; all but memory where there are none.
     pub columns: Vec<Column>,
     /// Colours of the table.
     pub style: Style,
@@ -137,6 +156,8 @@ pub struct KeyRow<'a> {
     pub elements: u64,
     /// What it takes in the file, with key and expiry.
     pub size_bytes: u64,
+    /// What it would take in a server's memory, where that is estimated.
+    pub memory_bytes: Option<u64>,
     /// When it expires, unix time in milliseconds.
     pub expires_at_ms: Option<i64>,
     /// What an eviction policy remembers.
@@ -148,7 +169,7 @@ pub fn push_head(out: &mut Vec<u8>, format: RowFormat, look: &RowLook) {
     match format {
         RowFormat::JsonLines => {}
         RowFormat::Table => {
-            let columns = look.columns(&Column::ALL);
+            let columns = look.columns(&Column::TABLE);
             push_cells(out, columns, |column| (column.head().0.to_owned(), Paint::Plain), look);
         }
         RowFormat::Csv => {
@@ -170,7 +191,7 @@ pub fn push_row(
 ) {
     match format {
         RowFormat::Table => {
-            let columns = look.columns(&Column::ALL);
+            let columns = look.columns(&Column::TABLE);
             push_cells(out, columns, |column| cell(column, row, now_ms), look);
         }
         RowFormat::JsonLines => push_json(out, row),
@@ -202,6 +223,10 @@ fn cell<'r>(column: Column, row: &KeyRow<'r>, now_ms: i64) -> (String, Paint<'r>
         Column::Encoding => (row.encoding.to_owned(), Paint::Dim),
         Column::Elements => (row.elements.to_string(), Paint::Plain),
         Column::Bytes => (row.size_bytes.to_string(), Paint::Plain),
+        Column::Memory => match row.memory_bytes {
+            Some(bytes) => (bytes.to_string(), Paint::Plain),
+            None => ("-".to_owned(), Paint::Dim),
+        },
         Column::Ttl => match row.expires_at_ms {
             None => ("-".to_owned(), Paint::Dim),
             Some(at_ms) => {
@@ -277,6 +302,10 @@ pub(super) fn push_fields(out: &mut Vec<u8>, row: &KeyRow<'_>) {
     push_number(out, row.elements);
     out.extend_from_slice(b",\"size_bytes\":");
     push_number(out, row.size_bytes);
+    if let Some(bytes) = row.memory_bytes {
+        out.extend_from_slice(b",\"memory_bytes\":");
+        push_number(out, bytes);
+    }
     out.extend_from_slice(b",\"expires_at_ms\":");
     match row.expires_at_ms {
         Some(at_ms) => push_number(out, at_ms),
@@ -317,6 +346,11 @@ fn push_csv_cells(out: &mut Vec<u8>, columns: &[Column], row: &KeyRow<'_>) {
             Column::Encoding => out.extend_from_slice(row.encoding.as_bytes()),
             Column::Elements => push_number(out, row.elements),
             Column::Bytes => push_number(out, row.size_bytes),
+            Column::Memory => {
+                if let Some(bytes) = row.memory_bytes {
+                    push_number(out, bytes);
+                }
+            }
             Column::Ttl => {
                 if let Some(at_ms) = row.expires_at_ms {
                     push_number(out, at_ms);
@@ -353,6 +387,7 @@ mod tests {
         encoding: "listpack",
         elements: 2,
         size_bytes: 45,
+        memory_bytes: None,
         expires_at_ms: Some(61_000),
         eviction: Some(Eviction::IdleSecs(60)),
     };
@@ -387,6 +422,18 @@ mod tests {
                      \"a,\\xff\"                                  45\n";
         assert_eq!(both(RowFormat::Table), table);
         assert_eq!(both(RowFormat::Csv), "key,size_bytes\r\n\"a,\\xff\",45\r\n");
+    }
+
+    #[test]
+    fn memory_is_said_where_it_is_estimated() {
+        let row = KeyRow { memory_bytes: Some(96), key: b"k", ..ROW };
+        let look = RowLook { columns: vec![Column::Memory, Column::Key], ..RowLook::default() };
+        let mut out = Vec::new();
+        push_row(&mut out, RowFormat::Table, &row, &look, 1000);
+        push_row(&mut out, RowFormat::Csv, &row, &look, 1000);
+        push_row(&mut out, RowFormat::Csv, &ROW, &look, 1000);
+        let want = "         96 \"k\"\n96,k\r\n,\"a,\\xff\"\r\n";
+        assert_eq!(String::from_utf8(out).unwrap(), want);
     }
 
     #[test]

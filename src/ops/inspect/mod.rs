@@ -4,13 +4,14 @@
 //! command by command. What stands before a fault is reported together with the fault.
 
 mod log;
+mod look;
 mod lzf;
 mod tally;
 mod top;
 
 use crate::bytes::input::Input as _;
 use crate::error::{Doing, Error, Fault, FormatError, Result};
-use crate::ops::walk::{Checksum, Observer, Tally as _, WalkOptions, Walked, walk};
+use crate::ops::walk::{Checksum, Observer, Tally, WalkOptions, Walked, walk};
 use crate::ops::{encoding, ndjson};
 use crate::rdb::{Dump, Family};
 use crate::report::inspect::{
@@ -21,6 +22,8 @@ use crate::source::{Feed, Form, OpenOptions, Source};
 use crate::value::Kind;
 use tally::{InspectTally, Shared, WITHIN};
 
+pub use look::{By, LookOptions};
+
 /// How a source is inspected.
 #[derive(Debug, Clone)]
 pub struct InspectOptions {
@@ -28,6 +31,9 @@ pub struct InspectOptions {
     pub top: usize,
     /// What times to live are counted from, unix time in milliseconds.
     pub now_ms: i64,
+    /// What is looked for in all keys besides; a log is run first then, and its commands are not
+    /// told. This is slower than reading headers.
+    pub look: Option<LookOptions>,
     /// Threads.
     pub threads: usize,
     /// How the parts of a log directory are opened.
@@ -54,8 +60,13 @@ pub fn inspect(
         broken: Vec::new(),
         parts: Vec::new(),
         snapshot: None,
+        look: None,
         log: None,
     };
+    if let Some(asked) = &options.look {
+        look::look(source, &mut report, options, asked, observer)?;
+        return Ok(report);
+    }
     let name = source.name.clone();
     if source.directory().is_some() {
         report.kind = "aof-dir";
@@ -98,10 +109,25 @@ fn snapshot(
 ) -> Result<bool> {
     let shared = Shared::new(options);
     let mut tally = InspectTally::new(&shared);
-    let walk_options = WalkOptions { threads: options.threads, ..WalkOptions::default() };
     let fresh = || InspectTally::new(&shared);
+    let (walked, more) = checked(feed, name, report, options, observer, &fresh, &mut tally)?;
+    report.snapshot = Some(summary(tally, &walked));
+    Ok(more)
+}
+
+/// Walks a snapshot with any tally, and reports what is broken; says whether something follows it.
+fn checked<T: Tally>(
+    feed: &mut Feed,
+    name: &str,
+    report: &mut InspectReport,
+    options: &InspectOptions,
+    observer: &dyn Observer,
+    fresh: &(dyn Fn() -> T + Sync),
+    tally: &mut T,
+) -> Result<(Walked, bool)> {
+    let walk_options = WalkOptions { threads: options.threads, ..WalkOptions::default() };
     let whole = feed.is_seekable();
-    let walked = walk(feed, whole, &fresh, &mut tally, &walk_options, observer)
+    let walked = walk(feed, whole, fresh, tally, &walk_options, observer)
         .map_err(|error| error.in_file(name))?;
     let more = walked.fault.is_none() && (!feed.buffer().is_empty() || feed.more()?);
     if let Some(fault) = &walked.fault {
@@ -112,26 +138,30 @@ fn snapshot(
         let error = FormatError { file, offset, doing: Doing::Checksum, key: None, fault };
         report.broken.push(error.to_string());
     }
-    report.snapshot = Some(summary(tally, &walked));
-    Ok(more)
+    Ok((walked, more))
 }
 
 /// A DUMP payload: one key without a name.
 fn dump(feed: &mut Feed, report: &mut InspectReport, options: &InspectOptions) -> Result<()> {
-    while feed.more()? {}
-    let dump = Dump::parse(feed.buffer())?;
     let shared = Shared::new(options);
     let mut tally = InspectTally::new(&shared);
+    let walked = payload(feed, &mut tally)?;
+    report.snapshot = Some(summary(tally, &walked));
+    Ok(())
+}
+
+/// Tallies a DUMP payload.
+fn payload<T: Tally>(feed: &mut Feed, tally: &mut T) -> Result<Walked> {
+    while feed.more()? {}
+    let dump = Dump::parse(feed.buffer())?;
     let checksum = if dump.is_intact() {
         Checksum::Matches(dump.checksum)
     } else {
         Checksum::Mismatch { stored: dump.checksum, computed: dump.computed }
     };
-    tally.entry(&dump.entry, &mut ())?;
+    tally.entry(&dump.entry, &mut T::Room::default())?;
     let end = feed.buffer().len() as u64;
-    let walked = Walked { header: dump.header, checksum, end, keys: 1, others: 0, fault: None };
-    report.snapshot = Some(summary(tally, &walked));
-    Ok(())
+    Ok(Walked { header: dump.header, checksum, end, keys: 1, others: 0, fault: None })
 }
 
 fn summary(tally: InspectTally<'_>, walked: &Walked) -> SnapshotReport {

@@ -221,7 +221,7 @@ impl<'s> InspectTally<'s> {
 }
 
 #[cold]
-fn top_key(entry: &Entry<'_>, index: usize, elements: u64) -> Result<TopKey> {
+pub(super) fn top_key(entry: &Entry<'_>, index: usize, elements: u64) -> Result<TopKey> {
     Ok(TopKey {
         db: entry.db,
         key: entry.key_bytes()?.into_owned(),

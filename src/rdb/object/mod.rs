@@ -25,7 +25,7 @@ use self::cursor::Cursor;
 use super::Entry;
 use super::packed::{Flaw, Packed, Walk};
 use crate::error::Fault;
-use crate::value::{Elem, Item, Kind};
+use crate::value::{Elem, Item, Kind, StreamId};
 
 pub use check::{Checker, MOST, Problem, Stance};
 pub use shape::Shape;
@@ -68,6 +68,23 @@ pub(super) fn visit(
         Kind::Module => module::visit(entry.value_type, body, scratch, &mut out.boxed()),
         Kind::Array => array::visit(body, scratch, &mut out.boxed()),
     };
+    over(done)
+}
+
+/// Hands out all parts of a stream but its entries; `each` is told of a node the id that it begins
+/// with, and its size unpacked.
+pub(super) fn visit_stream_frame(
+    entry: &Entry<'_>,
+    scratch: &mut Scratch,
+    each: impl FnMut(StreamId, u64),
+    visitor: &mut impl FnMut(Item<'_>) -> ControlFlow<()>,
+) -> Result<(), Broken> {
+    let mut out = Out(visitor);
+    over(stream::visit_frame(entry.value_type, entry.body, scratch, each, &mut out.boxed()))
+}
+
+/// A walk that ended, early or not.
+fn over(done: Result<(), Stop>) -> Result<(), Broken> {
     match done {
         Ok(()) | Err(Stop::Enough) => Ok(()),
         Err(Stop::Broken(broken)) => Err(broken),

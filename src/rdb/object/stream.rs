@@ -58,6 +58,35 @@ pub(super) fn visit(
         let first_id = node_key(&mut body, &mut scratch.first)?;
         node(first_id, body.blob(&mut scratch.blob)?, out)?;
     }
+    behind_nodes(layout, nodes, body, scratch, out)
+}
+
+/// Hands out all but the entries, which are not looked at: `each` is told of a node the id that
+/// it begins with, and its size unpacked.
+pub(in crate::rdb) fn visit_frame(
+    ty: ValueType,
+    body: &[u8],
+    scratch: &mut Scratch,
+    mut each: impl FnMut(StreamId, u64),
+    out: &mut DynOut<'_, '_>,
+) -> Result<(), Stop> {
+    let mut body = Cursor::new(body);
+    let nodes = body.length()?;
+    for _ in 0..nodes {
+        let first_id = node_key(&mut body, &mut scratch.first)?;
+        each(first_id, body.text()?.len());
+    }
+    behind_nodes(layout(ty), nodes, body, scratch, out)
+}
+
+/// Numbers, groups and producers.
+fn behind_nodes(
+    layout: u8,
+    nodes: u64,
+    mut body: Cursor<'_>,
+    scratch: &mut Scratch,
+    out: &mut DynOut<'_, '_>,
+) -> Result<(), Stop> {
     let (mut info, groups) = numbers(&mut body, layout)?;
     info.nodes = nodes;
     info.groups = groups;

@@ -15,6 +15,21 @@ const UNCOUNTED: usize = 0xffff;
 /// The bytes that an entry takes besides its data, at most: the encoding and the back length.
 pub const ENTRY_OVERHEAD: usize = 10;
 
+/// The bytes of a listpack without elements.
+pub const EMPTY_BYTES: u64 = HEADER as u64 + 1;
+
+/// The bytes that an element takes in a listpack as servers write it.
+pub fn entry_bytes(elem: Elem<'_>) -> u64 {
+    let size = match elem {
+        Elem::Int(n) => Form::int(n).len,
+        Elem::Bytes(text) => match Form::of(text) {
+            form if form.is_int() => form.len,
+            form => form.len + text.len(),
+        },
+    };
+    (size + back_bytes(size)) as u64
+}
+
 /// A listpack in memory of its own.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ListpackBuf {

@@ -19,7 +19,7 @@ mod zipmap;
 pub use intset::Intset;
 pub use intset_buf::intset;
 pub use listpack::{Listpack, ListpackIter};
-pub use listpack_buf::{ENTRY_OVERHEAD, Elems, ListpackBuf};
+pub use listpack_buf::{EMPTY_BYTES, ENTRY_OVERHEAD, Elems, ListpackBuf, entry_bytes};
 pub use pack::{Layout, Pack, PackIter};
 pub use ziplist::{Ziplist, ZiplistIter};
 pub use ziplist_buf::ZiplistBuf;

@@ -7,9 +7,19 @@ use serde::Serialize;
 
 use super::json;
 
+mod folded;
+#[cfg(feature = "html")]
+mod html;
+mod look;
+#[cfg(feature = "cli")]
+mod look_text;
 #[cfg(feature = "cli")]
 mod text;
 
+pub use folded::write_folded;
+#[cfg(feature = "html")]
+pub use html::write_html;
+pub use look::{BigKey, Expiring, Group, Groups, LookReport, Prefix, Prefixes, TypeVolume, Volume};
 #[cfg(feature = "cli")]
 pub use text::write_text;
 
@@ -35,6 +45,9 @@ pub struct InspectReport {
     pub parts: Vec<PartReport>,
     /// The snapshot: the source itself, a log's preamble, or the base of a directory.
     pub snapshot: Option<SnapshotReport>,
+    /// Where bytes and memory are, if that was asked for.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub look: Option<LookReport>,
     /// The commands of the log, all parts together.
     pub log: Option<LogReport>,
 }
@@ -126,7 +139,8 @@ pub struct SnapshotReport {
 #[derive(Debug, Clone, Serialize)]
 #[non_exhaustive]
 pub struct ChecksumReport {
-    /// `ok`, `mismatch`, `disabled` (written as zero) or `none` (before version 5).
+    /// `ok`, `mismatch`, `disabled` (written as zero), `none` (before version 5), or `run` where
+    /// these are the keys after a log was run.
     pub status: &'static str,
     /// As stored, 16 hex digits.
     pub stored: Option<String>,

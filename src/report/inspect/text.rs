@@ -2,6 +2,7 @@
 
 use std::io::{self, Write};
 
+use super::look_text;
 use super::{Amount, ExpiryBucket, InspectReport, LogReport, SnapshotReport, TopKey};
 use crate::bytes::{is_invisible, quoted};
 use crate::error::Result;
@@ -28,6 +29,9 @@ fn screen(out: &mut dyn Write, report: &InspectReport, style: Style) -> io::Resu
     }
     if !report.parts.is_empty() {
         parts(out, report, style)?;
+    }
+    if let Some(look) = &report.look {
+        return look_text::write(out, look, report.now_ms, style);
     }
     if let Some(snapshot) = &report.snapshot {
         file(out, report, snapshot, style)?;
@@ -418,6 +422,6 @@ fn more(out: &mut dyn Write, have: usize, shown: usize) -> io::Result<()> {
     }
 }
 
-fn heading(out: &mut dyn Write, title: &str, style: Style) -> io::Result<()> {
+pub(super) fn heading(out: &mut dyn Write, title: &str, style: Style) -> io::Result<()> {
     writeln!(out, "\n{}", style.bold(title))
 }

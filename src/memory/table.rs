@@ -1,0 +1,204 @@
+//! Sets, hashes, sorted sets and arrays.
+
+use std::ops::ControlFlow;
+
+use super::blocks::{buckets, rounded};
+use super::filling::Filling;
+use super::sum::Sum;
+use super::{Estimator, Item, read};
+use crate::error::FormatError;
+use crate::rdb::{Entry, Product, Scratch, Text, ValueType};
+use crate::value::Cell;
+
+/// What the array of a hash with a template takes besides the values, and for each of these.
+const TEMPLATE_ARRAY: u64 = 14;
+const TEMPLATE_VALUE: u64 = 8;
+/// What an array takes besides its slices, each further slice, and what a slice holds.
+const ARRAY: u64 = 144;
+const SLICE: u64 = 40;
+const SLICE_CELLS: u64 = 4096;
+
+type Result<T> = std::result::Result<T, Box<FormatError>>;
+
+impl Estimator {
+    /// The value of a set.
+    pub(super) fn set(&self, entry: &Entry<'_>, scratch: &mut Scratch) -> Result<u64> {
+        let limits = &self.profile.server.limits;
+        match entry.value_type {
+            ValueType::SetIntset => return self.as_it_lies(entry, 0),
+            ValueType::SetListpack if limits.set_entries > 0 => return self.as_it_lies(entry, 0),
+            _ => {}
+        }
+        let sum = self.sum(entry, scratch)?;
+        let fits = |entries: usize| sum.count <= entries as u64;
+        Ok(if sum.all_integers && fits(limits.intset_entries) {
+            self.blocks.packed(sum.intset_bytes())
+        } else if fits(limits.set_entries) && sum.longest <= limits.set_value as u64 {
+            self.blocks.packed(sum.packed)
+        } else {
+            self.blocks.table(sum.count, false, Filling::AtOnce) + rounded(sum.apart)
+        })
+    }
+
+    /// The value of a sorted set.
+    pub(super) fn sorted_set(&self, entry: &Entry<'_>, scratch: &mut Scratch) -> Result<u64> {
+        let server = &self.profile.server;
+        match entry.value_type {
+            ValueType::SortedSetListpack => {
+                return self.as_it_lies(entry, 0);
+            }
+            ValueType::SortedSetZiplist if !server.has_listpacks() => {
+                return self.as_it_lies(entry, 0);
+            }
+            _ => {}
+        }
+        let sum = self.sum(entry, scratch)?;
+        let limits = &server.limits;
+        let is_packed = entry.value_type == ValueType::SortedSetZiplist
+            || (sum.count <= limits.zset_entries as u64 && sum.longest <= limits.zset_value as u64);
+        Ok(if is_packed {
+            self.blocks.packed(sum.packed)
+        } else {
+            let table = self.blocks.table(sum.count, false, Filling::AtOnce);
+            table + self.blocks.skiplist() + rounded(sum.apart)
+        })
+    }
+
+    /// The value of a hash.
+    pub(super) fn hash(&self, entry: &Entry<'_>, scratch: &mut Scratch) -> Result<u64> {
+        use ValueType::*;
+        let server = &self.profile.server;
+        let (expiry, templates) = (server.has_field_expiry(), server.has_templates());
+        match entry.value_type {
+            HashListpack => return self.as_it_lies(entry, 0),
+            HashZiplist if !server.has_listpacks() => return self.as_it_lies(entry, 0),
+            HashListpackEx if expiry => {
+                return Ok(self.as_it_lies(entry, 8)? + self.blocks.rules.expiring_pack);
+            }
+            HashListpackExPreGa if expiry => {
+                return Ok(self.as_it_lies(entry, 0)? + self.blocks.rules.expiring_pack);
+            }
+            HashTemplateListpack if templates && entry.template().is_some() => {
+                return self.as_it_lies(entry, 0);
+            }
+            HashTemplateArray if templates && entry.template().is_some() => {
+                return self.template_array(entry, scratch);
+            }
+            _ => {}
+        }
+        let sum = self.sum(entry, scratch)?;
+        let limits = &server.limits;
+        let was_packed = matches!(entry.value_type, HashZipmap | HashZiplist);
+        let fits =
+            sum.count <= limits.hash_entries as u64 && sum.longest <= limits.hash_value as u64;
+        let expires = sum.expiring > 0 && expiry;
+        let is_valkey = server.product == Product::Valkey;
+        Ok(if expires && is_valkey {
+            let table = self.blocks.table(sum.count, true, Filling::AtOnce);
+            table + rounded(sum.apart) + self.expiring(sum.expiring)
+        } else if was_packed || fits {
+            // Without expiry there is no third element to each field.
+            let times = 2 * (sum.count - sum.expiring) + 10 * sum.expiring;
+            if expires {
+                self.blocks.packed(sum.packed) + self.blocks.rules.expiring_pack
+            } else {
+                self.blocks.packed(sum.packed - times)
+            }
+        } else {
+            // A load makes room for a hash that it knows to be large, but not for one that only
+            // turns out to have a long value, nor for one whose fields expire.
+            let filling = match sum.before_long {
+                _ if entry.value_type == HashMetadata => Filling::OneByOne,
+                Some(before) if sum.count <= limits.hash_entries as u64 => {
+                    Filling::Unpacked(before, self.blocks.rules.room)
+                }
+                _ => Filling::AtOnce,
+            };
+            self.blocks.table(sum.count, true, filling) + rounded(sum.apart)
+        })
+    }
+
+    /// What Valkey keeps of fields that expire: a list up to 127, a table from there on.
+    fn expiring(&self, fields: u64) -> u64 {
+        match fields {
+            0 | 1 => 0,
+            2..128 => self.blocks.block(8 + 8 * fields),
+            _ => 160 + buckets(fields),
+        }
+    }
+
+    /// Values of a hash with a template. The names are shared; what is counted of them for each
+    /// hash is the less, the more there are.
+    fn template_array(&self, entry: &Entry<'_>, scratch: &mut Scratch) -> Result<u64> {
+        let mut bytes = TEMPLATE_ARRAY;
+        entry.visit(scratch, |item| {
+            if let Item::Field { value, .. } = item {
+                bytes = bytes.saturating_add(TEMPLATE_VALUE + self.blocks.text(value.len()));
+            }
+            ControlFlow::Continue(())
+        })?;
+        Ok(bytes)
+    }
+
+    /// The value of an array: slices of 4096 cells, of which a slice with few has only these.
+    pub(super) fn array(&self, entry: &Entry<'_>, scratch: &mut Scratch) -> Result<u64> {
+        let mut bytes = ARRAY - SLICE;
+        let mut slice = Slice::default();
+        entry.visit(scratch, |item| {
+            if let Item::Cell { index, cell } = item {
+                let number = index / SLICE_CELLS;
+                if slice.cells > 0 && number != slice.number {
+                    bytes = bytes.saturating_add(slice.bytes(self));
+                    slice = Slice::default();
+                }
+                slice.number = number;
+                slice.first.get_or_insert(index);
+                slice.last = index;
+                slice.cells += 1;
+                // Numbers and up to seven bytes stand in the cell.
+                if let Cell::Bytes(text) = cell
+                    && text.len() > 7
+                {
+                    bytes = bytes.saturating_add(self.blocks.block(text.len() as u64 + 4));
+                }
+            }
+            ControlFlow::Continue(())
+        })?;
+        Ok(bytes.saturating_add(slice.bytes(self)))
+    }
+
+    /// A packed value that stays as it is, behind `skip` bytes.
+    fn as_it_lies(&self, entry: &Entry<'_>, skip: usize) -> Result<u64> {
+        let mut rest = entry.body().get(skip..).unwrap_or_default();
+        let text = read(&mut rest, Text::parse).map_err(|fault| entry.error(0, fault))?;
+        Ok(self.blocks.packed(text.len()))
+    }
+
+    fn sum(&self, entry: &Entry<'_>, scratch: &mut Scratch) -> Result<Sum> {
+        let mut sum = Sum::default();
+        entry.visit(scratch, |item| {
+            sum.add(item, self);
+            ControlFlow::Continue(())
+        })?;
+        Ok(sum)
+    }
+}
+
+/// Cells of an array that lie in one slice.
+#[derive(Debug, Default)]
+struct Slice {
+    number: u64,
+    first: Option<u64>,
+    last: u64,
+    cells: u64,
+}
+
+impl Slice {
+    fn bytes(&self, estimator: &Estimator) -> u64 {
+        let Some(first) = self.first else { return 0 };
+        let sparse = 10 * self.cells.max(4);
+        let dense = 8 * (self.last - first + 1).next_power_of_two();
+        let few = self.cells <= 10;
+        SLICE + estimator.blocks.block(if few { sparse } else { sparse.min(dense) })
+    }
+}
