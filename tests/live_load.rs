@@ -75,7 +75,10 @@ fn every_fixture_arrives_as_a_server_loads_it() {
             let file = entry.unwrap().path();
             let name = file.file_name().unwrap().to_str().unwrap().to_owned();
             // Module values need their modules, and a huge index is no business of a digest.
-            if !name.ends_with(".rdb") || name.contains("modules") || name.contains("huge") {
+            // A server that loads a hash drops its fields that have expired; one that is sent the
+            // hash drops them a moment later.
+            let skipped = ["modules", "huge", "expired"].iter().any(|part| name.contains(part));
+            if !name.ends_with(".rdb") || skipped {
                 continue;
             }
             // Whoever cannot load the file is sent what it has; that is another test.
