@@ -363,3 +363,38 @@ fn what_is_not_sound_is_not_published() {
     let mut over = rdbkit();
     over.arg("export").arg(&out).arg("--force").arg("-o").arg(&out).assert().code(2);
 }
+
+/// Scripts read this report by its words; the sizes are our own.
+#[test]
+fn the_memory_report_has_the_words_that_scripts_know() {
+    let done = std::process::Command::new(env!("CARGO_BIN_EXE_rdbkit"))
+        .current_dir(env!("CARGO_MANIFEST_DIR"))
+        .args(["export", "fixtures/redis-5.0.6-alltypes.rdb", "--to=csv", "--columns=rdbtools"])
+        .args(["--server=redis:6.2", "--key=post:hash", "--key=zset:big", "--key=str:hello"])
+        .args(["--key=set:is16", "--key=list:small"])
+        .output()
+        .unwrap();
+    assert!(done.status.success());
+    let text = String::from_utf8(done.stdout).unwrap();
+    let rows: Vec<Vec<&str>> = text.lines().map(|line| line.split(',').collect()).collect();
+    assert_eq!(
+        rows[0].join(","),
+        "database,type,key,size_in_bytes,encoding,num_elements,len_largest_element,expiry"
+    );
+    let mut rows: Vec<String> = rows[1..]
+        .iter()
+        .map(|row| {
+            assert!(row[3].parse::<u64>().unwrap() > 40, "{row:?}");
+            [&row[..3], &row[4..]].concat().join(",")
+        })
+        .collect();
+    rows.sort();
+    let want = [
+        "0,hash,post:hash,ziplist,2,3,",
+        "0,list,list:small,quicklist,3,1,2100-01-01T00:00:00.123000",
+        "0,set,set:is16,intset,5,6,",
+        "0,sortedset,zset:big,skiplist,169,10,",
+        "0,string,str:hello,string,11,11,2100-01-01T00:00:00.123000",
+    ];
+    assert_eq!(rows, want);
+}

@@ -96,9 +96,9 @@ fn values(engine: &Engine) -> Vec<(usize, Vec<u8>, Option<i64>, String)> {
     for db in 0..engine.keyspace.used_databases() {
         for record in engine.keyspace.records(db) {
             sink.clear();
-            let base = engine.keyspace.base();
             let body =
-                engine::save(record, base, &Target::default(), &mut sink, &mut room).unwrap();
+                engine::save(record, &engine.keyspace, &Target::default(), &mut sink, &mut room)
+                    .unwrap();
             let entry = match body {
                 Body::Same(ty, body) => Entry::of_body(&record.key, ty, body, 0),
                 Body::Written(ty) => Entry::of_body(&record.key, ty, &sink.out, 0),

@@ -12,7 +12,7 @@ use rdbkit::ops::walk::WalkOptions;
 use rdbkit::rdb::Target;
 use rdbkit::report::export::{write_json, write_text};
 
-use super::args::{CommonArgs, Format, NowArgs, Opened, SourceArgs, target};
+use super::args::{CommonArgs, Format, MemoryArgs, NowArgs, Opened, SourceArgs, target};
 use super::exit::Exit;
 use super::filters::FilterArgs;
 
@@ -36,6 +36,7 @@ Examples:
   rdbkit export dump.rdb | jq -c 'select(.type == \"hash\")'
   rdbkit export dump.rdb -o dump.ndjson
   rdbkit export dump.rdb --to csv --explode --prefix cart: -o carts.csv
+  rdbkit export dump.rdb --to csv --columns rdbtools > memory.csv
   rdbkit export dump.rdb --to parquet --type zset -o scores.parquet
   rdbkit export dump.rdb --to resp --target redis:6.2 | redis-cli --pipe
 
@@ -55,6 +56,10 @@ pub(crate) struct ExportArgs {
     /// A row of CSV for each element
     #[arg(long)]
     explode: bool,
+
+    /// The columns of CSV that another tool has: rdbtools is the memory report of redis-rdb-tools
+    #[arg(long, value_name = "TOOL", value_parser = ["rdbtools"], conflicts_with = "explode")]
+    columns: Option<String>,
 
     /// Nothing but keys: no header, functions and other records
     #[arg(long)]
@@ -77,6 +82,8 @@ pub(crate) struct ExportArgs {
     #[arg(long, value_enum, default_value_t = Format::Human)]
     format: Format,
 
+    #[command(flatten)]
+    memory: MemoryArgs,
     #[command(flatten)]
     filters: FilterArgs,
     #[command(flatten)]
@@ -105,6 +112,7 @@ pub(crate) fn run(args: &ExportArgs) -> Result<Exit, Error> {
     let form = match (args.to, args.explode) {
         (To::Ndjson, false) => ExportForm::Ndjson,
         (To::Json, false) => ExportForm::Json,
+        (To::Csv, false) if args.columns.is_some() => ExportForm::CsvMemory,
         (To::Csv, false) => ExportForm::Csv,
         (To::Parquet, _) => ExportForm::Parquet,
         (To::Csv, true) => ExportForm::CsvElements,
@@ -114,11 +122,20 @@ pub(crate) fn run(args: &ExportArgs) -> Result<Exit, Error> {
     if args.to != To::Resp && (args.target.is_some() || args.lossy) {
         return Err(Error::Usage("--target and --lossy go with --to resp".to_owned()));
     }
+    if args.columns.is_some() && args.to != To::Csv {
+        return Err(Error::Usage("--columns goes with --to csv".to_owned()));
+    }
+    if args.memory.is_given() && form != ExportForm::CsvMemory {
+        return Err(Error::Usage(
+            "--server and --allocator go with --to csv --columns rdbtools".to_owned(),
+        ));
+    }
     let now_ms = args.now.now_ms();
     let options = ExportOptions {
         form,
         filter: args.filters.filter(now_ms)?,
         keys_only: args.keys_only,
+        memory: args.memory.options(),
         target: args.target,
         lossy: args.lossy,
         list: LISTED,

@@ -19,10 +19,12 @@ use super::convert::encode::{self, Encoder, Take};
 use super::convert::output::Output;
 use super::convert::{ConvertOptions, How, Keys, OutputForm, listed, note_lost_metadata, refusal};
 use super::filter::Filter;
+use super::memory::MemoryOptions;
 use super::walk::{Observer, WalkOptions};
 use crate::error::{Error, Result};
+use crate::memory::Estimator;
 use crate::rdb::Target;
-use crate::report::export::{ExportReport, row, table};
+use crate::report::export::{ExportReport, rdbtools, row, table};
 use crate::source::{OpenOptions, Source};
 use crate::target::{AtomicFile, Publish};
 
@@ -38,6 +40,8 @@ pub enum ExportForm {
     Csv,
     /// CSV, a row per element.
     CsvElements,
+    /// CSV, a row per key with its memory, as redis-rdb-tools has it.
+    CsvMemory,
     /// Parquet, a row per element; needs the feature `parquet`.
     Parquet,
     /// Commands as clients send them, for the `--pipe` of another server's client.
@@ -52,6 +56,7 @@ impl ExportForm {
             ExportForm::Json => "JSON document",
             ExportForm::Csv => "CSV with a row per key",
             ExportForm::CsvElements => "CSV with a row per element",
+            ExportForm::CsvMemory => "CSV with the memory of each key",
             ExportForm::Parquet => "Parquet with a row per element",
             ExportForm::Resp => "commands",
         }
@@ -67,6 +72,8 @@ pub struct ExportOptions {
     pub filter: Filter,
     /// Nothing but keys: no header, aux fields, functions and data of modules beside the keys.
     pub keys_only: bool,
+    /// Of a row with the memory of a key: whose memory.
+    pub memory: MemoryOptions,
     /// Of commands, whom they are written for; without that, a server that writes the source's
     /// version.
     pub target: Option<Target>,
@@ -88,7 +95,7 @@ pub struct ExportOptions {
 /// output may not be replaced, or the target of commands cannot hold all; nothing is published
 /// then, but what went to standard output or a pipe has gone.
 pub fn export(
-    source: Source,
+    mut source: Source,
     out: &Path,
     options: &ExportOptions,
     observer: &dyn Observer,
@@ -107,6 +114,8 @@ pub fn export(
         ));
     }
     let mut file = AtomicFile::create(out, &publish)?;
+    let estimator = (options.form == ExportForm::CsvMemory)
+        .then(|| Estimator::new(options.memory.profile(&mut source)));
     let keys = Keys::of_source(source, &options.walk, &options.open, observer)?;
     let bytes_read = keys.size_bytes();
     let how =
@@ -115,7 +124,7 @@ pub fn export(
         ExportForm::Resp => commands(&name, keys, &how, &mut file, options)?,
         #[cfg(feature = "parquet")]
         ExportForm::Parquet => parquet::write(&name, keys, &how, &mut file, options)?,
-        _ => rows(&name, keys, &how, &mut file, options)?,
+        _ => rows(&name, keys, &how, &mut file, options, estimator.as_ref())?,
     };
     let published = file.commit()?;
     report.output = published.path;
@@ -130,6 +139,7 @@ fn rows(
     how: &How<'_>,
     file: &mut AtomicFile,
     options: &ExportOptions,
+    memory: Option<&Estimator>,
 ) -> Result<ExportReport> {
     let form = options.form;
     let mut head = Vec::new();
@@ -140,11 +150,12 @@ fn rows(
         }
         ExportForm::Json => row::begin_document(&mut head, &keys.header().magic()),
         ExportForm::Csv => head.extend_from_slice(table::KEY_COLUMNS),
+        ExportForm::CsvMemory => head.extend_from_slice(rdbtools::COLUMNS),
         ExportForm::CsvElements => head.extend_from_slice(table::ELEMENT_COLUMNS),
         _ => {}
     }
     file.put(&head)?;
-    let plan = Plan { form, filter: &options.filter, keys_only: options.keys_only };
+    let plan = Plan { form, filter: &options.filter, keys_only: options.keys_only, memory };
     let fresh = || Rows::batch(&plan);
     let mut root = Rows::root(&plan, file);
     let ran = keys.tally(name, how, &fresh, &mut root)?;

@@ -2,6 +2,7 @@
 
 use super::ExportForm;
 use crate::error::{Doing, Error, Fault, FormatError, Result};
+use crate::memory::{Estimator, longest_bytes};
 use crate::ops::encoding;
 use crate::ops::filter::Filter;
 use crate::ops::keys::row as key_row;
@@ -9,7 +10,7 @@ use crate::ops::walk::Tally;
 use crate::rdb::write::Sink;
 use crate::rdb::{Entry, Record};
 use crate::report::export::row::{self, RowRoom};
-use crate::report::export::table;
+use crate::report::export::{rdbtools, table};
 use crate::target::AtomicFile;
 
 /// What is written of each key.
@@ -17,6 +18,8 @@ pub(super) struct Plan<'o> {
     pub(super) form: ExportForm,
     pub(super) filter: &'o Filter,
     pub(super) keys_only: bool,
+    /// Where rows say what a key takes in memory.
+    pub(super) memory: Option<&'o Estimator>,
 }
 
 /// What was written.
@@ -139,6 +142,13 @@ impl Tally for Rows<'_> {
             ExportForm::Csv => {
                 let key = entry.key_bytes()?;
                 table::push_key(&mut self.text, entry, &key_row(entry, &key)?, room)?;
+            }
+            ExportForm::CsvMemory => {
+                let (key, scratch) = (entry.key_bytes()?, &mut room.scratch);
+                let usage = self.plan.memory.map(|memory| memory.usage(entry, scratch));
+                let usage = usage.transpose()?.unwrap_or_default();
+                let longest = longest_bytes(entry, scratch)?;
+                rdbtools::push_key(&mut self.text, &key_row(entry, &key)?, usage, longest);
             }
             ExportForm::CsvElements => {
                 let key = entry.key_bytes()?;

@@ -4,6 +4,7 @@
 pub(crate) mod elements;
 #[cfg(feature = "parquet")]
 pub(crate) mod parquet;
+pub(crate) mod rdbtools;
 pub(crate) mod read;
 pub(crate) mod row;
 pub(crate) mod table;

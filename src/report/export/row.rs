@@ -25,7 +25,7 @@ pub(crate) const SCHEMA: &str = "rdbkit.export/1";
 /// Room that rows share.
 #[derive(Debug, Default)]
 pub(crate) struct RowRoom {
-    pub(super) scratch: Scratch,
+    pub(crate) scratch: Scratch,
     pub(super) json: ValueJson,
     pub(super) text: Vec<u8>,
 }
