@@ -125,6 +125,8 @@ fn shapes(path: &Path) -> Vec<Shape> {
             "template-listpack" | "listpackex" => "listpack",
             "template-array" => "hashtable",
             "zipmap" => "ziplist",
+            // A file packs numbers of 32 bits only; servers hold all of them as numbers.
+            "int" | "raw" if parts.iter().all(|part| part.trim_matches('0').len() <= 1) => "number",
             encoding => encoding,
         };
         all.push(Shape {

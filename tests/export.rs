@@ -370,7 +370,13 @@ fn the_memory_report_has_the_words_that_scripts_know() {
     let done = std::process::Command::new(env!("CARGO_BIN_EXE_rdbkit"))
         .current_dir(env!("CARGO_MANIFEST_DIR"))
         .args(["export", "fixtures/redis-5.0.6-alltypes.rdb", "--to=csv", "--columns=rdbtools"])
-        .args(["--server=redis:6.2", "--key=post:hash", "--key=zset:big", "--key=str:hello"])
+        .args([
+            "--server=redis:6.2",
+            "--db=0",
+            "--key=post:hash",
+            "--key=zset:big",
+            "--key=str:hello",
+        ])
         .args(["--key=set:is16", "--key=list:small"])
         .output()
         .unwrap();
@@ -390,7 +396,7 @@ fn the_memory_report_has_the_words_that_scripts_know() {
         .collect();
     rows.sort();
     let want = [
-        "0,hash,post:hash,ziplist,2,3,",
+        "0,hash,post:hash,ziplist,2,1,",
         "0,list,list:small,quicklist,3,1,2100-01-01T00:00:00.123000",
         "0,set,set:is16,intset,5,6,",
         "0,sortedset,zset:big,skiplist,169,10,",

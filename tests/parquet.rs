@@ -1,7 +1,14 @@
 //! A Parquet file says the same to DuckDB and PyArrow as the exploded CSV says.
 
 #![cfg(feature = "parquet")]
-#![allow(clippy::unwrap_used, clippy::panic, missing_docs, reason = "tests")]
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    missing_docs,
+    reason = "tests"
+)]
 
 mod support;
 

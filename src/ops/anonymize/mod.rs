@@ -5,7 +5,7 @@
 //! source ─ walk, on all cores ─ each key and each part of its value behind the veil ─► output
 //! ```
 //!
-//! Lengths, types, encodings, numbers, order and equality stay; see [`veil`] for what becomes of a
+//! Lengths, types, encodings, numbers, order and equality stay; see `veil` for what becomes of a
 //! text. Function libraries, values of modules and what modules keep besides may hold secrets that
 //! nobody but the module can find, so they are left out and counted, unless they are asked for.
 

@@ -11,7 +11,7 @@
 //! that was interrupted goes on behind the mark that is safe, which is the lower one of what the
 //! state file says and what the target itself remembers.
 //!
-//! How a target is reached is a [`Route`]; [`connect`] makes the one for an endpoint.
+//! How a target is reached is a [`Route`](crate::target::live::Route); [`connect`] makes the one for an endpoint.
 
 mod batch;
 mod by_slot;
@@ -196,6 +196,7 @@ pub fn load(
     ledger.before_keys = found.as_ref().filter(|_| settled.from > 0).map_or(0, |found| found.keys);
     ledger.keep(state, settled.claim.clone(), &settled.servers);
     let (mut source, mut from) = (Some(source), settled.from);
+    let mut was_rewound = false;
     // Each turn ends with the load done, or has to send all behind an older mark again.
     let halt = loop {
         let courier_options = CourierOptions {
@@ -219,6 +220,7 @@ pub fn load(
                      offset {mark} of the source was sent again"
                 ));
                 from = mark;
+                was_rewound = true;
             }
             (_, Some(halt)) => break Some(halt),
             (Err(error), None) => {
@@ -253,7 +255,9 @@ pub fn load(
             plan: &plan,
             all: wanted == Verify::Full,
             ledger: &ledger,
+            // What was sent twice was counted twice.
             was_empty: report.resumed_from.is_none()
+                && !was_rewound
                 && (options.flush_first || info.keys.is_empty()),
         };
         let source = again()?;

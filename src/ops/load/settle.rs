@@ -179,11 +179,12 @@ pub(super) fn reopened(claim: &Claim, servers: &Servers) -> Reopened<'static> {
             return Err(refused(connection.address(), "LOADING it reads its files"));
         }
         claim.name(connection)?;
-        let mut servers = lock(&servers);
-        let is_known = servers.is_empty() || servers.values().any(|known| *known == server.run_id);
-        servers.insert(tag, server.run_id);
-        drop(servers);
+        let is_known = {
+            let servers = lock(&servers);
+            servers.is_empty() || servers.values().any(|known| *known == server.run_id)
+        };
         if is_known {
+            lock(&servers).insert(tag, server.run_id);
             return Ok(());
         }
         // Another process answers: what it has is what it says.
@@ -191,6 +192,8 @@ pub(super) fn reopened(claim: &Claim, servers: &Servers) -> Reopened<'static> {
             return Err(Halt::Taken(words));
         }
         let progress = claim.progress(connection)?;
+        // Only now: where a question has failed, the next attempt has to ask all of them again.
+        lock(&servers).insert(tag, server.run_id);
         let mark = progress.filter(|p| p.session == claim.session()).map_or(0, |p| p.mark);
         Err(Halt::Rewind(mark))
     })
