@@ -91,8 +91,11 @@ fn files(out: &Path, report: &SplitReport) -> Vec<PathBuf> {
     report.parts.iter().map(|part| out.join(&part.file)).collect()
 }
 
+/// Database and key, type and body.
+type Raw = ((u64, Vec<u8>), (ValueType, Vec<u8>));
+
 /// Type and bytes of each value, but of those that refer to a template of their file.
-fn bodies(path: &Path) -> Vec<((u64, Vec<u8>), (ValueType, Vec<u8>))> {
+fn bodies(path: &Path) -> Vec<Raw> {
     let bytes = fs::read(path).unwrap();
     let mut all = Vec::new();
     for entry in Snapshot::new(&bytes).unwrap().entries() {
