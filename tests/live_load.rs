@@ -390,7 +390,7 @@ fn a_log_takes_effect_exactly_once() {
     let name = source.to_str().unwrap();
     let mut server = Server::start(&kind, &["--appendonly", "yes", "--appendfsync", "no"]);
     let url = server.url();
-    let args = ["replay", name, "--to", &url, "--as", "log", "--rate", "40000"];
+    let args = ["replay", name, "--to", &url, "--as", "log", "--rate", "15000"];
     let mut random = Random::new(5);
     for round in 0..6 {
         let mut child = start(&args);
