@@ -61,10 +61,10 @@ fn the_master_is_asked_from_the_sentinels() {
     watched.settled();
     let dead = watched.kill_master();
     assert_ne!(dead, 0);
-    // Each of the Sentinels hears of it in its own time.
-    let gone = [local(first), local(watched.servers[dead].port())];
+    // Each of the Sentinels hears of it in its own time; the first master may be the next one again.
+    let gone = local(watched.servers[dead].port());
     support::wait_until("another master is named", Duration::from_secs(20), || {
-        asked.master().is_ok_and(|master| !gone.contains(&master))
+        asked.master().is_ok_and(|master| master != gone)
     });
     asked.connect(&servers).unwrap();
     watched.servers[dead].revive();
