@@ -3,18 +3,16 @@
 //! Exit status: 0 it was written, 2 it was not.
 
 use std::ffi::OsString;
-use std::path::Path;
 
 use clap::{Args, ValueEnum};
 use rdbkit::Error;
 use rdbkit::ops::anonymize::{AnonymizeOptions, Scores, anonymize};
-use rdbkit::ops::walk::WalkOptions;
-use rdbkit::rdb::Target;
 use rdbkit::report::anonymize::{write_json, write_text};
 
-use super::args::{CommonArgs, Format, NowArgs, Opened, SourceArgs, target};
+use super::args::{CommonArgs, Opened, RunArgs, SourceArgs};
 use super::exit::Exit;
 use super::filters::FilterArgs;
+use super::output::{OutputArgs, ReportArgs, TargetArgs};
 
 /// Write a snapshot of the same shape with other content, for a bug report
 ///
@@ -27,7 +25,7 @@ use super::filters::FilterArgs;
 /// A short text has few others of its shape: of ten digits each is one of ten. Look at the output
 /// before you give it away.
 #[derive(Debug, Args)]
-#[command(after_help = "\
+#[command(mut_arg("output", |arg| arg.required(true).help("The file to write; `-` is standard output")), after_help = "\
 Examples:
   rdbkit anonymize dump.rdb -o shape.rdb
   rdbkit anonymize dump.rdb -o shape.rdb --keep-prefix-depth 1 --scores rank
@@ -37,10 +35,6 @@ Exit status: 0 it was written, 2 it was not")]
 pub(crate) struct AnonymizeArgs {
     /// RDB file, AOF or appendonlydir (a log is run first), or NDJSON; `-` is standard input
     source: OsString,
-
-    /// The file to write; `-` is standard output
-    #[arg(long, short, value_name = "OUT")]
-    output: OsString,
 
     /// What decides which text becomes which: the same again with the same seed, so keep it to
     /// yourself [default: chance]
@@ -71,25 +65,18 @@ pub(crate) struct AnonymizeArgs {
     #[arg(long)]
     keep_modules: bool,
 
-    /// Whom it is written for: redis:6.2, valkey:9.0, redict … [default: a server that writes the
-    /// source's version]
-    #[arg(long, value_name = "NAME:VERSION", value_parser = target)]
-    target: Option<Target>,
-
-    /// Replace an output that exists
-    #[arg(long, short)]
-    force: bool,
-
-    /// How the report is written
-    #[arg(long, value_enum, default_value_t = Format::Human)]
-    format: Format,
-
+    #[command(flatten)]
+    target: TargetArgs,
+    #[command(flatten)]
+    report: ReportArgs,
+    #[command(flatten)]
+    output: OutputArgs,
     #[command(flatten)]
     filters: FilterArgs,
     #[command(flatten)]
     from: SourceArgs,
     #[command(flatten)]
-    now: NowArgs,
+    run: RunArgs,
     #[command(flatten)]
     pub(super) common: CommonArgs,
 }
@@ -116,7 +103,7 @@ pub(crate) fn run(args: &AnonymizeArgs) -> Result<Exit, Error> {
     if args.separator.is_empty() {
         return Err(Error::Usage("a separator has at least one byte".to_owned()));
     }
-    let now_ms = args.now.now_ms();
+    let now_ms = args.run.now_ms();
     let options = AnonymizeOptions {
         seed: args.seed.as_ref().map(|seed| seed.as_encoded_bytes().to_vec()),
         keep_prefix_depth: args.keep_prefix_depth.into(),
@@ -129,25 +116,16 @@ pub(crate) fn run(args: &AnonymizeArgs) -> Result<Exit, Error> {
         keep_functions: args.keep_functions,
         keep_modules: args.keep_modules,
         filter: args.filters.filter(now_ms)?,
-        target: args.target,
-        force: args.force,
-        walk: WalkOptions {
-            threads: args.common.threads(),
-            now_ms: Some(now_ms),
-            ..WalkOptions::default()
-        },
+        target: args.target.target,
+        force: args.output.force(),
+        walk: args.common.walk(now_ms, &args.run),
         open: args.from.options()?,
     };
     let Opened { source, bar, .. } = args.from.open_with_bar(&args.source, &args.common)?;
-    let report = anonymize(source, Path::new(&args.output), &options, &bar)?;
+    let report = anonymize(source, &args.output.required(), &options, &bar)?;
     drop(bar);
-    if args.output != "-" {
-        let mut out = super::stdout();
-        match args.format {
-            Format::Human => write_text(&mut out, &report, args.common.style())?,
-            Format::Json => write_json(&mut out, &report)?,
-        }
-        std::io::Write::flush(&mut out).map_err(super::cannot_write)?;
+    if !args.output.is_stdout() {
+        args.report.tell(&report, &args.common, write_text, write_json)?;
     }
     Ok(Exit::Clean)
 }

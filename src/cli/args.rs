@@ -11,6 +11,7 @@ use rdbkit::Error;
 use rdbkit::memory::Allocator;
 use rdbkit::ops::memory::MemoryOptions;
 use rdbkit::ops::rewrite::Rename;
+use rdbkit::ops::walk::WalkOptions;
 use rdbkit::rdb::Target;
 use rdbkit::report::text::Style;
 use rdbkit::source::{Form, Locator, OpenOptions, Source};
@@ -109,22 +110,32 @@ pub(crate) struct CommonArgs {
 
 /// What to do with a command that is not known.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
-pub(crate) enum Unknown {
+enum Unknown {
     /// Stop
     Stop,
     /// Step over it
     Skip,
 }
 
+/// How a source that is a log is run.
 #[derive(Debug, Args)]
-pub(crate) struct NowArgs {
+pub(crate) struct RunArgs {
+    /// What to do with a command of a log that is not known or cannot be run here
+    #[arg(long, value_name = "WHAT", value_enum, default_value_t = Unknown::Stop, help_heading = "Source options")]
+    on_unknown: Unknown,
+
     /// The time from which times to live are counted, with its zone: 2026-11-23T14:00:00Z or
     /// 2026-11-23T14:00:00+02:00; or unix time in seconds or milliseconds [default: now]
     #[arg(long, value_name = "TIME", value_parser = instant, allow_negative_numbers = true, help_heading = "Common options")]
     now: Option<i64>,
 }
 
-impl NowArgs {
+impl RunArgs {
+    /// Whether commands that are not known are stepped over.
+    pub(crate) fn skips_unknown(&self) -> bool {
+        self.on_unknown == Unknown::Skip
+    }
+
     /// Unix time in milliseconds.
     pub(crate) fn now_ms(&self) -> i64 {
         self.now.unwrap_or_else(|| {
@@ -140,6 +151,16 @@ impl CommonArgs {
         match self.threads {
             Some(threads) => threads.into(),
             None => std::thread::available_parallelism().map_or(1, usize::from),
+        }
+    }
+
+    /// How keys are walked over, at a time.
+    pub(crate) fn walk(&self, now_ms: i64, run: &RunArgs) -> WalkOptions {
+        WalkOptions {
+            threads: self.threads(),
+            now_ms: Some(now_ms),
+            skip_unknown: run.skips_unknown(),
+            ..WalkOptions::default()
         }
     }
 

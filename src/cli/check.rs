@@ -14,7 +14,7 @@ use rdbkit::report::check::{
 use rdbkit::report::metrics;
 use rdbkit::source::Locator;
 
-use super::args::{CommonArgs, NowArgs, SourceArgs};
+use super::args::{CommonArgs, RunArgs, SourceArgs};
 use super::exit::Exit;
 use super::metrics::MetricsArgs;
 use super::policy::PolicyArgs;
@@ -81,7 +81,7 @@ pub(crate) struct CheckArgs {
     #[command(flatten)]
     from: SourceArgs,
     #[command(flatten)]
-    now: NowArgs,
+    run: RunArgs,
     #[command(flatten)]
     common: CommonArgs,
 }
@@ -94,7 +94,8 @@ pub(crate) fn run(args: &CheckArgs) -> Result<Exit, Error> {
         max_findings: usize::try_from(args.max_findings).unwrap_or(usize::MAX),
         open: args.from.options()?,
         policy: args.policy.policy()?,
-        now_ms: args.now.now_ms(),
+        now_ms: args.run.now_ms(),
+        skip_unknown: args.run.skips_unknown(),
     };
     let mut report = CheckReport::default();
     for name in &args.sources {

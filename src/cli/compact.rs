@@ -3,16 +3,15 @@
 //! Exit status: 0 written, 1 written with losses or without the end of the log, 2 not written.
 
 use std::ffi::OsString;
-use std::path::PathBuf;
 
 use clap::{Args, ValueEnum};
 use rdbkit::Error;
 use rdbkit::ops::compact::{CompactOptions, OutputForm, compact};
-use rdbkit::rdb::Target;
 use rdbkit::report::compact::{write_json, write_text};
 
-use super::args::{CommonArgs, Format, NowArgs, Opened, SourceArgs, Unknown, target};
+use super::args::{CommonArgs, Opened, RunArgs, SourceArgs};
 use super::exit::Exit;
+use super::output::{LossyArgs, OutputArgs, ReportArgs, TargetArgs, after_losses, target_is};
 
 /// Write the shortest log that leads to the same keys
 ///
@@ -22,6 +21,8 @@ use super::exit::Exit;
 ///
 /// A log that a server is writing is read up to its last whole command.
 #[derive(Debug, Args)]
+#[command(mut_arg("output", |arg| arg.required_unless_present("in_place")))]
+#[command(mut_arg("target", |arg| target_is(arg, "the server that wrote the base, or the newest Redis")))]
 #[command(after_help = "\
 Examples:
   rdbkit compact appendonlydir -o compacted
@@ -34,53 +35,30 @@ pub(crate) struct CompactArgs {
     /// AOF, its manifest or appendonlydir, plain or compressed; `-` is standard input
     source: OsString,
 
-    /// The file or directory to write
-    #[arg(
-        long,
-        short,
-        value_name = "OUT",
-        required_unless_present = "in_place",
-        help_heading = "Output options"
-    )]
-    output: Option<OsString>,
-
     /// Replace the source itself; what it was stays as a backup beside it
     #[arg(long, conflicts_with_all = ["output", "to"], help_heading = "Output options")]
     in_place: bool,
-
-    /// Replace an output that exists
-    #[arg(long, help_heading = "Output options")]
-    force: bool,
 
     /// What is written [default: a directory for a directory, a file with preamble for a file]
     #[arg(long, value_enum, help_heading = "Output options")]
     to: Option<To>,
 
-    /// Whom it is written for: redis:7.0, valkey:9.1 … [default: the server that wrote the base,
-    /// or the newest Redis]
-    #[arg(long, value_name = "NAME:VERSION", value_parser = target)]
-    target: Option<Target>,
-
-    /// What to do with a command that is not known or cannot be run here
-    #[arg(long, value_name = "WHAT", value_enum, default_value_t = Unknown::Stop)]
-    on_unknown: Unknown,
-
-    /// Write what can be written where the target cannot hold all, and list what was lost
-    #[arg(long)]
-    lossy: bool,
-
     /// Leave out keys that have expired (see --now)
     #[arg(long)]
     drop_expired: bool,
 
-    /// How the report is written
-    #[arg(long, value_enum, default_value_t = Format::Human)]
-    format: Format,
-
+    #[command(flatten)]
+    target: TargetArgs,
+    #[command(flatten)]
+    lossy: LossyArgs,
+    #[command(flatten)]
+    report: ReportArgs,
+    #[command(flatten)]
+    output: OutputArgs,
     #[command(flatten)]
     from: SourceArgs,
     #[command(flatten)]
-    now: NowArgs,
+    run: RunArgs,
     #[command(flatten)]
     common: CommonArgs,
 }
@@ -106,18 +84,18 @@ pub(crate) fn run(args: &CompactArgs) -> Result<Exit, Error> {
             To::Preamble => OutputForm::AofPreamble,
             To::AofDir => OutputForm::AofDir,
         }),
-        target: args.target,
-        now_ms: args.now.now_ms(),
-        skip_unknown: args.on_unknown == Unknown::Skip,
-        lossy: args.lossy,
-        drop_expired_at_ms: args.drop_expired.then(|| args.now.now_ms()),
+        target: args.target.target,
+        now_ms: args.run.now_ms(),
+        skip_unknown: args.run.skips_unknown(),
+        lossy: args.lossy.lossy,
+        drop_expired_at_ms: args.drop_expired.then(|| args.run.now_ms()),
         in_place: args.in_place,
-        force: args.force,
+        force: args.output.force(),
         threads: args.common.threads(),
         open: args.from.options()?,
     };
-    let out = match (&args.output, &source.path) {
-        (Some(out), _) => PathBuf::from(out),
+    let out = match (args.output.path(), &source.path) {
+        (Some(out), _) => out,
         (None, Some(path)) => match source.directory() {
             Some(directory) => directory.to_owned(),
             None => path.clone(),
@@ -128,15 +106,7 @@ pub(crate) fn run(args: &CompactArgs) -> Result<Exit, Error> {
     };
     let report = compact(source, &out, &options, &bar)?;
     drop(bar);
-    let mut stdout = super::stdout();
-    let mut stderr = std::io::stderr();
-    let to: &mut dyn std::io::Write =
-        if out.as_os_str() == "-" { &mut stderr } else { &mut stdout };
-    match args.format {
-        Format::Human => write_text(to, &report, args.common.style())?,
-        Format::Json => write_json(to, &report)?,
-    }
-    to.flush().map_err(super::cannot_write)?;
-    let lost = report.losses.iter().any(|lost| lost.grave);
-    Ok(if lost || report.dropped_from.is_some() { Exit::Findings } else { Exit::Clean })
+    args.report.tell_beside(&args.output, &report, &args.common, write_text, write_json)?;
+    let end = if report.dropped_from.is_some() { Exit::Findings } else { Exit::Clean };
+    Ok(after_losses(&report.losses).max(end))
 }

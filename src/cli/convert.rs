@@ -10,15 +10,12 @@ use std::time::{SystemTime, UNIX_EPOCH};
 use clap::{Args, ValueEnum};
 use rdbkit::Error;
 use rdbkit::ops::convert::{ConvertOptions, OutputForm, Target, convert};
-use rdbkit::ops::walk::WalkOptions;
 use rdbkit::report::convert::{write_json, write_text};
 
-use super::args::{CommonArgs, Format, NowArgs, SourceArgs, target};
+use super::args::{CommonArgs, RunArgs, SourceArgs};
 use super::exit::Exit;
+use super::output::{ForceArgs, LISTED, LossyArgs, ReportArgs, TargetArgs, after_losses};
 use super::progress::Bar;
-
-/// Keys that are listed for each kind of loss.
-const LISTED: usize = 20;
 
 /// Write a source in another form, version or dialect
 ///
@@ -50,11 +47,6 @@ pub(crate) struct ConvertArgs {
     #[arg(long, value_enum, default_value_t = To::Rdb)]
     to: To,
 
-    /// Whom it is written for: redis:6.2, valkey:9.0, redict … [default: a server that writes
-    /// the source's version]
-    #[arg(long, value_name = "NAME:VERSION", value_parser = target)]
-    target: Option<Target>,
-
     /// The version of the format instead: 6 to 15, or 80 for Valkey
     #[arg(long, value_name = "N", conflicts_with = "target", value_parser = rdb_version)]
     rdb_version: Option<Target>,
@@ -79,26 +71,22 @@ pub(crate) struct ConvertArgs {
     #[arg(long)]
     compress: bool,
 
-    /// Write what the target can hold, and say what is lost
-    #[arg(long)]
-    lossy: bool,
-
     /// Leave out what a primary would drop while loading (see --now)
     #[arg(long)]
     drop_expired: bool,
 
-    /// Replace an output that exists
-    #[arg(long, short)]
-    force: bool,
-
-    /// How the report is written
-    #[arg(long, value_enum, default_value_t = Format::Human)]
-    format: Format,
-
+    #[command(flatten)]
+    target: TargetArgs,
+    #[command(flatten)]
+    lossy: LossyArgs,
+    #[command(flatten)]
+    report: ReportArgs,
+    #[command(flatten)]
+    force: ForceArgs,
     #[command(flatten)]
     from: SourceArgs,
     #[command(flatten)]
-    now: NowArgs,
+    run: RunArgs,
     #[command(flatten)]
     common: CommonArgs,
 }
@@ -136,36 +124,25 @@ pub(crate) fn run(args: &ConvertArgs) -> Result<Exit, Error> {
     let now_secs = || SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |d| d.as_secs());
     let options = ConvertOptions {
         form,
-        target: args.target.or(args.rdb_version),
+        target: args.target.target.or(args.rdb_version),
         compress,
-        lossy: args.lossy,
-        drop_expired_at_ms: args.drop_expired.then(|| args.now.now_ms()),
+        lossy: args.lossy.lossy,
+        drop_expired_at_ms: args.drop_expired.then(|| args.run.now_ms()),
         timestamp_secs: args.timestamps.then(now_secs),
         list: LISTED,
-        force: args.force,
-        walk: WalkOptions {
-            threads: args.common.threads(),
-            now_ms: Some(args.now.now_ms()),
-            ..WalkOptions::default()
-        },
+        force: args.force.force,
+        walk: args.common.walk(args.run.now_ms(), &args.run),
         open: args.from.options()?,
     };
     let source = args.from.open(&args.source)?;
     let bar = Bar::of(&source, args.common.shows_progress());
     let report = convert(source, Path::new(&args.out), &options, &bar)?;
     drop(bar);
-    let exit =
-        if report.losses.iter().any(|lost| lost.grave) { Exit::Findings } else { Exit::Clean };
     // There the output is what is on standard output.
     if args.out != "-" {
-        let mut out = super::stdout();
-        match args.format {
-            Format::Human => write_text(&mut out, &report, args.common.style())?,
-            Format::Json => write_json(&mut out, &report)?,
-        }
-        std::io::Write::flush(&mut out).map_err(super::cannot_write)?;
+        args.report.tell(&report, &args.common, write_text, write_json)?;
     }
-    Ok(exit)
+    Ok(after_losses(&report.losses))
 }
 
 fn rdb_version(text: &str) -> Result<Target, String> {

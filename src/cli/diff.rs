@@ -7,10 +7,9 @@ use std::ffi::OsString;
 use clap::Args;
 use rdbkit::Error;
 use rdbkit::ops::diff::{DiffOptions, diff};
-use rdbkit::ops::walk::WalkOptions;
 use rdbkit::report::diff::{Look, write_key, write_key_json};
 
-use super::args::{CommonArgs, Format, NowArgs, Opened, SourceArgs, bytes};
+use super::args::{CommonArgs, Format, Opened, RunArgs, SourceArgs, bytes};
 use super::exit::Exit;
 use super::filters::{FilterArgs, size};
 use super::pager::PagerArgs;
@@ -78,7 +77,7 @@ pub(crate) struct DiffArgs {
     #[command(flatten)]
     from: SourceArgs,
     #[command(flatten)]
-    now: NowArgs,
+    run: RunArgs,
     #[command(flatten)]
     pager: PagerArgs,
     #[command(flatten)]
@@ -90,18 +89,14 @@ pub(crate) fn run(args: &DiffArgs) -> Result<Exit, Error> {
         let why = "standard input can be one of the two sources only";
         return Err(Error::Usage(why.to_owned()));
     }
-    let now_ms = args.now.now_ms();
+    let now_ms = args.run.now_ms();
     let options = DiffOptions {
         filter: args.filters.filter(now_ms)?,
         ignore_ttl: args.ignore_ttl,
         ignore_encoding: args.ignore_encoding,
         separator: bytes(&args.separator),
         memory: usize::try_from(args.memory).unwrap_or(usize::MAX),
-        walk: WalkOptions {
-            threads: args.common.threads(),
-            now_ms: Some(now_ms),
-            ..WalkOptions::default()
-        },
+        walk: args.common.walk(now_ms, &args.run),
         open: args.from.options()?,
     };
     let style = args.common.style();

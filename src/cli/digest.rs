@@ -9,11 +9,10 @@ use clap::Args;
 use rdbkit::Error;
 use rdbkit::digest::Profile;
 use rdbkit::ops::digest::{DigestOptions, digest, digest_keys};
-use rdbkit::ops::walk::WalkOptions;
 use rdbkit::report::digest::{DigestLine, write_json, write_key, write_key_json, write_line};
 use rdbkit::source::Locator;
 
-use super::args::{CommonArgs, Format, NowArgs, Opened, SourceArgs};
+use super::args::{CommonArgs, Format, Opened, RunArgs, SourceArgs};
 use super::exit::Exit;
 
 /// Compute the digest that a server's DEBUG DIGEST would answer
@@ -65,7 +64,7 @@ pub(crate) struct DigestArgs {
     #[command(flatten)]
     from: SourceArgs,
     #[command(flatten)]
-    now: NowArgs,
+    run: RunArgs,
     #[command(flatten)]
     common: CommonArgs,
 }
@@ -74,12 +73,8 @@ pub(crate) fn run(args: &DigestArgs) -> Result<Exit, Error> {
     let options = DigestOptions {
         profile: args.server.unwrap_or_default(),
         full: args.full,
-        drop_expired_at_ms: args.drop_expired.then(|| args.now.now_ms()),
-        walk: WalkOptions {
-            threads: args.common.threads(),
-            now_ms: Some(args.now.now_ms()),
-            ..WalkOptions::default()
-        },
+        drop_expired_at_ms: args.drop_expired.then(|| args.run.now_ms()),
+        walk: args.common.walk(args.run.now_ms(), &args.run),
         open: args.from.options()?,
     };
     let mut out = super::stdout();

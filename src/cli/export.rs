@@ -3,21 +3,16 @@
 //! Exit status: 0 all of it was written, 2 it was not.
 
 use std::ffi::OsString;
-use std::path::Path;
 
 use clap::{Args, ValueEnum};
 use rdbkit::Error;
 use rdbkit::ops::export::{ExportForm, ExportOptions, export};
-use rdbkit::ops::walk::WalkOptions;
-use rdbkit::rdb::Target;
 use rdbkit::report::export::{write_json, write_text};
 
-use super::args::{CommonArgs, Format, MemoryArgs, NowArgs, Opened, SourceArgs, target};
+use super::args::{CommonArgs, MemoryArgs, Opened, RunArgs, SourceArgs};
 use super::exit::Exit;
 use super::filters::FilterArgs;
-
-/// Keys that are listed for each kind of loss.
-const LISTED: usize = 20;
+use super::output::{LISTED, LossyArgs, OutputArgs, ReportArgs, TargetArgs};
 
 /// Write keys and values as NDJSON, JSON, CSV, Parquet or commands
 ///
@@ -31,6 +26,8 @@ const LISTED: usize = 20;
 /// Bytes that are UTF-8 are a JSON string, all others {"base64": "…"}. An output named with -o
 /// appears as a whole or not at all.
 #[derive(Debug, Args)]
+#[command(mut_arg("output", |arg| arg.default_value("-").help("The file to write; `-` is standard output")))]
+#[command(mut_arg("lossy", |arg| arg.help("Write the commands that the target can be told, and leave out the rest")))]
 #[command(after_help = "\
 Examples:
   rdbkit export dump.rdb | jq -c 'select(.type == \"hash\")'
@@ -49,10 +46,6 @@ pub(crate) struct ExportArgs {
     #[arg(long, value_enum, default_value_t = To::Ndjson)]
     to: To,
 
-    /// The file to write; `-` is standard output
-    #[arg(long, short, value_name = "OUT", default_value = "-")]
-    output: OsString,
-
     /// A row of CSV for each element
     #[arg(long)]
     explode: bool,
@@ -65,23 +58,14 @@ pub(crate) struct ExportArgs {
     #[arg(long)]
     keys_only: bool,
 
-    /// Whom commands are written for: redis:6.2, valkey:9.0, redict … [default: a server that
-    /// writes the source's version]
-    #[arg(long, value_name = "NAME:VERSION", value_parser = target)]
-    target: Option<Target>,
-
-    /// Write the commands that the target can be told, and leave out the rest
-    #[arg(long)]
-    lossy: bool,
-
-    /// Replace an output that exists
-    #[arg(long, short)]
-    force: bool,
-
-    /// How the report is written
-    #[arg(long, value_enum, default_value_t = Format::Human)]
-    format: Format,
-
+    #[command(flatten)]
+    target: TargetArgs,
+    #[command(flatten)]
+    lossy: LossyArgs,
+    #[command(flatten)]
+    report: ReportArgs,
+    #[command(flatten)]
+    output: OutputArgs,
     #[command(flatten)]
     memory: MemoryArgs,
     #[command(flatten)]
@@ -89,7 +73,7 @@ pub(crate) struct ExportArgs {
     #[command(flatten)]
     from: SourceArgs,
     #[command(flatten)]
-    now: NowArgs,
+    run: RunArgs,
     #[command(flatten)]
     pub(super) common: CommonArgs,
 }
@@ -119,7 +103,7 @@ pub(crate) fn run(args: &ExportArgs) -> Result<Exit, Error> {
         (To::Resp, false) => ExportForm::Resp,
         (_, true) => return Err(Error::Usage("--explode goes with --to csv".to_owned())),
     };
-    if args.to != To::Resp && (args.target.is_some() || args.lossy) {
+    if args.to != To::Resp && (args.target.target.is_some() || args.lossy.lossy) {
         return Err(Error::Usage("--target and --lossy go with --to resp".to_owned()));
     }
     if args.columns.is_some() && args.to != To::Csv {
@@ -130,34 +114,25 @@ pub(crate) fn run(args: &ExportArgs) -> Result<Exit, Error> {
             "--server and --allocator go with --to csv --columns rdbtools".to_owned(),
         ));
     }
-    let now_ms = args.now.now_ms();
+    let now_ms = args.run.now_ms();
     let options = ExportOptions {
         form,
         filter: args.filters.filter(now_ms)?,
         keys_only: args.keys_only,
         memory: args.memory.options(),
-        target: args.target,
-        lossy: args.lossy,
+        target: args.target.target,
+        lossy: args.lossy.lossy,
         list: LISTED,
-        force: args.force,
-        walk: WalkOptions {
-            threads: args.common.threads(),
-            now_ms: Some(now_ms),
-            ..WalkOptions::default()
-        },
+        force: args.output.force(),
+        walk: args.common.walk(now_ms, &args.run),
         open: args.from.options()?,
     };
     let Opened { source, bar, .. } = args.from.open_with_bar(&args.source, &args.common)?;
-    let report = export(source, Path::new(&args.output), &options, &bar)?;
+    let report = export(source, &args.output.required(), &options, &bar)?;
     drop(bar);
     // There the output is what is on standard output.
-    if args.output != "-" {
-        let mut out = super::stdout();
-        match args.format {
-            Format::Human => write_text(&mut out, &report, args.common.style())?,
-            Format::Json => write_json(&mut out, &report)?,
-        }
-        std::io::Write::flush(&mut out).map_err(super::cannot_write)?;
+    if !args.output.is_stdout() {
+        args.report.tell(&report, &args.common, write_text, write_json)?;
     }
     Ok(Exit::Clean)
 }

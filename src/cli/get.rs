@@ -10,7 +10,7 @@ use rdbkit::bytes::{quoted, unquoted};
 use rdbkit::ops::get::{GetOptions, get};
 use rdbkit::report::get::ValueFormat;
 
-use super::args::{CommonArgs, Format, NowArgs, Opened, SourceArgs, bytes, number};
+use super::args::{CommonArgs, Format, Opened, RunArgs, SourceArgs, bytes, number};
 use super::exit::Exit;
 use super::pager::PagerArgs;
 
@@ -55,7 +55,7 @@ pub(crate) struct GetArgs {
     #[command(flatten)]
     from: SourceArgs,
     #[command(flatten)]
-    now: NowArgs,
+    run: RunArgs,
     #[command(flatten)]
     pager: PagerArgs,
     #[command(flatten)]
@@ -82,9 +82,10 @@ pub(crate) fn run(args: &GetArgs) -> Result<Exit, Error> {
             (true, _) => ValueFormat::Raw,
             (_, Format::Json) => ValueFormat::JsonLines,
             (_, Format::Human) => {
-                ValueFormat::Human { style: args.common.style(), now_ms: args.now.now_ms() }
+                ValueFormat::Human { style: args.common.style(), now_ms: args.run.now_ms() }
             }
         },
+        walk: args.common.walk(args.run.now_ms(), &args.run),
         open: args.from.options()?,
     };
     let Opened { name, source, bar } = args.from.open_with_bar(&args.source, &args.common)?;

@@ -12,7 +12,7 @@ use rdbkit::ops::history::{HistoryOptions, history};
 use rdbkit::ops::run::RunOptions;
 use rdbkit::report::history::{HistoryWriter, nothing_known, push_json, write_end};
 
-use super::args::{CommonArgs, Format, NowArgs, Opened, SourceArgs, bytes, number, target};
+use super::args::{CommonArgs, Format, Opened, RunArgs, SourceArgs, bytes, number, target};
 use super::exit::Exit;
 use super::pager::PagerArgs;
 
@@ -68,8 +68,8 @@ pub(crate) struct HistoryArgs {
     #[arg(long, value_name = "NAME:VERSION", value_parser = target)]
     server: Option<rdbkit::rdb::Target>,
 
-    /// Step over commands that are not known
-    #[arg(long)]
+    /// The same as --on-unknown skip, as it was called once
+    #[arg(long, hide = true)]
     skip_unknown: bool,
 
     /// How events are written
@@ -79,7 +79,7 @@ pub(crate) struct HistoryArgs {
     #[command(flatten)]
     from: SourceArgs,
     #[command(flatten)]
-    now: NowArgs,
+    run: RunArgs,
     #[command(flatten)]
     pager: PagerArgs,
     #[command(flatten)]
@@ -87,7 +87,7 @@ pub(crate) struct HistoryArgs {
 }
 
 pub(crate) fn run(args: &HistoryArgs) -> Result<Exit, Error> {
-    let now_ms = args.now.now_ms();
+    let now_ms = args.run.now_ms();
     let patterns = args.keys.iter().map(|key| {
         let key = bytes(key);
         match args.escaped {
@@ -106,7 +106,7 @@ pub(crate) fn run(args: &HistoryArgs) -> Result<Exit, Error> {
         values: args.values,
         run: RunOptions {
             target: args.server,
-            skip_unknown: args.skip_unknown,
+            skip_unknown: args.run.skips_unknown() || args.skip_unknown,
             open: args.from.options()?,
             ..RunOptions::at(Some(now_ms))
         },

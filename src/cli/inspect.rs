@@ -15,7 +15,7 @@ use rdbkit::report::{inspect, json};
 use rdbkit::source::Locator;
 use rdbkit::target::{AtomicFile, Publish};
 
-use super::args::{CommonArgs, Format, MemoryArgs, NowArgs, Opened, SourceArgs, bytes};
+use super::args::{CommonArgs, Format, MemoryArgs, Opened, RunArgs, SourceArgs, bytes};
 use super::exit::Exit;
 
 /// Say what a source is and what is in it, on one screen
@@ -91,7 +91,7 @@ pub(crate) struct InspectArgs {
     #[command(flatten)]
     from: SourceArgs,
     #[command(flatten)]
-    now: NowArgs,
+    run: RunArgs,
     #[command(flatten)]
     pub(super) common: CommonArgs,
 }
@@ -201,7 +201,8 @@ fn look(args: &InspectArgs) -> Result<Exit, Error> {
             usize::try_from(args.top.unwrap_or(default)).unwrap_or(usize::MAX)
         },
         look: args.look(),
-        now_ms: args.now.now_ms(),
+        now_ms: args.run.now_ms(),
+        skip_unknown: args.run.skips_unknown(),
         threads: args.common.threads(),
         open: args.from.options()?,
     };

@@ -8,10 +8,9 @@ use clap::{Args, ValueEnum};
 use rdbkit::Error;
 use rdbkit::ops::keys::{KeysOptions, Sort, SortBy, keys};
 use rdbkit::ops::memory::MemoryOptions;
-use rdbkit::ops::walk::WalkOptions;
 use rdbkit::report::keys::{Column, RowFormat, RowLook};
 
-use super::args::{CommonArgs, MemoryArgs, NowArgs, Opened, SourceArgs, number};
+use super::args::{CommonArgs, MemoryArgs, Opened, RunArgs, SourceArgs, number};
 use super::exit::Exit;
 use super::filters::FilterArgs;
 use super::pager::PagerArgs;
@@ -79,7 +78,7 @@ pub(crate) struct KeysArgs {
     #[command(flatten)]
     from: SourceArgs,
     #[command(flatten)]
-    now: NowArgs,
+    run: RunArgs,
     #[command(flatten)]
     pager: PagerArgs,
     #[command(flatten)]
@@ -103,7 +102,7 @@ pub(crate) fn run(args: &KeysArgs) -> Result<Exit, Error> {
                 .to_owned(),
         ));
     }
-    let now_ms = args.now.now_ms();
+    let now_ms = args.run.now_ms();
     let memory = args.memory_options();
     let mut columns = args.columns.clone();
     if memory.is_some() && columns.is_empty() {
@@ -124,11 +123,7 @@ pub(crate) fn run(args: &KeysArgs) -> Result<Exit, Error> {
         look: RowLook { columns, style: args.common.style() },
         now_ms,
         memory,
-        walk: WalkOptions {
-            threads: args.common.threads(),
-            now_ms: Some(args.now.now_ms()),
-            ..WalkOptions::default()
-        },
+        walk: args.common.walk(args.run.now_ms(), &args.run),
         open: args.from.options()?,
     };
     let Opened { name, source, bar } = args.from.open_with_bar(&args.source, &args.common)?;

@@ -13,13 +13,13 @@ use clap::{Args, ValueEnum};
 use rdbkit::Error;
 use rdbkit::live::{Access, Connector, Endpoint, LiveOptions, Timeouts};
 use rdbkit::ops::load::{self, CrossSlot, LoadOptions, OnExisting, StatePlace, Verify, connect};
-use rdbkit::ops::walk::WalkOptions;
 use rdbkit::report::load::{write_json, write_text};
 use rdbkit::target::live::{CourierOptions, Rate};
 
-use super::args::{CommonArgs, Format, NowArgs, Opened, SourceArgs, number, renames};
+use super::args::{CommonArgs, Opened, RunArgs, SourceArgs, number, renames};
 use super::exit::Exit;
 use super::filters::{FilterArgs, size};
+use super::output::ReportArgs;
 
 /// What only a live target has.
 #[derive(Debug, Args)]
@@ -154,8 +154,8 @@ enum VerifyHow {
 
 impl LoadArgs {
     /// Refuses filters where there is nothing that they could be about.
-    pub(crate) fn without_target(&self, now: &NowArgs) -> Result<(), Error> {
-        if self.filters.filter(now.now_ms())?.is_empty() {
+    pub(crate) fn without_target(&self, run: &RunArgs) -> Result<(), Error> {
+        if self.filters.filter(run.now_ms())?.is_empty() {
             return Ok(());
         }
         Err(Error::Usage(
@@ -167,9 +167,9 @@ impl LoadArgs {
 pub(crate) fn run(
     (args, url): (&LoadArgs, &str),
     (source_name, from): (&OsString, &SourceArgs),
-    now: &NowArgs,
+    run: &RunArgs,
     common: &CommonArgs,
-    format: Format,
+    report_args: &ReportArgs,
 ) -> Result<Exit, Error> {
     let open = from.options()?;
     let LiveOptions { access: Access { user, password }, tls, timeouts, .. } = open.live.clone();
@@ -178,7 +178,7 @@ pub(crate) fn run(
     let reply = timeouts.reply.max(args.patience);
     let connector = Connector::new(&endpoint, &tls, Timeouts { reply, ..timeouts })?;
     let Opened { source, bar, .. } = from.open_with_bar(source_name, common)?;
-    let now_ms = now.now_ms();
+    let now_ms = run.now_ms();
     let destination = connect(&endpoint, &connector, args.connections.into())?;
     if args.flush_first && !args.yes && !args.dry_run {
         ask(&format!("empty {}, all databases of it?", destination.name))?;
@@ -238,7 +238,7 @@ pub(crate) fn run(
         }),
         dry_run: args.dry_run,
         now_ms,
-        walk: WalkOptions { threads: common.threads(), ..WalkOptions::default() },
+        walk: common.walk(now_ms, run),
         open,
     };
     let again = || from.open(source_name);
@@ -247,12 +247,7 @@ pub(crate) fn run(
         _ => load::load(source, &again, destination, &options, &bar)?,
     };
     drop(bar);
-    let mut out = super::stdout();
-    match format {
-        Format::Human => write_text(&mut out, &report, common.style())?,
-        Format::Json => write_json(&mut out, &report)?,
-    }
-    out.flush().map_err(super::cannot_write)?;
+    report_args.tell(&report, common, write_text, write_json)?;
     if let Some(why) = &report.stopped {
         super::complain(why);
         return Ok(Exit::Failed);

@@ -4,21 +4,19 @@
 //! not written.
 
 use std::ffi::OsString;
-use std::path::Path;
 
 use clap::{Args, ValueEnum};
 use rdbkit::Error;
 use rdbkit::ops::merge::{MergeOptions, OnConflict, merge};
-use rdbkit::ops::walk::{Silent, WalkOptions};
-use rdbkit::rdb::Target;
+use rdbkit::ops::walk::Silent;
 use rdbkit::report::merge::{write_json, write_text};
 
-use super::args::{CommonArgs, Format, NowArgs, SourceArgs, target};
+use super::args::{CommonArgs, RunArgs, SourceArgs};
 use super::exit::Exit;
 use super::filters::FilterArgs;
-
-/// Keys that are listed, of conflicts and for each kind of loss.
-const LISTED: usize = 20;
+use super::output::{
+    LISTED, LossyArgs, OutputArgs, ReportArgs, TargetArgs, after_losses, target_is,
+};
 
 /// Write several sources as one snapshot
 ///
@@ -29,6 +27,8 @@ const LISTED: usize = 20;
 ///
 /// The output appears as a whole or not at all.
 #[derive(Debug, Args)]
+#[command(mut_arg("output", |arg| arg.required(true)))]
+#[command(mut_arg("target", |arg| target_is(arg, "a server that writes the newest version among the sources")))]
 #[command(after_help = "\
 Examples:
   rdbkit merge node-1.rdb node-2.rdb node-3.rdb -o all.rdb
@@ -41,37 +41,24 @@ pub(crate) struct MergeArgs {
     #[arg(required = true)]
     sources: Vec<OsString>,
 
-    /// The file to write; `-` is standard output
-    #[arg(long, short, value_name = "OUT")]
-    output: OsString,
-
     /// Which of several keys of one name stays
     #[arg(long, value_enum, default_value_t = Conflict::Fail)]
     on_conflict: Conflict,
 
-    /// Whom it is written for: redis:6.2, valkey:9.0, redict … [default: a server that writes the
-    /// newest version among the sources]
-    #[arg(long, value_name = "NAME:VERSION", value_parser = target)]
-    target: Option<Target>,
-
-    /// Write what the target can hold, and say what is lost
-    #[arg(long)]
-    lossy: bool,
-
-    /// Replace an output that exists
-    #[arg(long, short)]
-    force: bool,
-
-    /// How the report is written
-    #[arg(long, value_enum, default_value_t = Format::Human)]
-    format: Format,
-
+    #[command(flatten)]
+    target: TargetArgs,
+    #[command(flatten)]
+    lossy: LossyArgs,
+    #[command(flatten)]
+    report: ReportArgs,
+    #[command(flatten)]
+    output: OutputArgs,
     #[command(flatten)]
     filters: FilterArgs,
     #[command(flatten)]
     from: SourceArgs,
     #[command(flatten)]
-    now: NowArgs,
+    run: RunArgs,
     #[command(flatten)]
     pub(super) common: CommonArgs,
 }
@@ -89,7 +76,7 @@ enum Conflict {
 }
 
 pub(crate) fn run(args: &MergeArgs) -> Result<Exit, Error> {
-    let now_ms = args.now.now_ms();
+    let now_ms = args.run.now_ms();
     let options = MergeOptions {
         on_conflict: match args.on_conflict {
             Conflict::Fail => OnConflict::Fail,
@@ -98,15 +85,11 @@ pub(crate) fn run(args: &MergeArgs) -> Result<Exit, Error> {
             Conflict::Newest => OnConflict::Newest,
         },
         filter: args.filters.filter(now_ms)?,
-        target: args.target,
-        lossy: args.lossy,
+        target: args.target.target,
+        lossy: args.lossy.lossy,
         list: LISTED,
-        force: args.force,
-        walk: WalkOptions {
-            threads: args.common.threads(),
-            now_ms: Some(now_ms),
-            ..WalkOptions::default()
-        },
+        force: args.output.force(),
+        walk: args.common.walk(now_ms, &args.run),
         open: args.from.options()?,
     };
     if args.sources.iter().filter(|source| *source == "-").count() > 1 {
@@ -114,15 +97,9 @@ pub(crate) fn run(args: &MergeArgs) -> Result<Exit, Error> {
     }
     let sources = args.sources.iter().map(|source| args.from.open(source));
     let sources = sources.collect::<Result<Vec<_>, _>>()?;
-    let report = merge(sources, Path::new(&args.output), &options, &Silent)?;
-    if args.output != "-" {
-        let mut out = super::stdout();
-        match args.format {
-            Format::Human => write_text(&mut out, &report, args.common.style())?,
-            Format::Json => write_json(&mut out, &report)?,
-        }
-        std::io::Write::flush(&mut out).map_err(super::cannot_write)?;
+    let report = merge(sources, &args.output.required(), &options, &Silent)?;
+    if !args.output.is_stdout() {
+        args.report.tell(&report, &args.common, write_text, write_json)?;
     }
-    let lost = report.losses.iter().any(|lost| lost.grave);
-    Ok(if lost { Exit::Findings } else { Exit::Clean })
+    Ok(after_losses(&report.losses))
 }

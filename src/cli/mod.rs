@@ -215,6 +215,17 @@ fn say_ended(name: &str, ended: Ended) -> Result<Exit, Error> {
                 ran.failed, ran.commands
             ));
         }
+        if ran.skipped > 0 {
+            let were = if ran.skipped == 1 {
+                "command is not known and was"
+            } else {
+                "commands are not known and were"
+            };
+            complain(&format!(
+                "{name}: {} {were} stepped over; `rdbkit replay` lists them",
+                ran.skipped
+            ));
+        }
         if let Some((file, at)) = ran.dropped_from {
             complain(&format!(
                 "{file} ends in a command that is cut or a transaction without its EXEC: what \

@@ -10,9 +10,9 @@ use rdbkit::Error;
 use rdbkit::ops::repair::{RepairOptions, repair};
 use rdbkit::report::repair::{write_json, write_text};
 
-use super::args::{CommonArgs, Format, SourceArgs};
+use super::args::{CommonArgs, SourceArgs};
 use super::exit::Exit;
-use super::output::OutputArgs;
+use super::output::{OutputArgs, ReportArgs};
 use super::progress::Bar;
 
 /// Write what is sound of a damaged file, and list what was lost
@@ -58,10 +58,8 @@ pub(crate) struct RepairArgs {
     #[arg(long, value_name = "N", default_value_t = 100)]
     max_notes: u32,
 
-    /// How the report is written
-    #[arg(long, value_enum, default_value_t = Format::Human)]
-    format: Format,
-
+    #[command(flatten)]
+    report: ReportArgs,
     #[command(flatten)]
     output: OutputArgs,
     #[command(flatten)]
@@ -91,10 +89,8 @@ pub(crate) fn run(args: &RepairArgs) -> Result<Exit, Error> {
     let bar = Bar::of(&source, args.common.shows_progress());
     let report = repair(source, &to, &options, &bar)?;
     drop(bar);
-    args.output.report(|out| match args.format {
-        Format::Json => write_json(out, &report),
-        Format::Human if args.common.is_quiet() => Ok(()),
-        Format::Human => write_text(out, &report, args.common.style()),
-    })?;
+    if args.report.is_wanted(&args.common) {
+        args.report.tell_beside(&args.output, &report, &args.common, write_text, write_json)?;
+    }
     Ok(if report.is_lossless() { Exit::Clean } else { Exit::Findings })
 }

@@ -14,9 +14,10 @@ use rdbkit::rdb::Target;
 use rdbkit::report::metrics;
 use rdbkit::report::replay::{write_json, write_text};
 
-use super::args::{CommonArgs, Format, NowArgs, Opened, SourceArgs, Unknown, secs, target};
+use super::args::{CommonArgs, Opened, RunArgs, SourceArgs, secs, target};
 use super::exit::Exit;
 use super::metrics::MetricsArgs;
+use super::output::{ForceArgs, ReportArgs};
 
 /// Run a source in the embedded engine, and say what the keyspace is then
 ///
@@ -24,6 +25,7 @@ use super::metrics::MetricsArgs;
 /// them: nothing expires meanwhile, a command that fails is counted and the log goes on, a
 /// transaction without its EXEC is dropped, and so is a command that is cut. No server is needed.
 #[derive(Debug, Args)]
+#[command(mut_arg("force", |arg| arg.requires("save").help("Replace the file if it exists")))]
 #[command(after_help = "\
 Examples:
   rdbkit replay appendonlydir
@@ -52,22 +54,14 @@ pub(crate) struct ReplayArgs {
     #[arg(long, value_name = "N", help_heading = "Range")]
     until_command: Option<u64>,
 
-    /// What to do with a command that is not known or cannot be run here
-    #[arg(long, value_name = "WHAT", value_enum, default_value_t = Unknown::Stop)]
-    on_unknown: Unknown,
-
     /// Write the keyspace to this RDB file
     #[arg(long, value_name = "FILE", help_heading = "Output options")]
     save: Option<OsString>,
 
-    /// Replace the file if it exists
-    #[arg(long, requires = "save", help_heading = "Output options")]
-    force: bool,
-
-    /// How the report is written
-    #[arg(long, value_enum, default_value_t = Format::Human)]
-    format: Format,
-
+    #[command(flatten)]
+    force: ForceArgs,
+    #[command(flatten)]
+    report: ReportArgs,
     #[cfg(feature = "live")]
     #[command(flatten)]
     live: super::load::LoadArgs,
@@ -76,7 +70,7 @@ pub(crate) struct ReplayArgs {
     #[command(flatten)]
     from: SourceArgs,
     #[command(flatten)]
-    now: NowArgs,
+    run: RunArgs,
     #[command(flatten)]
     common: CommonArgs,
 }
@@ -84,23 +78,23 @@ pub(crate) struct ReplayArgs {
 pub(crate) fn run(args: &ReplayArgs) -> Result<Exit, Error> {
     #[cfg(feature = "live")]
     if let Some(url) = &args.live.to {
-        let ReplayArgs { source, from, now, common, format, .. } = args;
-        return super::load::run((&args.live, url), (source, from), now, common, *format);
+        let ReplayArgs { source, from, run, common, report, .. } = args;
+        return super::load::run((&args.live, url), (source, from), run, common, report);
     }
     #[cfg(feature = "live")]
-    args.live.without_target(&args.now)?;
+    args.live.without_target(&args.run)?;
     let Opened { source, bar, .. } = args.from.open_with_bar(&args.source, &args.common)?;
     let options = ReplayOptions {
         run: RunOptions {
             target: args.target,
-            now_ms: args.now.now_ms(),
+            now_ms: args.run.now_ms(),
             threads: args.common.threads(),
             until: Until {
                 time_secs: args.until_time,
                 offset: args.until_offset,
                 command: args.until_command,
             },
-            skip_unknown: args.on_unknown == Unknown::Skip,
+            skip_unknown: args.run.skips_unknown(),
             open: args.from.options()?,
             ..RunOptions::default()
         },
@@ -109,18 +103,14 @@ pub(crate) fn run(args: &ReplayArgs) -> Result<Exit, Error> {
     let (mut report, run) = replay(source, &options, &bar)?;
     if let Some(out) = &args.save {
         let threads = args.common.threads();
-        report.saved = Some(save(&report.source, run, Path::new(out), args.force, threads, &bar)?);
+        report.saved =
+            Some(save(&report.source, run, Path::new(out), args.force.force, threads, &bar)?);
     } else {
         // Giving back all that memory piece by piece takes time that nobody needs to wait for.
         std::mem::forget(run);
     }
     drop(bar);
-    let mut out = super::stdout();
-    match args.format {
-        Format::Human => write_text(&mut out, &report, args.common.style())?,
-        Format::Json => write_json(&mut out, &report)?,
-    }
-    std::io::Write::flush(&mut out).map_err(super::cannot_write)?;
+    args.report.tell(&report, &args.common, write_text, write_json)?;
     args.metrics.write("replay", || metrics::of_replay(&report))?;
     let dropped = report.parts.iter().any(|part| part.dropped_from.is_some());
     Ok(if dropped && !report.stopped { Exit::Findings } else { Exit::Clean })

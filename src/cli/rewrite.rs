@@ -13,10 +13,10 @@ use rdbkit::ops::rewrite::{
 use rdbkit::report::rewrite::{write_json, write_text};
 use rdbkit::target::Publish;
 
-use super::args::{CommonArgs, Format, SourceArgs, bytes, renames, secs};
+use super::args::{CommonArgs, SourceArgs, bytes, renames, secs};
 use super::exit::Exit;
 use super::filters::{KeyFilterArgs, size};
-use super::output::OutputArgs;
+use super::output::{OutputArgs, ReportArgs};
 use super::progress::Bar;
 
 /// Write a log again without some of its commands, keys or time, or in other files
@@ -127,10 +127,8 @@ pub(crate) struct RewriteArgs {
     #[arg(long, help_heading = "Output options")]
     dry_run: bool,
 
-    /// How the report is written
-    #[arg(long, value_enum, default_value_t = Format::Human)]
-    format: Format,
-
+    #[command(flatten)]
+    report: ReportArgs,
     #[command(flatten)]
     output: OutputArgs,
     #[command(flatten)]
@@ -175,11 +173,9 @@ pub(crate) fn run(args: &RewriteArgs) -> Result<Exit, Error> {
     let bar = Bar::of(&source, args.common.shows_progress());
     let report = rewrite(source, Path::new(&to), &options, &bar)?;
     drop(bar);
-    args.output.report(|out| match args.format {
-        Format::Json => write_json(out, &report),
-        Format::Human if args.common.is_quiet() => Ok(()),
-        Format::Human => write_text(out, &report, args.common.style()),
-    })?;
+    if args.report.is_wanted(&args.common) {
+        args.report.tell_beside(&args.output, &report, &args.common, write_text, write_json)?;
+    }
     Ok(if report.straddling > 0 { Exit::Findings } else { Exit::Clean })
 }
 

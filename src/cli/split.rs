@@ -10,16 +10,12 @@ use std::path::{Path, PathBuf};
 use clap::{Args, ValueEnum};
 use rdbkit::Error;
 use rdbkit::ops::split::{By, SlotPart, SplitOptions, nodes, split};
-use rdbkit::ops::walk::WalkOptions;
-use rdbkit::rdb::Target;
 use rdbkit::report::split::{write_json, write_text};
 
-use super::args::{CommonArgs, Format, NowArgs, Opened, SourceArgs, target};
+use super::args::{CommonArgs, Opened, RunArgs, SourceArgs};
 use super::exit::Exit;
 use super::filters::{FilterArgs, slots};
-
-/// Keys that are listed for each kind of loss.
-const LISTED: usize = 20;
+use super::output::{LISTED, LossyArgs, ReportArgs, TargetArgs, after_losses};
 
 /// Write a source as several snapshots: by slot, node, database, type or prefix
 ///
@@ -69,25 +65,18 @@ pub(crate) struct SplitArgs {
     #[arg(long, value_name = "N", default_value_t = 1, value_parser = clap::value_parser!(u16).range(1..))]
     depth: u16,
 
-    /// Whom the parts are written for: redis:6.2, valkey:9.0, redict … [default: a server that
-    /// writes the source's version]
-    #[arg(long, value_name = "NAME:VERSION", value_parser = target)]
-    target: Option<Target>,
-
-    /// Write what the target can hold, and say what is lost
-    #[arg(long)]
-    lossy: bool,
-
-    /// How the report is written
-    #[arg(long, value_enum, default_value_t = Format::Human)]
-    format: Format,
-
+    #[command(flatten)]
+    target: TargetArgs,
+    #[command(flatten)]
+    lossy: LossyArgs,
+    #[command(flatten)]
+    report: ReportArgs,
     #[command(flatten)]
     filters: FilterArgs,
     #[command(flatten)]
     from: SourceArgs,
     #[command(flatten)]
-    now: NowArgs,
+    run: RunArgs,
     #[command(flatten)]
     pub(super) common: CommonArgs,
 }
@@ -141,29 +130,20 @@ impl SplitArgs {
 }
 
 pub(crate) fn run(args: &SplitArgs) -> Result<Exit, Error> {
-    let now_ms = args.now.now_ms();
+    let now_ms = args.run.now_ms();
     let options = SplitOptions {
         by: args.by()?,
         filter: args.filters.filter(now_ms)?,
-        target: args.target,
-        lossy: args.lossy,
+        target: args.target.target,
+        lossy: args.lossy.lossy,
         list: LISTED,
-        walk: WalkOptions {
-            threads: args.common.threads(),
-            now_ms: Some(now_ms),
-            ..WalkOptions::default()
-        },
+        walk: args.common.walk(now_ms, &args.run),
         open: args.from.options()?,
     };
     let Opened { source, bar, .. } = args.from.open_with_bar(&args.source, &args.common)?;
     let report = split(source, Path::new(&args.output), &options, &bar)?;
     drop(bar);
-    let mut out = super::stdout();
-    match args.format {
-        Format::Human => write_text(&mut out, &report, args.common.style())?,
-        Format::Json => write_json(&mut out, &report)?,
-    }
-    std::io::Write::flush(&mut out).map_err(super::cannot_write)?;
-    let lost = report.losses.iter().any(|lost| lost.grave) || report.rest().is_some();
-    Ok(if lost { Exit::Findings } else { Exit::Clean })
+    args.report.tell(&report, &args.common, write_text, write_json)?;
+    let rest = if report.rest().is_some() { Exit::Findings } else { Exit::Clean };
+    Ok(after_losses(&report.losses).max(rest))
 }

@@ -26,6 +26,8 @@ pub struct GetOptions {
     pub db: Option<u64>,
     /// How values are written.
     pub format: ValueFormat,
+    /// How the walk is done; it is done on one thread.
+    pub walk: WalkOptions,
     /// How the base of a log directory is opened.
     pub open: OpenOptions,
 }
@@ -53,7 +55,7 @@ pub fn get(
     });
     let fresh = || Getter { options, state: &state };
     // More threads would decode ahead of what can be written.
-    let walk = WalkOptions { threads: 1, ..WalkOptions::default() };
+    let walk = WalkOptions { threads: 1, ..options.walk };
     let ended = snapshot::walk(source, &options.open, &fresh, &mut fresh(), &walk, observer)?;
     let state = state.into_inner().unwrap_or_else(PoisonError::into_inner);
     let missing = options.keys.iter().zip(&state.found).filter(|(_, found)| !**found);

@@ -36,6 +36,7 @@ pub(super) fn ran(run: &Run) -> Ran {
     Ran {
         commands: run.commands,
         failed: run.failures.failed,
+        skipped: run.failures.skipped_commands(),
         dropped_from: run.parts.iter().find_map(dropped),
     }
 }
@@ -125,9 +126,7 @@ pub(super) fn run_log(
     options: &WalkOptions,
     observer: &dyn Observer,
 ) -> Result<Run> {
-    let threads = options.threads;
-    let asked = RunOptions { threads, open: open.clone(), ..RunOptions::at(options.now_ms) };
-    run::run(source, &asked, observer)
+    run::run(source, &RunOptions::of_walk(options, open), observer)
 }
 
 /// Walks the keys that are there after a run; says whose types and encodings they have.
@@ -157,7 +156,8 @@ fn has_log_behind(feed: &mut Feed) -> bool {
         return false;
     }
     let mut ahead = SliceInput::new(bytes);
-    let options = WalkOptions { threads: 1, checksum: false, tally: false, now_ms: None };
+    let options =
+        WalkOptions { threads: 1, checksum: false, tally: false, ..WalkOptions::default() };
     let walked = walk_input(&mut ahead, true, &|| Nothing, &mut Nothing, &options, &Silent);
     walked.is_ok_and(|walked| walked.fault.is_none()) && matches!(ahead.buffer(), [b'*' | b'#', ..])
 }

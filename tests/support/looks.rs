@@ -65,8 +65,14 @@ fn checked(source: &dyn Fn() -> Result<Source>, options: &CheckOptions) -> Strin
 }
 
 fn inspected(source: &dyn Fn() -> Result<Source>, threads: usize, open: &OpenOptions) -> String {
-    let options =
-        InspectOptions { top: 5, now_ms: NOW_MS, look: None, threads, open: open.clone() };
+    let options = InspectOptions {
+        top: 5,
+        now_ms: NOW_MS,
+        look: None,
+        skip_unknown: false,
+        threads,
+        open: open.clone(),
+    };
     let report = source().and_then(|source| {
         let of_one_file = source.feed.is_some();
         let mut report = inspect(source, &options, &Silent)?;

@@ -41,6 +41,8 @@ pub struct CheckOptions {
     pub policy: Policy,
     /// The time from which ages count, unix time in milliseconds.
     pub now_ms: i64,
+    /// Whether commands of a log that is run for policies, and that are not known, are stepped over.
+    pub skip_unknown: bool,
 }
 
 impl Default for CheckOptions {
@@ -53,6 +55,7 @@ impl Default for CheckOptions {
             open: OpenOptions::default(),
             policy: Policy::default(),
             now_ms: crate::ops::run::RunOptions::default().now_ms,
+            skip_unknown: false,
         }
     }
 }
@@ -115,6 +118,7 @@ pub fn check_source(
     let judge = policy::Judge {
         policy: &options.policy,
         now_ms: options.now_ms,
+        skip_unknown: options.skip_unknown,
         threads: options.threads,
         max_findings: options.max_findings,
         open: &options.open,

@@ -105,6 +105,7 @@ impl Policy {
 pub(super) struct Judge<'a> {
     pub(super) policy: &'a Policy,
     pub(super) now_ms: i64,
+    pub(super) skip_unknown: bool,
     pub(super) threads: usize,
     pub(super) max_findings: usize,
     pub(super) open: &'a OpenOptions,
@@ -122,6 +123,7 @@ impl Judge<'_> {
             threads: self.threads,
             checksum: false,
             now_ms: Some(self.now_ms),
+            skip_unknown: self.skip_unknown,
             ..WalkOptions::default()
         };
         let mut root = PolicyTally::new(self);

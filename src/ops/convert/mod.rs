@@ -296,11 +296,7 @@ impl Keys {
         match snapshot::view(source, open)? {
             View::Snapshot(base) => Keys::of_snapshot(base),
             View::Log(source) => {
-                let asked = RunOptions {
-                    threads: walk.threads,
-                    open: open.clone(),
-                    ..RunOptions::at(walk.now_ms)
-                };
+                let asked = RunOptions::of_walk(walk, open);
                 Ok(Keys::Ran(Box::new(run::run(source, &asked, observer)?)))
             }
         }

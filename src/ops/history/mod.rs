@@ -88,7 +88,12 @@ pub fn history(
     std::thread::spawn(move || drop(engine));
     sink.finish()?;
     let ended = Ended {
-        ran: Some(snapshot::Ran { commands, failed: failures.failed, dropped_from: dropped }),
+        ran: Some(snapshot::Ran {
+            commands,
+            failed: failures.failed,
+            skipped: failures.skipped_commands(),
+            dropped_from: dropped,
+        }),
         ..Ended::default()
     };
     Ok(History { events: sink.events, keys: sink.keys.len() as u64, commands, ended })

@@ -34,6 +34,8 @@ pub struct InspectOptions {
     /// What is looked for in all keys besides; a log is run first then, and its commands are not
     /// told. This is slower than reading headers.
     pub look: Option<LookOptions>,
+    /// Whether commands of a log that is run, and that are not known, are stepped over.
+    pub skip_unknown: bool,
     /// Threads.
     pub threads: usize,
     /// How the parts of a log directory are opened.

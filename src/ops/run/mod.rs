@@ -21,7 +21,7 @@ mod watched;
 use std::sync::Arc;
 use std::time::{SystemTime, UNIX_EPOCH};
 
-use super::walk::Observer;
+use super::walk::{Observer, WalkOptions};
 use crate::aof;
 use crate::engine::Engine;
 use crate::error::{Error, FormatError, Result};
@@ -75,6 +75,16 @@ impl RunOptions {
     pub fn at(now_ms: Option<i64>) -> Self {
         let default = RunOptions::default();
         RunOptions { now_ms: now_ms.unwrap_or(default.now_ms), ..default }
+    }
+
+    /// A run for those who walk over the keys that are there in the end.
+    pub(super) fn of_walk(walk: &WalkOptions, open: &OpenOptions) -> Self {
+        RunOptions {
+            threads: walk.threads,
+            skip_unknown: walk.skip_unknown,
+            open: open.clone(),
+            ..RunOptions::at(walk.now_ms)
+        }
     }
 }
 

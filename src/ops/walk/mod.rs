@@ -60,12 +60,14 @@ pub struct WalkOptions {
     /// Where a log has to be run first: the time from which relative times count, unix time in
     /// milliseconds; without one, that of the clock.
     pub now_ms: Option<i64>,
+    /// Where a log has to be run first: whether commands that are not known are stepped over.
+    pub skip_unknown: bool,
 }
 
 impl Default for WalkOptions {
     fn default() -> Self {
         let threads = std::thread::available_parallelism().map_or(1, usize::from);
-        WalkOptions { threads, checksum: true, tally: true, now_ms: None }
+        WalkOptions { threads, checksum: true, tally: true, now_ms: None, skip_unknown: false }
     }
 }
 

@@ -60,6 +60,8 @@ pub struct Ran {
     pub commands: u64,
     /// Commands among them that failed, as they do in a server.
     pub failed: u64,
+    /// Commands besides that are not known and were stepped over.
+    pub skipped: u64,
     /// The file and the offset from which on its tail was dropped.
     pub dropped_from: Option<(String, u64)>,
 }

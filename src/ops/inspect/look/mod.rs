@@ -162,8 +162,8 @@ pub(super) fn look(
 }
 
 fn walk_options(options: &InspectOptions) -> WalkOptions {
-    let now_ms = Some(options.now_ms);
-    WalkOptions { threads: options.threads, now_ms, ..WalkOptions::default() }
+    let InspectOptions { threads, now_ms, skip_unknown, .. } = *options;
+    WalkOptions { threads, now_ms: Some(now_ms), skip_unknown, ..WalkOptions::default() }
 }
 
 fn walk<'s>(

@@ -1,0 +1,127 @@
+//! Options that many verbs have mean the same in all of them.
+
+#![allow(clippy::unwrap_used, clippy::panic, missing_docs, reason = "tests")]
+
+use std::fs;
+use std::path::Path;
+
+use assert_cmd::Command;
+
+/// A call in a folder: its exit status, and what it says.
+#[track_caller]
+fn call(folder: &Path, args: &[&str]) -> (i32, String) {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_rdbkit"));
+    let output = command.current_dir(folder).args(args).output().unwrap();
+    let said = [output.stdout, output.stderr].concat();
+    (output.status.code().unwrap(), String::from_utf8_lossy(&said).into_owned())
+}
+
+/// `SET k:N v`, and something that no server knows, as the words of a log.
+fn log(words: &[&[&str]]) -> String {
+    let bulk = |word: &&str| format!("${}\r\n{word}\r\n", word.len());
+    let command = |words: &&[&str]| {
+        format!("*{}\r\n{}", words.len(), words.iter().map(bulk).collect::<String>())
+    };
+    words.iter().map(command).collect()
+}
+
+#[test]
+fn every_verb_that_runs_a_log_can_step_over_what_it_does_not_know() {
+    let folder = tempfile::tempdir().unwrap();
+    let folder = folder.path();
+    let odd = log(&[&["SET", "k:1", "v"], &["NOSUCH.CMD", "k:1", "x"], &["SET", "k:2", "v"]]);
+    fs::write(folder.join("odd.aof"), odd).unwrap();
+    fs::write(folder.join("plain.aof"), log(&[&["SET", "k:3", "v"]])).unwrap();
+    let calls: [&[&str]; 17] = [
+        &["keys", "odd.aof"],
+        &["get", "odd.aof", "k:1", "k:2"],
+        &["digest", "odd.aof"],
+        &["inspect", "odd.aof", "--by", "prefix"],
+        &["inspect", "odd.aof", "--memory"],
+        &["check", "odd.aof", "--max-keys", "2"],
+        &["diff", "odd.aof", "odd.aof"],
+        &["history", "odd.aof", "k:2"],
+        &["replay", "odd.aof"],
+        &["replay", "odd.aof", "--save", "OUT"],
+        &["compact", "odd.aof", "-o", "OUT"],
+        &["convert", "odd.aof", "OUT"],
+        &["export", "odd.aof", "-o", "OUT"],
+        &["export", "odd.aof", "--to", "resp", "-o", "OUT"],
+        &["split", "odd.aof", "--by", "type", "-o", "OUT"],
+        &["merge", "odd.aof", "plain.aof", "-o", "OUT"],
+        &["anonymize", "odd.aof", "-o", "OUT"],
+    ];
+    for (number, words) in calls.iter().enumerate() {
+        let out = format!("out-{number}");
+        let words: Vec<&str> =
+            words.iter().map(|word| if *word == "OUT" { out.as_str() } else { word }).collect();
+        let (code, said) = call(folder, &words);
+        // What is in the way is said, and which option helps.
+        assert_eq!(code, 2, "{words:?}: {said}");
+        assert!(said.contains("NOSUCH.CMD") && said.contains("--on-unknown skip"), "{said}");
+        assert!(!folder.join(&out).exists(), "{words:?}");
+        let (code, said) = call(folder, &[&words[..], &["--on-unknown", "skip"]].concat());
+        assert_eq!(code, 0, "{words:?}: {said}");
+        assert_eq!(folder.join(&out).exists(), words.contains(&out.as_str()), "{words:?}");
+    }
+    let (_, said) = call(folder, &["digest", "odd.aof", "--on-unknown", "skip"]);
+    assert!(said.contains("odd.aof: 1 command is not known and was stepped over"), "{said}");
+    // As `history` called it once.
+    assert_eq!(call(folder, &["history", "odd.aof", "k:2", "--skip-unknown"]).0, 0);
+}
+
+#[test]
+fn what_is_there_is_replaced_with_f() {
+    let folder = tempfile::tempdir().unwrap();
+    let folder = folder.path();
+    let path = |name: &str| folder.join(name);
+    fs::write(path("log.aof"), log(&[&["SET", "k:1", "v"]])).unwrap();
+    assert_eq!(call(folder, &["convert", "log.aof", "dump.rdb"]).0, 0);
+    let calls: [&[&str]; 8] = [
+        &["replay", "log.aof", "--save", "out"],
+        &["compact", "log.aof", "-o", "out"],
+        &["convert", "log.aof", "out"],
+        &["export", "log.aof", "-o", "out"],
+        &["merge", "log.aof", "-o", "out"],
+        &["anonymize", "log.aof", "-o", "out"],
+        &["rewrite", "log.aof", "-o", "out"],
+        &["repair", "dump.rdb", "-o", "out"],
+    ];
+    for words in calls {
+        fs::write(path("out"), "old").unwrap();
+        let (code, said) = call(folder, words);
+        assert_eq!(code, 2, "{words:?}");
+        assert!(said.contains("--force"), "{said}");
+        assert_eq!(fs::read(path("out")).unwrap(), b"old");
+        let (code, said) = call(folder, &[words, &["-f"]].concat());
+        assert_eq!(code, 0, "{words:?}: {said}");
+        assert_ne!(fs::read(path("out")).unwrap(), b"old", "{words:?}");
+    }
+}
+
+#[test]
+fn an_output_on_standard_output_is_all_that_is_there() {
+    let folder = tempfile::tempdir().unwrap();
+    let folder = folder.path();
+    fs::write(folder.join("log.aof"), log(&[&["SET", "k:1", "v"]])).unwrap();
+    assert_eq!(call(folder, &["convert", "log.aof", "dump.rdb"]).0, 0);
+    let calls: [&[&str]; 6] = [
+        &["convert", "log.aof", "-"],
+        &["merge", "log.aof", "-o", "-"],
+        &["anonymize", "log.aof", "-o", "-"],
+        &["compact", "log.aof", "-o", "-", "--to", "rdb"],
+        &["repair", "dump.rdb", "-o", "-"],
+        &["rewrite", "log.aof", "-o", "-"],
+    ];
+    for words in calls {
+        for format in ["human", "json"] {
+            let mut command = Command::new(env!("CARGO_BIN_EXE_rdbkit"));
+            command.current_dir(folder).args(words).args(["--format", format]);
+            let output = command.output().unwrap();
+            assert_eq!(output.status.code(), Some(0), "{words:?}");
+            fs::write(folder.join("piped"), output.stdout).unwrap();
+            let (code, said) = call(folder, &["check", "piped"]);
+            assert_eq!(code, 0, "{words:?}: {said}");
+        }
+    }
+}
