@@ -278,6 +278,49 @@ fn what_a_log_does_to_all_nodes() {
 }
 
 #[test]
+fn a_source_is_split_as_the_cluster_has_its_slots() {
+    let Some(kind) = require("redis-8.0") else { return };
+    let cluster = Cluster::start(&kind, &[]);
+    let folder = tempfile::tempdir().unwrap();
+    let path = |name: &str| folder.path().join(name);
+    let rdbkit = |args: &[&str]| {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_rdbkit"));
+        let output = command.current_dir(folder.path()).args(args).output().unwrap();
+        let said = String::from_utf8_lossy(&output.stderr).into_owned();
+        (output.status.code(), said)
+    };
+    let key = |n: u32| format!("{{\"key\":\"key:{n}\",\"type\":\"list\",\"value\":[\"{n}\"]}}\n");
+    std::fs::write(path("all"), (0..300).map(key).collect::<String>()).unwrap();
+    let url = cluster.url();
+    // A slot in the middle of one range goes to another master, which has two ranges then.
+    let moved = slot(b"key:1");
+    let to = cluster.masters().into_iter().find(|&node| node != cluster.owner(moved)).unwrap();
+    let (code, said) = rdbkit(&["replay", "all", "--to", &url, "--no-state"]);
+    assert_eq!(code, Some(0), "{said}");
+    cluster.migrate(moved, to, || {});
+    cluster.settled();
+    let one = format!("redis://127.0.0.1:{}", cluster.nodes[0].port());
+    for (out, seed) in [("of-many", url.as_str()), ("of-one", one.as_str())] {
+        let (code, said) = rdbkit(&["split", "all", "-o", out, "--cluster", seed]);
+        assert_eq!(code, Some(0), "{said}");
+        for master in cluster.masters() {
+            let node = &cluster.nodes[master];
+            let part = format!("{out}/node-127.0.0.1%3A{}.rdb", node.port());
+            let open = rdbkit::source::OpenOptions::default();
+            let source = rdbkit::source::open(&path(&part).as_os_str().into(), &open).unwrap();
+            let options = rdbkit::ops::digest::DigestOptions::default();
+            let digest = rdbkit::ops::digest::digest(source, &options, &rdbkit::ops::walk::Silent);
+            assert_eq!(digest.unwrap().digest, node.digest(), "{part}");
+        }
+        assert_eq!(std::fs::read_dir(path(out)).unwrap().count(), 4);
+    }
+    let single = Server::start(&kind, &[]);
+    let (code, said) = rdbkit(&["split", "all", "-o", "x", "--cluster", &single.url()]);
+    assert_eq!(code, Some(2));
+    assert!(said.contains("is no node of a Cluster") && !path("x").exists(), "{said}");
+}
+
+#[test]
 fn fixtures_arrive_by_slot() {
     let Some(kind) = require("redis-8.0") else { return };
     let cluster = Cluster::start(&kind, &[]);

@@ -9,7 +9,9 @@ use std::path::{Path, PathBuf};
 
 use clap::{Args, ValueEnum};
 use rdbkit::Error;
-use rdbkit::ops::split::{By, SlotPart, SplitOptions, nodes, split};
+#[cfg(feature = "live")]
+use rdbkit::ops::split::nodes_of_cluster;
+use rdbkit::ops::split::{By, Node, SlotPart, SplitOptions, nodes, split};
 use rdbkit::report::split::{write_json, write_text};
 
 use super::args::{CommonArgs, Opened, RunArgs, SourceArgs};
@@ -28,6 +30,7 @@ use super::output::{LISTED, LossyArgs, ReportArgs, TargetArgs, after_losses};
 Examples:
   rdbkit split dump.rdb -o parts --parts 3
   rdbkit split dump.rdb -o nodes --nodes /var/lib/redis/nodes.conf
+  rdbkit split dump.rdb -o nodes --cluster redis+cluster://n1,n2
   rdbkit split dump.rdb -o parts --ranges 0-5460 --ranges 5461-10922,16000-16383
   rdbkit split dump.rdb -o tenants --by prefix --separator : --depth 1
   rdbkit split dump.rdb -o databases --by db
@@ -56,6 +59,12 @@ pub(crate) struct SplitArgs {
     /// A part for each node with slots in this nodes.conf, or answer of CLUSTER NODES
     #[arg(long, value_name = "FILE")]
     nodes: Option<PathBuf>,
+
+    /// A part for each master of this Cluster, with the slots that it serves now: any of its nodes,
+    /// redis+cluster://HOST:PORT,…
+    #[cfg(feature = "live")]
+    #[arg(long, value_name = "URL", conflicts_with_all = ["by", "parts", "ranges", "nodes"])]
+    cluster: Option<String>,
 
     /// What separates the parts of a key
     #[arg(long, value_name = "TEXT", default_value = ":")]
@@ -105,6 +114,12 @@ impl SplitArgs {
         if separator.is_empty() {
             return Err(Error::Usage("a separator has at least one byte".to_owned()));
         }
+        let of_nodes = |found: Vec<Node>| By::Slots(found.into_iter().map(Node::part).collect());
+        #[cfg(feature = "live")]
+        if let Some(url) = &self.cluster {
+            let endpoint = self.from.live.endpoint(url)?;
+            return nodes_of_cluster(&endpoint, &self.from.live.options()?).map(of_nodes);
+        }
         match (self.by, self.parts, &self.nodes) {
             (Some(What::Db), ..) => Ok(By::Database),
             (Some(What::Type), ..) => Ok(By::Type),
@@ -114,15 +129,15 @@ impl SplitArgs {
                 let name = path.display().to_string();
                 let text = std::fs::read(path)
                     .map_err(|cause| Error::io(format!("cannot read {name}"), cause))?;
-                let found = nodes(&String::from_utf8_lossy(&text), &name)?;
-                Ok(By::Slots(found.into_iter().map(|node| node.part()).collect()))
+                nodes(&String::from_utf8_lossy(&text), &name).map(of_nodes)
             }
             (None, None, None) if !self.ranges.is_empty() => {
                 let part = |Ranges(slots): &Ranges| SlotPart { name: None, slots: slots.clone() };
                 Ok(By::Slots(self.ranges.iter().map(part).collect()))
             }
             (None, None, None) => Err(Error::Usage(
-                "say what parts the keys: --parts N, --ranges, --nodes, or --by db, type or prefix"
+                "say what parts the keys: --parts N, --ranges, --nodes, --cluster, or --by db, type or \
+                 prefix"
                     .to_owned(),
             )),
         }

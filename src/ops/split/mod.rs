@@ -17,6 +17,8 @@ use std::path::Path;
 
 use indexmap::IndexMap;
 
+#[cfg(feature = "live")]
+pub use self::nodes::nodes_of_cluster;
 pub use self::nodes::{Node, nodes};
 pub use self::part::{By, SlotPart};
 use self::part::{MOST_PARTS, Parting};

@@ -6,13 +6,16 @@
 //! ```
 //!
 //! CLUSTER NODES answers the same without the last line. Slots in brackets are on their way to or
-//! from another node and are listed without them where they belong now.
+//! from another node and are listed without them where they belong now. A live Cluster is asked
+//! itself.
 
 use std::ops::RangeInclusive;
 
 use super::SlotPart;
 use crate::bytes::slot::SLOTS;
 use crate::error::{Error, Result};
+#[cfg(feature = "live")]
+use crate::live::{Connector, Endpoint, LiveOptions, Place, Topology};
 
 /// A node that has slots.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -75,6 +78,31 @@ pub fn nodes(text: &str, name: &str) -> Result<Vec<Node>> {
         return Err(Error::Usage(format!("{name} has no node with slots")));
     }
     Ok(found)
+}
+
+/// Asks a Cluster, by any of its nodes: the masters that serve slots at this moment.
+///
+/// Fails where nobody answers, and where some slots have nobody.
+#[cfg(feature = "live")]
+pub fn nodes_of_cluster(endpoint: &Endpoint, options: &LiveOptions) -> Result<Vec<Node>> {
+    let connector = Connector::new(endpoint, &options.tls, options.timeouts)?;
+    let seeds = match &endpoint.place {
+        Place::Cluster { seeds } => seeds.as_slice(),
+        Place::Server(address) => std::slice::from_ref(address),
+        Place::Sentinel { .. } => {
+            return Err(Error::Usage(format!(
+                "{endpoint}: Sentinels watch over servers that have all slots: name a node of a \
+                 Cluster, redis+cluster://HOST:PORT"
+            )));
+        }
+    };
+    let topology = Topology::discover(&connector, seeds)?;
+    let node = |shard: &crate::live::Shard| Node {
+        id: shard.id.clone(),
+        address: shard.master.to_string(),
+        slots: shard.slots.clone(),
+    };
+    Ok(topology.shards().iter().filter(|shard| !shard.slots.is_empty()).map(node).collect())
 }
 
 #[cfg(test)]
