@@ -20,6 +20,7 @@ use redis::Value;
 use support::client::text;
 use support::random::Random;
 use support::servers::{Flavour, Kind, Server, require, servers};
+use support::tls::Certificates;
 
 const FIXTURES: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/fixtures");
 
@@ -463,101 +464,28 @@ fn two_replays_at_once_are_one_too_many() {
 #[test]
 fn certificates_are_looked_at() {
     let Some(kind) = require("redis-7.0") else { return };
-    let folder = tempfile::tempdir().unwrap();
-    let path = |name: &str| folder.path().join(name).to_str().unwrap().to_owned();
-    let openssl = |args: &[&str]| {
-        Command::new("openssl").args(args).stderr(Stdio::null()).stdout(Stdio::null()).status()
-    };
-    let authority = |name: &str| {
-        let (key, cert) = (path(&format!("{name}.key")), path(&format!("{name}.crt")));
-        let subject = format!("/CN={name}");
-        openssl(&[
-            "req", "-x509", "-newkey", "rsa:2048", "-nodes", "-days", "2", "-subj", &subject,
-            "-keyout", &key, "-out", &cert,
-        ])
-    };
-    if !authority("ca").is_ok_and(|status| status.success()) {
-        support::skipped("there is no openssl to make certificates with");
-        return;
-    }
-    assert!(authority("other").unwrap().success());
-    fs::write(path("names"), "subjectAltName=IP:127.0.0.1,DNS:redis.test\n").unwrap();
-    let [key, request, cert, ca, ca_key, names] =
-        ["server.key", "server.csr", "server.crt", "ca.crt", "ca.key", "names"].map(path);
-    assert!(
-        openssl(&[
-            "req",
-            "-newkey",
-            "rsa:2048",
-            "-nodes",
-            "-subj",
-            "/CN=server",
-            "-keyout",
-            &key,
-            "-out",
-            &request,
-        ])
-        .unwrap()
-        .success()
-    );
-    assert!(
-        openssl(&[
-            "x509",
-            "-req",
-            "-in",
-            &request,
-            "-CA",
-            &ca,
-            "-CAkey",
-            &ca_key,
-            "-CAcreateserial",
-            "-days",
-            "2",
-            "-extfile",
-            &names,
-            "-out",
-            &cert,
-        ])
-        .unwrap()
-        .success()
-    );
-    let tls_port = {
-        let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
-        listener.local_addr().unwrap().port().to_string()
-    };
-    let options = [
-        "--tls-port",
-        &tls_port,
-        "--tls-cert-file",
-        &cert,
-        "--tls-key-file",
-        &key,
-        "--tls-ca-cert-file",
-        &ca,
-    ];
-    let Ok(server) = Server::try_start(&kind, support::servers::Data::Nothing, &options) else {
-        support::skipped("the server has no TLS");
-        return;
-    };
+    let Some(made) = Certificates::make() else { return };
+    let Some((server, tls_port)) = made.start(&kind, &[]) else { return };
+    let (Certificates { ca, cert, key, .. }, other) = (&made, made.other_authority());
     let file = fixture("redis-7.0.15-alltypes.rdb");
     let url = format!("rediss://127.0.0.1:{tls_port}");
     let args = ["replay", file.to_str().unwrap(), "--to", &url, "--no-state", "--verify", "full"];
     let with = |more: &[&str]| said(&[&args[..], more].concat());
     // Nobody vouches for it; somebody else does; it wants to know who we are.
-    for other in [&[][..], &["--tls-ca", &path("other.crt")]] {
+    for other in [&[][..], &["--tls-ca", &other]] {
         let (code, text) = with(other);
         assert!(code == 2 && text.contains("--tls-ca"), "{text}");
     }
-    let (code, text) = with(&["--tls-ca", &ca]);
+    let (code, text) = with(&["--tls-ca", ca]);
     assert!(code == 2 && text.contains("--tls-cert"), "{text}");
-    let ours = ["--tls-ca", &ca, "--tls-cert", &cert, "--tls-key", &key];
+    let ours = ["--tls-ca", ca, "--tls-cert", cert, "--tls-key", key];
     let (code, text) = with(&ours);
     assert!(code == 0 && text.contains("no difference"), "{text}");
     assert_eq!(server.digest(), loaded(&kind, &file).unwrap());
     server.cmd(&["CONFIG", "SET", "tls-auth-clients", "no"]);
-    let (code, text) = with(&["--tls-ca", &ca, "--tls-server-name", "redis.test"]);
+    let (code, text) = with(&["--tls-ca", ca, "--tls-server-name", "redis.test"]);
     assert_eq!(code, 0, "{text}");
-    let (code, text) = with(&["--tls-ca", &ca, "--tls-server-name", "elsewhere.test"]);
+    let (code, text) = with(&["--tls-ca", ca, "--tls-server-name", "elsewhere.test"]);
     assert!(code == 2 && text.contains("--tls-server-name"), "{text}");
     assert_eq!(with(&["--tls-insecure"]).0, 0);
 }

@@ -15,6 +15,7 @@ pub mod random;
 pub mod replayer;
 pub mod sentinel;
 pub mod servers;
+pub mod tls;
 pub mod twin;
 
 use std::fmt::Display;
