@@ -13,14 +13,18 @@ mod support;
 use std::fs;
 use std::io::{Read, Write};
 use std::net::TcpListener;
-use std::path::Path;
-use std::process::{Command, Output, Stdio};
+use std::process::{Child, Command, Output, Stdio};
 use std::thread;
 use std::time::Duration;
 
+use rdbkit::bytes::slot::slot;
+use redis::Value;
+use support::client::text as reply;
+use support::cluster::Cluster;
 use support::fill;
-use support::servers::{Flavour, Server, Version, require_any, servers};
-use support::skipped;
+use support::servers::{Flavour, Server, Version, require, require_any, servers};
+use support::tls::Certificates;
+use support::wait_until;
 
 fn rdbkit(args: &[&str]) -> Output {
     let mut command = Command::new(env!("CARGO_BIN_EXE_rdbkit"));
@@ -217,82 +221,172 @@ fn unix_sockets_and_tls() {
     let url = format!("unix://{}", socket.display());
     assert!(said(&["digest", &url]).starts_with(&server.digest()));
 
-    let Some((ca, cert, key)) = certificates(folder.path()) else {
-        skipped("TLS: there is no openssl program");
-        return;
-    };
-    let port = support::servers::free_port().to_string();
-    let options = [
-        "--tls-port",
-        &port,
-        "--tls-cert-file",
-        &cert,
-        "--tls-key-file",
-        &key,
-        "--tls-ca-cert-file",
-        &ca,
-        "--tls-auth-clients",
-        "no",
-    ];
-    let server = match Server::try_start(
-        &kind,
-        support::servers::Data::Nothing,
-        &[&options[..], &sync].concat(),
-    ) {
-        Ok(server) => server,
-        Err(log) => {
-            skipped(format_args!(
-                "{} has no TLS: {}",
-                kind.name,
-                log.lines().last().unwrap_or_default()
-            ));
-            return;
-        }
-    };
+    let Some(made) = Certificates::make() else { return };
+    let options = [&["--tls-auth-clients", "no"], &sync[..]].concat();
+    let Some((server, port)) = made.start(&kind, &options) else { return };
     server.cmd(&["DEBUG", "POPULATE", "5000", "key", "500"]);
     let url = format!("rediss://localhost:{port}");
-    let ours = said(&["digest", &url, "--tls-ca", &ca]);
+    let ours = said(&["digest", &url, "--tls-ca", &made.ca]);
     assert!(ours.starts_with(&server.digest()), "{ours}");
     let words = refused(&["digest", &url]);
     assert!(words.contains("certificate"), "{words}");
     said(&["digest", &url, "--tls-insecure"]);
     let words = refused(&["digest", &format!("redis://localhost:{port}"), "--timeout", "2"]);
-    assert!(words.contains(&port), "{words}");
+    assert!(words.contains(&port.to_string()), "{words}");
 }
 
-/// An authority, and a certificate of localhost with its key.
-fn certificates(folder: &Path) -> Option<(String, String, String)> {
-    let path = |name: &str| folder.join(name).to_str().unwrap().to_owned();
-    let openssl = |args: &[&str]| {
-        let done =
-            Command::new("openssl").args(args).stderr(Stdio::null()).stdout(Stdio::null()).status();
-        done.ok().filter(|status| status.success())
+/// What a Cluster holds is one source, whichever of its nodes it is read from.
+#[test]
+fn a_cluster_is_one_source() {
+    for name in ["redis-8.10", "valkey-9.1", "redis-7.0"] {
+        let Some(kind) = require(name) else { continue };
+        let cluster = Cluster::start(&kind, &[]);
+        for n in 0..600 {
+            let (key, value) = (format!("key:{n}"), n.to_string().repeat(30));
+            cluster.at(key.as_bytes(), &["HSET", &key, "f", &value, "g", "1"]);
+        }
+        for master in cluster.masters() {
+            let code = "#!lua name=lib\nredis.register_function('f', function() return 1 end)";
+            cluster.nodes[master].cmd(&["FUNCTION", "LOAD", code]);
+        }
+        cluster.settled();
+        let (url, digest) = (cluster.url(), cluster.digest());
+        let profile = profile(kind.version);
+        for more in [&[][..], &["--prefer-replica"]] {
+            let ours = said(&[&["digest", &url, &profile], more].concat());
+            assert_eq!(ours, format!("{digest}  {url}\n"), "{name} {more:?}");
+        }
+        let words = said(&["check", &url]);
+        assert!(
+            words.contains("(RDB snapshot, 600 keys") && words.contains("checksum ok"),
+            "{words}"
+        );
+        let report = said(&["inspect", &url, "--format", "json"]);
+        let report: serde_json::Value = serde_json::from_str(&report).unwrap();
+        assert_eq!(
+            (report["snapshot"]["keys"].as_u64(), report["source"].as_str()),
+            (Some(600), Some(&*url))
+        );
+        assert_eq!(said(&["keys", &url, "--format", "csv"]).lines().count(), 601);
+        assert!(said(&["get", &url, "key:77"]).contains(&"77".repeat(30)));
+        let exported = said(&["export", &url, "--prefix", "key:1"]);
+        assert_eq!(exported.matches("\"key\":\"key:1").count(), 111, "{exported}");
+
+        let folder = tempfile::tempdir().unwrap();
+        let path = |name: &str| folder.path().join(name).to_str().unwrap().to_owned();
+        said(&["convert", &url, &path("all.rdb")]);
+        said(&["diff", &url, &path("all.rdb")]);
+        let merged = path("merged.rdb");
+        said(&["merge", &url, "-o", &merged]);
+        // A single server loads what came of it, with the functions once.
+        for file in ["all.rdb", "merged.rdb"] {
+            let bytes = fs::read(path(file)).unwrap();
+            let single = Server::start_with_rdb(&kind, &bytes, &[]);
+            assert_eq!(single.digest(), digest, "{name} {file}");
+            let listed = format!("{:?}", single.cmd(&["FUNCTION", "LIST"]));
+            assert!(listed.contains("lib"), "{listed}");
+        }
+        let single = Server::start(&kind, &[]);
+        said(&["replay", &url, "--to", &single.url(), "--no-state", "--verify", "full"]);
+        assert_eq!(single.digest(), digest, "{name}");
+    }
+}
+
+/// A digest of a Cluster that takes its time.
+fn reads(url: &str) -> Child {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_rdbkit"));
+    command.args(["digest", url]).stdin(Stdio::null());
+    command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap()
+}
+
+#[track_caller]
+fn ends(reading: Child, code: i32, want: &[&str]) {
+    let output = reading.wait_with_output().unwrap();
+    let words = text(&output.stdout) + &text(&output.stderr);
+    assert_eq!(output.status.code(), Some(code), "{words}");
+    assert!(want.iter().any(|want| words.contains(want)), "{words}");
+}
+
+/// Waits until one of the masters sends its snapshot that is not `other`; which one.
+#[track_caller]
+fn being_read(cluster: &Cluster, other: Option<usize>) -> usize {
+    let sends = |&master: &usize| {
+        let info = reply(cluster.nodes[master].cmd(&["INFO", "replication"]));
+        Some(master) != other && info.contains("connected_slaves:2")
     };
-    let (ca, ca_key) = (path("ca.crt"), path("ca.key"));
-    let (cert, key, request) = (path("server.crt"), path("server.key"), path("server.csr"));
-    let new = ["req", "-newkey", "rsa:2048", "-nodes", "-subj"];
-    openssl(
-        &[&new[..], &["/CN=ca", "-x509", "-days", "2", "-keyout", &ca_key, "-out", &ca]].concat(),
-    )?;
-    openssl(&[&new[..], &["/CN=localhost", "-keyout", &key, "-out", &request]].concat())?;
-    let names = path("names");
-    fs::write(&names, "subjectAltName=DNS:localhost").ok()?;
-    openssl(&[
-        "x509",
-        "-req",
-        "-in",
-        &request,
-        "-CA",
-        &ca,
-        "-CAkey",
-        &ca_key,
-        "-CAcreateserial",
-        "-days",
-        "2",
-        "-extfile",
-        &names,
-        "-out",
-        &cert,
-    ])?;
-    Some((ca, cert, key))
+    let mut found = None;
+    wait_until("a master is read", Duration::from_secs(30), || {
+        found = cluster.masters().into_iter().find(sends);
+        found.is_some()
+    });
+    found.unwrap()
+}
+
+#[test]
+fn a_cluster_whose_slots_move_is_refused() {
+    let Some(kind) = require_any(&["redis-8.0", "redis-7.0"]) else { return };
+    // So many microseconds for each key: every node takes a second.
+    let cluster = Cluster::start(&kind, &["--rdb-key-save-delay", "1000"]);
+    for n in 0..3000 {
+        let key = format!("key:{n}");
+        cluster.at(key.as_bytes(), &["SET", &key, "v"]);
+    }
+    cluster.settled();
+    let (url, slot) = (cluster.url(), slot(b"key:1"));
+    let from = cluster.owner(slot);
+    let to = (from + 1) % 3;
+
+    let reading = reads(&url);
+    being_read(&cluster, None);
+    cluster.migrate(slot, to, || ());
+    ends(reading, 2, &["moved from node to node", "which another node serves"]);
+    cluster.settled();
+    // There and back again.
+    let reading = reads(&url);
+    being_read(&cluster, None);
+    cluster.migrate(slot, from, || ());
+    cluster.migrate(slot, to, || ());
+    ends(reading, 2, &["moved from node to node", "which another node serves"]);
+    cluster.settled();
+    // A failover moves nothing.
+    let reading = reads(&url);
+    let first = being_read(&cluster, None);
+    being_read(&cluster, Some(first));
+    cluster.fail_over(first, false);
+    ends(reading, 0, &[&cluster.digest()]);
+    cluster.settled();
+
+    // A move that goes on all the time.
+    let (to, slot) = (cluster.owner(slot), slot.to_string());
+    let id = reply(cluster.nodes[from].connect().cmd(&["CLUSTER", "MYID"]));
+    let to = cluster.nodes[to].connect();
+    assert_eq!(to.cmd(&["CLUSTER", "SETSLOT", &slot, "MIGRATING", &id]), Value::Okay);
+    let words = refused(&["digest", &url]);
+    assert!(words.contains(&format!("is moving slot {slot} to or from")), "{words}");
+    assert_eq!(to.cmd(&["CLUSTER", "SETSLOT", &slot, "STABLE"]), Value::Okay);
+}
+
+#[test]
+fn a_cluster_that_is_not_whole_is_refused() {
+    let Some(kind) = require_any(&["valkey-9.1", "redis-8.0", "redis-7.0"]) else { return };
+    let cluster = Cluster::start(&kind, &[]);
+    cluster.at(b"a", &["SET", "a", "b"]);
+    let load = |master: usize, code: &str| {
+        let code = format!("#!lua name=lib\nredis.register_function('f', function() {code} end)");
+        cluster.nodes[master].cmd(&["FUNCTION", "LOAD", "REPLACE", &code])
+    };
+    let masters = cluster.masters();
+    load(masters[0], "return 1");
+    load(masters[1], "return 2");
+    let words = refused(&["digest", &cluster.url()]);
+    assert!(words.contains("library \"lib\" is not the same on"), "{words}");
+    load(masters[1], "return 1");
+    said(&["digest", &cluster.url()]);
+
+    let slot = slot(b"a").to_string();
+    for node in &cluster.nodes {
+        assert_eq!(node.cmd(&["CLUSTER", "DELSLOTS", &slot]), Value::Okay);
+    }
+    let words = refused(&["digest", &cluster.url()]);
+    assert!(words.contains("nobody who serves 1 of the 16384 slots"), "{words}");
 }

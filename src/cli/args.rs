@@ -217,21 +217,7 @@ impl SourceArgs {
         source: &OsStr,
         common: &CommonArgs,
     ) -> Result<Opened, Error> {
-        self.open_found(&Locator::from(source), common)
-    }
-
-    /// The sources that an argument means: more than one for a Cluster.
-    pub(crate) fn spread(&self, source: &OsStr) -> Result<Vec<Locator>, Error> {
-        rdbkit::source::spread(&Locator::from(source), &self.options()?)
-    }
-
-    /// The same as [`open_with_bar`](Self::open_with_bar), of a source that was found.
-    pub(crate) fn open_found(
-        &self,
-        source: &Locator,
-        common: &CommonArgs,
-    ) -> Result<Opened, Error> {
-        let source = rdbkit::source::open(source, &self.options()?)?;
+        let source = self.open(source)?;
         let bar = Bar::of(&source, common.shows_progress());
         Ok(Opened { name: source.name.clone(), bar, source })
     }

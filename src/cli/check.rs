@@ -99,28 +99,16 @@ pub(crate) fn run(args: &CheckArgs) -> Result<Exit, Error> {
     };
     let mut report = CheckReport::default();
     for name in &args.sources {
-        let could_not = |name: String, error: Error| SourceReport {
-            name,
+        let checked = args
+            .from
+            .open_with_bar(name, &args.common)
+            .and_then(|opened| check_source(opened.source, &options, &opened.bar));
+        // The others are checked all the same.
+        report.sources.push(checked.unwrap_or_else(|error| SourceReport {
+            name: Locator::from(name.as_os_str()).to_string(),
             could_not_look: Some(super::sentence(&error)),
             ..SourceReport::default()
-        };
-        // The others are checked all the same.
-        let found = match args.from.spread(name) {
-            Ok(found) => found,
-            Err(error) => {
-                let name = Locator::from(name.as_os_str()).to_string();
-                report.sources.push(could_not(name, error));
-                continue;
-            }
-        };
-        for source in &found {
-            let checked = args
-                .from
-                .open_found(source, &args.common)
-                .and_then(|opened| check_source(opened.source, &options, &opened.bar));
-            let checked = checked.unwrap_or_else(|error| could_not(source.to_string(), error));
-            report.sources.push(checked);
-        }
+        }));
     }
 
     let mut out = super::stdout();

@@ -2,7 +2,7 @@
 //!
 //! Exit status: 0 all digests, 2 not all of them.
 
-use std::ffi::OsString;
+use std::ffi::{OsStr, OsString};
 use std::io::Write;
 
 use clap::Args;
@@ -10,7 +10,6 @@ use rdbkit::Error;
 use rdbkit::digest::Profile;
 use rdbkit::ops::digest::{DigestOptions, digest, digest_keys};
 use rdbkit::report::digest::{DigestLine, write_json, write_key, write_key_json, write_line};
-use rdbkit::source::Locator;
 
 use super::args::{CommonArgs, Format, Opened, RunArgs, SourceArgs};
 use super::exit::Exit;
@@ -80,11 +79,7 @@ pub(crate) fn run(args: &DigestArgs) -> Result<Exit, Error> {
     let mut out = super::stdout();
     let mut exit = Exit::Clean;
     for source in &args.sources {
-        let found = args.from.spread(source);
-        let mut each = |source: &Locator| one(args, source, &options, &mut out);
-        let done = found.and_then(|found| {
-            found.iter().try_fold(Exit::Clean, |exit, source| Ok(exit.max(each(source)?)))
-        });
+        let done = one(args, source, &options, &mut out);
         // What was computed is told before what was not, and the others are looked at all the same.
         out.flush().map_err(super::cannot_write)?;
         match done {
@@ -101,11 +96,11 @@ pub(crate) fn run(args: &DigestArgs) -> Result<Exit, Error> {
 
 fn one(
     args: &DigestArgs,
-    source: &Locator,
+    source: &OsStr,
     options: &DigestOptions,
     out: &mut (impl Write + Send),
 ) -> Result<Exit, Error> {
-    let Opened { name, source, bar } = args.from.open_found(source, &args.common)?;
+    let Opened { name, source, bar } = args.from.open_with_bar(source, &args.common)?;
     let ended = if args.per_key {
         digest_keys(
             source,

@@ -9,7 +9,8 @@
 //!                              Stream ──try_clone── a reader of its own beside the writer
 //! ```
 //!
-//! [`Sentinels`] know the address of a master, and the [`Topology`] of a Cluster those of all of them.
+//! [`Sentinels`] know the address of a master, and the [`Topology`] of a Cluster those of all of them;
+//! its [`Layout`] tells whether it stayed as it was.
 //! [`replication`] is what a replica asks.
 //!
 //! A [`Connection`] is for questions with an answer each, also through the commands of the client
@@ -19,6 +20,7 @@
 mod cluster;
 mod connect;
 mod failure;
+mod layout;
 mod nodes;
 mod options;
 pub mod replication;
@@ -32,6 +34,7 @@ mod url;
 pub use cluster::{Shard, Topology};
 pub use connect::{Connection, Connector, Timeouts, reply_of};
 pub use failure::{Class, ErrorReply, Failure};
+pub use layout::Layout;
 pub use nodes::{Node, nodes};
 pub use options::LiveOptions;
 pub use reply::{Frames, frame_len};

@@ -11,6 +11,8 @@ pub const NEWEST_REDIS: u32 = 15;
 pub const NEWEST_VALKEY: u32 = 81;
 /// Versions from here on go with the `VALKEY` magic, those below with `REDIS` (Valkey 9.1.2).
 const FIRST_VALKEY: u32 = 80;
+/// The last version that both families write and read alike.
+const LAST_SHARED: u32 = 11;
 
 /// Who gave the numbers their meaning: types from 22 and opcodes 242 and 243 differ.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -58,6 +60,16 @@ impl Header {
             return Err(nom::Err::Error(Bad { at: input, fault: Fault::Version { version } }));
         }
         Ok((rest, Header { family, version }))
+    }
+
+    /// Whether what this format holds takes in what the other one does: its own family's as new or
+    /// older, and as Valkey what both families had before they parted.
+    pub fn reads(&self, other: Header) -> bool {
+        match (self.family == other.family, self.family) {
+            (true, _) => other.version <= self.version,
+            (false, Family::Valkey) => other.version <= LAST_SHARED,
+            (false, Family::Redis) => false,
+        }
     }
 
     /// Whether these bytes begin like a snapshot.

@@ -176,12 +176,7 @@ impl Target {
     /// Whether it reads files with this header: its own version of the format and older ones, and of
     /// the other family what both had before they parted (seen with Valkey 9.1 and Redis 8.10).
     pub fn reads(&self, header: Header) -> bool {
-        const LAST_SHARED: u32 = 11;
-        match (self.header.family == header.family, header.family) {
-            (true, _) => header.version <= self.header.version,
-            (false, Family::Redis) => header.version <= LAST_SHARED,
-            (false, Family::Valkey) => false,
-        }
+        self.header.reads(header)
     }
 
     /// Whether this is a Redis (or what branched off later) of at least that version.

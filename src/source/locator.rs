@@ -19,9 +19,6 @@ pub enum Locator {
 #[derive(Clone, PartialEq, Eq)]
 pub struct LiveUrl {
     text: String,
-    /// Of several servers that a URL means, this one.
-    #[cfg(feature = "live")]
-    node: Option<crate::live::Node>,
 }
 
 impl LiveUrl {
@@ -30,37 +27,17 @@ impl LiveUrl {
         let (scheme, _) = text.split_once("://")?;
         let base = scheme.split('+').next().unwrap_or_default().to_ascii_lowercase();
         let is_one = matches!(base.as_str(), "redis" | "rediss" | "valkey" | "valkeys" | "unix");
-        is_one.then(|| LiveUrl {
-            text: text.to_owned(),
-            #[cfg(feature = "live")]
-            node: None,
-        })
+        is_one.then(|| LiveUrl { text: text.to_owned() })
     }
 
     /// All of it, to connect with and not to be shown.
     pub fn reveal(&self) -> &str {
         &self.text
     }
-
-    /// The same, of one of the servers that it means.
-    #[cfg(feature = "live")]
-    pub(super) fn of_node(&self, node: crate::live::Node) -> Self {
-        LiveUrl { text: self.text.clone(), node: Some(node) }
-    }
-
-    /// The one of several servers.
-    #[cfg(feature = "live")]
-    pub(super) fn node(&self) -> Option<&crate::live::Node> {
-        self.node.as_ref()
-    }
 }
 
 impl fmt::Display for LiveUrl {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        #[cfg(feature = "live")]
-        if let Some(node) = &self.node {
-            return f.write_str(&node.name);
-        }
         #[cfg(feature = "live")]
         if let Ok(endpoint) = self.text.parse::<crate::live::Endpoint>() {
             return endpoint.fmt(f);

@@ -11,9 +11,13 @@
 //! has none. [`OpenOptions::from`] overrules. Which parts a log directory has is not this floor's
 //! business: it says that it is one, and [`open_part`] opens a part.
 
+#[cfg(feature = "live")]
+mod cluster;
 mod compressed;
 mod detect;
 mod feed;
+#[cfg(feature = "live")]
+mod joined;
 #[cfg(feature = "live")]
 mod live;
 mod locator;
@@ -124,18 +128,6 @@ pub fn open(locator: &Locator, options: &OpenOptions) -> Result<Source> {
             asked.file(open_file(path, &metadata)?, &metadata)
         }
     }
-}
-
-/// The sources that a name means: itself, or of a Cluster a source for each master.
-///
-/// Asks the Cluster, and fails where it does not answer.
-pub fn spread(locator: &Locator, options: &OpenOptions) -> Result<Vec<Locator>> {
-    #[cfg(feature = "live")]
-    if let Locator::Live(url) = locator {
-        return Ok(live::spread(url, options)?.into_iter().map(Locator::Live).collect());
-    }
-    let _ = options;
-    Ok(vec![locator.clone()])
 }
 
 /// Opens one part of a log directory: a snapshot where it begins with the magic of one, else a
