@@ -319,6 +319,92 @@ fn conflicts_are_decided_as_it_is_said() {
     assert!(error.to_string().contains("say with --target"), "{error}");
 }
 
+/// What is the same in another encoding, and in another order where order means nothing, is no
+/// conflict; all else is, and is named.
+#[test]
+fn what_is_the_same_everywhere_is_no_conflict() {
+    let folder = tempfile::tempdir().unwrap();
+    let folder = folder.path();
+    let out = folder.join("out.rdb");
+    for (name, target) in
+        [("redis-2.8.17-alltypes.rdb", "redis:8.0"), ("redis-8.10.2-alltypes.rdb", "redis:8.10")]
+    {
+        let (old, new) = (fixture(name), folder.join(name));
+        let mut command = rdbkit(folder);
+        command.arg("convert").arg(&old).arg(&new).args(["--target", target, "--no-compress"]);
+        command.assert().success();
+        let sources = [old.clone(), new.clone(), old.clone()];
+        let report = merged(&sources, &out, OnConflict::Fail).unwrap();
+        let keys = digests(&old).len() as u64;
+        assert_eq!((report.conflicts, report.keys_written), (keys, keys), "{name}");
+        assert!(report.sources.iter().map(|one| one.keys_written).eq([keys, 0, 0]), "{name}");
+        assert_eq!(full_digest(&out), full_digest(&old), "{name}");
+        let differs = bodies(&old).iter().zip(bodies(&new)).filter(|(a, b)| a.1 != b.1).count();
+        assert!(differs > 3, "{name}: hardly anything is encoded otherwise");
+    }
+    let row = |key: &str, rest: &str| format!("{{\"key\":\"{key}\",{rest}}}\n");
+    let set = |members: &str| format!("\"type\":\"set\",\"value\":[{members}]");
+    let list = |elements: &str| format!("\"type\":\"list\",\"value\":[{elements}]");
+    let text = |more: &str| format!("\"type\":\"string\",\"value\":\"v\"{more}");
+    let both = [
+        ("same", set("\"1\",\"2\""), set("\"2\",\"1\"")),
+        ("expiry", text(""), text(",\"expires_at_ms\":1900000000000")),
+        (
+            "later",
+            text(",\"expires_at_ms\":1900000000000"),
+            text(",\"expires_at_ms\":1900000000001"),
+        ),
+        ("order", list("\"1\",\"2\""), list("\"2\",\"1\"")),
+        ("type", set("\"1\""), list("\"1\"")),
+        ("idle", text(""), text(",\"idle_secs\":9")),
+    ];
+    lines(folder, "a", &both.iter().map(|(key, one, _)| row(key, one)).collect::<String>());
+    lines(folder, "b", &both.iter().map(|(key, _, other)| row(key, other)).collect::<String>());
+    let error = merged(&[folder.join("a.rdb"), folder.join("b.rdb")], &out, OnConflict::Fail);
+    let error = error.unwrap_err().to_string();
+    assert!(error.starts_with("4 keys are in more than one source and not the same"), "{error}");
+    for (key, ..) in both {
+        let named = error.contains(&format!("db 0 \"{key}\", also in "));
+        assert_eq!(named, !["same", "idle"].contains(&key), "{key}: {error}");
+    }
+}
+
+#[test]
+fn what_was_merged_into_a_log_loads_in_a_server() {
+    let Some(kind) = require_any(&["redis-8.10", "valkey-9.1"]) else { return };
+    let folder = tempfile::tempdir().unwrap();
+    let source = fixture("redis-7.0.15-alltypes.rdb");
+    let report = parted(&source, &folder.path().join("parts"), By::Slots(SlotPart::equal(3)));
+    let parts = files(&folder.path().join("parts"), &report);
+    let options = ["--databases", "64"];
+    let server = Server::start_with_rdb(&kind, &fs::read(&source).unwrap(), &options);
+    let want = (server.digest(), format!("{:?}", server.cmd(&["FUNCTION", "LIST"])).len());
+    let forms: [&[&str]; 5] = [
+        &["--to", "rdb"],
+        &["--to", "aof"],
+        &["--to", "aof", "--preamble"],
+        &["--to", "aof-dir"],
+        &["--to", "aof-dir", "--base", "aof"],
+    ];
+    for (number, form) in forms.into_iter().enumerate() {
+        let out = folder.path().join(number.to_string());
+        let mut command = rdbkit(folder.path());
+        command.arg("merge").args(&parts).args(form).arg("-o").arg(&out);
+        // Commands say nothing of idle consumers and of when they were seen.
+        let (status, text) = said(command.arg("--lossy"));
+        assert!(matches!(status, Some(0 | 1)), "{form:?}: {text}");
+        let server = match form {
+            [_, "rdb"] => Server::start_with_rdb(&kind, &fs::read(&out).unwrap(), &options),
+            [_, "aof", ..] => {
+                Server::start_with_aof_file(&kind, &fs::read(&out).unwrap(), &options)
+            }
+            _ => Server::start_with_aof_dir(&kind, &out, &options),
+        };
+        let got = (server.digest(), format!("{:?}", server.cmd(&["FUNCTION", "LIST"])).len());
+        assert_eq!(got, want, "{form:?}: {text}");
+    }
+}
+
 #[test]
 fn libraries_that_differ_are_a_conflict() {
     let folder = tempfile::tempdir().unwrap();

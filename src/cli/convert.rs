@@ -7,14 +7,14 @@ use std::ffi::OsString;
 use std::path::Path;
 use std::time::{SystemTime, UNIX_EPOCH};
 
-use clap::{Args, ValueEnum};
+use clap::Args;
 use rdbkit::Error;
-use rdbkit::ops::convert::{ConvertOptions, OutputForm, Target, convert};
+use rdbkit::ops::convert::{ConvertOptions, Target, convert};
 use rdbkit::report::convert::{write_json, write_text};
 
 use super::args::{CommonArgs, RunArgs, SourceArgs};
 use super::exit::Exit;
-use super::output::{ForceArgs, LISTED, LossyArgs, ReportArgs, TargetArgs, after_losses};
+use super::output::{ForceArgs, FormArgs, LISTED, LossyArgs, ReportArgs, TargetArgs, after_losses};
 use super::progress::Bar;
 
 /// Write a source in another form, version or dialect
@@ -43,21 +43,12 @@ pub(crate) struct ConvertArgs {
     /// The file or directory to write; `-` is standard output
     out: OsString,
 
-    /// What is written
-    #[arg(long, value_enum, default_value_t = To::Rdb)]
-    to: To,
+    #[command(flatten)]
+    form: FormArgs,
 
     /// The version of the format instead: 6 to 15, or 80 for Valkey
     #[arg(long, value_name = "N", conflicts_with = "target", value_parser = rdb_version)]
     rdb_version: Option<Target>,
-
-    /// What the base of an aof-dir is
-    #[arg(long, value_enum, default_value_t = Base::Rdb)]
-    base: Base,
-
-    /// Begin an aof with an RDB preamble, as servers before 7.0 do
-    #[arg(long)]
-    preamble: bool,
 
     /// Begin a log of commands with a timestamp annotation
     #[arg(long)]
@@ -91,39 +82,11 @@ pub(crate) struct ConvertArgs {
     common: CommonArgs,
 }
 
-#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
-enum To {
-    /// A snapshot
-    Rdb,
-    /// A log in one file
-    Aof,
-    /// The directory of a multi-part log
-    AofDir,
-}
-
-#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
-enum Base {
-    /// A snapshot
-    Rdb,
-    /// Commands
-    Aof,
-}
-
 pub(crate) fn run(args: &ConvertArgs) -> Result<Exit, Error> {
-    let form = match (args.to, args.preamble, args.base) {
-        (To::Rdb, false, _) => OutputForm::Rdb,
-        (To::Aof, false, _) => OutputForm::Aof,
-        (To::Aof, true, _) => OutputForm::AofPreamble,
-        (To::AofDir, false, Base::Rdb) => OutputForm::AofDir,
-        (To::AofDir, false, Base::Aof) => OutputForm::AofDirCommands,
-        (_, true, _) => {
-            return Err(Error::Usage("--preamble goes with --to aof".to_owned()));
-        }
-    };
     let compress = args.compress.then_some(true).or_else(|| args.no_compress.then_some(false));
     let now_secs = || SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |d| d.as_secs());
     let options = ConvertOptions {
-        form,
+        form: args.form.form()?,
         target: args.target.target.or(args.rdb_version),
         compress,
         lossy: args.lossy.lossy,

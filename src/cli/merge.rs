@@ -1,4 +1,4 @@
-//! `merge`: several sources into one snapshot.
+//! `merge`: several sources into one snapshot or log.
 //!
 //! Exit status: 0 all of it was written, 1 it was written with losses that --lossy allows, 2 it was
 //! not written.
@@ -15,15 +15,17 @@ use super::args::{CommonArgs, RunArgs, SourceArgs};
 use super::exit::Exit;
 use super::filters::FilterArgs;
 use super::output::{
-    LISTED, LossyArgs, OutputArgs, ReportArgs, TargetArgs, after_losses, target_is,
+    FormArgs, LISTED, LossyArgs, OutputArgs, ReportArgs, TargetArgs, after_losses, target_is,
 };
 
-/// Write several sources as one snapshot
+/// Write several sources as one snapshot or log
 ///
 /// Keys come in the order of the sources, and values are copied byte for byte where the target takes
-/// them as they are. A key that is in several sources, in the same database, ends the merge with a
-/// list of such keys, unless --on-conflict says which of them stays; so does a function library
-/// that is not the same in all. Every source is read twice: first its keys, then what stays.
+/// them as they are. A key that is in several sources, in the same database, and is not the same in
+/// all of them, ends the merge with a list of such keys, unless --on-conflict says which of them
+/// stays; so does a function library that is not the same in all. Keys are the same if their values,
+/// however they are encoded, their expiry and metadata are. Every source is read twice: first its
+/// keys, then what stays; and once more between, where values have to be compared.
 ///
 /// The output appears as a whole or not at all.
 #[derive(Debug, Args)]
@@ -33,6 +35,7 @@ use super::output::{
 Examples:
   rdbkit merge node-1.rdb node-2.rdb node-3.rdb -o all.rdb
   rdbkit merge old.rdb appendonlydir -o now.rdb --on-conflict last
+  rdbkit merge a.rdb b.rdb -o appendonlydir --to aof-dir
   rdbkit merge a.rdb b.rdb -o all.rdb --on-conflict newest --target valkey:9.0
 
 Exit status: 0 all of it was written, 1 it was written with losses, 2 it was not written")]
@@ -40,6 +43,9 @@ pub(crate) struct MergeArgs {
     /// RDB files, AOFs or appendonlydirs (logs are run first), or NDJSON; `-` is standard input
     #[arg(required = true)]
     sources: Vec<OsString>,
+
+    #[command(flatten)]
+    form: FormArgs,
 
     /// Which of several keys of one name stays
     #[arg(long, value_enum, default_value_t = Conflict::Fail)]
@@ -65,7 +71,7 @@ pub(crate) struct MergeArgs {
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
 enum Conflict {
-    /// None: nothing is written
+    /// None: nothing is written, but where they are the same in all sources
     Fail,
     /// That of the source that is named first
     First,
@@ -78,6 +84,7 @@ enum Conflict {
 pub(crate) fn run(args: &MergeArgs) -> Result<Exit, Error> {
     let now_ms = args.run.now_ms();
     let options = MergeOptions {
+        form: args.form.form()?,
         on_conflict: match args.on_conflict {
             Conflict::Fail => OnConflict::Fail,
             Conflict::First => OnConflict::First,

@@ -8,8 +8,9 @@ use std::ffi::OsString;
 use std::io::Write;
 use std::path::PathBuf;
 
-use clap::{Arg, Args};
+use clap::{Arg, Args, ValueEnum};
 use rdbkit::Error;
+use rdbkit::ops::convert::OutputForm;
 use rdbkit::rdb::Target;
 use rdbkit::report::losses::Lost;
 use rdbkit::report::text::Style;
@@ -64,6 +65,53 @@ impl OutputArgs {
     /// What may be replaced.
     pub(crate) fn publish(&self) -> Publish {
         Publish { force: self.force(), ..Publish::default() }
+    }
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct FormArgs {
+    /// What is written
+    #[arg(long, value_enum, default_value_t = To::Rdb)]
+    to: To,
+
+    /// What the base of an aof-dir is
+    #[arg(long, value_enum, default_value_t = Base::Rdb)]
+    base: Base,
+
+    /// Begin an aof with an RDB preamble, as servers before 7.0 do
+    #[arg(long)]
+    preamble: bool,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+enum To {
+    /// A snapshot
+    Rdb,
+    /// A log in one file
+    Aof,
+    /// The directory of a multi-part log
+    AofDir,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+enum Base {
+    /// A snapshot
+    Rdb,
+    /// Commands
+    Aof,
+}
+
+impl FormArgs {
+    /// The form of the output.
+    pub(crate) fn form(&self) -> Result<OutputForm, Error> {
+        match (self.to, self.preamble, self.base) {
+            (To::Rdb, false, _) => Ok(OutputForm::Rdb),
+            (To::Aof, false, _) => Ok(OutputForm::Aof),
+            (To::Aof, true, _) => Ok(OutputForm::AofPreamble),
+            (To::AofDir, false, Base::Rdb) => Ok(OutputForm::AofDir),
+            (To::AofDir, false, Base::Aof) => Ok(OutputForm::AofDirCommands),
+            (_, true, _) => Err(Error::Usage("--preamble goes with --to aof".to_owned())),
+        }
     }
 }
 

@@ -17,6 +17,8 @@ pub struct MergeReport {
     pub schema: &'static str,
     /// The output.
     pub output: PathBuf,
+    /// What it is, in words.
+    pub form: &'static str,
     /// Whom it is written for.
     pub target: String,
     /// Magic and version that this server writes.
@@ -33,8 +35,20 @@ pub struct MergeReport {
     pub functions: u64,
     /// Size of the output.
     pub size_bytes: u64,
+    /// The files of a directory.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub files: Vec<MergedFile>,
     /// What the output does not hold.
     pub losses: Vec<Lost>,
+}
+
+/// A file of the output.
+#[derive(Debug, Clone, Serialize)]
+pub struct MergedFile {
+    /// Its name.
+    pub file: String,
+    /// Its size.
+    pub size_bytes: u64,
 }
 
 /// A source of a merge.
@@ -59,7 +73,13 @@ pub struct MergedSource {
 /// Writes the report for a human's eye.
 pub fn write_text(out: &mut dyn Write, report: &MergeReport, style: Style) -> Result<()> {
     let sources = plural(report.sources.len() as u64, "source");
-    let head = format!("{}: {sources} for {}", report.output.display(), report.target);
+    let target = &report.target;
+    // A snapshot is what everybody expects.
+    let whom = match report.form {
+        "RDB snapshot" => format!("for {target}"),
+        form => format!("as an {form}, for {target}"),
+    };
+    let head = format!("{}: {sources} {whom}", report.output.display());
     let mut text = format!("{}\n", style.bold(head));
     let width = report.sources.iter().map(|one| one.source.len()).max().unwrap_or(0);
     for one in &report.sources {
@@ -82,6 +102,9 @@ pub fn write_text(out: &mut dyn Write, report: &MergeReport, style: Style) -> Re
         text += &format!(", {}", plural(report.functions, "function library"));
     }
     text += &format!(", {}\n", size(report.size_bytes));
+    for MergedFile { file, size_bytes } in &report.files {
+        text += &format!("  {file}, {}\n", size(*size_bytes));
+    }
     text += &losses_text(&report.losses, style);
     out.write_all(text.as_bytes()).map_err(failed)
 }

@@ -63,7 +63,7 @@ impl OutputForm {
         }
     }
 
-    fn is_snapshot(self) -> bool {
+    pub(super) fn is_snapshot(self) -> bool {
         !matches!(self, OutputForm::Aof | OutputForm::AofDirCommands)
     }
 }
@@ -391,7 +391,7 @@ fn is_same(options: &ConvertOptions, header: Header, target: &Target) -> bool {
         && options.drop_expired_at_ms.is_none()
 }
 
-fn refuse_forms(form: OutputForm, target: &Target) -> Result<()> {
+pub(super) fn refuse_forms(form: OutputForm, target: &Target) -> Result<()> {
     let old = target.rdb_version() < 10;
     match form {
         OutputForm::AofDir | OutputForm::AofDirCommands if old => Err(Error::Usage(format!(
@@ -515,8 +515,8 @@ pub(super) fn refusal(target: &Target, losses: &[Lost]) -> Option<String> {
 
 /// What was published.
 pub(super) struct PublishedOutput {
-    name: PathBuf,
-    size_bytes: u64,
-    files: Vec<(String, u64)>,
+    pub(super) name: PathBuf,
+    pub(super) size_bytes: u64,
+    pub(super) files: Vec<(String, u64)>,
     backup: Option<PathBuf>,
 }

@@ -1,14 +1,14 @@
 //! What sources have beside their keys: function libraries, and what modules remember.
 
-use std::io::Write;
-
 use indexmap::IndexMap;
 
 use super::OnConflict;
+use crate::aof::write::CommandWriter;
 use crate::bytes::quoted;
 use crate::engine::library_name;
 use crate::error::{Error, Result};
-use crate::rdb::write::{Sink, SnapshotWriter};
+use crate::ops::convert::encode::{Chunk, Counts, Plan};
+use crate::rdb::write::{Loss, Sink};
 use crate::rdb::{ModuleId, Record, opcode};
 
 /// A function library, or what a module remembers before or behind the keys.
@@ -17,14 +17,13 @@ pub(super) struct Extra {
     /// What there is one of.
     name: String,
     is_function: bool,
-    /// The record, opcode and all.
+    /// The code of a library; else the record, opcode and all.
     bytes: Vec<u8>,
 }
 
 impl Extra {
     /// What a record holds of this.
     pub(super) fn of(record: &Record<'_>) -> Option<Self> {
-        let mut sink = Sink::new(true);
         let code = match record {
             Record::Function(code) => code.to_cow().ok()?.into_owned(),
             Record::FunctionPreGa { name, engine, body, .. } => [
@@ -37,6 +36,7 @@ impl Extra {
             ]
             .concat(),
             Record::ModuleAux { id, when, body } => {
+                let mut sink = Sink::new(true);
                 sink.byte(opcode::MODULE_AUX);
                 sink.length(*id);
                 sink.length(2);
@@ -47,10 +47,8 @@ impl Extra {
             }
             _ => return None,
         };
-        sink.byte(opcode::FUNCTION);
-        sink.text(&code);
         let name = format!("the function library {}", quoted(&library_name(&code)));
-        Some(Extra { name, is_function: true, bytes: sink.out })
+        Some(Extra { name, is_function: true, bytes: code })
     }
 }
 
@@ -65,18 +63,20 @@ impl Extras {
         self.all.entry(extra.name.clone()).or_default().push((source, extra));
     }
 
-    /// Writes one of each name; how many of them are functions. What differs and is not to be
-    /// decided is a failure.
-    pub(super) fn write<W: Write>(
+    /// One of each name, in the form of the output. What differs and is not to be decided is a
+    /// failure; what the output cannot hold is counted.
+    pub(super) fn chunk(
         &self,
-        to: &mut SnapshotWriter<W>,
+        plan: &Plan,
         ranks: &[usize],
         on_conflict: OnConflict,
         names: &[&str],
-    ) -> Result<u64> {
+        counts: &mut Counts,
+    ) -> Result<Chunk> {
         let rank = |source: usize| ranks.get(source).copied().unwrap_or_default();
         let name = |source: usize| names.get(source).copied().unwrap_or_default();
-        let mut functions = 0;
+        let target = &plan.target;
+        let mut chunk = Chunk::default();
         for (what, all) in &self.all {
             let Some((winner, extra)) = all.iter().max_by_key(|(source, _)| rank(*source)) else {
                 continue;
@@ -90,15 +90,30 @@ impl Extras {
                     name(*other)
                 )));
             }
-            let target = to.target();
-            let fits =
-                if extra.is_function { target.has_functions() } else { target.has_module_aux() };
+            let (fits, loss) = match extra.is_function {
+                true => (target.has_functions(), Loss::Function),
+                false => (plan.snapshot && target.has_module_aux(), Loss::ModuleAux),
+            };
             if !fits {
-                return Err(Error::Usage(format!("{target} cannot hold {what}")));
+                counts.losses.entry(loss).or_default().count += 1;
+                continue;
             }
-            to.raw(&extra.bytes)?;
-            functions += u64::from(extra.is_function);
+            counts.functions += u64::from(extra.is_function);
+            match (extra.is_function, plan.snapshot) {
+                (true, true) => {
+                    let mut sink = Sink::new(true);
+                    sink.byte(opcode::FUNCTION);
+                    sink.text(&extra.bytes);
+                    chunk.bytes.extend_from_slice(&sink.out);
+                }
+                (true, false) => {
+                    let mut commands = CommandWriter::new(target);
+                    commands.function(&extra.bytes);
+                    chunk.bytes.extend_from_slice(&commands.out);
+                }
+                (false, _) => chunk.bytes.extend_from_slice(&extra.bytes),
+            }
         }
-        Ok(functions)
+        Ok(chunk)
     }
 }

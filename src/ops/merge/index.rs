@@ -89,7 +89,7 @@ impl Default for Index {
     }
 }
 
-/// A key that is in more than one source.
+/// A key that is not the same in all its sources.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct Clash {
     /// A source that has it and is not the winner.
@@ -103,10 +103,10 @@ pub(super) struct Clash {
 pub(super) struct Losers {
     /// By source: the offsets of keys that lose, ascending.
     pub(super) of: Vec<Vec<u64>>,
+    /// By source: the offsets of keys that are in other sources too, ascending.
+    pub(super) contested: Vec<Vec<u64>>,
     /// Keys that are in more than one source.
     pub(super) conflicts: u64,
-    /// The first of them, by their offsets.
-    pub(super) clashes: Vec<Clash>,
 }
 
 impl Index {
@@ -151,39 +151,77 @@ impl Index {
         Ok(())
     }
 
-    /// Who loses where ranks decide: of a key that several have, the highest stays. Of keys that
-    /// lose to others, `list` are named.
-    pub(super) fn losers(mut self, ranks: &[usize], list: usize) -> Result<Losers> {
-        let mut losers = Losers { of: vec![Vec::new(); ranks.len()], ..Losers::default() };
-        let rank = |record: &Record| ranks.get(record.source()).copied().unwrap_or_default();
+    /// Hands over the records that are the same by some measure, where there is more than one.
+    fn groups(mut self, same: fn(&Record) -> u128, mut each: impl FnMut(&[Record])) -> Result<()> {
         for partition in std::mem::take(&mut self.partitions) {
             let mut records = partition.open;
             for (offset, count) in partition.away {
                 self.read(offset, count, &mut records)?;
             }
             records.sort_unstable();
-            for same in records.chunk_by(|a, b| a.hash == b.hash).filter(|same| same.len() > 1) {
-                // A source that has a key twice is broken, and is not repaired by the way.
-                let Some(winner) = same.iter().max_by_key(|record| rank(record)) else { continue };
-                let others = same.iter().filter(|record| record.source() != winner.source());
-                let mut any = false;
-                for other in others {
-                    if let Some(offsets) = losers.of.get_mut(other.source()) {
-                        offsets.push(other.offset());
-                    }
-                    if !any && losers.clashes.len() < list {
-                        let (source, offset) = (other.source(), other.offset());
-                        losers.clashes.push(Clash { source, offset });
-                    }
-                    any = true;
-                }
-                losers.conflicts += u64::from(any);
-            }
+            let groups = records.chunk_by(|a, b| same(a) == same(b));
+            groups.filter(|group| group.len() > 1).for_each(&mut each);
         }
-        for offsets in &mut losers.of {
+        Ok(())
+    }
+
+    /// Who loses where ranks decide: of a key that several have, the highest stays.
+    pub(super) fn losers(self, ranks: &[usize]) -> Result<Losers> {
+        let none = || vec![Vec::new(); ranks.len()];
+        let mut losers = Losers { of: none(), contested: none(), conflicts: 0 };
+        let rank = |record: &Record| ranks.get(record.source()).copied().unwrap_or_default();
+        self.groups(
+            |record| record.hash,
+            |same| {
+                // A source that has a key twice is broken, and is not repaired by the way.
+                let Some(winner) = same.iter().max_by_key(|record| rank(record)) else { return };
+                if same.iter().all(|record| record.source() == winner.source()) {
+                    return;
+                }
+                losers.conflicts += 1;
+                for record in same {
+                    if let Some(offsets) = losers.contested.get_mut(record.source()) {
+                        offsets.push(record.offset());
+                    }
+                    if record.source() != winner.source()
+                        && let Some(offsets) = losers.of.get_mut(record.source())
+                    {
+                        offsets.push(record.offset());
+                    }
+                }
+            },
+        )?;
+        for offsets in losers.of.iter_mut().chain(&mut losers.contested) {
             offsets.sort_unstable();
         }
         Ok(losers)
+    }
+
+    /// A hash that tells keys apart by its first half, and values by its second.
+    pub(super) fn with_value(key: u128, value: u128) -> u128 {
+        key >> 64 << 64 | value >> 64
+    }
+
+    /// Of keys that came [with their values](Self::with_value), how many are not the same in all
+    /// their sources; `list` of them are named.
+    pub(super) fn differing(self, ranks: &[usize], list: usize) -> Result<(u64, Vec<Clash>)> {
+        let (mut count, mut clashes) = (0, Vec::new());
+        let rank = |record: &Record| ranks.get(record.source()).copied().unwrap_or_default();
+        self.groups(
+            |record| record.hash >> 64,
+            |same| {
+                let Some(winner) = same.iter().max_by_key(|record| rank(record)) else { return };
+                let differs = |other: &&Record| {
+                    other.source() != winner.source() && other.hash != winner.hash
+                };
+                let Some(other) = same.iter().find(differs) else { return };
+                count += 1;
+                if clashes.len() < list {
+                    clashes.push(Clash { source: other.source(), offset: other.offset() });
+                }
+            },
+        )?;
+        Ok((count, clashes))
     }
 
     fn read(&mut self, offset: u64, count: usize, records: &mut Vec<Record>) -> Result<()> {
@@ -213,7 +251,7 @@ mod tests {
                 index.add(source, some).unwrap();
             }
         }
-        index.losers(ranks, 3).unwrap()
+        index.losers(ranks).unwrap()
     }
 
     #[test]
@@ -221,7 +259,8 @@ mod tests {
         for limit in [50, 100_000] {
             let first = lost(limit, &[2, 1, 0]);
             assert_eq!(first.conflicts, 999);
-            assert_eq!(first.clashes.len(), 3);
+            let all: Vec<_> = first.contested.iter().map(Vec::len).collect();
+            assert_eq!(all, [999, 999, 998]);
             let lens: Vec<_> = first.of.iter().map(Vec::len).collect();
             assert_eq!(lens, [0, 999, 998]);
             let last = lost(limit, &[0, 1, 2]);
@@ -229,6 +268,29 @@ mod tests {
             // Key 1 is in the first two only.
             assert_eq!(lens, [999, 998, 0]);
             assert!(last.of[0].is_sorted() && last.of[0][0] == 11);
+        }
+    }
+
+    #[test]
+    fn values_that_differ_are_found() {
+        for limit in [50, 100_000] {
+            let mut index = Index::with_limit(limit);
+            let mut room = Vec::new();
+            for source in 0..3_u64 {
+                let record = |n: u64| {
+                    let key = hash(0, &n.to_le_bytes(), &mut room);
+                    // Every tenth is another one in the last source.
+                    let value = if source == 2 && n % 10 == 0 { n + 1 } else { n };
+                    let value = hash(0, &value.to_le_bytes(), &mut room);
+                    (Index::with_value(key, value), 10 + n)
+                };
+                let keys: Vec<_> = (0..1000).map(record).collect();
+                index.add(source as usize, &keys).unwrap();
+            }
+            let (count, clashes) = index.differing(&[2, 1, 0], 7).unwrap();
+            assert_eq!((count, clashes.len()), (100, 7));
+            let odd = |clash: &Clash| clash.source == 2 && clash.offset % 10 == 0;
+            assert!(clashes.iter().all(odd), "{clashes:?}");
         }
     }
 
