@@ -87,6 +87,103 @@ count = duckdb.sql("select distinct db, key from read_parquet('" + parquet + "')
 assert len(count) == len(names), (len(count), len(names))
 "#;
 
+/// Holds the tables of types against the table of all: each has its columns, of their types, and
+/// the same rows.
+const READ_TYPES: &str = r#"
+import glob, json, os, sys
+import duckdb
+import pyarrow.parquet as pq
+
+whole, folder = sys.argv[1:]
+head = [("db", "uint64"), ("key", "binary"), ("encoding", "string"), ("expires_at_ms", "int64"),
+        ("idle_secs", "uint64"), ("frequency", "uint8")]
+own = {
+    "string": [("value", "binary")],
+    "module": [("value", "binary")],
+    "list": [("index", "uint64"), ("value", "binary")],
+    "array": [("index", "uint64"), ("value", "binary")],
+    "set": [("member", "binary")],
+    "zset": [("member", "binary"), ("score", "double")],
+    "hash": [("field", "binary"), ("value", "binary"), ("field_expires_at_ms", "uint64")],
+    "stream": [("id", "string"), ("id_ms", "uint64"), ("id_seq", "uint64"), ("field", "binary"),
+               ("value", "binary")],
+}
+columns = "db, key, encoding, expires_at_ms, idle_secs, frequency"
+kinds = {row[0] for row in duckdb.sql(f"select distinct type from read_parquet('{whole}')").fetchall()}
+files = {os.path.basename(path).removesuffix(".parquet") for path in glob.glob(folder + "/*.parquet")}
+assert files == kinds, (files, kinds)
+with open(folder + "/export.json") as file:
+    said = {one["file"]: one for one in json.load(file)["files"]}
+assert {name.removesuffix(".parquet") for name in said} == kinds
+for kind in kinds:
+    path = f"{folder}/{kind}.parquet"
+    table = pq.read_table(path)
+    names = [(field.name, str(field.type)) for field in table.schema]
+    assert names == head + own[kind], (kind, names)
+    mine = ", ".join(name for name, _ in own[kind])
+    theirs = ", ".join({"member": "value", "id_ms": "split_part(id, '-', 1)::ubigint",
+                        "id_seq": "split_part(id, '-', 2)::ubigint"}.get(name, name)
+                       for name, _ in own[kind])
+    got = duckdb.sql(f"select {columns}, {mine} from read_parquet('{path}')").fetchall()
+    want = duckdb.sql(f"select {columns}, {theirs} from read_parquet('{whole}') where type = '{kind}'").fetchall()
+    assert got == want, kind
+    assert got == [tuple(row.values()) for row in table.to_pylist()], kind
+    keys = len({(row[0], row[1]) for row in got})
+    assert said[kind + ".parquet"]["rows"] == len(got) and said[kind + ".parquet"]["keys"] == keys
+    assert said[kind + ".parquet"]["size_bytes"] == os.path.getsize(path)
+"#;
+
+/// Exports a fixture.
+#[track_caller]
+fn export(source: &str, out: &Path, args: &[&str]) {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_rdbkit"));
+    command.arg("export").arg(Path::new(ROOT).join("fixtures").join(source)).args(args);
+    let output = command.arg("-o").arg(out).output().unwrap();
+    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+}
+
+#[test]
+fn tables_of_types_have_the_rows_of_the_whole() {
+    let Some(python) = python() else { return };
+    for source in [
+        "redis-8.10.2-alltypes.rdb",
+        "redis-8.10.2-array.rdb",
+        "redis-8.10.2-modules.rdb",
+        "valkey-9.1.2-hash-field-ttl.rdb",
+        "redis-7.0.15-lru.rdb",
+        "redis-8.10.2-alltypes-aofdir",
+    ] {
+        let folder = tempfile::tempdir().unwrap();
+        let (whole, tables) = (folder.path().join("whole.parquet"), folder.path().join("tables"));
+        export(source, &whole, &["--to", "parquet"]);
+        export(source, &tables, &["--to", "parquet", "--split-types"]);
+        let read =
+            Command::new(&python).args(["-c", READ_TYPES]).args([whole, tables]).output().unwrap();
+        let said = String::from_utf8_lossy(&read.stderr);
+        assert!(read.status.success(), "{source}: {said}");
+    }
+}
+
+#[test]
+fn a_directory_of_tables_is_new() {
+    let folder = tempfile::tempdir().unwrap();
+    let call = |args: &[&str]| {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_rdbkit"));
+        command.current_dir(folder.path()).arg("export");
+        command.arg(Path::new(ROOT).join("fixtures/redis-7.0.15-lru.rdb"));
+        let output = command.args(args).output().unwrap();
+        (output.status.code(), String::from_utf8_lossy(&output.stderr).into_owned())
+    };
+    let tables = ["--to", "parquet", "--split-types", "-o", "tables"];
+    assert_eq!(call(&tables).0, Some(0));
+    let before = std::fs::read_dir(folder.path().join("tables")).unwrap().count();
+    let (code, said) = call(&tables);
+    assert_eq!((code, said.contains("tables")), (Some(2), true), "{said}");
+    assert_eq!(std::fs::read_dir(folder.path().join("tables")).unwrap().count(), before);
+    let (code, said) = call(&["--to", "parquet", "--split-types"]);
+    assert_eq!((code, said.contains("a directory to make")), (Some(2), true), "{said}");
+}
+
 #[test]
 fn readers_see_what_the_csv_says() {
     let Some(python) = python() else { return };
@@ -101,20 +198,13 @@ fn readers_see_what_the_csv_says() {
     .into_iter()
     .enumerate()
     {
-        let export = |name: &str, args: &[&str]| {
-            let output = Command::new(env!("CARGO_BIN_EXE_rdbkit"))
-                .arg("export")
-                .arg(Path::new(ROOT).join("fixtures").join(source))
-                .args(args)
-                .args(["--force", "-o"])
-                .arg(path(name))
-                .output()
-                .unwrap();
-            assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
-        };
-        export("out.parquet", &["--to", "parquet"]);
-        export("out.csv", &["--to", "csv", "--explode"]);
-        export("out.ndjson", &["--keys-only"]);
+        export(source, &path("out.parquet"), &[&["--to", "parquet"][..], &["--force"]].concat());
+        export(
+            source,
+            &path("out.csv"),
+            &[&["--to", "csv", "--explode"][..], &["--force"]].concat(),
+        );
+        export(source, &path("out.ndjson"), &[&["--keys-only"][..], &["--force"]].concat());
         let read = Command::new(&python)
             .args(["-c", READ])
             .args(["out.parquet", "out.csv", "out.ndjson"].map(path))

@@ -35,6 +35,7 @@ Examples:
   rdbkit export dump.rdb --to csv --explode --prefix cart: -o carts.csv
   rdbkit export dump.rdb --to csv --columns rdbtools > memory.csv
   rdbkit export dump.rdb --to parquet --type zset -o scores.parquet
+  rdbkit export dump.rdb --to parquet --split-types -o tables
   rdbkit export dump.rdb --to resp --target redis:6.2 | redis-cli --pipe
 
 Exit status: 0 all of it was written, 2 it was not")]
@@ -53,6 +54,10 @@ pub(crate) struct ExportArgs {
     /// The columns of CSV that another tool has: rdbtools is the memory report of redis-rdb-tools
     #[arg(long, value_name = "TOOL", value_parser = ["rdbtools"], conflicts_with = "explode")]
     columns: Option<String>,
+
+    /// With --to parquet: make a directory with a file for each type, its columns those of the type
+    #[arg(long, conflicts_with = "force")]
+    split_types: bool,
 
     /// Nothing but keys: no header, functions and other records
     #[arg(long)]
@@ -98,6 +103,7 @@ pub(crate) fn run(args: &ExportArgs) -> Result<Exit, Error> {
         (To::Json, false) => ExportForm::Json,
         (To::Csv, false) if args.columns.is_some() => ExportForm::CsvMemory,
         (To::Csv, false) => ExportForm::Csv,
+        (To::Parquet, _) if args.split_types => ExportForm::ParquetTypes,
         (To::Parquet, _) => ExportForm::Parquet,
         (To::Csv, true) => ExportForm::CsvElements,
         (To::Resp, false) => ExportForm::Resp,
@@ -105,6 +111,11 @@ pub(crate) fn run(args: &ExportArgs) -> Result<Exit, Error> {
     };
     if args.to != To::Resp && (args.target.target.is_some() || args.lossy.lossy) {
         return Err(Error::Usage("--target and --lossy go with --to resp".to_owned()));
+    }
+    if args.split_types && (args.to != To::Parquet || args.output.is_stdout()) {
+        return Err(Error::Usage(
+            "--split-types goes with --to parquet and a directory to make, -o DIR".to_owned(),
+        ));
     }
     if args.columns.is_some() && args.to != To::Csv {
         return Err(Error::Usage("--columns goes with --to csv".to_owned()));

@@ -44,6 +44,8 @@ pub enum ExportForm {
     CsvMemory,
     /// Parquet, a row per element; needs the feature `parquet`.
     Parquet,
+    /// A new directory with a Parquet file for each type, its columns those of the type.
+    ParquetTypes,
     /// Commands as clients send them, for the `--pipe` of another server's client.
     Resp,
 }
@@ -58,6 +60,7 @@ impl ExportForm {
             ExportForm::CsvElements => "CSV with a row per element",
             ExportForm::CsvMemory => "CSV with the memory of each key",
             ExportForm::Parquet => "Parquet with a row per element",
+            ExportForm::ParquetTypes => "Parquet with a file for each type",
             ExportForm::Resp => "commands",
         }
     }
@@ -106,12 +109,22 @@ pub fn export(
         in_place: false,
         sources: source.path.iter().cloned().collect(),
     };
-    if options.form == ExportForm::Parquet && cfg!(not(feature = "parquet")) {
+    let is_parquet = matches!(options.form, ExportForm::Parquet | ExportForm::ParquetTypes);
+    if is_parquet && cfg!(not(feature = "parquet")) {
         return Err(Error::Usage(
             "this rdbkit was built without Parquet: `cargo install rdbkit --features parquet` \
              builds one with it"
                 .to_owned(),
         ));
+    }
+    #[cfg(feature = "parquet")]
+    if options.form == ExportForm::ParquetTypes {
+        // The directory is new.
+        let publish = Publish { force: false, ..publish };
+        let keys = Keys::of_source(source, &options.walk, &options.open, observer)?;
+        let (walk, open) = (&options.walk, &options.open);
+        let how = How { walk, open, compress: false, plain: false, observer };
+        return parquet::write_types(&name, keys, &how, out, &publish, options);
     }
     let mut file = AtomicFile::create(out, &publish)?;
     let estimator = (options.form == ExportForm::CsvMemory)

@@ -155,7 +155,7 @@ impl Tally for Rows<'_> {
                 self.counts.rows += table::push_elements(&mut self.text, entry, &key, room)?;
             }
             // These are no rows of text.
-            ExportForm::Parquet | ExportForm::Resp => {}
+            ExportForm::Parquet | ExportForm::ParquetTypes | ExportForm::Resp => {}
         }
         Ok(())
     }

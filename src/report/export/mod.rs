@@ -40,8 +40,23 @@ pub struct ExportReport {
     pub bytes_read: Option<u64>,
     /// Size of the output.
     pub bytes_written: u64,
+    /// The tables of a directory.
+    pub files: Vec<ExportedFile>,
     /// What the output does not hold: of commands, for the server that they are for.
     pub losses: Vec<Lost>,
+}
+
+/// A table of a directory.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct ExportedFile {
+    /// Its name.
+    pub file: String,
+    /// The keys in it.
+    pub keys: u64,
+    /// Its rows.
+    pub rows: u64,
+    /// Its size.
+    pub size_bytes: u64,
 }
 
 impl ExportReport {
@@ -57,9 +72,18 @@ impl ExportReport {
             functions: 0,
             bytes_read: None,
             bytes_written: 0,
+            files: Vec::new(),
             losses: Vec::new(),
         }
     }
+}
+
+/// The report as the bytes of a file.
+#[cfg(feature = "parquet")]
+pub(crate) fn manifest(report: &ExportReport) -> Result<Vec<u8>> {
+    let mut bytes = Vec::new();
+    write_json(&mut bytes, report)?;
+    Ok(bytes)
 }
 
 /// Writes the report for a human's eye.
@@ -76,6 +100,10 @@ pub fn write_text(out: &mut dyn Write, report: &ExportReport, style: Style) -> R
     line("keys", keys);
     if let Some(rows) = report.rows {
         line("rows", count(rows).to_string());
+    }
+    for ExportedFile { file, keys, rows, size_bytes } in &report.files {
+        let (keys, rows) = (plural(*keys, "key"), plural(*rows, "row"));
+        line("file", format!("{file}: {keys}, {rows}, {}", size(*size_bytes)));
     }
     if report.functions > 0 {
         line("functions", plural(report.functions, "library"));
@@ -99,6 +127,8 @@ pub fn write_json(out: &mut dyn Write, report: &ExportReport) -> Result<()> {
         functions: u64,
         bytes_read: Option<u64>,
         bytes_written: u64,
+        #[serde(skip_serializing_if = "<[ExportedFile]>::is_empty")]
+        files: &'a [ExportedFile],
         losses: &'a [Lost],
     }
     json::document(
@@ -114,6 +144,7 @@ pub fn write_json(out: &mut dyn Write, report: &ExportReport) -> Result<()> {
             functions: report.functions,
             bytes_read: report.bytes_read,
             bytes_written: report.bytes_written,
+            files: &report.files,
             losses: &report.losses,
         },
     )
