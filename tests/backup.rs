@@ -116,6 +116,51 @@ fn a_backup_is_what_its_text_says() {
 }
 
 #[test]
+fn figures_say_whether_there_is_a_backup() {
+    let Some(kind) = require_any(&["redis-8.0", "redis-7.0", "valkey-9.1"]) else { return };
+    let server = Server::start(&kind, &AT_ONCE);
+    fill::run(&server, "SET a 1\nSET b 2\nRPUSH c 3");
+    let (folder, url) = (tempfile::tempdir().unwrap(), server.url());
+    let metrics = folder.path().join("rdbkit.prom");
+    let figure = |name: &str| {
+        let text = fs::read_to_string(&metrics).unwrap();
+        let start = format!("{name}{{server=\"{url}\"}} ");
+        let value = text.lines().find_map(|line| line.strip_prefix(&start));
+        value.map(|value| value.parse::<f64>().unwrap())
+    };
+    let out = folder.path().join("out.rdb");
+    let words = ["backup", &url, "-o", path(&out), "--metrics", path(&metrics)];
+    run(&words, 0);
+    let said = json(&folder.path().join("out.rdb.json"));
+    assert_eq!(
+        (figure("rdbkit_backup_taken"), figure("rdbkit_backup_keys")),
+        (Some(1.0), Some(3.0))
+    );
+    for (name, field) in [
+        ("rdbkit_backup_size_bytes", &said["size_bytes"]),
+        ("rdbkit_backup_snapshot_bytes", &said["snapshot_bytes"]),
+        ("rdbkit_backup_replication_offset", &said["replication"]["offset"]),
+    ] {
+        assert_eq!(figure(name), field.as_f64(), "{name}");
+    }
+    let text = fs::read_to_string(&metrics).unwrap();
+    assert!(text.contains("rdbkit_last_run_timestamp_seconds{verb=\"backup\"} "), "{text}");
+    // A file is there and is not replaced: no backup was taken.
+    run(&words, 2);
+    assert_eq!((figure("rdbkit_backup_taken"), figure("rdbkit_backup_keys")), (Some(0.0), None));
+
+    let to = folder.path().join("log");
+    let following = Following::with(&server, &to, &["--metrics", path(&metrics)]);
+    following.caught_up(&server.connect());
+    fill::run(&server, "SET d 4\nSET e 5");
+    following.caught_up(&server.connect());
+    following.stop();
+    assert_eq!(figure("rdbkit_backup_taken"), Some(1.0));
+    assert!(figure("rdbkit_backup_followed_commands").is_some_and(|commands| commands >= 2.0));
+    assert_eq!(figure("rdbkit_backup_followed_snapshots"), Some(1.0));
+}
+
+#[test]
 fn only_the_oldest_of_our_own_go() {
     let Some(kind) = require_any(&["redis-8.0", "redis-7.0"]) else { return };
     let server = Server::start(&kind, &AT_ONCE);
@@ -338,7 +383,12 @@ struct Following {
 
 impl Following {
     fn start(server: &Server, folder: &Path) -> Self {
+        Following::with(server, folder, &[])
+    }
+
+    fn with(server: &Server, folder: &Path, more: &[&str]) -> Self {
         let child = command(&["backup", &server.url(), "--follow", "-o", path(folder)])
+            .args(more)
             .stdout(Stdio::piped())
             .stderr(Stdio::piped())
             .spawn();

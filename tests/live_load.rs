@@ -179,6 +179,34 @@ fn policies_decide_about_keys() {
     assert!(code == 2 && text.contains("no database 999"), "{text}");
 }
 
+#[test]
+fn figures_for_prometheus() {
+    let Some(kind) = require("redis-7.0") else { return };
+    let server = Server::start(&kind, &[]);
+    let folder = tempfile::tempdir().unwrap();
+    let metrics = folder.path().join("rdbkit.prom");
+    let file = fixture("redis-7.0.15-lru.rdb");
+    let more =
+        ["--metrics", metrics.to_str().unwrap(), "--verify", "full", "--on-existing", "fail"];
+    let figure = |name: &str| {
+        let text = fs::read_to_string(&metrics).unwrap();
+        let labels = format!("{{source=\"{}\",target=\"{}\"}} ", file.display(), server.url());
+        let value = text.lines().find_map(|line| line.strip_prefix(&format!("{name}{labels}")));
+        value.unwrap_or_else(|| panic!("{name} in {text}")).parse::<u64>().unwrap()
+    };
+    replays(0, &file, &server, &more);
+    assert_eq!((figure("rdbkit_load_complete"), figure("rdbkit_load_keys")), (1, 11));
+    assert_eq!(
+        (figure("rdbkit_load_compared_keys"), figure("rdbkit_load_different_keys")),
+        (11, 0)
+    );
+    let text = fs::read_to_string(&metrics).unwrap();
+    assert!(text.contains("rdbkit_last_run_timestamp_seconds{verb=\"replay\"} "), "{text}");
+    // All keys are there already.
+    replays(1, &file, &server, &more);
+    assert_eq!((figure("rdbkit_load_complete"), figure("rdbkit_load_refused_keys")), (0, 11));
+}
+
 /// A load that cannot work: its exit code is 2, and its words have this.
 #[track_caller]
 fn refused(args: &[&str], words: &str) -> String {

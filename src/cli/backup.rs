@@ -17,11 +17,13 @@ use rdbkit::ops::backup::{BackupOptions, Outcome, backup};
 use rdbkit::ops::walk::Observer;
 use rdbkit::report::backup::{write_followed, write_followed_json, write_json, write_text};
 use rdbkit::report::check;
+use rdbkit::report::metrics::{of_backups, of_followed, of_no_backup};
 use rdbkit::target::Packing;
 
 use super::args::{CommonArgs, Format};
 use super::exit::Exit;
 use super::live::LiveArgs;
+use super::metrics::MetricsArgs;
 use super::progress::Bar;
 
 /// Take a snapshot of a live server, checked while it comes
@@ -87,6 +89,8 @@ pub(crate) struct BackupArgs {
     format: Format,
 
     #[command(flatten)]
+    metrics: MetricsArgs,
+    #[command(flatten)]
     live: LiveArgs,
     #[command(flatten)]
     common: CommonArgs,
@@ -102,6 +106,16 @@ enum Compress {
 
 pub(crate) fn run(args: &BackupArgs) -> Result<Exit, Error> {
     let endpoint = args.live.endpoint(&args.url)?;
+    let done = take(args, &endpoint);
+    // Who watches wants to hear of a backup that is missing, most of all.
+    if !matches!(done, Ok(Exit::Clean)) {
+        let written = args.metrics.write("backup", || of_no_backup(&endpoint.to_string()));
+        return done.and_then(|exit| written.map(|()| exit));
+    }
+    done
+}
+
+fn take(args: &BackupArgs, endpoint: &Endpoint) -> Result<Exit, Error> {
     let options = BackupOptions {
         output: PathBuf::from(&args.output),
         force: args.force,
@@ -117,10 +131,10 @@ pub(crate) fn run(args: &BackupArgs) -> Result<Exit, Error> {
         live: args.live.options()?,
     };
     if args.follow {
-        return run_follow(args, &endpoint, &options);
+        return run_follow(args, endpoint, &options);
     }
     let bar = Bar::counting(&endpoint.to_string(), args.common.shows_progress());
-    let outcome = backup(&endpoint, &options, &bar)?;
+    let outcome = backup(endpoint, &options, &bar)?;
     drop(bar);
     let taken = match outcome {
         Outcome::Taken(taken) => taken,
@@ -137,6 +151,7 @@ pub(crate) fn run(args: &BackupArgs) -> Result<Exit, Error> {
         }
     }
     out.flush().map_err(super::cannot_write)?;
+    args.metrics.write("backup", || of_backups(taken.iter().map(|one| &one.backup)))?;
     if let ([one], false) = (taken.as_slice(), args.common.is_quiet())
         && one.backup.server.cluster_node
         && one.backup.server.slots.is_empty()
@@ -192,6 +207,7 @@ fn run_follow(
         Format::Json => write_followed_json(&mut out, &followed)?,
     }
     out.flush().map_err(super::cannot_write)?;
+    args.metrics.write("backup", || of_followed(&followed))?;
     Ok(Exit::Clean)
 }
 

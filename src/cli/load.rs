@@ -14,11 +14,13 @@ use rdbkit::Error;
 use rdbkit::live::{Access, Connector, Endpoint, LiveOptions, Timeouts};
 use rdbkit::ops::load::{self, CrossSlot, LoadOptions, OnExisting, StatePlace, Verify, connect};
 use rdbkit::report::load::{write_json, write_text};
+use rdbkit::report::metrics::of_load;
 use rdbkit::target::live::{CourierOptions, Rate};
 
 use super::args::{CommonArgs, Opened, RunArgs, SourceArgs, number, renames};
 use super::exit::Exit;
 use super::filters::{FilterArgs, size};
+use super::metrics::MetricsArgs;
 use super::output::ReportArgs;
 
 /// What only a live target has.
@@ -169,7 +171,7 @@ pub(crate) fn run(
     (source_name, from): (&OsString, &SourceArgs),
     run: &RunArgs,
     common: &CommonArgs,
-    report_args: &ReportArgs,
+    (report_args, metrics): (&ReportArgs, &MetricsArgs),
 ) -> Result<Exit, Error> {
     let open = from.options()?;
     let LiveOptions { access: Access { user, password }, tls, timeouts, .. } = open.live.clone();
@@ -248,6 +250,7 @@ pub(crate) fn run(
     };
     drop(bar);
     report_args.tell(&report, common, write_text, write_json)?;
+    metrics.write("replay", || of_load(&report))?;
     if let Some(why) = &report.stopped {
         super::complain(why);
         return Ok(Exit::Failed);

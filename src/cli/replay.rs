@@ -78,8 +78,8 @@ pub(crate) struct ReplayArgs {
 pub(crate) fn run(args: &ReplayArgs) -> Result<Exit, Error> {
     #[cfg(feature = "live")]
     if let Some(url) = &args.live.to {
-        let ReplayArgs { source, from, run, common, report, .. } = args;
-        return super::load::run((&args.live, url), (source, from), run, common, report);
+        let ReplayArgs { source, from, run, common, report, metrics, .. } = args;
+        return super::load::run((&args.live, url), (source, from), run, common, (report, metrics));
     }
     #[cfg(feature = "live")]
     args.live.without_target(&args.run)?;

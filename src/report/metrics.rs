@@ -9,7 +9,9 @@
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
 
+use super::backup::{Backup, Followed};
 use super::check::CheckReport;
+use super::load::LoadReport;
 use super::replay::ReplayReport;
 use crate::finding::Severity;
 
@@ -126,6 +128,70 @@ pub fn of_replay(report: &ReplayReport) -> Metrics {
     gauge("rdbkit_replay_skipped_commands", "Commands that were stepped over.", skipped);
     gauge("rdbkit_replay_keys", "Keys in the end.", report.keys);
     gauge("rdbkit_replay_duration_milliseconds", "How long it took.", report.took_ms);
+    metrics
+}
+
+/// The figures of a load into live servers.
+pub fn of_load(report: &LoadReport) -> Metrics {
+    let mut metrics = Metrics::default();
+    let labels = [("source", report.source.as_str()), ("target", report.target.as_str())];
+    let mut gauge = |name, help, value| metrics.gauge(name, help, &labels, number(value));
+    gauge("rdbkit_load_complete", "Whether all is there.", u64::from(report.is_complete()));
+    gauge("rdbkit_load_keys", "Keys that have arrived in this run.", report.keys);
+    gauge("rdbkit_load_log_commands", "Commands of a log that were sent.", report.log_commands);
+    gauge("rdbkit_load_refused_keys", "Keys that were refused.", report.refused);
+    gauge("rdbkit_load_sent_again_commands", "Commands sent again.", report.sent_again);
+    gauge("rdbkit_load_reopened_connections", "Connections opened anew.", report.reopened);
+    gauge("rdbkit_load_size_bytes", "Bytes of commands.", report.bytes);
+    gauge("rdbkit_load_duration_milliseconds", "How long it took.", report.took_ms);
+    if let Some(verify) = &report.verify {
+        gauge("rdbkit_load_compared_keys", "Keys that were compared afterwards.", verify.compared);
+        gauge("rdbkit_load_different_keys", "Keys among them that differ.", verify.different);
+    }
+    metrics
+}
+
+/// Whether a backup of a server, or of all of a Cluster, is there.
+const TAKEN: (&str, &str) = ("rdbkit_backup_taken", "Whether a sound backup was taken.");
+
+/// The figures of backups that were taken.
+pub fn of_backups<'b>(backups: impl IntoIterator<Item = &'b Backup>) -> Metrics {
+    let mut metrics = Metrics::default();
+    for backup in backups {
+        let labels = [("server", backup.server.url.as_str())];
+        let mut gauge = |name, help, value| metrics.gauge(name, help, &labels, number(value));
+        gauge(TAKEN.0, TAKEN.1, 1);
+        gauge("rdbkit_backup_keys", "Keys in the backup.", backup.keys);
+        gauge("rdbkit_backup_size_bytes", "Bytes of the file.", backup.size_bytes);
+        let bytes = backup.snapshot_bytes;
+        gauge("rdbkit_backup_snapshot_bytes", "Bytes of the snapshot, uncompressed.", bytes);
+        gauge("rdbkit_backup_duration_milliseconds", "How long it took.", backup.took_ms);
+        gauge("rdbkit_backup_warnings", "Findings that are no errors.", backup.check.warnings);
+        let offset = backup.replication.offset;
+        gauge("rdbkit_backup_replication_offset", "The point of the replication stream.", offset);
+    }
+    metrics
+}
+
+/// The figures of a backup that could not be taken, or is not kept because it is not sound.
+pub fn of_no_backup(server: &str) -> Metrics {
+    let mut metrics = Metrics::default();
+    metrics.gauge(TAKEN.0, TAKEN.1, &[("server", server)], 0.0);
+    metrics
+}
+
+/// The figures of a log that followed a server until it was stopped.
+pub fn of_followed(followed: &Followed) -> Metrics {
+    let mut metrics = Metrics::default();
+    let labels = [("server", followed.server.as_str())];
+    let mut gauge = |name, help, value| metrics.gauge(name, help, &labels, number(value));
+    gauge(TAKEN.0, TAKEN.1, 1);
+    gauge("rdbkit_backup_followed_commands", "Commands that were written.", followed.commands);
+    gauge("rdbkit_backup_followed_reconnects", "Connections made anew.", followed.reconnects);
+    gauge("rdbkit_backup_followed_snapshots", "Whole snapshots.", followed.snapshots);
+    gauge("rdbkit_backup_size_bytes", "Bytes of the file.", followed.size_bytes);
+    let offset = followed.replication.offset;
+    gauge("rdbkit_backup_replication_offset", "The point of the replication stream.", offset);
     metrics
 }
 
