@@ -228,7 +228,7 @@ fn it_loads_in_a_server_and_is_packed_as_before() {
     let folder = tempfile::tempdir().unwrap();
     let out = folder.path().join("out.rdb");
     let source = fixture("redis-8.10.2-alltypes.rdb");
-    anonymous(&source, &out, &seeded());
+    anonymous(&source, &out, &AnonymizeOptions { scores: Scores::Perturb, ..seeded() });
     let options = ["--sanitize-dump-payload", "yes", "--databases", "64"];
     let facts = |path: &Path| {
         let server = Server::start_with_rdb(&kind, &fs::read(path).unwrap(), &options);
@@ -328,6 +328,81 @@ fn scores_expiries_and_modules_as_they_are_asked_for() {
     let kept = AnonymizeOptions { keep_modules: true, ..seeded() };
     let report = anonymous(&modules, &out, &kept);
     assert_eq!((report.keys_read, report.modules_left_out), (report.keys_written, 0));
+}
+
+/// Members by score, and whether neighbours have the same; and the scores.
+fn ladder(path: &Path) -> BTreeMap<(usize, Vec<usize>), Vec<f64>> {
+    let bytes = fs::read(path).unwrap();
+    let mut all = BTreeMap::new();
+    for entry in Snapshot::new(&bytes).unwrap().entries() {
+        let entry = entry.unwrap();
+        if entry.value_type.kind() != Kind::SortedSet {
+            continue;
+        }
+        let mut scores = Vec::new();
+        let visited = entry.visit(&mut Scratch::default(), |item| {
+            if let Item::Scored { score, .. } = item {
+                scores.push(score);
+            }
+            ControlFlow::Continue(())
+        });
+        visited.unwrap();
+        scores.sort_by(f64::total_cmp);
+        let places = scores.chunk_by(|a, b| a == b).map(<[f64]>::len).collect();
+        all.insert((entry.key_bytes().unwrap().len(), places), scores);
+    }
+    all
+}
+
+#[test]
+fn scores_that_are_perturbed_keep_their_order() {
+    let folder = tempfile::tempdir().unwrap();
+    let out = folder.path().join("out.rdb");
+    let mut sets = 0;
+    for name in
+        ["redis-8.10.2-alltypes.rdb", "redis-2.8.17-alltypes.rdb", "valkey-9.1.2-alltypes.rdb"]
+    {
+        let source = fixture(name);
+        let options = AnonymizeOptions { scores: Scores::Perturb, ..seeded() };
+        anonymous(&source, &out, &options);
+        let (before, after) = (ladder(&source), ladder(&out));
+        // Which of them are the same, and how many lie in between.
+        assert!(before.keys().eq(after.keys()), "{name}: {before:?} {after:?}");
+        for (old, new) in before.values().zip(after.values()) {
+            sets += 1;
+            for (old, new) in old.iter().zip(new) {
+                assert_eq!(old.is_finite(), new.is_finite(), "{name}");
+                assert!(old != new || !old.is_finite(), "{name}: {old} stays");
+                assert!(!old.is_infinite() || old == new, "{name}");
+            }
+        }
+        let again = folder.path().join("again.rdb");
+        anonymous(&source, &again, &options);
+        assert_eq!(fs::read(&again).unwrap(), fs::read(&out).unwrap(), "{name}");
+    }
+    assert!(sets > 10, "{sets}");
+    // Members keep their places too.
+    let lines = folder.path().join("in.ndjson");
+    let member = |n: i32| format!("{{\"member\":\"m{n:03}\",\"score\":{}}}", n / 2 * 10);
+    let members: Vec<String> = (0..200).map(member).collect();
+    let text = format!("{{\"key\":\"z\",\"type\":\"zset\",\"value\":[{}]}}\n", members.join(","));
+    fs::write(&lines, text).unwrap();
+    let names = |scores: Scores| {
+        anonymous(&lines, &out, &AnonymizeOptions { scores, ..seeded() });
+        let bytes = fs::read(&out).unwrap();
+        let entry = Snapshot::new(&bytes).unwrap().entries().next().unwrap().unwrap();
+        let mut members = Vec::new();
+        let visited = entry.visit(&mut Scratch::default(), |item| {
+            if let Item::Scored { member, score } = item {
+                members.push((score, member.bytes(&mut itoa::Buffer::new()).to_vec()));
+            }
+            ControlFlow::Continue(())
+        });
+        visited.unwrap();
+        members.sort_by(|a, b| a.0.total_cmp(&b.0).then_with(|| a.1.cmp(&b.1)));
+        members.into_iter().map(|(_, member)| member).collect::<Vec<_>>()
+    };
+    assert_eq!(names(Scores::Perturb), names(Scores::Keep));
 }
 
 #[test]

@@ -87,6 +87,8 @@ enum ScoresArg {
     Keep,
     /// Each becomes its place among the scores of its sorted set
     Rank,
+    /// Each becomes another one: order and equality within a sorted set stay, distances do not
+    Perturb,
 }
 
 fn shift(text: &str) -> Result<i64, String> {
@@ -111,6 +113,7 @@ pub(crate) fn run(args: &AnonymizeArgs) -> Result<Exit, Error> {
         scores: match args.scores {
             ScoresArg::Keep => Scores::Keep,
             ScoresArg::Rank => Scores::Rank,
+            ScoresArg::Perturb => Scores::Perturb,
         },
         shift_expiry_ms: args.shift_expiry,
         keep_functions: args.keep_functions,

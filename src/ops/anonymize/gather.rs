@@ -3,7 +3,7 @@
 use std::borrow::Cow;
 
 use super::veil::{Veil, VeilRoom};
-use super::{AnonymizeOptions, Scores};
+use super::{AnonymizeOptions, scores};
 use crate::report::export::read::{
     Array, Cell, CellValue, Consumer, Double, Field, Group, Id, Parts, Pending, Producer, Scored,
     Stream, StreamEntry, Used,
@@ -166,7 +166,7 @@ impl<'o> Gather<'o> {
     /// The parts, in the order in which servers want them.
     pub(super) fn finish(mut self) -> Parts<'static> {
         match &mut self.parts {
-            Parts::SortedSet(all) if self.options.scores == Scores::Rank => rank(all),
+            Parts::SortedSet(all) => scores::replace(all, self.options.scores, self.veil),
             Parts::Stream(stream) => {
                 // Servers keep these by name.
                 stream.groups.sort_by(|a, b| a.name.0.cmp(&b.name.0));
@@ -178,21 +178,5 @@ impl<'o> Gather<'o> {
             _ => {}
         }
         self.parts
-    }
-}
-
-/// Each finite score becomes its place among them.
-fn rank(all: &mut [Scored<'static>]) {
-    let mut scores: Vec<f64> =
-        all.iter().map(|scored| scored.score.0).filter(|score| score.is_finite()).collect();
-    scores.sort_by(f64::total_cmp);
-    scores.dedup();
-    for scored in all {
-        let place = scores.partition_point(|score| *score < scored.score.0);
-        if scored.score.0.is_finite() {
-            #[expect(clippy::cast_precision_loss, reason = "no set has so many members")]
-            let place = place as f64;
-            scored.score = Double(place);
-        }
     }
 }

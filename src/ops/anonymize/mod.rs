@@ -10,6 +10,7 @@
 //! nobody but the module can find, so they are left out and counted, unless they are asked for.
 
 mod gather;
+mod scores;
 mod veil;
 
 use std::hash::{BuildHasher as _, RandomState};
@@ -39,6 +40,8 @@ pub enum Scores {
     Keep,
     /// Each becomes its place among the scores of its sorted set: order and equality stay.
     Rank,
+    /// Each becomes another one of about the same size: order and equality within a sorted set stay.
+    Perturb,
 }
 
 /// How a source is made anonymous.

@@ -143,6 +143,11 @@ impl Veil {
         }
     }
 
+    /// Fills `out` with chance that depends on the seed and on what it is about, which is no text.
+    pub(super) fn stream(&self, about: &[u8], out: &mut [u8]) {
+        self.keyed.fill(ROUNDS, about, out);
+    }
+
     fn shuffle(&self, room: &mut VeilRoom) {
         let VeilRoom { shape, symbols, about, stream, .. } = room;
         let middle = symbols.len() / 2;
