@@ -2,10 +2,10 @@
 
 use std::io::{self, Write};
 
-use super::text::heading;
+use super::biggest::{Biggest, heading};
 use super::{BigKey, Group, Groups, LookReport, Prefix, Prefixes, Volume};
 use crate::report::table::Table;
-use crate::report::text::{Style, count, expiry, key, percent, plural, size};
+use crate::report::text::{Style, count, key, percent, plural, size};
 
 /// How wide a key may be.
 const KEY_WIDTH: usize = 48;
@@ -231,30 +231,12 @@ fn biggest(
     now_ms: i64,
     style: Style,
 ) -> io::Result<()> {
-    if keys.is_empty() {
-        return Ok(());
-    }
-    heading(out, title, style)?;
     let has_longest = keys.iter().any(|big| big.longest_bytes.is_some());
-    let mut heads =
-        vec![">memory", ">size", ">elements", "type", "encoding", ">db", "expires", "key"];
-    if has_longest {
-        heads.insert(0, ">longest");
-    }
-    let mut table = Table::new(&heads);
+    let own: &[&str] = if has_longest { &[">longest", ">memory"] } else { &[">memory"] };
+    let mut table = Biggest::new(own, now_ms, KEY_WIDTH);
     for big in keys {
-        let top = &big.key;
         let longest = big.longest_bytes.filter(|_| has_longest).map(size);
-        table.row(longest.into_iter().chain([
-            size(big.memory_bytes),
-            size(top.size_bytes),
-            count(top.elements),
-            top.kind.to_owned(),
-            top.encoding.to_owned(),
-            top.db.to_string(),
-            top.expires_at_ms.map_or_else(|| "-".to_owned(), |at_ms| expiry(at_ms, now_ms)),
-            key(&top.key, KEY_WIDTH),
-        ]));
+        table.row(longest.into_iter().chain([size(big.memory_bytes)]), &big.key);
     }
-    write!(out, "{table}")
+    table.write(out, title, style)
 }

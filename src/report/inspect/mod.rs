@@ -7,6 +7,8 @@ use serde::Serialize;
 
 use super::json;
 
+#[cfg(feature = "cli")]
+mod biggest;
 mod folded;
 #[cfg(feature = "html")]
 mod html;

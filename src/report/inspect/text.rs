@@ -2,13 +2,14 @@
 
 use std::io::{self, Write};
 
+use super::biggest::{Biggest, heading};
 use super::look_text;
-use super::{Amount, ExpiryBucket, InspectReport, LogReport, SnapshotReport, TopKey};
+use super::{Amount, ExpiryBucket, InspectReport, LogReport, SnapshotReport};
 use crate::bytes::{is_invisible, quoted};
 use crate::error::Result;
 use crate::report::json::failed;
 use crate::report::table::Table;
-use crate::report::text::{Style, count, expiry, instant, key, percent, plural, size, span};
+use crate::report::text::{Style, count, instant, key, percent, plural, size, span};
 
 /// How wide a key may be in a table.
 const KEY_WIDTH: usize = 40;
@@ -39,8 +40,13 @@ fn screen(out: &mut dyn Write, report: &InspectReport, style: Style) -> io::Resu
         types(out, snapshot, style)?;
         times_to_live(out, report, snapshot, style)?;
         let (bytes, elements) = (&snapshot.biggest_by_bytes, &snapshot.biggest_by_elements);
-        biggest(out, "Biggest keys by bytes", bytes, report.now_ms, style)?;
-        biggest(out, "Biggest keys by elements", elements, report.now_ms, style)?;
+        for (title, keys) in
+            [("Biggest keys by bytes", bytes), ("Biggest keys by elements", elements)]
+        {
+            let mut table = Biggest::new(&[], report.now_ms, KEY_WIDTH);
+            keys.iter().for_each(|top| table.row([], top));
+            table.write(out, title, style)?;
+        }
         extras(out, snapshot, style)?;
     }
     if let Some(log) = &report.log {
@@ -300,33 +306,6 @@ fn times_to_live(
     write!(out, "{table}")
 }
 
-fn biggest(
-    out: &mut dyn Write,
-    title: &str,
-    keys: &[TopKey],
-    now_ms: i64,
-    style: Style,
-) -> io::Result<()> {
-    if keys.is_empty() {
-        return Ok(());
-    }
-    heading(out, title, style)?;
-    let heads = [">size", ">elements", "type", "encoding", ">db", "expires", "key"];
-    let mut table = Table::new(&heads);
-    for top in keys {
-        table.row([
-            size(top.size_bytes),
-            count(top.elements),
-            top.kind.to_owned(),
-            top.encoding.to_owned(),
-            top.db.to_string(),
-            top.expires_at_ms.map_or_else(|| "-".to_owned(), |at_ms| expiry(at_ms, now_ms)),
-            key(&top.key, KEY_WIDTH),
-        ]);
-    }
-    write!(out, "{table}")
-}
-
 fn extras(out: &mut dyn Write, snapshot: &SnapshotReport, style: Style) -> io::Result<()> {
     if !snapshot.functions.is_empty() {
         heading(out, "Function libraries", style)?;
@@ -420,8 +399,4 @@ fn more(out: &mut dyn Write, have: usize, shown: usize) -> io::Result<()> {
         }
         _ => Ok(()),
     }
-}
-
-pub(super) fn heading(out: &mut dyn Write, title: &str, style: Style) -> io::Result<()> {
-    writeln!(out, "\n{}", style.bold(title))
 }
