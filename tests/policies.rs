@@ -99,6 +99,55 @@ fn a_server_that_is_too_old_is_told_with_what_it_would_lose() {
     }
 }
 
+/// Beside a whole check the rules are asked in the same walk, beside a quick one in a walk of their
+/// own, and through a pipe in one that cannot go back.
+#[test]
+fn the_rules_are_the_same_in_every_walk() {
+    let rules = [
+        "--max-key-bytes=10",
+        "--max-elements=2",
+        "--max-keys=3",
+        "--max-age=1s",
+        "--require-ttl=s",
+        "--forbid-type=zset",
+        "--forbid-prefix=h",
+        "--expect-db=1",
+        "--loads-in=redis:2.8,valkey:7.2",
+        "--max-findings=100000",
+        "--now=2026-11-24T00:00:00Z",
+        "--format=json",
+    ];
+    let policy = |source: &str, more: &[&str]| {
+        let done = call(&[&["check", source][..], &rules, more].concat());
+        let said: Value = serde_json::from_str(&done.out).unwrap();
+        let mut policy = said["sources"][0]["policy"].clone();
+        let findings = policy.get_mut("findings").and_then(Value::as_array_mut);
+        for finding in findings.into_iter().flatten() {
+            finding["file"] = Value::Null;
+        }
+        policy
+    };
+    let folders = ["fixtures", "fixtures/broken"];
+    let files = folders.iter().flat_map(|folder| fs::read_dir(folder).unwrap());
+    let mut compared = 0;
+    for file in files.map(|file| file.unwrap().path()).filter(|path| path.is_file()) {
+        let name = file.to_str().unwrap();
+        if !name.ends_with(".rdb") {
+            continue;
+        }
+        let (whole, quick) = (policy(name, &[]), policy(name, &["--quick"]));
+        let unmapped = policy(name, &["--no-mmap", "--threads=1"]);
+        assert_eq!(whole, unmapped, "{name}");
+        // Where a value is broken a quick check is sound, and then says that of the walk.
+        if !whole.is_null() && !quick.is_null() {
+            assert_eq!(whole, quick, "{name}");
+            let findings = whole["findings"].as_array().unwrap().len();
+            compared += usize::from(findings > 0);
+        }
+    }
+    assert!(compared > 25, "{compared}");
+}
+
 #[test]
 fn a_warning_breaks_nothing() {
     let done = call(&["check", ALL, NOW, "--max-keys=1", "--warn=max-keys"]);

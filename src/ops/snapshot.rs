@@ -89,13 +89,18 @@ pub(super) fn walk<T: Tally>(
         // Bytes that are no log do not belong there, and servers do not look at them. A log that
         // its writer did not announce is seen here for the first time.
         if matches!(feed.buffer(), [b'*' | b'#', ..]) {
-            return Err(Error::Usage(format!(
-                "{name} is a log behind an RDB preamble that does not say so: what was shown is \
-                 the preamble; `rdbkit replay {name} --save FILE` runs it whole"
-            )));
+            return Err(unannounced(&name));
         }
     }
     Ok(ended)
+}
+
+/// What there is to say of a log behind a snapshot that is no base by its own words.
+pub(super) fn unannounced(name: &str) -> Error {
+    Error::Usage(format!(
+        "{name} is a log behind an RDB preamble that does not say so: what was shown is the \
+         preamble; `rdbkit replay {name} --save FILE` runs it whole"
+    ))
 }
 
 /// Runs a log, and walks the keys that are there in the end.
@@ -145,7 +150,7 @@ pub(super) fn tally_run<T: Tally>(
 /// be told, so this is asked before anything is; but only where one of the first fields says that
 /// the snapshot is the base of a log, as every server writes it: all others need not be read twice.
 fn has_log_behind(feed: &mut Feed) -> bool {
-    if !is_announced_as_base(head(feed)) {
+    if !says_that_it_is_a_base(feed) {
         return false;
     }
     // The window keeps what is large in a temporary file. A failure is met again where keys are
@@ -160,6 +165,11 @@ fn has_log_behind(feed: &mut Feed) -> bool {
         WalkOptions { threads: 1, checksum: false, tally: false, ..WalkOptions::default() };
     let walked = walk_input(&mut ahead, true, &|| Nothing, &mut Nothing, &options, &Silent);
     walked.is_ok_and(|walked| walked.fault.is_none()) && matches!(ahead.buffer(), [b'*' | b'#', ..])
+}
+
+/// Whether one of the first fields says that the snapshot is a log's base. Nothing is consumed.
+pub(super) fn says_that_it_is_a_base(feed: &mut Feed) -> bool {
+    is_announced_as_base(head(feed))
 }
 
 /// The bytes in which fields about the file stand. Nothing is consumed; a failure is met again

@@ -1,5 +1,7 @@
 //! The check of one file: a snapshot, a log, a log behind a snapshot, or a DUMP payload.
 
+use super::beside::Judged;
+use super::policy::Judge;
 use super::snapshot::{self, Findings};
 use super::{CheckOptions, FileReport, dump};
 use crate::aof::{self, Place, ScanOptions};
@@ -16,6 +18,18 @@ pub(super) fn check(
     options: &CheckOptions,
     observer: &dyn Observer,
 ) -> Result<FileReport> {
+    check_beside(source, place, options, observer, None, &mut None)
+}
+
+/// The same, and rules are asked of the keys of its snapshot beside.
+pub(super) fn check_beside<'a>(
+    source: Source,
+    place: Place,
+    options: &CheckOptions,
+    observer: &dyn Observer,
+    judge: Option<&'a Judge<'a>>,
+    judged: &mut Option<Judged<'a>>,
+) -> Result<FileReport> {
     let Source { name, form, feed, .. } = source;
     let Some(mut feed) = feed else {
         return Err(Error::Usage(format!("{name} is a directory where a file is expected")));
@@ -26,7 +40,7 @@ pub(super) fn check(
         Form::Dump => dump::check(&mut feed, options, &mut report)?,
         Form::Rdb => {
             report.kind = "RDB snapshot".to_owned();
-            if snapshot::check(&mut feed, options, observer, &mut report)? {
+            if snapshot::check(&mut feed, options, observer, &mut report, judge, judged)? {
                 behind_snapshot(&mut feed, place, options, observer, &mut report)?;
             }
         }

@@ -1,9 +1,10 @@
 //! `check`: is it sound, and where not, exactly where and why?
 //!
-//! A snapshot is walked once; a log is read by its own floor; a directory part by part, in
+//! A snapshot is walked once, for policies too; a log is read by its own floor; a directory part by part, in
 //! the order in which a server loads them. Every finding says what a server would
 //! make of it: that is known here, not in the formats.
 
+mod beside;
 mod directory;
 mod dump;
 mod file;
@@ -14,14 +15,17 @@ mod snapshot;
 mod words;
 
 use std::io::Write as _;
+use std::path::Path;
 
 use crate::bytes::input::Input as _;
 use crate::error::{Error, Result};
 use crate::finding::{Finding, Severity};
+use crate::ops::snapshot::{says_that_it_is_a_base, unannounced};
 use crate::ops::walk::Observer;
 use crate::rdb::{HEADER_BYTES, Header};
 pub use crate::report::check::{CheckReport, FileReport, PolicyReport, SourceReport, Unlisted};
 use crate::source::{Form, Locator, OpenOptions, Source, open};
+use policy::Judge;
 pub use policy::{Policy, RULES};
 
 /// How a check is done.
@@ -111,27 +115,70 @@ pub fn check_source(
     if options.policy.is_empty() {
         return check_soundness(source, options, observer);
     }
+    let mut source = source;
+    // The keys of a log are there only when it has been run, and a quick check sees none.
+    if source.form == Form::Rdb
+        && !options.quick
+        && source.feed.as_mut().is_some_and(|feed| !says_that_it_is_a_base(feed))
+    {
+        return check_and_judge(source, options, observer);
+    }
     // What the policies are asked of is read a second time, so it has to stay.
     let name = source.name.clone();
     let kept = Kept::of(source, options)?;
     let mut report = check_soundness(kept.open(&name, options)?, options, observer)?;
-    let judge = policy::Judge {
+    let judge = judge(options, kept.changed_ms());
+    let header = header(kept.open(&name, options)?);
+    let policy = judge.judge(kept.open(&name, options)?, header, observer);
+    judged(&mut report, policy)?;
+    Ok(report)
+}
+
+/// Checks a snapshot, and asks the policies of its keys on the way.
+fn check_and_judge(
+    source: Source,
+    options: &CheckOptions,
+    observer: &dyn Observer,
+) -> Result<SourceReport> {
+    let name = source.name.clone();
+    let path = source.path.as_deref().filter(|_| source.size_bytes.is_some());
+    let judge = judge(options, path.and_then(changed_ms));
+    let (place, mut seen) = (crate::aof::Place::Last, None);
+    let file = file::check_beside(source, place, options, observer, Some(&judge), &mut seen)?;
+    let kind = file.kind.clone();
+    let has_log = file.commands.is_some();
+    let mut report = SourceReport { name, kind, files: vec![file], ..SourceReport::default() };
+    if has_log {
+        let error = unannounced(&report.name);
+        judged(&mut report, Err(error))?;
+    } else if let Some(seen) = seen {
+        let policy = seen.finish().map(|(seen, header)| judge.report(&report.name, seen, header));
+        judged(&mut report, policy)?;
+    }
+    Ok(report)
+}
+
+fn judge(options: &CheckOptions, changed_ms: Option<i64>) -> Judge<'_> {
+    Judge {
         policy: &options.policy,
         now_ms: options.now_ms,
         skip_unknown: options.skip_unknown,
         threads: options.threads,
         max_findings: options.max_findings,
         open: &options.open,
-        changed_ms: kept.changed_ms(),
-        header: header(kept.open(&name, options)?),
-    };
-    match judge.judge(kept.open(&name, options)?, observer) {
+        changed_ms,
+    }
+}
+
+/// Puts what the policies say beside what the check has found.
+fn judged(report: &mut SourceReport, policy: Result<PolicyReport>) -> Result<()> {
+    match policy {
         Ok(policy) => report.policy = Some(policy),
         // Where the check has said why already, there are no keys to be asked about.
         Err(_) if !report.is_sound() => {}
         Err(error) => return Err(error),
     }
-    Ok(report)
+    Ok(())
 }
 
 fn check_soundness(
@@ -192,15 +239,17 @@ impl Kept {
     /// When it was changed last; of a directory, when one of its files was.
     fn changed_ms(&self) -> Option<i64> {
         let Locator::Path(path) = &self.locator else { return None };
-        let changed = |path: &std::path::Path| {
-            let since = path.metadata().ok()?.modified().ok()?;
-            let since = since.duration_since(std::time::UNIX_EPOCH).ok()?;
-            i64::try_from(since.as_millis()).ok()
-        };
         let files = std::fs::read_dir(path).into_iter().flatten().flatten();
-        let newest = files.filter_map(|file| changed(&file.path())).max();
-        newest.or_else(|| self.copy.is_none().then(|| changed(path)).flatten())
+        let newest = files.filter_map(|file| changed_ms(&file.path())).max();
+        newest.or_else(|| self.copy.is_none().then(|| changed_ms(path)).flatten())
     }
+}
+
+/// When a file was changed last, unix time in milliseconds.
+fn changed_ms(path: &Path) -> Option<i64> {
+    let since = path.metadata().ok()?.modified().ok()?;
+    let since = since.duration_since(std::time::UNIX_EPOCH).ok()?;
+    i64::try_from(since.as_millis()).ok()
 }
 
 /// Magic and version of the snapshot that a source begins with.

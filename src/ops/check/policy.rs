@@ -111,13 +111,17 @@ pub(super) struct Judge<'a> {
     pub(super) open: &'a OpenOptions,
     /// When the file was changed last, for sources that do not say themselves how old they are.
     pub(super) changed_ms: Option<i64>,
-    /// Magic and version of its snapshot, if it has one, as servers look at it first.
-    pub(super) header: Option<Header>,
 }
 
 impl Judge<'_> {
-    /// Asks the rules of an opened source.
-    pub(super) fn judge(&self, source: Source, observer: &dyn Observer) -> Result<PolicyReport> {
+    /// Asks the rules of an opened source; `header` has magic and version of its snapshot, if it has
+    /// one, as servers look at it first.
+    pub(super) fn judge(
+        &self,
+        source: Source,
+        header: Option<Header>,
+        observer: &dyn Observer,
+    ) -> Result<PolicyReport> {
         let name = source.name.clone();
         let options = WalkOptions {
             threads: self.threads,
@@ -136,11 +140,21 @@ impl Judge<'_> {
             &options,
             observer,
         )?;
-        let PolicyTally { mut findings, keys, ctime_secs, loaders, .. } = root;
+        Ok(self.report(&name, root, header))
+    }
+
+    /// What there is to say when all keys were seen.
+    pub(super) fn report(
+        &self,
+        name: &str,
+        seen: PolicyTally<'_>,
+        header: Option<Header>,
+    ) -> PolicyReport {
+        let PolicyTally { mut findings, keys, ctime_secs, loaders, .. } = seen;
         self.count(keys, &mut findings);
         self.age(ctime_secs, &mut findings);
         for loader in loaders {
-            loader.findings(self.header, |expected, found, key| {
+            loader.findings(header, |expected, found, key| {
                 let mut finding = self.policy.finding("loads-in", expected, found);
                 if let Some((db, key)) = key {
                     (finding.db, finding.key) = (Some(db), Some(key));
@@ -154,9 +168,9 @@ impl Judge<'_> {
         let mut report = PolicyReport { rules: self.policy.rules(), ..PolicyReport::default() };
         (report.findings, report.unlisted) = findings.into_parts();
         for finding in &mut report.findings {
-            finding.file.clone_from(&name);
+            name.clone_into(&mut finding.file);
         }
-        Ok(report)
+        report
     }
 
     fn count(&self, keys: u64, findings: &mut Findings) {
@@ -188,7 +202,8 @@ fn span(ms: u64) -> String {
     humantime::format_duration(std::time::Duration::from_secs(ms / 1000)).to_string()
 }
 
-struct PolicyTally<'a> {
+/// What the rules are asked of, key by key.
+pub(super) struct PolicyTally<'a> {
     judge: &'a Judge<'a>,
     findings: Findings,
     keys: u64,
@@ -199,10 +214,10 @@ struct PolicyTally<'a> {
 
 /// Room of a thread, one for each server.
 #[derive(Default)]
-struct Room(BTreeMap<usize, LoaderRoom>);
+pub(super) struct Room(BTreeMap<usize, LoaderRoom>);
 
 impl<'a> PolicyTally<'a> {
-    fn new(judge: &'a Judge<'a>) -> Self {
+    pub(super) fn new(judge: &'a Judge<'a>) -> Self {
         PolicyTally {
             judge,
             findings: Findings::new(judge.max_findings),

@@ -2,7 +2,9 @@
 
 use std::sync::{Arc, Mutex};
 
+use super::beside::{Both, Judged};
 use super::keys::{Keys, Repeat, Seen};
+use super::policy::Judge;
 use super::words;
 use super::{CheckOptions, FileReport, Unlisted};
 use crate::error::{Doing, Error, Fault, FormatError, Result};
@@ -25,12 +27,15 @@ const KEYS: usize = 32 << 10;
 const SLOTS: u64 = 16384;
 
 /// Checks the snapshot that begins at the feed's position into `report`. Afterwards the feed
-/// stands behind it; the answer is whether its end was reached.
-pub(super) fn check(
+/// stands behind it; the answer is whether its end was reached. Where rules are to be asked of its
+/// keys beside, `judged` has seen them then.
+pub(super) fn check<'a>(
     feed: &mut Feed,
     options: &CheckOptions,
     observer: &dyn Observer,
     report: &mut FileReport,
+    judge: Option<&'a Judge<'a>>,
+    judged: &mut Option<Judged<'a>>,
 ) -> Result<bool> {
     let walk_options =
         WalkOptions { tally: !options.quick, threads: options.threads, ..WalkOptions::default() };
@@ -45,7 +50,18 @@ pub(super) fn check(
         ..CheckTally::new(options.max_findings)
     };
 
-    let walked = match walk(feed, whole, &fresh, &mut root, &walk_options, observer) {
+    let walked = match judge {
+        None => walk(feed, whole, &fresh, &mut root, &walk_options, observer),
+        Some(judge) => {
+            let fresh = || Both { check: fresh(), judged: Judged::new(judge) };
+            let mut both = Both { check: root, judged: Judged::new(judge) };
+            let walked = walk(feed, whole, &fresh, &mut both, &walk_options, observer);
+            root = both.check;
+            *judged = walked.as_ref().ok().map(|walked| both.judged.of(walked.header));
+            walked
+        }
+    };
+    let walked = match walked {
         Ok(walked) => walked,
         Err(Error::Format(error)) => {
             // No header, no snapshot.
