@@ -56,7 +56,7 @@ pub(crate) struct LoadArgs {
     #[arg(long, requires = "to")]
     drop_expired: bool,
 
-    /// Let keys expire later by this, or sooner: 2h, -30m
+    /// Let keys and fields of hashes expire later by this, or sooner: 2h, -30m
     #[arg(long, value_name = "TIME", value_parser = shift, allow_hyphen_values = true, requires = "to")]
     ttl_shift: Option<i64>,
 

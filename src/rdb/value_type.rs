@@ -115,6 +115,15 @@ value_types! {
 }
 
 impl ValueType {
+    /// Whether fields of such a hash can expire.
+    pub fn has_field_expiry(self) -> bool {
+        use ValueType::*;
+        matches!(
+            self,
+            HashMetadataPreGa | HashListpackExPreGa | HashMetadata | HashListpackEx | HashValkey
+        )
+    }
+
     /// Looks a type byte up in its family. The layouts that only hearsay describes (PATH_HASH of
     /// Valkey 9.2, GCRA of special builds of Redis 8.8) are refused by name.
     #[inline]

@@ -87,6 +87,22 @@ pub enum Item<'a> {
     Module(ModuleItem<'a>),
 }
 
+impl Item<'_> {
+    /// The same; a field of a hash that expires does so later by so many milliseconds, or sooner.
+    #[must_use]
+    pub fn later(self, ms: i64) -> Self {
+        match self {
+            // At 0 some servers take it for one that stays.
+            Item::Field { field, value, expires_at_ms: Some(at) } if ms != 0 => Item::Field {
+                field,
+                value,
+                expires_at_ms: Some(at.saturating_add_signed(ms).max(1)),
+            },
+            item => item,
+        }
+    }
+}
+
 /// What a cell of an array holds.
 #[derive(Debug, Clone, Copy)]
 pub enum Cell<'a> {

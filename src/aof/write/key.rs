@@ -16,6 +16,15 @@ pub struct KeyRoom {
     entry: EntryRoom,
     payload: Vec<u8>,
     ids: Vec<StreamId>,
+    field_shift_ms: i64,
+}
+
+impl KeyRoom {
+    /// Lets fields of hashes expire later by so many milliseconds, or sooner.
+    pub fn shift_fields(&mut self, ms: i64) {
+        self.entry.shift_fields(ms);
+        self.field_shift_ms = ms;
+    }
 }
 
 impl Default for KeyRoom {
@@ -27,6 +36,7 @@ impl Default for KeyRoom {
             entry: EntryRoom::default(),
             payload: Vec::new(),
             ids: Vec::new(),
+            field_shift_ms: 0,
         }
     }
 }
@@ -73,7 +83,7 @@ impl CommandWriter {
         }
         self.begin(&name, kind);
         key.visit(&mut room.scratch, |item| {
-            self.item(&item);
+            self.item(&item.later(room.field_shift_ms));
             ControlFlow::Continue(())
         })?;
         self.end(key.expires_at_ms);

@@ -75,11 +75,14 @@ pub(super) struct Room {
 
 impl Room {
     pub(super) fn new(plan: &Plan<'_>) -> Self {
+        let (mut entry, mut keys) = (EntryRoom::default(), KeyRoom::default());
+        entry.shift_fields(plan.options.ttl_shift_ms);
+        keys.shift_fields(plan.options.ttl_shift_ms);
         Room {
             sink: Sink::new(true),
-            entry: EntryRoom::default(),
+            entry,
             writer: CommandWriter::new(&plan.target),
-            keys: KeyRoom::default(),
+            keys,
             text: Vec::new(),
             commands: Vec::new(),
             key_at: 0..0,

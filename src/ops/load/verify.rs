@@ -1,11 +1,14 @@
 //! Afterwards: does the target have what the source has?
 //!
 //! Each key that is looked at is asked for by DUMP, and compared by the digest of its value, which
-//! does not depend on how either side stores it; and by its time to live. Keys that were refused,
+//! does not depend on how either side stores it; and by its time to live, and its fields'. Keys that were refused,
 //! left alone, or sent without something that the target has no notion of, are left out: those are
 //! listed already.
 
+use std::ops::ControlFlow;
+
 use redis::Value;
+use xxhash_rust::xxh3::xxh3_64_with_seed;
 
 use super::Plan;
 use super::ledger::{Ledger, hash_of};
@@ -20,7 +23,7 @@ use crate::report::load::{Difference, VerifyReport};
 use crate::resp::encode;
 use crate::source::{OpenOptions, Source};
 use crate::target::live::Route;
-use crate::value::Kind;
+use crate::value::{Item, Kind};
 
 /// How many keys a sample has, about.
 const SAMPLE: u64 = 1000;
@@ -56,6 +59,8 @@ struct Wanted {
     database: u32,
     key: Vec<u8>,
     digest: String,
+    /// When its fields expire.
+    fields: u64,
     /// Whether a server would hold it at all.
     exists: bool,
     expires_at_ms: Option<i64>,
@@ -122,8 +127,9 @@ impl Tally for Looks<'_, '_> {
         let mut plain = entry.clone();
         plain.expires_at_ms = None;
         let digest = value_digest(&plain, &Profile::NEWEST_REDIS, room)?;
-        let now_ms = Some(now_ms());
-        // Fields that have expired may be there or not.
+        let shift_ms = plan.options.ttl_shift_ms;
+        let now_ms = Some(now_ms().saturating_sub(shift_ms));
+        // Fields that have expired, there and then, may be there or not.
         let lasts = entry.value_type.kind() != Kind::Hash
             || value_digest_at(&plain, &Profile::NEWEST_REDIS, now_ms, room)? == digest;
         if digest.covered && lasts {
@@ -131,6 +137,7 @@ impl Tally for Looks<'_, '_> {
                 database,
                 key: key.into_owned(),
                 digest: digest.sum.to_string(),
+                fields: field_times(entry, shift_ms, room)?,
                 exists: digest.exists,
                 expires_at_ms,
                 size_bytes: entry.size_bytes(),
@@ -279,6 +286,9 @@ impl Seen<'_> {
         if digest.sum.to_string() != want.digest {
             return Ok(Some("its value differs".to_owned()));
         }
+        if field_times(&found.entry, 0, &mut self.scratch)? != want.fields {
+            return Ok(Some("its fields expire at other times than they should".to_owned()));
+        }
         let Value::Int(ttl) = *ttl else { return Ok(Some("its time to live is not told".into())) };
         Ok(match (want.expires_at_ms, ttl) {
             (None, -1) => None,
@@ -291,7 +301,48 @@ impl Seen<'_> {
     }
 }
 
+/// A number for when the fields of a hash expire, in whatever order they come.
+fn field_times(entry: &Entry<'_>, shift_ms: i64, scratch: &mut Scratch) -> Result<u64> {
+    let mut sum = 0_u64;
+    if entry.value_type.has_field_expiry() {
+        entry.visit(scratch, |item| {
+            if let Item::Field { field, expires_at_ms: Some(at), .. } = item.later(shift_ms) {
+                let mut spelled = itoa::Buffer::new();
+                sum = sum.wrapping_add(xxh3_64_with_seed(field.bytes(&mut spelled), at));
+            }
+            ControlFlow::Continue(())
+        })?;
+    }
+    Ok(sum)
+}
+
 fn now_ms() -> i64 {
     let since = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH);
     since.map_or(0, |since| i64::try_from(since.as_millis()).unwrap_or(i64::MAX))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::rdb::write::{Sink, hash};
+    use crate::value::Elem;
+
+    #[test]
+    fn fields_that_expire_at_other_times_are_seen() {
+        let times = |fields: &[(&str, Option<u64>)], shift_ms: i64| {
+            let mut sink = Sink::new(true);
+            let fields = fields.iter().map(|(field, expires)| {
+                (Elem::Bytes(field.as_bytes()), Elem::Bytes(b"v"), *expires)
+            });
+            let ty = hash(&mut sink, &"redis:8.0".parse().unwrap(), fields).unwrap();
+            let entry = Entry::of_body(b"key", ty, &sink.out, 0);
+            field_times(&entry, shift_ms, &mut Scratch::default()).unwrap()
+        };
+        let one = times(&[("a", Some(5000)), ("b", None), ("c", Some(7000))], 0);
+        assert_eq!(times(&[("c", Some(7000)), ("a", Some(5000)), ("b", None)], 0), one);
+        assert_eq!(times(&[("a", Some(4000)), ("b", None), ("c", Some(6000))], 1000), one);
+        assert_ne!(times(&[("a", Some(7000)), ("b", None), ("c", Some(5000))], 0), one);
+        assert_ne!(times(&[("a", Some(5000)), ("b", Some(7000)), ("c", None)], 0), one);
+        assert_eq!(times(&[("a", None), ("b", None)], 1000), 0);
+    }
 }

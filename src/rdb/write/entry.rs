@@ -37,6 +37,14 @@ pub struct EntryRoom {
     cells: Vec<(u64, Kept)>,
     /// Whether nothing is to stay as it is.
     anew: bool,
+    field_shift_ms: i64,
+}
+
+impl EntryRoom {
+    /// Lets fields of hashes expire later by so many milliseconds, or sooner.
+    pub fn shift_fields(&mut self, ms: i64) {
+        self.field_shift_ms = ms;
+    }
 }
 
 /// A cell of an array.
@@ -78,7 +86,7 @@ pub fn entry<'a>(
         sink.raw(entry.body());
         return Ok(Body::Written(ty));
     }
-    if taken {
+    if taken && !(ty.has_field_expiry() && room.field_shift_ms != 0) {
         return Ok(Body::Same(ty, entry.body()));
     }
     room.anew = false;
@@ -126,7 +134,7 @@ fn anew(
     target: &Target,
     room: &mut EntryRoom,
 ) -> Result<Option<ValueType>, Box<FormatError>> {
-    let anew = room.anew;
+    let (anew, shift_ms) = (room.anew, room.field_shift_ms);
     let EntryRoom { scratch, heap, one, scored, fields, cells, .. } = room;
     heap.clear();
     one.clear();
@@ -153,7 +161,7 @@ fn anew(
     let mut insert = None;
     let mut text = None;
     entry.visit(scratch, |item| {
-        match item {
+        match item.later(shift_ms) {
             Item::Text(elem) => text = Some(heap.put(elem)),
             Item::Element(elem) | Item::Member(elem) => one.push(heap.put(elem)),
             Item::Scored { member, score } => scored.push((heap.put(member), score)),
