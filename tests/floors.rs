@@ -150,6 +150,33 @@ fn what_one_floor_keeps_apart() {
     assert_eq!(seen.len(), KEPT_APART.len(), "{seen:?}");
 }
 
+/// Whoever finds the core of a verb finds out how it is called. (That the examples run, the
+/// documentation tests show.)
+#[test]
+fn every_core_of_a_verb_has_an_example() {
+    let mut cores = 0;
+    for (path, text) in sources() {
+        let place: Vec<_> = path.iter().filter_map(|part| part.to_str()).collect();
+        // Rooms below these are no doors.
+        let is_door = matches!(place[..], ["ops", file] if !["mod.rs", "encoding.rs", "filter.rs"].contains(&file))
+            || matches!(place[..], ["ops", _, "mod.rs"] | ["ops", _, _, "mod.rs"]);
+        if !is_door {
+            continue;
+        }
+        let lines: Vec<&str> = text.lines().collect();
+        for (at, line) in lines.iter().enumerate().filter(|(_, line)| line.starts_with("pub fn ")) {
+            let doc = lines[..at]
+                .iter()
+                .rev()
+                .take_while(|line| line.starts_with("///") || line.starts_with("#["));
+            let fences = doc.filter(|line| line.starts_with("/// ```")).count();
+            assert!(fences >= 2, "{}: {line} has no example", path.display());
+            cores += 1;
+        }
+    }
+    assert!(cores > 20, "{cores}");
+}
+
 #[test]
 fn paths_are_found_in_every_form() {
     let check = |path: &str, text: &str, want: &[&str]| {

@@ -47,6 +47,23 @@ pub struct CompactOptions {
 }
 
 /// Writes the keyspace that a log leads to.
+///
+/// ```
+/// use rdbkit::ops::compact::{CompactOptions, OutputForm, compact};
+/// use rdbkit::ops::walk::Silent;
+/// use rdbkit::source::{OpenOptions, open};
+///
+/// # fn main() -> Result<(), Box<dyn std::error::Error>> {
+/// let folder = tempfile::tempdir()?;
+/// let log = open(&"fixtures/redis-8.10.2-day-aofdir".into(), &OpenOptions::default())?;
+/// let options = CompactOptions { form: Some(OutputForm::Rdb), threads: 2, ..Default::default() };
+/// let report = compact(log, &folder.path().join("dump.rdb"), &options, &Silent)?;
+/// assert!(report.commands > 0 && report.keys == 10);
+/// // It was read back and found to hold the same.
+/// assert!(report.digest.is_some());
+/// # Ok(())
+/// # }
+/// ```
 pub fn compact(
     source: Source,
     out: &Path,

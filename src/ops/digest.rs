@@ -45,6 +45,24 @@ pub struct DigestReport {
 }
 
 /// Computes the digest of a source.
+///
+/// ```
+/// use rdbkit::ops::digest::{DigestOptions, digest};
+/// use rdbkit::ops::walk::Silent;
+/// use rdbkit::source::{OpenOptions, open};
+///
+/// # fn main() -> Result<(), Box<dyn std::error::Error>> {
+/// let digest_of = |file: &str| {
+///     let source = open(&file.into(), &OpenOptions::default())?;
+///     digest(source, &DigestOptions::default(), &Silent)
+/// };
+/// // The snapshot of a day, and the log that led there.
+/// let snapshot = digest_of("fixtures/redis-8.10.2-day-after.rdb")?;
+/// let log = digest_of("fixtures/redis-8.10.2-day-aofdir")?;
+/// assert_eq!(snapshot.digest, log.digest);
+/// # Ok(())
+/// # }
+/// ```
 pub fn digest(
     source: Source,
     options: &DigestOptions,
@@ -110,6 +128,21 @@ pub struct KeyDigest {
 }
 
 /// Computes the digest of each key, in the order of the file.
+///
+/// ```
+/// use rdbkit::ops::digest::{DigestOptions, digest_keys};
+/// use rdbkit::ops::walk::Silent;
+/// use rdbkit::source::{OpenOptions, open};
+///
+/// # fn main() -> Result<(), Box<dyn std::error::Error>> {
+/// let source = open(&"fixtures/redis-7.0.15-lru.rdb".into(), &OpenOptions::default())?;
+/// let mut keys = Vec::new();
+/// let mut each = |key: rdbkit::ops::digest::KeyDigest| Ok(keys.push(key.key));
+/// digest_keys(source, &DigestOptions::default(), &mut each, &Silent)?;
+/// assert!(keys.len() == 11 && keys.contains(&b"k3".to_vec()));
+/// # Ok(())
+/// # }
+/// ```
 pub fn digest_keys(
     source: Source,
     options: &DigestOptions,

@@ -32,6 +32,18 @@ pub struct GetOptions {
     pub open: OpenOptions,
 }
 
+impl Default for GetOptions {
+    fn default() -> Self {
+        GetOptions {
+            keys: Vec::new(),
+            db: None,
+            format: ValueFormat::JsonLines,
+            walk: WalkOptions::default(),
+            open: OpenOptions::default(),
+        }
+    }
+}
+
 /// What became of it.
 #[derive(Debug, Clone, Default)]
 pub struct Got {
@@ -42,6 +54,22 @@ pub struct Got {
 }
 
 /// Writes the values of keys, in the order in which the file has them.
+///
+/// ```
+/// use rdbkit::ops::get::{GetOptions, get};
+/// use rdbkit::ops::walk::Silent;
+/// use rdbkit::source::{OpenOptions, open};
+///
+/// # fn main() -> Result<(), Box<dyn std::error::Error>> {
+/// let source = open(&"fixtures/redis-7.0.15-lru.rdb".into(), &OpenOptions::default())?;
+/// let keys = vec![b"k3".to_vec(), b"nobody".to_vec()];
+/// let mut out = Vec::new();
+/// let got = get(source, &GetOptions { keys, ..GetOptions::default() }, &mut out, &Silent)?;
+/// assert!(String::from_utf8(out)?.contains(r#""key":"k3","type":"string""#));
+/// assert_eq!(got.missing, [b"nobody"]);
+/// # Ok(())
+/// # }
+/// ```
 pub fn get(
     source: Source,
     options: &GetOptions,

@@ -75,6 +75,22 @@ pub enum SortBy {
 }
 
 /// Writes a row for each key; says what there is to say about the file itself.
+///
+/// ```
+/// use rdbkit::ops::keys::{KeysOptions, Sort, SortBy, keys};
+/// use rdbkit::ops::walk::Silent;
+/// use rdbkit::source::{OpenOptions, open};
+///
+/// # fn main() -> Result<(), Box<dyn std::error::Error>> {
+/// let source = open(&"fixtures/redis-7.0.15-lru.rdb".into(), &OpenOptions::default())?;
+/// let sort = Some(Sort { by: SortBy::Key, descending: false });
+/// let options = KeysOptions { sort, limit: Some(2), ..KeysOptions::default() };
+/// let mut out = Vec::new();
+/// keys(source, &options, &mut out, &Silent)?;
+/// assert_eq!(String::from_utf8(out)?.lines().count(), 3);
+/// # Ok(())
+/// # }
+/// ```
 pub fn keys(
     mut source: Source,
     options: &KeysOptions,

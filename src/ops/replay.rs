@@ -23,6 +23,20 @@ pub struct ReplayOptions {
 }
 
 /// Replays a source. The engine is given back beside the report.
+///
+/// ```
+/// use rdbkit::ops::replay::{ReplayOptions, replay};
+/// use rdbkit::ops::walk::Silent;
+/// use rdbkit::source::{OpenOptions, open};
+///
+/// # fn main() -> Result<(), Box<dyn std::error::Error>> {
+/// let log = open(&"fixtures/annotations.aof".into(), &OpenOptions::default())?;
+/// let (report, run) = replay(log, &ReplayOptions::default(), &Silent)?;
+/// assert_eq!((report.commands, report.keys), (3, 2));
+/// assert_eq!(run.engine.keyspace.records(0).count(), 2);
+/// # Ok(())
+/// # }
+/// ```
 pub fn replay(
     source: Source,
     options: &ReplayOptions,
@@ -72,6 +86,27 @@ pub fn replay(
 }
 
 /// Writes the keyspace of a run as a snapshot.
+///
+/// ```
+/// use rdbkit::ops::digest::{DigestOptions, digest};
+/// use rdbkit::ops::replay::save;
+/// use rdbkit::ops::run::{RunOptions, Until, run};
+/// use rdbkit::ops::walk::Silent;
+/// use rdbkit::source::{OpenOptions, open};
+///
+/// # fn main() -> Result<(), Box<dyn std::error::Error>> {
+/// let folder = tempfile::tempdir()?;
+/// let log = open(&"fixtures/annotations.aof".into(), &OpenOptions::default())?;
+/// // Only the first key was there at that time.
+/// let until = Until { command: Some(2), ..Until::default() };
+/// let done = run(log, &RunOptions { until, ..RunOptions::default() }, &Silent)?;
+/// let out = folder.path().join("dump.rdb");
+/// save("the log", done, &out, false, 2, &Silent)?;
+/// let saved = open(&out.as_os_str().into(), &OpenOptions::default())?;
+/// assert_eq!(digest(saved, &DigestOptions::default(), &Silent)?.keys, 1);
+/// # Ok(())
+/// # }
+/// ```
 pub fn save(
     name: &str,
     run: Run,

@@ -96,6 +96,21 @@ impl Default for AnonymizeOptions {
 ///
 /// Fails with [`Error::Format`] where the source is not sound, and with [`Error::Usage`] where the
 /// target cannot hold a value, or the output may not be replaced; nothing is published then.
+///
+/// ```
+/// use rdbkit::ops::anonymize::{AnonymizeOptions, anonymize};
+/// use rdbkit::ops::walk::Silent;
+/// use rdbkit::source::{OpenOptions, open};
+///
+/// # fn main() -> Result<(), Box<dyn std::error::Error>> {
+/// let folder = tempfile::tempdir()?;
+/// let source = open(&"fixtures/redis-7.0.15-lru.rdb".into(), &OpenOptions::default())?;
+/// let options = AnonymizeOptions { seed: Some(b"secret".to_vec()), ..Default::default() };
+/// let report = anonymize(source, &folder.path().join("shape.rdb"), &options, &Silent)?;
+/// assert_eq!((report.keys_read, report.keys_written), (11, 11));
+/// # Ok(())
+/// # }
+/// ```
 pub fn anonymize(
     source: Source,
     out: &Path,

@@ -58,6 +58,22 @@ pub struct BackupOptions {
     pub live: LiveOptions,
 }
 
+impl Default for BackupOptions {
+    fn default() -> Self {
+        BackupOptions {
+            output: PathBuf::new(),
+            force: false,
+            packing: None,
+            quick: false,
+            digest: true,
+            functions: false,
+            keep: None,
+            max_findings: 100,
+            live: LiveOptions::default(),
+        }
+    }
+}
+
 /// What came of it.
 #[derive(Debug)]
 pub enum Outcome {
@@ -82,6 +98,24 @@ pub struct Taken {
 ///
 /// Fails where a server can't be reached or refuses, where the snapshot does not come to its end,
 /// and where it can't be written: then no file has appeared.
+///
+/// ```no_run
+/// use rdbkit::ops::backup::{BackupOptions, Outcome, backup};
+/// use rdbkit::ops::walk::Silent;
+///
+/// # fn main() -> Result<(), Box<dyn std::error::Error>> {
+/// let options = BackupOptions { output: "backups".into(), ..BackupOptions::default() };
+/// match backup(&"redis://localhost".parse()?, &options, &Silent)? {
+///     Outcome::Taken(taken) => {
+///         for one in taken {
+///             println!("{}: {} keys", one.path.display(), one.backup.keys);
+///         }
+///     }
+///     Outcome::Unsound(report) => eprintln!("not kept: {report:?}"),
+/// }
+/// # Ok(())
+/// # }
+/// ```
 pub fn backup(
     endpoint: &Endpoint,
     options: &BackupOptions,

@@ -66,6 +66,22 @@ impl Default for CheckOptions {
 
 /// Checks each source. A source that cannot be opened or read is reported, and the others are
 /// checked all the same.
+///
+/// ```
+/// use rdbkit::ops::check::{CheckOptions, Policy, check};
+/// use rdbkit::ops::walk::Silent;
+///
+/// # fn main() -> Result<(), Box<dyn std::error::Error>> {
+/// let sources = ["fixtures/redis-7.0.15-lru.rdb".into(), "fixtures/broken/checksum.rdb".into()];
+/// let policy = Policy { max_keys: Some(10), ..Policy::default() };
+/// let options = CheckOptions { policy, ..CheckOptions::default() };
+/// let report = check(&sources, &options, &Silent);
+/// let [sound, broken] = report.sources.as_slice() else { panic!("one for each") };
+/// assert!(sound.is_sound() && !sound.keeps_policy());
+/// assert!(!broken.is_sound());
+/// # Ok(())
+/// # }
+/// ```
 pub fn check(sources: &[Locator], options: &CheckOptions, observer: &dyn Observer) -> CheckReport {
     let mut seen_stdin = false;
     let sources = sources
@@ -107,6 +123,20 @@ fn unreadable(name: String, error: Error) -> SourceReport {
 }
 
 /// Checks an opened source.
+///
+/// ```
+/// use rdbkit::ops::check::{CheckOptions, check_source};
+/// use rdbkit::ops::walk::Silent;
+/// use rdbkit::source::{OpenOptions, open};
+///
+/// # fn main() -> Result<(), Box<dyn std::error::Error>> {
+/// let source = open(&"fixtures/broken/checksum.rdb".into(), &OpenOptions::default())?;
+/// let report = check_source(source, &CheckOptions::default(), &Silent)?;
+/// let codes: Vec<_> = report.all_findings().map(|finding| finding.code).collect();
+/// assert_eq!(codes, ["checksum"]);
+/// # Ok(())
+/// # }
+/// ```
 pub fn check_source(
     source: Source,
     options: &CheckOptions,

@@ -100,6 +100,22 @@ pub struct ConvertOptions {
 ///
 /// Fails with [`Error::Usage`] where the target cannot hold all of it (unless that is allowed), or
 /// where the output may not be replaced; nothing is published then.
+///
+/// ```
+/// use rdbkit::ops::convert::{ConvertOptions, OutputForm, convert};
+/// use rdbkit::ops::walk::Silent;
+/// use rdbkit::source::{OpenOptions, open};
+///
+/// # fn main() -> Result<(), Box<dyn std::error::Error>> {
+/// let folder = tempfile::tempdir()?;
+/// let source = open(&"fixtures/redis-7.0.15-lru.rdb".into(), &OpenOptions::default())?;
+/// let target = Some("redis:6.2".parse()?);
+/// let options = ConvertOptions { form: OutputForm::Aof, target, ..Default::default() };
+/// let report = convert(source, &folder.path().join("appendonly.aof"), &options, &Silent)?;
+/// assert_eq!((report.keys_written, report.target.as_str()), (11, "redis:6.2"));
+/// # Ok(())
+/// # }
+/// ```
 pub fn convert(
     source: Source,
     out: &Path,

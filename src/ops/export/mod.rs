@@ -97,6 +97,24 @@ pub struct ExportOptions {
 /// Fails with [`Error::Format`] where the source is not sound, and with [`Error::Usage`] where the
 /// output may not be replaced, or the target of commands cannot hold all; nothing is published
 /// then, but what went to standard output or a pipe has gone.
+///
+/// ```
+/// use rdbkit::ops::export::{ExportForm, ExportOptions, export};
+/// use rdbkit::ops::walk::Silent;
+/// use rdbkit::source::{OpenOptions, open};
+///
+/// # fn main() -> Result<(), Box<dyn std::error::Error>> {
+/// let folder = tempfile::tempdir()?;
+/// let out = folder.path().join("keys.csv");
+/// let source = open(&"fixtures/redis-7.0.15-lru.rdb".into(), &OpenOptions::default())?;
+/// let options = ExportOptions { form: ExportForm::CsvElements, ..Default::default() };
+/// export(source, &out, &options, &Silent)?;
+/// let rows = std::fs::read_to_string(&out)?;
+/// assert!(rows.starts_with("db,key,type,index,field,value,score,expires_at_ms\r\n"));
+/// assert!(rows.contains("0,h,hash,,f,v,,\r\n"));
+/// # Ok(())
+/// # }
+/// ```
 pub fn export(
     mut source: Source,
     out: &Path,

@@ -42,11 +42,39 @@ pub struct InspectOptions {
     pub open: OpenOptions,
 }
 
+impl Default for InspectOptions {
+    fn default() -> Self {
+        InspectOptions {
+            top: 10,
+            now_ms: super::run::RunOptions::default().now_ms,
+            look: None,
+            skip_unknown: false,
+            threads: WalkOptions::default().threads,
+            open: OpenOptions::default(),
+        }
+    }
+}
+
 /// Reads a source to its end and says what it is and what is in it.
 ///
 /// A source that breaks in the middle gives what stands before the fault, and the fault in
 /// [`InspectReport::broken`]. Fails where nothing can be said: the source cannot be read, or is
 /// broken from its first bytes on.
+///
+/// ```
+/// use rdbkit::ops::inspect::{InspectOptions, inspect};
+/// use rdbkit::ops::walk::Silent;
+/// use rdbkit::source::{OpenOptions, open};
+///
+/// # fn main() -> Result<(), Box<dyn std::error::Error>> {
+/// let source = open(&"fixtures/redis-8.10.2-alltypes.rdb".into(), &OpenOptions::default())?;
+/// let report = inspect(source, &InspectOptions::default(), &Silent)?;
+/// let snapshot = report.snapshot.ok_or("a snapshot")?;
+/// assert_eq!((report.kind, snapshot.keys), ("rdb", 126));
+/// assert_eq!(snapshot.biggest_by_bytes.len(), 10);
+/// # Ok(())
+/// # }
+/// ```
 pub fn inspect(
     source: Source,
     options: &InspectOptions,

@@ -147,6 +147,23 @@ pub struct LoadOptions {
 
 /// Loads a source into a target. `again` opens the source once more, for a comparison, or for a
 /// target that has lost something.
+///
+/// ```no_run
+/// use rdbkit::live::{Connector, Endpoint, LiveOptions};
+/// use rdbkit::ops::load::{LoadOptions, connect, load};
+/// use rdbkit::ops::walk::Silent;
+/// use rdbkit::source::{OpenOptions, open};
+///
+/// # fn main() -> Result<(), Box<dyn std::error::Error>> {
+/// let endpoint: Endpoint = "redis://localhost:6380".parse()?;
+/// let LiveOptions { tls, timeouts, .. } = LiveOptions::default();
+/// let destination = connect(&endpoint, &Connector::new(&endpoint, &tls, timeouts)?, 1)?;
+/// let again = || open(&"dump.rdb".into(), &OpenOptions::default());
+/// let report = load(again()?, &again, destination, &LoadOptions::default(), &Silent)?;
+/// assert!(report.is_complete());
+/// # Ok(())
+/// # }
+/// ```
 pub fn load(
     source: Source,
     again: &dyn Fn() -> Result<Source>,

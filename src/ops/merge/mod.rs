@@ -77,6 +77,25 @@ pub struct MergeOptions {
 /// Fails with [`Error::Usage`] where keys are not the same in several sources and none is to win, where the
 /// target cannot hold all of it, or where the output may not be replaced; nothing is published
 /// then.
+///
+/// ```
+/// use rdbkit::ops::merge::{MergeOptions, OnConflict, merge};
+/// use rdbkit::ops::walk::Silent;
+/// use rdbkit::source::{OpenOptions, open};
+///
+/// # fn main() -> Result<(), Box<dyn std::error::Error>> {
+/// let folder = tempfile::tempdir()?;
+/// let day = |when: &str| {
+///     let file = format!("fixtures/redis-8.10.2-day-{when}.rdb");
+///     open(&file.as_str().into(), &OpenOptions::default())
+/// };
+/// let sources = vec![day("before")?, day("after")?];
+/// let options = MergeOptions { on_conflict: OnConflict::Newest, ..MergeOptions::default() };
+/// let report = merge(sources, &folder.path().join("all.rdb"), &options, &Silent)?;
+/// assert_eq!((report.keys_written, report.conflicts), (12, 8));
+/// # Ok(())
+/// # }
+/// ```
 pub fn merge(
     sources: Vec<Source>,
     out: &Path,

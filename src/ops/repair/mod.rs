@@ -56,6 +56,23 @@ impl Default for RepairOptions {
 }
 
 /// Writes to `to` what is sound in a source.
+///
+/// ```
+/// use rdbkit::ops::check::{CheckOptions, check_source};
+/// use rdbkit::ops::repair::{RepairOptions, repair};
+/// use rdbkit::ops::walk::Silent;
+/// use rdbkit::source::{OpenOptions, open};
+///
+/// # fn main() -> Result<(), Box<dyn std::error::Error>> {
+/// let folder = tempfile::tempdir()?;
+/// let out = folder.path().join("repaired.rdb");
+/// let source = open(&"fixtures/broken/checksum.rdb".into(), &OpenOptions::default())?;
+/// repair(source, &out, &RepairOptions::default(), &Silent)?;
+/// let repaired = open(&out.as_os_str().into(), &OpenOptions::default())?;
+/// assert!(check_source(repaired, &CheckOptions::default(), &Silent)?.is_sound());
+/// # Ok(())
+/// # }
+/// ```
 pub fn repair(
     source: Source,
     to: &Path,

@@ -118,6 +118,25 @@ struct Piece {
 /// Rewrites a log to `to`, a file or a directory.
 ///
 /// Fails with [`Error::Usage`] where the log is not sound, or the rules cannot be held.
+///
+/// ```
+/// use rdbkit::ops::rewrite::{CommandName, RewriteOptions, Rules, rewrite};
+/// use rdbkit::ops::walk::Silent;
+/// use rdbkit::source::{OpenOptions, open};
+///
+/// # fn main() -> Result<(), Box<dyn std::error::Error>> {
+/// let folder = tempfile::tempdir()?;
+/// let path = folder.path().join("appendonly.aof");
+/// std::fs::write(&path, "*3\r\n$3\r\nSET\r\n$1\r\na\r\n$1\r\n1\r\n*1\r\n$8\r\nFLUSHALL\r\n")?;
+/// let log = open(&path.as_os_str().into(), &OpenOptions::default())?;
+/// let rules = Rules { drop: vec![CommandName::new(b"flushall")], ..Rules::default() };
+/// let options = RewriteOptions { rules, ..RewriteOptions::default() };
+/// rewrite(log, &folder.path().join("rescued.aof"), &options, &Silent)?;
+/// let rescued = std::fs::read_to_string(folder.path().join("rescued.aof"))?;
+/// assert!(rescued.contains("SET") && !rescued.contains("FLUSHALL"));
+/// # Ok(())
+/// # }
+/// ```
 pub fn rewrite(
     mut source: Source,
     to: &Path,

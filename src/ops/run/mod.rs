@@ -138,6 +138,20 @@ pub struct RunPart {
 }
 
 /// Runs a source.
+///
+/// ```
+/// use rdbkit::ops::run::{RunOptions, run};
+/// use rdbkit::ops::walk::Silent;
+/// use rdbkit::source::{OpenOptions, open};
+///
+/// # fn main() -> Result<(), Box<dyn std::error::Error>> {
+/// let log = open(&"fixtures/annotations.aof".into(), &OpenOptions::default())?;
+/// let done = run(log, &RunOptions::default(), &Silent)?;
+/// assert_eq!((done.commands, done.failures.failed), (3, 0));
+/// assert_eq!(done.engine.keyspace.records(0).count(), 2);
+/// # Ok(())
+/// # }
+/// ```
 pub fn run(source: Source, options: &RunOptions, observer: &dyn Observer) -> Result<Run> {
     run_watched(source, options, observer, None)
 }

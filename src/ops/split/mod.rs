@@ -60,6 +60,22 @@ pub struct SplitOptions {
 ///
 /// Fails with [`Error::Usage`] where the directory is there and not empty, where there would be
 /// too many parts, or where the target cannot hold all of it; nothing is published then.
+///
+/// ```
+/// use rdbkit::ops::split::{By, SlotPart, SplitOptions, split};
+/// use rdbkit::ops::walk::Silent;
+/// use rdbkit::source::{OpenOptions, open};
+///
+/// # fn main() -> Result<(), Box<dyn std::error::Error>> {
+/// let folder = tempfile::tempdir()?;
+/// let source = open(&"fixtures/redis-7.0.15-lru.rdb".into(), &OpenOptions::default())?;
+/// let options = SplitOptions { by: By::Slots(SlotPart::equal(3)), ..SplitOptions::default() };
+/// let report = split(source, &folder.path().join("parts"), &options, &Silent)?;
+/// let keys: Vec<u64> = report.parts.iter().map(|part| part.keys).collect();
+/// assert_eq!(keys, [5, 2, 4]);
+/// # Ok(())
+/// # }
+/// ```
 pub fn split(
     source: Source,
     out: &Path,

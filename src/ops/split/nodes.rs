@@ -40,6 +40,17 @@ impl Node {
 
 /// Reads a nodes.conf, or what CLUSTER NODES answers: the nodes that have slots, in its order.
 /// `name` is for sentences.
+///
+/// ```
+/// use rdbkit::ops::split::nodes;
+///
+/// # fn main() -> Result<(), Box<dyn std::error::Error>> {
+/// let text = "e7d1eec 127.0.0.1:30001@31001 myself,master - 0 0 1 connected 0-5460 12000";
+/// let found = nodes(text, "nodes.conf")?;
+/// assert_eq!(found[0].slots, [0..=5460, 12000..=12000]);
+/// # Ok(())
+/// # }
+/// ```
 pub fn nodes(text: &str, name: &str) -> Result<Vec<Node>> {
     let mut found = Vec::new();
     for (number, line) in text.lines().enumerate() {
@@ -83,6 +94,18 @@ pub fn nodes(text: &str, name: &str) -> Result<Vec<Node>> {
 /// Asks a Cluster, by any of its nodes: the masters that serve slots at this moment.
 ///
 /// Fails where nobody answers, and where some slots have nobody.
+///
+/// ```no_run
+/// use rdbkit::live::LiveOptions;
+/// use rdbkit::ops::split::{By, nodes_of_cluster};
+///
+/// # fn main() -> Result<(), Box<dyn std::error::Error>> {
+/// let endpoint = "redis+cluster://node-1,node-2".parse()?;
+/// let nodes = nodes_of_cluster(&endpoint, &LiveOptions::default())?;
+/// let by = By::Slots(nodes.into_iter().map(|node| node.part()).collect());
+/// # Ok(())
+/// # }
+/// ```
 #[cfg(feature = "live")]
 pub fn nodes_of_cluster(endpoint: &Endpoint, options: &LiveOptions) -> Result<Vec<Node>> {
     let connector = Connector::new(endpoint, &options.tls, options.timeouts)?;

@@ -114,6 +114,40 @@ impl Walked {
 
 /// Walks the snapshot that begins at the input's position; afterwards the input stands behind it.
 /// `whole` are all bytes from there on, where they are at hand.
+///
+/// ```
+/// use rdbkit::ops::walk::{Silent, Tally, WalkOptions, walk};
+/// use rdbkit::rdb::Entry;
+/// use rdbkit::source::{OpenOptions, open};
+///
+/// /// How many keys expire.
+/// struct Expiring(u64);
+///
+/// impl Tally for Expiring {
+///     type Room = ();
+///
+///     fn entry(&mut self, entry: &Entry<'_>, (): &mut ()) -> rdbkit::Result<()> {
+///         self.0 += u64::from(entry.expires_at_ms.is_some());
+///         Ok(())
+///     }
+///
+///     fn merge(&mut self, later: Self) -> rdbkit::Result<()> {
+///         self.0 += later.0;
+///         Ok(())
+///     }
+/// }
+///
+/// # fn main() -> Result<(), Box<dyn std::error::Error>> {
+/// let source = open(&"fixtures/redis-7.0.15-lru.rdb".into(), &OpenOptions::default())?;
+/// let mut feed = source.feed.ok_or("a directory is no snapshot")?;
+/// let mut root = Expiring(0);
+/// let whole = feed.whole().is_some();
+/// let options = WalkOptions::default();
+/// walk(&mut feed, whole, &|| Expiring(0), &mut root, &options, &Silent)?.complete()?;
+/// assert_eq!(root.0, 1);
+/// # Ok(())
+/// # }
+/// ```
 pub fn walk<T: Tally>(
     input: &mut dyn Input,
     whole: bool,

@@ -62,6 +62,30 @@ impl Default for WatchOptions {
 /// `each` say that it is enough (by `false`).
 ///
 /// Fails with [`Error::Io`](crate::Error::Io) where the log cannot be read, or is gone.
+///
+/// ```
+/// use std::time::Duration;
+///
+/// use rdbkit::ops::watch::{WatchOptions, watch};
+///
+/// # fn main() -> Result<(), Box<dyn std::error::Error>> {
+/// let folder = tempfile::tempdir()?;
+/// let log = folder.path().join("appendonly.aof");
+/// std::fs::write(&log, "")?;
+/// let interval = Duration::from_millis(50);
+/// let options = WatchOptions { interval, count: Some(2), ..WatchOptions::default() };
+/// let mut intervals = Vec::new();
+/// watch(&log, &options, &mut |interval| {
+///     intervals.push(interval.number);
+///     // What a server would do meanwhile.
+///     let written = std::fs::write(&log, "*1\r\n$4\r\nPING\r\n");
+///     written.map_err(|cause| rdbkit::Error::io("cannot write", cause))?;
+///     Ok(true)
+/// })?;
+/// assert_eq!(intervals, [1, 2]);
+/// # Ok(())
+/// # }
+/// ```
 pub fn watch(
     path: &Path,
     options: &WatchOptions,

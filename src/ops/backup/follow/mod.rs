@@ -67,6 +67,32 @@ pub enum FollowOutcome {
 ///
 /// Fails where the directory is not one that following began, or can't be written, and where the
 /// server can't be had to begin with. Later, a connection that breaks is made anew, without end.
+///
+/// ```no_run
+/// use std::sync::atomic::AtomicBool;
+///
+/// use rdbkit::ops::backup::BackupOptions;
+/// use rdbkit::ops::backup::follow::{FollowObserver, follow};
+/// use rdbkit::ops::walk::Observer;
+///
+/// struct Teller;
+///
+/// impl Observer for Teller {}
+///
+/// impl FollowObserver for Teller {
+///     fn say(&self, what: &str) {
+///         eprintln!("{what}");
+///     }
+/// }
+///
+/// # fn main() -> Result<(), Box<dyn std::error::Error>> {
+/// // Whoever sets it ends the whole.
+/// static STOP: AtomicBool = AtomicBool::new(false);
+/// let options = BackupOptions { output: "log".into(), ..BackupOptions::default() };
+/// follow(&"redis://localhost".parse()?, &options, &STOP, &Teller)?;
+/// # Ok(())
+/// # }
+/// ```
 pub fn follow(
     endpoint: &Endpoint,
     options: &BackupOptions,

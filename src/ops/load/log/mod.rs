@@ -57,6 +57,23 @@ const SHOWN: usize = 100;
 type Kept = (u64, Vec<u8>);
 
 /// Sends a log's commands in order. `source` is a log, or a directory of one.
+///
+/// ```no_run
+/// use rdbkit::live::{Connector, Endpoint, LiveOptions};
+/// use rdbkit::ops::load::{LoadOptions, connect, load_log};
+/// use rdbkit::ops::walk::Silent;
+/// use rdbkit::source::{OpenOptions, open};
+///
+/// # fn main() -> Result<(), Box<dyn std::error::Error>> {
+/// let endpoint: Endpoint = "redis://localhost:6380".parse()?;
+/// let LiveOptions { tls, timeouts, .. } = LiveOptions::default();
+/// let destination = connect(&endpoint, &Connector::new(&endpoint, &tls, timeouts)?, 1)?;
+/// let log = open(&"appendonlydir".into(), &OpenOptions::default())?;
+/// let report = load_log(log, destination, &LoadOptions::default(), &Silent)?;
+/// println!("{} commands", report.log_commands);
+/// # Ok(())
+/// # }
+/// ```
 pub fn load_log(
     source: Source,
     destination: Destination,
