@@ -109,22 +109,37 @@ enum Mishap {
     FailOver,
     /// A replica takes over by force, behind or not.
     TakeOver,
+    /// The same when the replay is about to end, or has just ended.
+    TakeOverAtTheEnd,
     /// A master dies and its replica takes over.
     MasterDies,
+    /// The same when the replay is about to end, or has just ended.
+    MasterDiesAtTheEnd,
     /// A master that keeps nothing on disk starts again, and comes back empty.
     MasterForgets,
     /// Slots move to other masters, key by key.
     SlotsMove,
 }
 
-const MISHAPS: [Mishap; 6] = [
+const MISHAPS: [Mishap; 8] = [
     Mishap::ReplayKilled,
     Mishap::FailOver,
     Mishap::TakeOver,
+    Mishap::TakeOverAtTheEnd,
     Mishap::MasterDies,
+    Mishap::MasterDiesAtTheEnd,
     Mishap::MasterForgets,
     Mishap::SlotsMove,
 ];
+
+/// When the mishap happens, in milliseconds: replays of the tests take a little over two seconds.
+fn moment(mishap: Mishap, random: &mut Random) -> Duration {
+    let (from, over) = match mishap {
+        Mishap::TakeOverAtTheEnd | Mishap::MasterDiesAtTheEnd => (1500, 2000),
+        _ => (100, 700),
+    };
+    Duration::from_millis(from + random.below(over) as u64)
+}
 
 /// Replays while a mishap happens; the replay ends well.
 #[track_caller]
@@ -134,9 +149,8 @@ fn survive(
     random: &mut Random,
     replay: &dyn Fn() -> Replayer,
 ) {
-    let moment = |random: &mut Random| sleep(Duration::from_millis(100 + random.below(700) as u64));
     let mut replayer = replay();
-    moment(random);
+    sleep(moment(mishap, random));
     let masters = cluster.masters();
     let victim = *random.pick(&masters);
     let at_work = replayer.is_at_work();
@@ -149,12 +163,12 @@ fn survive(
                 }
                 replayer.kill();
                 replayer = replay();
-                moment(random);
+                sleep(moment(mishap, random));
             }
         }
         Mishap::FailOver => cluster.fail_over(victim, false),
-        Mishap::TakeOver => cluster.fail_over(victim, true),
-        Mishap::MasterDies => {
+        Mishap::TakeOver | Mishap::TakeOverAtTheEnd => cluster.fail_over(victim, true),
+        Mishap::MasterDies | Mishap::MasterDiesAtTheEnd => {
             cluster.kill(victim);
             cluster.nodes[victim].revive();
         }

@@ -122,11 +122,30 @@ enum Mishap {
     ReplayKilled,
     /// A replica becomes the master while the old one lives.
     FailOver,
+    /// The same when the replay is about to end, or has just ended.
+    FailOverAtTheEnd,
     /// The master dies.
     MasterDies,
+    /// It dies when the replay is about to end, or has just ended.
+    MasterDiesAtTheEnd,
 }
 
-const MISHAPS: [Mishap; 3] = [Mishap::ReplayKilled, Mishap::FailOver, Mishap::MasterDies];
+const MISHAPS: [Mishap; 5] = [
+    Mishap::ReplayKilled,
+    Mishap::FailOver,
+    Mishap::FailOverAtTheEnd,
+    Mishap::MasterDies,
+    Mishap::MasterDiesAtTheEnd,
+];
+
+/// When the mishap happens, in milliseconds: replays of the tests take a little over two seconds.
+fn moment(mishap: Mishap, random: &mut Random) -> Duration {
+    let (from, over) = match mishap {
+        Mishap::FailOverAtTheEnd | Mishap::MasterDiesAtTheEnd => (1000, 2000),
+        _ => (100, 700),
+    };
+    Duration::from_millis(from + random.below(over) as u64)
+}
 
 #[track_caller]
 fn survive(
@@ -135,9 +154,8 @@ fn survive(
     random: &mut Random,
     replay: &dyn Fn() -> Replayer,
 ) {
-    let moment = |random: &mut Random| sleep(Duration::from_millis(100 + random.below(700) as u64));
     let mut replayer = replay();
-    moment(random);
+    sleep(moment(mishap, random));
     let at_work = replayer.is_at_work();
     match mishap {
         Mishap::ReplayKilled => {
@@ -148,11 +166,11 @@ fn survive(
                 }
                 replayer.kill();
                 replayer = replay();
-                moment(random);
+                sleep(moment(mishap, random));
             }
         }
-        Mishap::FailOver => watched.fail_over(),
-        Mishap::MasterDies => {
+        Mishap::FailOver | Mishap::FailOverAtTheEnd => watched.fail_over(),
+        Mishap::MasterDies | Mishap::MasterDiesAtTheEnd => {
             let dead = watched.kill_master();
             watched.servers[dead].revive();
         }

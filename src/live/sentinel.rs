@@ -87,6 +87,20 @@ impl Sentinels {
 
     /// The replicas that are up and in touch with their master, the one that is furthest first.
     pub fn replicas(&mut self) -> Result<Vec<Address>, Failure> {
+        let mut rows = self.up()?;
+        rows.retain(|row| row.get("master-link-status").is_none_or(|status| status == "ok"));
+        let offset = |row: &Row| row.get("slave-repl-offset").and_then(|n| n.parse::<u64>().ok());
+        rows.sort_by_key(|row| std::cmp::Reverse(offset(row)));
+        Ok(rows.iter().filter_map(Row::address).collect())
+    }
+
+    /// How many replicas are up, whomever they follow: one of them may be the next master.
+    pub fn followers(&mut self) -> Result<usize, Failure> {
+        self.up().map(|rows| rows.len())
+    }
+
+    /// What is said of the replicas that are up.
+    fn up(&mut self) -> Result<Vec<Row>, Failure> {
         let service = self.service.clone();
         let mut rows = self.ask(|sentinel| {
             // The word that servers before 5.0 know.
@@ -100,14 +114,11 @@ impl Sentinels {
         })?;
         rows.retain(|row| {
             let flags = row.get("flags").unwrap_or_default();
-            let is_down = ["s_down", "o_down", "disconnected"]
+            !["s_down", "o_down", "disconnected"]
                 .iter()
-                .any(|down| flags.split(',').any(|flag| flag == *down));
-            !is_down && row.get("master-link-status").is_none_or(|status| status == "ok")
+                .any(|down| flags.split(',').any(|flag| flag == *down))
         });
-        let offset = |row: &Row| row.get("slave-repl-offset").and_then(|n| n.parse::<u64>().ok());
-        rows.sort_by_key(|row| std::cmp::Reverse(offset(row)));
-        Ok(rows.iter().filter_map(Row::address).collect())
+        Ok(rows)
     }
 
     /// Asks one Sentinel after the other, the one that answered last first.

@@ -12,14 +12,11 @@ use super::servers::{Kind, Server};
 /// No replay of a test takes longer.
 const PATIENCE: Duration = Duration::from_secs(120);
 
-/// How often the chaos of a test is repeated, and how much of it there is: with `RDBKIT_CHAOS=N` all
-/// mishaps N times; without it the first alone, a replay that is killed, since how long servers take
-/// to agree on a new master is theirs to say.
+/// The chaos of a test: all mishaps, once or `RDBKIT_CHAOS` times.
 pub fn chaos<T: Copy>(mishaps: &[T]) -> Vec<(u64, T)> {
     let asked = std::env::var("RDBKIT_CHAOS").ok().and_then(|text| text.parse::<u64>().ok());
-    let some = if asked.is_some() { mishaps } else { &mishaps[..1] };
     let rounds = 0..asked.unwrap_or(1);
-    rounds.flat_map(|round| some.iter().map(move |mishap| (round, *mishap))).collect()
+    rounds.flat_map(|round| mishaps.iter().map(move |mishap| (round, *mishap))).collect()
 }
 
 /// One that runs.

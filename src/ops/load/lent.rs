@@ -19,6 +19,10 @@ impl Route for Lent<'_> {
         self.0.open(lane)
     }
 
+    fn followers(&mut self, lane: usize) -> Result<usize, Failure> {
+        self.0.followers(lane)
+    }
+
     fn broke(&mut self, lane: usize, failure: &Failure) {
         self.0.broke(lane, failure);
     }

@@ -15,6 +15,7 @@
 
 mod batch;
 mod by_slot;
+mod confirm;
 mod destination;
 mod ledger;
 mod lent;
@@ -230,6 +231,14 @@ pub fn load(
             halt = halt.or_else(|| courier.finish().err());
         }
         route = ledger.close_turn(courier);
+        if let (Ok(Some(_)), None) = (&ended, &halt) {
+            let mut is_known = settle::reopened(&settled.claim, &settled.servers);
+            let limits = (options.courier.patience, &*options.courier.stop);
+            match confirm::confirmed(&mut *route, &settled.claim, limits, &mut is_known) {
+                Ok(late) => report.notes.extend(late),
+                Err(why) => halt = Some(why),
+            }
+        }
         match (ended, halt) {
             (_, Some(Halt::Rewind(mark))) => {
                 report.notes.push(format!(

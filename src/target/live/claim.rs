@@ -182,7 +182,8 @@ impl Claim {
         }
     }
 
-    fn renew(&self, connection: &mut Connection) -> Result<(), Failure> {
+    /// Makes the lock last as long again.
+    pub fn renew(&self, connection: &mut Connection) -> Result<(), Failure> {
         connection.request(&["SET", &self.lock_key(), &self.owner, "PX", &lasts()]).map(drop)
     }
 

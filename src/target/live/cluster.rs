@@ -171,6 +171,13 @@ impl Route for Slots {
         self.connector.open(&address)
     }
 
+    fn followers(&mut self, lane: usize) -> Result<usize, Failure> {
+        self.refresh()?;
+        let shard = self.lanes.get(lane).and_then(|lane| self.topology.at(&lane.address));
+        let shard = shard.and_then(|shard| self.topology.shards().get(shard));
+        Ok(shard.map_or(0, |shard| shard.replicas.len()))
+    }
+
     fn broke(&mut self, _: usize, _: &Failure) {
         self.is_stale = true;
     }

@@ -18,6 +18,13 @@ pub trait Route: Send + Sync {
     /// Connects to whoever serves a lane now.
     fn open(&mut self, lane: usize) -> Result<Connection, Failure>;
 
+    /// How many replicas of a lane's master are up and would have to hold what it took, by those who
+    /// choose the next master; 0 where nobody does.
+    fn followers(&mut self, lane: usize) -> Result<usize, Failure> {
+        let _ = lane;
+        Ok(0)
+    }
+
     /// A lane's link broke, or its server says that it takes no writes any more: whoever is
     /// responsible has to be asked for again.
     fn broke(&mut self, lane: usize, failure: &Failure) {

@@ -32,6 +32,10 @@ impl Route for Watched {
         self.sentinels.connect(&self.connector)
     }
 
+    fn followers(&mut self, _: usize) -> Result<usize, Failure> {
+        self.sentinels.followers()
+    }
+
     fn name(&self, _: usize) -> String {
         format!("the master of {}", self.sentinels.service())
     }

@@ -96,9 +96,14 @@ pub(super) fn load_by_slot(
                 let end = fed.end;
                 match fleet.finish(end) {
                     Err(Halt::Rewind(_)) => {}
-                    done => {
+                    Ok(late) => {
                         tell(&mut report, fed);
-                        break done.err();
+                        report.notes.extend(late);
+                        break None;
+                    }
+                    Err(halt) => {
+                        tell(&mut report, fed);
+                        break Some(halt);
                     }
                 }
             }

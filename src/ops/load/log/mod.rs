@@ -25,6 +25,7 @@ use redis::Value;
 
 use self::stretch::{End, Pending, Position, Stretch};
 use super::batch::Batch;
+use super::confirm::confirmed;
 use super::destination::Destination;
 use super::ledger::{Ledger, Root};
 use super::lent::Lent;
@@ -33,7 +34,7 @@ use super::{LoadOptions, settle};
 use crate::aof::{self, LogItem};
 use crate::bytes::{Input as _, crc64};
 use crate::error::{Doing, Error, FormatError, Result};
-use crate::live::{Class, Connection, ErrorReply, Failure, Role, ServerInfo};
+use crate::live::{Address, Class, Connection, ErrorReply, Failure, Role, ServerInfo};
 use crate::ops::items::{Go, Seen, each};
 use crate::ops::rewrite::{Noted, Rules, Verdict};
 use crate::ops::walk::{Observer, WalkOptions, walk};
@@ -328,6 +329,12 @@ impl Log<'_> {
                 Err(_) => None,
             });
             ledger.close_turn(courier);
+            // No command may go out to a master whose successor would lack what stands before it.
+            let halt = halt.or_else(|| {
+                let mut is_known = settle::reopened(&self.claim, &servers);
+                let limits = (self.options.courier.patience, &*self.options.courier.stop);
+                confirmed(route, &self.claim, limits, &mut is_known).err()
+            });
             match halt {
                 // A server that came back without some of it gets all of it again.
                 Some(Halt::Rewind(_)) if tries < 100 => {
@@ -365,7 +372,34 @@ impl Log<'_> {
         }
         let at = self.take_over(&mut connection)?;
         let mut stretch = Stretch::new(Some(connection), at);
-        self.commands(&mut stretch, observer)
+        self.commands(&mut stretch, observer)?;
+        self.confirmed(route)
+    }
+
+    /// Makes sure that nobody can take over who lacks some of it.
+    fn confirmed(&mut self, route: &mut dyn Route) -> Result<(), End> {
+        let run_id = self.run_id.clone();
+        let mut is_known = |_: usize, _: &dyn Route, connection: &mut Connection| {
+            if ServerInfo::of(connection)?.run_id == run_id {
+                return Ok(());
+            }
+            Err(Halt::Rewind(0))
+        };
+        let limits = (self.options.courier.patience, &*self.options.courier.stop);
+        match confirmed(route, &self.claim, limits, &mut is_known) {
+            Ok(late) => {
+                self.report.notes.extend(late);
+                Ok(())
+            }
+            // What this one remembers is where the log goes on.
+            Err(Halt::Rewind(_)) => {
+                let reply = ErrorReply { words: "TRYAGAIN another server is the master".into() };
+                let address = Address::Tcp(route.name(0), 0);
+                Err(End::Again(Failure::Refused { address, command: "the end".into(), reply }))
+            }
+            Err(Halt::Failed(failure)) => Err(failure.into()),
+            Err(halt) => Err(End::Halt(halt)),
+        }
     }
 
     /// Writes our name beside the progress, so that whoever had it before finds out.

@@ -27,6 +27,7 @@ use super::feed::Everywhere;
 use super::window::{Batch, Window};
 use crate::bytes::slot::{SLOTS, slot};
 use crate::live::{Address, Class, Connection, ErrorReply, Failure};
+use crate::ops::load::confirm::confirmed;
 use crate::report::load::RefusedKey;
 use crate::resp::{command_keys, encode};
 use crate::target::live::{Claim, Halt, Held, Route};
@@ -264,7 +265,7 @@ impl<'r> Fleet<'r> {
                         return Ok(());
                     }
                 }
-                Err(Halt::Failed(failure)) if failure.is_passing() || redirected(&failure) => {
+                Err(Halt::Failed(failure)) if failure.is_passing() => {
                     for lane in 0..self.lanes.len() {
                         self.broke(lane, &failure);
                     }
@@ -314,13 +315,20 @@ impl<'r> Fleet<'r> {
         Ok(())
     }
 
-    /// Makes sure that everything is there still, and forgets how it came there.
-    pub(super) fn finish(&mut self, end: u64) -> Result<(), Halt> {
+    /// Makes sure that everything is there and stays, and forgets how it came there. Returns what
+    /// there is to say of replicas.
+    pub(super) fn finish(&mut self, end: u64) -> Result<Vec<String>, Halt> {
+        self.look(&mut Vec::new())?;
+        let limits = (self.patience, &*self.stop);
+        let late = confirmed(&mut *self.route, &self.claim, limits, &mut |_, _, _| Ok(()))?;
+        // Whoever serves a slot now is asked once more, and not over a connection of before.
+        self.lanes.iter_mut().for_each(|connection| *connection = None);
         self.look(&mut Vec::new())?;
         // Whoever comes after a crash here finds that nothing is left to be done.
         self.keep(&self.base_key(), end)?;
         self.base = end;
-        self.remove()
+        self.remove()?;
+        Ok(late)
     }
 
     /// Lets go of the servers; the checkpoints stay.
@@ -472,9 +480,4 @@ fn one((slot, words): (u16, Vec<String>)) -> Job {
     let mut bytes = Vec::new();
     encode::command(&mut bytes, words);
     Job { slot, bytes, replies: 1 }
-}
-
-/// Whether the servers have changed their roles or slots.
-fn redirected(failure: &Failure) -> bool {
-    matches!(failure.reply().map(ErrorReply::class), Some(Class::Moved(..) | Class::Ask(..)))
 }

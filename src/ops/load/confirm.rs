@@ -1,0 +1,115 @@
+//! Before a load says that it is done: whoever may take over from a master has what it took.
+//!
+//! Servers replicate behind their acknowledgements, and a master whose replica is being promoted
+//! goes on acknowledging until it hears of it. So each master is looked up once more, and has to
+//! wait (WAIT) for as many replicas as are said to be up. One that has been promoted no longer
+//! follows it: the count stays short until the Sentinels, or the other nodes, name the new master,
+//! and that one is another server than those which took the keys.
+
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::thread;
+use std::time::{Duration, Instant};
+
+use redis::Value;
+
+use crate::live::{Class, Connection, Failure};
+use crate::report::text;
+use crate::target::live::{Claim, Halt, Held, Route};
+
+/// How long a master waits for its replicas before it is looked up again, in milliseconds.
+const WAITED_MS: &str = "500";
+/// How long a target that cannot be asked is left alone.
+const PAUSE: Duration = Duration::from_millis(100);
+
+/// Is asked whether the server behind a lane is one that took what was sent.
+pub(super) type Known<'k> =
+    &'k mut dyn FnMut(usize, &dyn Route, &mut Connection) -> Result<(), Halt>;
+
+/// How many replicas have confirmed, of how many that are up.
+struct Confirmed {
+    have: u64,
+    of: u64,
+}
+
+/// Waits until the replicas of all masters have what was sent. Returns sentences on those that
+/// have not confirmed it as long as patience lasted.
+pub(super) fn confirmed(
+    route: &mut dyn Route,
+    claim: &Claim,
+    (patience, stop): (Duration, &AtomicBool),
+    is_known: Known<'_>,
+) -> Result<Vec<String>, Halt> {
+    let until = Instant::now() + patience;
+    let (mut tags, mut late) = (Vec::new(), Vec::new());
+    let mut lane = 0;
+    // Lanes may be added meanwhile.
+    while lane < route.lanes() {
+        let tag = route.tag(lane);
+        if !tags.contains(&tag) {
+            late.extend(one(route, lane, &claim.tagged(&tag), (until, stop), is_known)?);
+            tags.push(tag);
+        }
+        lane += 1;
+    }
+    Ok(late)
+}
+
+fn one(
+    route: &mut dyn Route,
+    lane: usize,
+    claim: &Claim,
+    (until, stop): (Instant, &AtomicBool),
+    is_known: Known<'_>,
+) -> Result<Option<String>, Halt> {
+    loop {
+        if stop.load(Ordering::Relaxed) {
+            return Err(Halt::Interrupted);
+        }
+        let is_late = Instant::now() >= until;
+        match ask(route, lane, claim, is_known) {
+            Ok(Confirmed { have, of }) if have >= of => return Ok(None),
+            Ok(Confirmed { have, of }) if is_late => {
+                return Ok(Some(format!(
+                    "{have} of the {} of {} have confirmed what was sent; if another one takes \
+                     over before it has it, some of it is lost: look again with diff",
+                    text::plural(of, "replica"),
+                    route.name(lane)
+                )));
+            }
+            Ok(_) => {}
+            Err(Halt::Failed(failure)) if failure.is_passing() && !is_late => {
+                route.broke(lane, &failure);
+                thread::sleep(PAUSE);
+            }
+            Err(halt) => return Err(halt),
+        }
+    }
+}
+
+fn ask(
+    route: &mut dyn Route,
+    lane: usize,
+    claim: &Claim,
+    is_known: Known<'_>,
+) -> Result<Confirmed, Halt> {
+    let of = route.followers(lane)? as u64;
+    let mut connection = route.open(lane)?;
+    is_known(lane, route, &mut connection)?;
+    if let Held::No(words) = claim.still_held(&mut connection)? {
+        return Err(Halt::Taken(words));
+    }
+    if of == 0 {
+        return Ok(Confirmed { have: 0, of });
+    }
+    // WAIT speaks of what its own connection wrote, and so of all before that.
+    claim.renew(&mut connection)?;
+    let have = match connection.request(&["WAIT", &of.to_string(), WAITED_MS]) {
+        Ok(Value::Int(have)) => u64::try_from(have).unwrap_or(0),
+        Ok(_) => 0,
+        // A user who may not wait goes without.
+        Err(Failure::Denied { .. }) => of,
+        Err(Failure::Refused { reply, .. }) if reply.class() == Class::Refused => of,
+        Err(failure) => return Err(failure.into()),
+    };
+    Ok(Confirmed { have, of })
+}
