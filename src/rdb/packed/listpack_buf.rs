@@ -1,12 +1,11 @@
 //! A listpack that grows and shrinks: the writing side of [`Listpack`](super::Listpack).
 //!
-//! Every entry has one form only, the one that servers write: an integer in the fewest bytes where
-//! the text is the canonical decimal of one, a string otherwise. So two of these with the same
-//! elements are the same bytes, and equal elements can be found by comparing forms.
+//! Every entry has one form only, the one that servers write, so two of these with the same elements
+//! are the same bytes, and equal elements can be found by comparing forms.
 
 use super::Listpack;
-use super::listpack::{ListpackIter, back_length};
-use crate::bytes::number::integer;
+use super::listpack::ListpackIter;
+use super::listpack_entry::{Encoded, Form, Needle, step};
 use crate::value::Elem;
 
 const HEADER: usize = 6;
@@ -18,18 +17,6 @@ pub const ENTRY_OVERHEAD: usize = 10;
 /// The bytes of a listpack without elements.
 pub const EMPTY_BYTES: u64 = HEADER as u64 + 1;
 
-/// The bytes that an element takes in a listpack as servers write it.
-pub fn entry_bytes(elem: Elem<'_>) -> u64 {
-    let size = match elem {
-        Elem::Int(n) => Form::int(n).len,
-        Elem::Bytes(text) => match Form::of(text) {
-            form if form.is_int() => form.len,
-            form => form.len + text.len(),
-        },
-    };
-    (size + back_bytes(size)) as u64
-}
-
 /// A listpack in memory of its own.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ListpackBuf {
@@ -40,13 +27,6 @@ impl Default for ListpackBuf {
     fn default() -> Self {
         Self::new()
     }
-}
-
-/// One entry, encoded: its form without the back length.
-#[derive(Debug, Clone, Copy)]
-struct Form {
-    head: [u8; 9],
-    len: usize,
 }
 
 impl ListpackBuf {
@@ -141,8 +121,7 @@ impl ListpackBuf {
     /// The place behind the element at a place.
     #[inline]
     pub fn after(&self, at: usize) -> usize {
-        let size = self.bytes.get(at..).and_then(entry_size);
-        size.map_or(at, |size| at + size + back_bytes(size))
+        self.bytes.get(at..).and_then(step).map_or(at, |step| at + step)
     }
 
     /// The place of the element in front of a place (which may be the end).
@@ -172,35 +151,60 @@ impl ListpackBuf {
     #[inline]
     pub fn find(&self, text: &[u8], from: usize, stride: usize) -> Option<usize> {
         let form = Form::of(text);
-        // A string may spell a number where an older server wrote it so.
-        let odd = if form.is_int() { Some(Form::string(text.len())) } else { None };
-        let data: &[u8] = if form.is_int() { &[] } else { text };
+        if form.is_int() {
+            // A string may spell a number where an older server wrote it so.
+            let odd = Needle::new(Form::string(text.len()), text);
+            self.find_by(&[Needle::new(form, &[]), odd], from, stride)
+        } else {
+            self.find_by(&[Needle::new(form, text)], from, stride)
+        }
+    }
+
+    #[inline]
+    fn find_by<const N: usize>(
+        &self,
+        needles: &[Needle<'_>; N],
+        from: usize,
+        stride: usize,
+    ) -> Option<usize> {
         let mut rest = self.bytes.get(from..self.end())?;
-        let mut turn = 0;
         while !rest.is_empty() {
-            let size = entry_size(rest)?;
-            if turn == 0 {
-                let entry = rest.get(..size)?;
-                let is = |form: &Form, data: &[u8]| {
-                    let head = form.head.get(..form.len).unwrap_or_default();
-                    size == form.len + data.len()
-                        && entry.strip_prefix(head).is_some_and(|rest| rest == data)
-                };
-                if is(&form, data) || odd.is_some_and(|form| is(&form, text)) {
-                    return Some(self.end() - rest.len());
-                }
-                turn = stride.max(1);
+            if needles.iter().any(|needle| needle.is_at(rest)) {
+                return Some(self.end() - rest.len());
             }
-            turn -= 1;
-            rest = rest.get(size + back_bytes(size)..)?;
+            for _ in 0..stride.max(1) {
+                rest = step(rest).and_then(|step| rest.get(step..))?;
+                if rest.is_empty() {
+                    break;
+                }
+            }
         }
         None
+    }
+
+    /// The integer at a place, if it is one.
+    #[inline]
+    pub fn int(&self, at: usize) -> Option<i64> {
+        let rest = self.bytes.get(at..)?;
+        let word = i64::from_le_bytes(*rest.get(1..)?.first_chunk()?);
+        Some(match *rest.first()? {
+            small @ 0..=0x7f => small.into(),
+            high @ 0xc0..=0xdf => {
+                let bits = i64::from(high & 0x1f) << 8 | (word & 0xff);
+                bits << 51 >> 51
+            }
+            0xf1 => word << 48 >> 48,
+            0xf2 => word << 40 >> 40,
+            0xf3 => word << 32 >> 32,
+            0xf4 => word,
+            _ => return None,
+        })
     }
 
     /// Appends an element.
     #[inline]
     pub fn push(&mut self, text: &[u8]) {
-        self.splice(self.end(), 0, 0, text);
+        self.push_elem(Elem::Bytes(text));
     }
 
     /// Appends an integer.
@@ -212,40 +216,44 @@ impl ListpackBuf {
     /// Appends an element as it is: bytes that spell a number become that number.
     #[inline]
     pub fn push_elem(&mut self, elem: Elem<'_>) {
-        self.push(elem.bytes(&mut itoa::Buffer::new()));
+        self.splice(self.end(), 0, 0, [elem]);
     }
 
     /// Puts an element in front of the one at a place; at [`end`](Self::end) it is the last.
     #[inline]
     pub fn insert(&mut self, at: usize, text: &[u8]) {
-        self.splice(at, 0, 0, text);
+        self.splice(at, 0, 0, [Elem::Bytes(text)]);
+    }
+
+    /// Puts two elements in front of the one at a place.
+    #[inline]
+    pub fn insert_pair(&mut self, at: usize, one: Elem<'_>, other: Elem<'_>) {
+        self.splice(at, 0, 0, [one, other]);
     }
 
     /// Puts another element in the place of one.
     #[inline]
-    pub fn replace(&mut self, at: usize, text: &[u8]) {
+    pub fn replace(&mut self, at: usize, elem: Elem<'_>) {
         let size = self.after(at) - at;
-        self.splice(at, size, 1, text);
+        self.splice(at, size, 1, [elem]);
     }
 
     /// Takes out `count` elements from a place on; fewer where the end comes first.
     pub fn remove(&mut self, at: usize, count: usize) {
-        let mut walk = self.iter_from(at);
-        let gone = walk.by_ref().take(count).count();
-        let end = walk.place();
+        let (mut end, mut gone) = (at, 0);
+        while gone < count && end < self.end() {
+            end = self.after(end);
+            gone += 1;
+        }
         self.bytes.drain(at..end);
         self.recount(gone, 0);
     }
 
-    /// Takes out `old` bytes that are `gone` elements, and puts in an element instead.
-    fn splice(&mut self, at: usize, old: usize, gone: usize, text: &[u8]) {
-        let form = Form::of(text);
-        let data: &[u8] = if form.is_int() { &[] } else { text };
-        let size = form.len + data.len();
-        let (back, back_len) = back_length(size);
-        let back = back.get(back.len() - back_len..).unwrap_or_default();
-        let head = form.head.get(..form.len).unwrap_or_default();
-        let new = size + back_len;
+    /// Takes out `old` bytes that are `gone` elements, and puts in others instead.
+    #[inline]
+    fn splice<const N: usize>(&mut self, at: usize, old: usize, gone: usize, elems: [Elem<'_>; N]) {
+        let encoded = elems.map(Encoded::of);
+        let new: usize = encoded.iter().map(Encoded::step).sum();
         let len = self.bytes.len();
         if new > old {
             self.widen(new - old);
@@ -254,14 +262,11 @@ impl ListpackBuf {
             self.bytes.copy_within(at + old..len, at + new);
             self.bytes.truncate(len + new - old);
         }
-        if let Some(place) = self.bytes.get_mut(at..at + new) {
-            let (to_head, place) = place.split_at_mut(form.len.min(new));
-            to_head.copy_from_slice(head);
-            let (to_data, to_back) = place.split_at_mut(data.len().min(place.len()));
-            to_data.copy_from_slice(data);
-            to_back.copy_from_slice(back);
+        let mut place = self.bytes.get_mut(at..at + new).unwrap_or_default();
+        for encoded in &encoded {
+            place = encoded.write(place);
         }
-        self.recount(gone, 1);
+        self.recount(gone, N);
     }
 
     /// Makes it longer. A quarter more than is needed keeps both the room that is never used and
@@ -284,81 +289,12 @@ impl ListpackBuf {
             _ if self.bytes.len() > 2 * UNCOUNTED => UNCOUNTED,
             _ => self.iter().count(),
         };
-        let count = u16::try_from(count).unwrap_or(u16::MAX).to_le_bytes();
-        let total = (self.bytes.len() as u32).to_le_bytes();
-        for (slot, byte) in self.bytes.iter_mut().zip(total.into_iter().chain(count)) {
-            *slot = byte;
+        let [low, high] = u16::try_from(count).unwrap_or(u16::MAX).to_le_bytes();
+        let [a, b, c, d] = (self.bytes.len() as u32).to_le_bytes();
+        if let Some(header) = self.bytes.first_chunk_mut::<HEADER>() {
+            *header = [a, b, c, d, low, high];
         }
     }
-}
-
-impl Form {
-    fn is_int(&self) -> bool {
-        matches!(self.head.first(), Some(0..=0x7f | 0xc0..=0xdf | 0xf1..=0xf4))
-    }
-
-    #[inline]
-    fn of(text: &[u8]) -> Form {
-        match integer(text) {
-            Some(n) => Form::int(n),
-            None => Form::string(text.len()),
-        }
-    }
-
-    fn int(n: i64) -> Form {
-        let wide = |mark: u8, size: usize| {
-            let mut head = [0; 9];
-            for (slot, byte) in head.iter_mut().zip([mark].into_iter().chain(n.to_le_bytes())) {
-                *slot = byte;
-            }
-            Form { head, len: 1 + size }
-        };
-        let short = |a: u8, b: u8, len| Form { head: [a, b, 0, 0, 0, 0, 0, 0, 0], len };
-        match n {
-            0..=127 => short(n as u8, 0, 1),
-            -4096..=4095 => short(0xc0 | (n >> 8 & 0x1f) as u8, n as u8, 2),
-            -0x8000..=0x7fff => wide(0xf1, 2),
-            -0x80_0000..=0x7f_ffff => wide(0xf2, 3),
-            -0x8000_0000..=0x7fff_ffff => wide(0xf3, 4),
-            _ => wide(0xf4, 8),
-        }
-    }
-
-    fn string(len: usize) -> Form {
-        match len {
-            0..=63 => Form { head: [0x80 | len as u8, 0, 0, 0, 0, 0, 0, 0, 0], len: 1 },
-            64..=4095 => {
-                Form { head: [0xe0 | (len >> 8) as u8, len as u8, 0, 0, 0, 0, 0, 0, 0], len: 2 }
-            }
-            _ => {
-                let [a, b, c, d] = (len as u32).to_le_bytes();
-                Form { head: [0xf0, a, b, c, d, 0, 0, 0, 0], len: 5 }
-            }
-        }
-    }
-}
-
-/// The size of encoding and data of the entry at the start of `rest`.
-#[inline(always)]
-fn entry_size(rest: &[u8]) -> Option<usize> {
-    Some(match rest {
-        [0..=0x7f, ..] => 1,
-        [n @ 0x80..=0xbf, ..] => 1 + usize::from(n & 0x3f),
-        [0xc0..=0xdf, ..] => 2,
-        [a @ 0xe0..=0xef, b, ..] => 2 + (usize::from(a & 0xf) << 8 | usize::from(*b)),
-        [0xf0, a, b, c, d, ..] => 5 + u32::from_le_bytes([*a, *b, *c, *d]) as usize,
-        [0xf1, ..] => 3,
-        [0xf2, ..] => 4,
-        [0xf3, ..] => 5,
-        [0xf4, ..] => 9,
-        _ => return None,
-    })
-}
-
-/// How many bytes the back length of such an entry has.
-#[inline(always)]
-fn back_bytes(size: usize) -> usize {
-    if size < 0x80 { 1 } else { back_length(size).1 }
 }
 
 /// The elements of a [`ListpackBuf`], each with its place.
@@ -389,6 +325,7 @@ impl<'a> Iterator for Elems<'a> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::rdb::packed::entry_bytes;
 
     fn of(texts: &[&[u8]]) -> ListpackBuf {
         let mut pack = ListpackBuf::new();
@@ -411,6 +348,47 @@ mod tests {
         }
         back.reverse();
         assert_eq!(back, want);
+    }
+
+    #[test]
+    fn what_is_looked_for_is_found_where_it_is() {
+        let mut seed = 1_u64;
+        let mut chance = |bound: u64| {
+            seed = seed.wrapping_mul(6364136223846793005).wrapping_add(1442695040888963407);
+            (seed >> 33) % bound
+        };
+        let mut text = || match chance(6) {
+            0 => chance(200).to_string().into_bytes(),
+            1 => ((chance(1 << 20) as i64 - (1 << 19)) << chance(40)).to_string().into_bytes(),
+            // Around the bytes that are compared at once, and the lengths of encodings.
+            2 => vec![b'a' + chance(2) as u8; 12 + chance(6) as usize],
+            3 => vec![b'b'; 62 + chance(4) as usize],
+            4 => vec![b'c'; [127, 128, 4095, 4096][chance(4) as usize]],
+            _ => format!("member:{}", chance(30)).into_bytes(),
+        };
+        for round in 0..200 {
+            let mut texts: Vec<Vec<u8>> = (0..round % 17).map(|_| text()).collect();
+            texts.dedup();
+            let pack = of(&texts.iter().map(Vec::as_slice).collect::<Vec<_>>());
+            let places: Vec<usize> = pack.iter().map(|(at, _)| at).collect();
+            for (&at, text) in places.iter().zip(&texts) {
+                let int = pack.get(at).and_then(|elem| match elem {
+                    Elem::Int(n) => Some(n),
+                    Elem::Bytes(_) => None,
+                });
+                // Near the end there may be too few bytes to tell; never another number.
+                let near = pack.end() - at < 9;
+                assert!(pack.int(at) == int || (near && pack.int(at).is_none()));
+                assert_eq!(pack.after(at), at + entry_bytes(Elem::Bytes(text)) as usize);
+            }
+            for stride in 1..4 {
+                for wanted in texts.iter().chain([&text(), &b"".to_vec(), &b"member:".to_vec()]) {
+                    let naive = texts.iter().step_by(stride).position(|text| text == wanted);
+                    let naive = naive.map(|index| places[index * stride]);
+                    assert_eq!(pack.find(wanted, ListpackBuf::FIRST, stride), naive);
+                }
+            }
+        }
     }
 
     #[test]
@@ -451,7 +429,7 @@ mod tests {
         pack.insert(ListpackBuf::FIRST, b"zero");
         check(&pack, &[b"zero", b"a", b"1", b"c"]);
         let at = pack.find(b"1", ListpackBuf::FIRST, 1).unwrap();
-        pack.replace(at, &[b'y'; 300]);
+        pack.replace(at, Elem::Bytes(&[b'y'; 300]));
         check(&pack, &[b"zero", b"a", &[b'y'; 300], b"c"]);
         pack.remove(pack.seek(1).unwrap(), 2);
         check(&pack, &[b"zero", b"c"]);

@@ -39,7 +39,7 @@ pub(super) fn zscan(call: &mut Call<'_>) -> Answer {
             items.push(Reply::Bulk(member));
             // Of a packed set this is the element as it is stored, of others always `%.17g`.
             items.push(match packed {
-                true => packing.score(score, |text| Reply::bulk(text)),
+                true => packing.score(score, |form| Reply::Bulk(form.to_vec())),
                 false => Reply::bulk(ScoreText::Printf17.reply(score).as_bytes()),
             });
         }

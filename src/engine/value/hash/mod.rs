@@ -180,7 +180,7 @@ impl Hash {
             Form::Pairs(pack) if !long => {
                 if let Some(at) = pack.find(field, ListpackBuf::FIRST, PAIR) {
                     let at = pack.after(at);
-                    pack.replace(at, value);
+                    pack.replace(at, Elem::Bytes(value));
                     return false;
                 }
                 if self.template {
@@ -200,7 +200,7 @@ impl Hash {
                 if let Some(at) = pack.find(field, ListpackBuf::FIRST, TRIPLE) {
                     if keep || expiry_at(pack, at).is_none() {
                         let at = pack.after(at);
-                        pack.replace(at, value);
+                        pack.replace(at, Elem::Bytes(value));
                     } else {
                         pack.remove(at, TRIPLE);
                         push_triple(pack, pack.end(), field, value, 0);

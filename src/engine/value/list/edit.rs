@@ -61,7 +61,7 @@ impl List {
         match node {
             Node::Packed(pack) if !large => {
                 if let Some(at) = node::place(pack, within) {
-                    pack.replace(at, text);
+                    pack.replace(at, Elem::Bytes(text));
                 }
             }
             Node::Plain(old) if large => *old = text.to_vec(),

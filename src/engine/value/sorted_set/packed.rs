@@ -35,13 +35,13 @@ impl Packing {
 
     /// The form of a score.
     #[inline]
-    pub(in crate::engine) fn score<T>(&self, score: f64, give: impl FnOnce(&[u8]) -> T) -> T {
+    pub(in crate::engine) fn score<T>(&self, score: f64, give: impl FnOnce(Elem<'_>) -> T) -> T {
         let most = if self.old { (1_u64 << 52) as f64 - 1.0 } else { (1_u64 << 62) as f64 };
         let zero = score == 0.0 && !(self.old && score.is_sign_negative());
         if zero || (score != 0.0 && score.abs() <= most && score.trunc() == score) {
-            give(itoa::Buffer::new().format(score as i64).as_bytes())
+            give(Elem::Int(score as i64))
         } else {
-            give(self.text.digest(score).as_bytes())
+            give(Elem::Bytes(self.text.digest(score).as_bytes()))
         }
     }
 }
@@ -132,8 +132,7 @@ pub(super) fn number(elem: Elem<'_>) -> f64 {
 #[inline]
 pub(super) fn find(pack: &ListpackBuf, member: &[u8]) -> Option<(usize, f64)> {
     let at = pack.find(member, ListpackBuf::FIRST, 2)?;
-    let (_, score) = pack.iter_from(at).nth(1)?;
-    Some((at, number(score)))
+    Some((at, score_at(pack, pack.after(at))?))
 }
 
 /// How many pairs come before a place.
@@ -156,36 +155,38 @@ pub(super) fn put(
     };
     let mut place = ListpackBuf::FIRST;
     while place < pack.end() {
-        let mut score = pack.iter_from(pack.after(place));
-        let Some((_, other)) = score.next() else { break };
-        if Some(place) != old && behind(place, number(other)) {
+        let at = pack.after(place);
+        let Some(other) = score_at(pack, at) else { break };
+        if Some(place) != old && behind(place, other) {
             break;
         }
-        place = score.place();
+        place = pack.after(at);
     }
     if let Some(at) = old {
         let score_at = pack.after(at);
         let end = pack.after(score_at);
         if place == end || place == at {
-            return packing.score(score, |text| pack.replace(score_at, text));
+            return packing.score(score, |form| pack.replace(score_at, form));
         }
         pack.remove(at, 2);
         if place > at {
             place -= end - at;
         }
     }
-    if place == pack.end() {
-        pack.push(member);
-        packing.score(score, |text| pack.push(text));
-    } else {
-        pack.insert(place, member);
-        let behind = pack.after(place);
-        packing.score(score, |text| pack.insert(behind, text));
+    packing.score(score, |form| pack.insert_pair(place, Elem::Bytes(member), form));
+}
+
+/// The score at a place.
+#[inline]
+fn score_at(pack: &ListpackBuf, at: usize) -> Option<f64> {
+    match pack.int(at) {
+        Some(n) => Some(n as f64),
+        None => pack.get(at).map(number),
     }
 }
 
 /// Puts a pair behind all others.
 pub(super) fn push(pack: &mut ListpackBuf, member: Elem<'_>, score: f64, packing: &Packing) {
     pack.push_elem(member);
-    packing.score(score, |text| pack.push(text));
+    packing.score(score, |form| pack.push_elem(form));
 }

@@ -75,10 +75,10 @@ impl Node {
     }
 
     fn set_counts(&mut self, live: u64, deleted: u64) {
-        let mut text = itoa::Buffer::new();
-        self.pack.replace(ListpackBuf::FIRST, text.format(live).as_bytes());
+        let elem = |count| Elem::Int(i64::try_from(count).unwrap_or(i64::MAX));
+        self.pack.replace(ListpackBuf::FIRST, elem(live));
         let second = self.pack.after(ListpackBuf::FIRST);
-        self.pack.replace(second, text.format(deleted).as_bytes());
+        self.pack.replace(second, elem(deleted));
     }
 
     /// Appends an entry with these fields and values.
@@ -94,7 +94,7 @@ impl Node {
                 .zip(pairs.iter().step_by(2))
                 .all(|((_, elem), field)| elem.bytes(&mut text) == *field);
         let pack = &mut self.pack;
-        pack.replace(ListpackBuf::FIRST, text.format(live.saturating_add(1)).as_bytes());
+        pack.replace(ListpackBuf::FIRST, Elem::Int(live.saturating_add(1)));
         pack.push_int(if same { SAME_FIELDS } else { 0 });
         pack.push_int(id.ms.wrapping_sub(key.ms) as i64);
         pack.push_int(id.seq.wrapping_sub(key.seq) as i64);
@@ -129,7 +129,7 @@ impl Node {
         // The head comes last and what is behind goes first: no place moves before its turn.
         for &at in places.iter().rev() {
             let flags = self.pack.get(at).map_or(0, int) | DELETED;
-            self.pack.replace(at, itoa::Buffer::new().format(flags).as_bytes());
+            self.pack.replace(at, Elem::Int(flags));
         }
         let gone = places.len() as u64;
         let (live, deleted) = (self.live(), self.deleted());
