@@ -9,7 +9,7 @@ use rdbkit::Error;
 use rdbkit::ops::anonymize::{AnonymizeOptions, Scores, anonymize};
 use rdbkit::report::anonymize::{write_json, write_text};
 
-use super::args::{CommonArgs, Opened, RunArgs, SourceArgs};
+use super::args::{CommonArgs, Opened, RunArgs, SourceArgs, signed_ms};
 use super::exit::Exit;
 use super::filters::FilterArgs;
 use super::output::{OutputArgs, ReportArgs, TargetArgs};
@@ -54,7 +54,7 @@ pub(crate) struct AnonymizeArgs {
     scores: ScoresArg,
 
     /// What is added to every expiry: 3d, -12h
-    #[arg(long, value_name = "TIME", default_value = "0s", allow_hyphen_values = true, value_parser = shift)]
+    #[arg(long, value_name = "TIME", default_value = "0s", allow_hyphen_values = true, value_parser = signed_ms)]
     shift_expiry: i64,
 
     /// Keep function libraries as they are
@@ -89,16 +89,6 @@ enum ScoresArg {
     Rank,
     /// Each becomes another one: order and equality within a sorted set stay, distances do not
     Perturb,
-}
-
-fn shift(text: &str) -> Result<i64, String> {
-    let (sign, time) = match text.strip_prefix('-') {
-        Some(time) => (-1, time),
-        None => (1, text.strip_prefix('+').unwrap_or(text)),
-    };
-    let time = humantime::parse_duration(time)
-        .map_err(|_| "give a time such as 3d, 12h or -30m".to_owned())?;
-    i64::try_from(time.as_millis()).map(|ms| sign * ms).map_err(|_| "that is too long".to_owned())
 }
 
 pub(crate) fn run(args: &AnonymizeArgs) -> Result<Exit, Error> {

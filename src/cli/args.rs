@@ -276,6 +276,17 @@ pub(super) fn secs(text: &str) -> Result<u64, String> {
     u64::try_from(ms.div_euclid(1000)).map_err(|_| "no log is that old".to_owned())
 }
 
+/// A span of time with a sign, in milliseconds: 3d, -12h.
+pub(super) fn signed_ms(text: &str) -> Result<i64, String> {
+    let (sign, time) = match text.strip_prefix('-') {
+        Some(time) => (-1, time),
+        None => (1, text.strip_prefix('+').unwrap_or(text)),
+    };
+    let time = humantime::parse_duration(time)
+        .map_err(|_| "give a time such as 3d, 12h or -30m".to_owned())?;
+    i64::try_from(time.as_millis()).map(|ms| sign * ms).map_err(|_| "that is too long".to_owned())
+}
+
 /// A server that something is done for.
 pub(super) fn target(text: &str) -> Result<Target, String> {
     text.parse::<Target>().map_err(|error| error.to_string())
@@ -283,7 +294,14 @@ pub(super) fn target(text: &str) -> Result<Target, String> {
 
 #[cfg(test)]
 mod tests {
-    use super::instant;
+    use super::{instant, signed_ms};
+
+    #[test]
+    fn spans_have_a_sign() {
+        assert_eq!(signed_ms("2h"), Ok(7_200_000));
+        assert_eq!(signed_ms("-30m"), Ok(-1_800_000));
+        assert!(signed_ms("soon").is_err());
+    }
 
     #[test]
     fn times_come_in_three_forms() {

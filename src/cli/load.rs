@@ -17,7 +17,7 @@ use rdbkit::report::load::{write_json, write_text};
 use rdbkit::report::metrics::of_load;
 use rdbkit::target::live::{CourierOptions, Rate};
 
-use super::args::{CommonArgs, Opened, RunArgs, SourceArgs, number, renames};
+use super::args::{CommonArgs, Opened, RunArgs, SourceArgs, number, renames, signed_ms};
 use super::exit::Exit;
 use super::filters::{FilterArgs, size};
 use super::metrics::MetricsArgs;
@@ -57,7 +57,7 @@ pub(crate) struct LoadArgs {
     drop_expired: bool,
 
     /// Let keys and fields of hashes expire later by this, or sooner: 2h, -30m
-    #[arg(long, value_name = "TIME", value_parser = shift, allow_hyphen_values = true, requires = "to")]
+    #[arg(long, value_name = "TIME", value_parser = signed_ms, allow_hyphen_values = true, requires = "to")]
     ttl_shift: Option<i64>,
 
     /// Send the keys of a database to another one
@@ -278,17 +278,6 @@ fn ask(question: &str) -> Result<(), Error> {
     }
 }
 
-/// Milliseconds, with a sign.
-fn shift(text: &str) -> Result<i64, String> {
-    let wrong = || "give a time such as 2h, or -30m".to_owned();
-    let (sign, rest) = match text.strip_prefix('-') {
-        Some(rest) => (-1, rest),
-        None => (1, text.strip_prefix('+').unwrap_or(text)),
-    };
-    let time = humantime::parse_duration(rest).map_err(|_| wrong())?;
-    i64::try_from(time.as_millis()).map(|ms| sign * ms).map_err(|_| wrong())
-}
-
 /// A number is keys, a size is bytes.
 fn rate(text: &str) -> Result<Rate, String> {
     let text = text.strip_suffix("/s").unwrap_or(text);
@@ -306,10 +295,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn shifts_have_a_sign_and_rates_a_unit() {
-        assert_eq!(shift("2h"), Ok(7_200_000));
-        assert_eq!(shift("-30m"), Ok(-1_800_000));
-        assert!(shift("soon").is_err());
+    fn rates_have_a_unit() {
         assert_eq!(rate("50000"), Ok(Rate::Keys(50_000)));
         assert_eq!(rate("10mb/s"), Ok(Rate::Bytes(10 << 20)));
         assert!(rate("0").is_err() && rate("fast").is_err());
