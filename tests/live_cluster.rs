@@ -19,10 +19,11 @@ use rdbkit::bytes::slot::slot;
 use rdbkit::live::{Address, Connector, Endpoint, Place, Timeouts, TlsOptions, Topology};
 use redis::Value;
 use support::cluster::Cluster;
+use support::mishaps::{EARLY, survives, survives_kills};
 use support::random::Random;
 use support::replayer::{Replayer, act, chaos, log, snapshot};
 use support::servers::{Server, require};
-use support::{say, wait_until};
+use support::wait_until;
 
 fn discover(url: &str) -> Result<Topology, rdbkit::live::Failure> {
     let endpoint: Endpoint = url.parse().unwrap();
@@ -132,15 +133,6 @@ const MISHAPS: [Mishap; 8] = [
     Mishap::SlotsMove,
 ];
 
-/// When the mishap happens, in milliseconds: replays of the tests take a little over two seconds.
-fn moment(mishap: Mishap, random: &mut Random) -> Duration {
-    let (from, over) = match mishap {
-        Mishap::TakeOverAtTheEnd | Mishap::MasterDiesAtTheEnd => (1500, 2000),
-        _ => (100, 700),
-    };
-    Duration::from_millis(from + random.below(over) as u64)
-}
-
 /// Replays while a mishap happens; the replay ends well.
 #[track_caller]
 fn survive(
@@ -149,47 +141,42 @@ fn survive(
     random: &mut Random,
     replay: &dyn Fn() -> Replayer,
 ) {
-    let mut replayer = replay();
-    sleep(moment(mishap, random));
-    let masters = cluster.masters();
-    let victim = *random.pick(&masters);
-    let at_work = replayer.is_at_work();
-    match mishap {
-        Mishap::ReplayKilled => {
-            for _ in 0..3 {
-                // A log that has been replayed to its end is replayed again when it is asked for.
-                if !replayer.is_at_work() {
-                    break;
-                }
-                replayer.kill();
-                replayer = replay();
-                sleep(moment(mishap, random));
-            }
-        }
-        Mishap::FailOver => cluster.fail_over(victim, false),
-        Mishap::TakeOver | Mishap::TakeOverAtTheEnd => cluster.fail_over(victim, true),
-        Mishap::MasterDies | Mishap::MasterDiesAtTheEnd => {
-            cluster.kill(victim);
-            cluster.nodes[victim].revive();
-        }
-        Mishap::MasterForgets => {
-            cluster.nodes[victim].crash();
-            cluster.nodes[victim].revive();
-        }
-        Mishap::SlotsMove => {
-            for n in 0..12 {
-                // One with keys in it, so that there is something to move; and the first slot of a
-                // master, where a replay keeps keys of its own.
-                let key = format!("list:{}", random.below(300));
-                let slot = if n == 3 { 5461 } else { slot(key.as_bytes()) };
-                cluster.migrate(slot, *random.pick(&masters), || {
-                    sleep(Duration::from_millis(5));
-                });
-            }
-        }
+    if let Mishap::ReplayKilled = mishap {
+        return survives_kills(random, replay);
     }
-    say(format_args!("{mishap:?} of {victim}, while at work: {at_work}"));
-    replayer.succeeds();
+    // Replays of these tests take a little over two seconds.
+    let when = match mishap {
+        Mishap::TakeOverAtTheEnd | Mishap::MasterDiesAtTheEnd => 1500..3500,
+        _ => EARLY,
+    };
+    survives((&mishap, when), random, replay, |random| {
+        let masters = cluster.masters();
+        let victim = *random.pick(&masters);
+        match mishap {
+            Mishap::ReplayKilled => {}
+            Mishap::FailOver => cluster.fail_over(victim, false),
+            Mishap::TakeOver | Mishap::TakeOverAtTheEnd => cluster.fail_over(victim, true),
+            Mishap::MasterDies | Mishap::MasterDiesAtTheEnd => {
+                cluster.kill(victim);
+                cluster.nodes[victim].revive();
+            }
+            Mishap::MasterForgets => {
+                cluster.nodes[victim].crash();
+                cluster.nodes[victim].revive();
+            }
+            Mishap::SlotsMove => {
+                for n in 0..12 {
+                    // One with keys in it, so that there is something to move; and the first slot
+                    // of a master, where a replay keeps keys of its own.
+                    let key = format!("list:{}", random.below(300));
+                    let slot = if n == 3 { 5461 } else { slot(key.as_bytes()) };
+                    cluster.migrate(slot, *random.pick(&masters), || {
+                        sleep(Duration::from_millis(5));
+                    });
+                }
+            }
+        }
+    });
 }
 
 #[test]
@@ -213,6 +200,29 @@ fn a_snapshot_arrives_whatever_happens() {
             (digest.clone(), keys),
             "{mishap:?} {round}"
         );
+    }
+}
+
+/// Without mishaps, into Clusters of other servers.
+#[test]
+fn everything_arrives_in_every_kind_of_cluster() {
+    for name in ["redis-7.0", "redis-8.10", "valkey-9.1"] {
+        let Some(kind) = require(name) else { continue };
+        let cluster = Cluster::start(&kind, &[]);
+        same_topology(&cluster);
+        let folder = tempfile::tempdir().unwrap();
+        let (single, path) = snapshot(&kind, 31, 3000);
+        let (other, logged) = log(&kind, 32, (500, 8000), true);
+        for (source, options, digest) in [
+            (&path, &["--verify", "full"][..], single.digest()),
+            (&logged, &["--as", "log"], other.digest()),
+            (&logged, &["--verify", "full"], other.digest()),
+        ] {
+            Replayer::start(folder.path(), source, &cluster.url(), options).succeeds();
+            cluster.settled();
+            assert_eq!(cluster.digest(), digest, "{name} {options:?}");
+            cluster.empty();
+        }
     }
 }
 

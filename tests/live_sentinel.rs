@@ -10,13 +10,12 @@
 
 mod support;
 
-use std::thread::sleep;
 use std::time::Duration;
 
 use rdbkit::live::{Address, Connector, Endpoint, Sentinels, Timeouts, TlsOptions};
+use support::mishaps::{EARLY, survives, survives_kills};
 use support::random::Random;
 use support::replayer::{Replayer, chaos, log, snapshot};
-use support::say;
 use support::sentinel::Watched;
 use support::servers::require;
 
@@ -138,15 +137,6 @@ const MISHAPS: [Mishap; 5] = [
     Mishap::MasterDiesAtTheEnd,
 ];
 
-/// When the mishap happens, in milliseconds: replays of the tests take a little over two seconds.
-fn moment(mishap: Mishap, random: &mut Random) -> Duration {
-    let (from, over) = match mishap {
-        Mishap::FailOverAtTheEnd | Mishap::MasterDiesAtTheEnd => (1000, 2000),
-        _ => (100, 700),
-    };
-    Duration::from_millis(from + random.below(over) as u64)
-}
-
 #[track_caller]
 fn survive(
     watched: &mut Watched,
@@ -154,29 +144,43 @@ fn survive(
     random: &mut Random,
     replay: &dyn Fn() -> Replayer,
 ) {
-    let mut replayer = replay();
-    sleep(moment(mishap, random));
-    let at_work = replayer.is_at_work();
-    match mishap {
-        Mishap::ReplayKilled => {
-            for _ in 0..3 {
-                // A log that has been replayed to its end is replayed again when it is asked for.
-                if !replayer.is_at_work() {
-                    break;
-                }
-                replayer.kill();
-                replayer = replay();
-                sleep(moment(mishap, random));
-            }
-        }
+    if let Mishap::ReplayKilled = mishap {
+        return survives_kills(random, replay);
+    }
+    // Replays of these tests take a little over two seconds.
+    let when = match mishap {
+        Mishap::FailOverAtTheEnd | Mishap::MasterDiesAtTheEnd => 1000..3000,
+        _ => EARLY,
+    };
+    survives((&mishap, when), random, replay, |_| match mishap {
+        Mishap::ReplayKilled => {}
         Mishap::FailOver | Mishap::FailOverAtTheEnd => watched.fail_over(),
         Mishap::MasterDies | Mishap::MasterDiesAtTheEnd => {
             let dead = watched.kill_master();
             watched.servers[dead].revive();
         }
+    });
+}
+
+/// Without mishaps, behind Sentinels of other servers.
+#[test]
+fn everything_arrives_behind_every_kind_of_sentinel() {
+    for name in ["redis-7.0", "redis-8.10", "valkey-9.1"] {
+        let Some(kind) = require(name) else { continue };
+        let watched = Watched::start(&kind, &[]);
+        let folder = tempfile::tempdir().unwrap();
+        let (single, path) = snapshot(&kind, 33, 3000);
+        let (other, logged) = log(&kind, 34, (500, 8000), true);
+        for (source, options, digest) in [
+            (&path, &["--verify", "full"][..], single.digest()),
+            (&logged, &["--as", "log"], other.digest()),
+            (&logged, &["--verify", "full"], other.digest()),
+        ] {
+            Replayer::start(folder.path(), source, &watched.url(), options).succeeds();
+            assert_eq!(watched.digest(), digest, "{name} {options:?}");
+            watched.cmd(&["FLUSHALL"]);
+        }
     }
-    say(format_args!("{mishap:?}, while at work: {at_work}"));
-    replayer.succeeds();
 }
 
 #[test]
