@@ -11,7 +11,9 @@
 
 mod support;
 
+use redis::Value;
 use support::random::Random;
+use support::servers::Flavour;
 use support::twin::{Twin, recent};
 
 #[test]
@@ -23,6 +25,74 @@ fn keys_and_their_expiry() {
             let words: Vec<&str> = line.split(' ').collect();
             twin.run_unordered(&words);
         }
+    }
+}
+
+/// What DUMP makes of values: servers take it for the same.
+#[test]
+fn values_as_payloads() {
+    let text = "compressible ".repeat(30);
+    for kind in recent() {
+        let mut twin = Twin::start(&kind);
+        let mut keys = Vec::new();
+        let mut fill = |line: &str| {
+            let words: Vec<String> = line.split(' ').map(|w| w.replace("TEXT", &text)).collect();
+            keys.push(words[1].clone());
+            twin.run(&words);
+        };
+        for line in [
+            "SET int 42",
+            "SET short abc",
+            "SET long TEXT",
+            "APPEND raw ab",
+            "SETBIT bits 100 1",
+            "RPUSH list a 1 TEXT -7",
+            "SADD ints 1 2 300000",
+            "SADD mixed a b 7",
+            "SADD text TEXT x",
+            "HSET hash f v n 7",
+            "HSET large f TEXT",
+            "ZADD zset 1 a 2.5 b -3 c",
+            "ZADD wide 1 TEXT",
+            "XADD stream 5-1 f v g 2",
+        ] {
+            fill(line);
+        }
+        for n in 0..200 {
+            for words in [["RPUSH", "lists"], ["SADD", "sets"]] {
+                twin.run(&[words[0], words[1], &format!("element-{n}-{text}")]);
+            }
+            twin.run(&["ZADD", "zsets", &n.to_string(), &format!("member-{n}")]);
+            twin.run(&["HSET", "hashes", &format!("field-{n}"), "value"]);
+            twin.run(&["HSET", "hashes", &format!("field-{n}"), "value"]);
+        }
+        twin.run(&["XGROUP", "CREATE", "stream", "group", "0"]);
+        keys.extend(["lists", "sets", "zsets", "hashes"].map(str::to_owned));
+        if kind.version.flavour == Flavour::Redis && kind.version.at_least(7, 4) {
+            twin.run(&["HPEXPIREAT", "hash", "4102444800000", "FIELDS", "1", "f"]);
+        }
+        for key in &keys {
+            let (ours, theirs) = twin.both(&["DUMP", key]);
+            let (Value::BulkString(ours), Value::BulkString(theirs)) = (ours, theirs) else {
+                panic!("{}: DUMP {key}", kind.name);
+            };
+            // Tables have no order, all else has the very bytes.
+            if !matches!(key.as_str(), "mixed" | "text" | "sets" | "large" | "hashes" | "stream") {
+                assert_eq!(ours.escape_ascii().to_string(), theirs.escape_ascii().to_string());
+            }
+            let restored = twin.server.cmd(&[b"RESTORE", &b"copy"[..], b"0", &ours, b"REPLACE"]);
+            assert_eq!(restored, Value::Okay, "{}: {key}", kind.name);
+            let told = twin.server.cmd(&["DEBUG", "DIGEST-VALUE", key, "copy"]);
+            let Value::Array(digests) = told else { panic!("{told:?}") };
+            assert_eq!(digests[0], digests[1], "{}: {key}", kind.name);
+            // What was changed in place is raw, however short, until it is loaded.
+            let encoding = |name: &str| match twin.server.cmd(&["OBJECT", "ENCODING", name]) {
+                Value::BulkString(it) if it == b"raw" => Value::BulkString(b"embstr".to_vec()),
+                other => other,
+            };
+            assert_eq!(encoding(key), encoding("copy"), "{}: {key}", kind.name);
+        }
+        twin.run(&["DUMP", "none"]);
     }
 }
 

@@ -15,8 +15,8 @@ pub fn dump(
     body: &[u8],
     meta: Option<&[u8]>,
 ) {
-    let start = out.len();
     let mut version = value_type.since().max(OLDEST);
+    let start = out.len();
     if let Some(meta) = meta {
         out.push(opcode::KEY_META_OR_SLOT_IMPORT);
         out.extend_from_slice(meta);
@@ -25,6 +25,17 @@ pub fn dump(
     if target.header.family == Family::Valkey && value_type == ValueType::HashValkey {
         version = target.header.version;
     }
+    close(out, start, version, value_type, body);
+}
+
+/// Appends the payload of a value as DUMP of a server with this version of the format writes it.
+pub fn payload(out: &mut Vec<u8>, version: u32, value_type: ValueType, body: &[u8]) {
+    let start = out.len();
+    close(out, start, version, value_type, body);
+}
+
+/// Appends type, body and footer; what the checksum covers begins at `start`.
+fn close(out: &mut Vec<u8>, start: usize, version: u32, value_type: ValueType, body: &[u8]) {
     out.push(value_type.code());
     out.extend_from_slice(body);
     out.extend_from_slice(&(version as u16).to_le_bytes());

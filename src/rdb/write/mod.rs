@@ -21,7 +21,7 @@ mod stream;
 mod string;
 
 pub use array::array;
-pub use dump::dump;
+pub use dump::{dump, payload};
 pub use entry::{Body, EntryRoom, entry, entry_anew};
 pub use hash::hash;
 pub use list::{ListNode, list, list_nodes};

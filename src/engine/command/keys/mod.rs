@@ -1,5 +1,6 @@
 //! Keys, whatever their values are.
 
+mod dump;
 mod expiry;
 mod object;
 mod rename;
@@ -35,6 +36,7 @@ pub(super) const COMMANDS: &[Spec] = &[
     Spec::key("PTTL", 2, expiry::get),
     Spec::key("EXPIRETIME", 2, expiry::get),
     Spec::key("PEXPIRETIME", 2, expiry::get),
+    Spec::key("DUMP", 2, dump::dump),
     Spec::key("RESTORE", -4, restore::restore),
     Spec::key("RESTORE-ASKING", -4, restore::restore),
     Spec::all("SORT", -2, sort::sort),
