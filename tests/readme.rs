@@ -64,7 +64,8 @@ fn transcripts_are_what_the_program_prints() {
             }
         }
         if updating {
-            fs::write(&path, new).unwrap();
+            // RESP and CSV end lines with CR LF; a page of text does not.
+            fs::write(&path, new.replace("\r\n", "\n")).unwrap();
         }
     }
     assert!(run >= 10, "only {run} transcripts were found");

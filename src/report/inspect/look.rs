@@ -23,6 +23,8 @@ pub struct LookReport {
     pub total: Volume,
     /// Keys that never expire.
     pub without_expiry: Volume,
+    /// Keys that have expired already.
+    pub expired: Volume,
     /// Keys that expire within the next hour, day and week; each span holds the one before.
     pub expiring: Vec<Expiring>,
     /// The kinds and encodings, most memory first.

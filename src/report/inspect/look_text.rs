@@ -211,6 +211,7 @@ fn types(out: &mut dyn Write, look: &LookReport, style: Style) -> io::Result<()>
 fn soon(out: &mut dyn Write, look: &LookReport, style: Style) -> io::Result<()> {
     heading(out, "Expiry", style)?;
     let mut table = Volumes::new("expires", look.total);
+    table.row("expired already".to_owned(), look.expired);
     for expiring in &look.expiring {
         let within = match expiring.within {
             "1h" => "within an hour",
@@ -220,6 +221,10 @@ fn soon(out: &mut dyn Write, look: &LookReport, style: Style) -> io::Result<()> 
         };
         table.row(within.to_owned(), expiring.volume);
     }
+    // Each span holds the one before.
+    let soon = look.expiring.last().map(|expiring| expiring.volume).unwrap_or_default();
+    let later = look.total.without(look.without_expiry).without(look.expired).without(soon);
+    table.row("later".to_owned(), later);
     table.row("never".to_owned(), look.without_expiry);
     write!(out, "{}", table.table)
 }

@@ -205,6 +205,7 @@ struct LookTally<'s> {
     base: InspectTally<'s>,
     total: Volume,
     without_expiry: Volume,
+    expired: Volume,
     soon: [Volume; SOON],
     types: [Volume; ENCODINGS],
     tree: Tree,
@@ -222,6 +223,7 @@ impl<'s> LookTally<'s> {
             base: InspectTally::new(&asked.shared),
             total: Volume::default(),
             without_expiry: Volume::default(),
+            expired: Volume::default(),
             soon: [Volume::default(); SOON],
             types: [Volume::default(); ENCODINGS],
             tree: Tree::default(),
@@ -268,7 +270,9 @@ impl<'s> LookTally<'s> {
             return self.without_expiry.add(volume);
         };
         let left = at_ms.saturating_sub(self.asked.options.now_ms);
-        let Some(left) = u64::try_from(left).ok().filter(|left| *left > 0) else { return };
+        let Some(left) = u64::try_from(left).ok().filter(|left| *left > 0) else {
+            return self.expired.add(volume);
+        };
         for (soon, (_, within)) in self.soon.iter_mut().zip(WITHIN) {
             if left <= within {
                 soon.add(volume);
@@ -297,6 +301,7 @@ impl<'s> LookTally<'s> {
             ran: None,
             total: self.total,
             without_expiry: self.without_expiry,
+            expired: self.expired,
             expiring: within.map(|((within, _), volume)| Expiring { within, volume }).collect(),
             types,
             groups: self.groups.map(GroupTally::finish),
@@ -340,6 +345,7 @@ impl Tally for LookTally<'_> {
         self.base.merge(later.base)?;
         self.total.add(later.total);
         self.without_expiry.add(later.without_expiry);
+        self.expired.add(later.expired);
         let pairs = self.soon.iter_mut().zip(later.soon);
         pairs.chain(self.types.iter_mut().zip(later.types)).for_each(|(sum, more)| sum.add(more));
         self.tree.merge(later.tree);
