@@ -20,6 +20,7 @@ use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::thread::{self, JoinHandle, sleep};
 use std::time::{Duration, Instant};
 
+use rdbkit::bytes::slot::slot;
 use rdbkit::digest::FileSum;
 use redis::Value;
 use serde_json::Value as Json;
@@ -28,6 +29,7 @@ use support::cluster::Cluster;
 use support::fill;
 use support::sentinel::Watched;
 use support::servers::{Flavour, Kind, Server, require_any, servers};
+use support::wait_until;
 
 const PATIENCE: Duration = Duration::from_secs(60);
 /// A snapshot begins at once.
@@ -124,8 +126,8 @@ fn figures_say_whether_there_is_a_backup() {
     let metrics = folder.path().join("rdbkit.prom");
     let figure = |name: &str| {
         let text = fs::read_to_string(&metrics).unwrap();
-        let start = format!("{name}{{server=\"{url}\"}} ");
-        let value = text.lines().find_map(|line| line.strip_prefix(&start));
+        let start = format!("{name}{{server=\"{url}\"");
+        let value = text.lines().find_map(|line| line.strip_prefix(&start)?.rsplit(' ').next());
         value.map(|value| value.parse::<f64>().unwrap())
     };
     let out = folder.path().join("out.rdb");
@@ -352,8 +354,6 @@ fn a_cluster_gives_a_file_for_each_master() {
             assert_eq!(said["server"]["role"], role);
         }
     }
-    let words = run(&["backup", &url, "--follow", "-o", path(&folder.path().join("log"))], 2);
-    assert!(words.contains("follow each"), "{words}");
 }
 
 #[test]
@@ -387,7 +387,11 @@ impl Following {
     }
 
     fn with(server: &Server, folder: &Path, more: &[&str]) -> Self {
-        let child = command(&["backup", &server.url(), "--follow", "-o", path(folder)])
+        Following::of(&server.url(), folder, more)
+    }
+
+    fn of(url: &str, folder: &Path, more: &[&str]) -> Self {
+        let child = command(&["backup", url, "--follow", "-o", path(folder)])
             .args(more)
             .stdout(Stdio::piped())
             .stderr(Stdio::piped())
@@ -401,6 +405,22 @@ impl Following {
         client.cmd(&["INCR", "waits"]);
         let reply = client.cmd(&["WAIT", "1", "60000"]);
         assert_eq!(reply, Value::Int(1), "{:?}", names(&self.folder));
+    }
+
+    /// The same behind each master of a Cluster, which has a replica of its own.
+    #[track_caller]
+    fn caught_up_with(&self, cluster: &Cluster) {
+        cluster.settled();
+        for master in cluster.masters() {
+            let is_there = |key: &String| cluster.owner(slot(key.as_bytes())) == master;
+            let key = (0..).map(|n| format!("waits:{n}")).find(is_there).unwrap();
+            let node = &cluster.nodes[master];
+            wait_until("all have caught up", PATIENCE, || {
+                let client = node.connect();
+                client.cmd(&["INCR", &key]);
+                client.cmd(&["WAIT", "2", "1000"]) == Value::Int(2)
+            });
+        }
     }
 
     fn stop(mut self) -> String {
@@ -505,4 +525,79 @@ fn a_directory_of_another_is_not_followed_into() {
     let words = run(&["backup", &server.url(), "--follow", "-o", path(folder.path())], 2);
     assert!(words.contains("directory of its own"), "{words}");
     assert_eq!(names(folder.path()), ["notes"]);
+}
+
+/// Each shard of a Cluster in a directory of its own, whoever is its master.
+#[test]
+fn what_follows_a_cluster_is_what_its_nodes_hold() {
+    for name in ["redis-8.0", "valkey-9.1"] {
+        let Some(kind) = support::servers::require(name) else { continue };
+        let mut cluster = Cluster::start(&kind, &AT_ONCE);
+        let (folder, url) = (tempfile::tempdir().unwrap(), cluster.url());
+        let to = folder.path().join("logs");
+        let mut written = 0;
+        let mut write = |cluster: &Cluster| {
+            let owners: Vec<Client> = cluster.nodes.iter().map(Server::connect).collect();
+            let at = |key: &str, words: &[&str]| {
+                owners[cluster.owner(slot(key.as_bytes()))].cmd(words);
+            };
+            for n in written..written + 100 {
+                let (counter, list) = (format!("counter:{}", n % 40), format!("list:{}", n % 30));
+                at(&counter, &["INCR", &counter]);
+                at(&list, &["RPUSH", &list, &n.to_string()]);
+            }
+            written += 100;
+        };
+        write(&cluster);
+        let following = Following::of(&url, &to, &[]);
+        following.caught_up_with(&cluster);
+        write(&cluster);
+        following.caught_up_with(&cluster);
+
+        // Replicas take over while it follows, and while it does not.
+        cluster.fail_over(0, false);
+        cluster.settled();
+        write(&cluster);
+        cluster.kill(1);
+        cluster.nodes[1].revive();
+        following.caught_up_with(&cluster);
+        write(&cluster);
+        following.caught_up_with(&cluster);
+        let words = following.stop();
+        assert_eq!(words.matches("stopped at a whole command").count(), 3, "{words}");
+        let directories = names(&to);
+        assert_eq!(directories.len(), 3, "{directories:?}");
+        cluster.fail_over(2, false);
+        cluster.settled();
+        write(&cluster);
+        let following = Following::of(&url, &to, &[]);
+        following.caught_up_with(&cluster);
+        let words = following.stop();
+        assert!(!words.contains("a new snapshot"), "{words}");
+        assert_eq!(names(&to), directories, "{words}");
+
+        // What is not its own is left alone.
+        let one = to.join(&directories[0]);
+        let words_of = run(&["backup", &url, "--follow", "-o", path(&one)], 2);
+        assert!(words_of.contains("is the log of one server"), "{words_of}");
+        fs::write(folder.path().join("notes"), "mine").unwrap();
+        let words_of = run(&["backup", &url, "--follow", "-o", path(folder.path())], 2);
+        assert!(words_of.contains("nothing in it is a log"), "{words_of}");
+
+        // Each of the logs holds what one of the nodes does.
+        let masters = cluster.masters();
+        let mut held: Vec<String> =
+            masters.iter().map(|&master| cluster.nodes[master].digest()).collect();
+        let mut logged: Vec<String> = directories
+            .iter()
+            .map(|directory| {
+                let log = to.join(directory);
+                run(&["check", path(&log)], 0);
+                Server::start_with_aof_dir(&kind, &log, &[]).digest()
+            })
+            .collect();
+        held.sort();
+        logged.sort();
+        assert_eq!(logged, held, "{name}: {words}");
+    }
 }

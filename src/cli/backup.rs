@@ -36,7 +36,8 @@ use super::progress::Bar;
 ///
 /// With --follow the directory is a multi-part log that any server since 7.0 loads: the snapshot as
 /// its base, and behind it every command with its time, synced each second, until it is stopped by
-/// SIGINT or SIGTERM. The same call goes on where it was left, also after a crash.
+/// SIGINT or SIGTERM. The same call goes on where it was left, also after a crash. Of a Cluster each
+/// master has a directory below, and who takes its place is followed there.
 #[derive(Debug, Args)]
 #[command(after_help = "\
 Examples:
@@ -45,6 +46,7 @@ Examples:
   rdbkit backup redis+sentinel://s1,s2,s3/mymaster --prefer-replica -o /backups/
   rdbkit backup redis+cluster://n1,n2 -o /backups/ --format json
   rdbkit backup redis://db1 --follow -o /backups/db1-log/
+  rdbkit backup redis+cluster://n1,n2 --follow -o /backups/cluster-log/
 
 Exit status: 0 it is there and sound, 1 what came is not sound and nothing was kept, 2 it could not
 be made")]
@@ -202,9 +204,11 @@ fn run_follow(
         FollowOutcome::Unsound(report) => return unsound(args, &report),
     };
     let mut out = super::stdout();
-    match args.format {
-        Format::Human => write_followed(&mut out, &followed, args.common.style())?,
-        Format::Json => write_followed_json(&mut out, &followed)?,
+    for one in &followed {
+        match args.format {
+            Format::Human => write_followed(&mut out, one, args.common.style())?,
+            Format::Json => write_followed_json(&mut out, one)?,
+        }
     }
     out.flush().map_err(super::cannot_write)?;
     args.metrics.write("backup", || of_followed(&followed))?;

@@ -14,6 +14,8 @@ pub struct Node {
     pub name: String,
     /// Of a Cluster: the slots that it has.
     pub slots: Vec<RangeInclusive<u16>>,
+    /// Of a Cluster: the master of these slots, and its replicas.
+    pub members: Vec<Address>,
 }
 
 impl Node {
@@ -21,7 +23,7 @@ impl Node {
     fn new(endpoint: &Endpoint, address: Address, slots: Vec<RangeInclusive<u16>>) -> Self {
         let place = Place::Server(address.clone());
         let name = Endpoint { place, database: None, ..endpoint.clone() }.to_string();
-        Node { address, name, slots }
+        Node { address, name, slots, members: Vec::new() }
     }
 }
 
@@ -68,7 +70,8 @@ pub fn nodes(
             let shards = topology.shards().iter().filter(|shard| !shard.slots.is_empty());
             let node = |shard: &super::Shard| {
                 let address = choose(shard.master.clone(), shard.replicas.clone());
-                Node::new(endpoint, address, shard.slots.clone())
+                let members = [vec![shard.master.clone()], shard.replicas.clone()].concat();
+                Node { members, ..Node::new(endpoint, address, shard.slots.clone()) }
             };
             Ok(shards.map(node).collect())
         }

@@ -180,18 +180,23 @@ pub fn of_no_backup(server: &str) -> Metrics {
     metrics
 }
 
-/// The figures of a log that followed a server until it was stopped.
-pub fn of_followed(followed: &Followed) -> Metrics {
+/// The figures of logs that followed a server, or those of a Cluster, until they were stopped.
+pub fn of_followed<'f>(logs: impl IntoIterator<Item = &'f Followed>) -> Metrics {
     let mut metrics = Metrics::default();
-    let labels = [("server", followed.server.as_str())];
-    let mut gauge = |name, help, value| metrics.gauge(name, help, &labels, number(value));
-    gauge(TAKEN.0, TAKEN.1, 1);
-    gauge("rdbkit_backup_followed_commands", "Commands that were written.", followed.commands);
-    gauge("rdbkit_backup_followed_reconnects", "Connections made anew.", followed.reconnects);
-    gauge("rdbkit_backup_followed_snapshots", "Whole snapshots.", followed.snapshots);
-    gauge("rdbkit_backup_size_bytes", "Bytes of the file.", followed.size_bytes);
-    let offset = followed.replication.offset;
-    gauge("rdbkit_backup_replication_offset", "The point of the replication stream.", offset);
+    for (n, log) in logs.into_iter().enumerate() {
+        let labels = [("server", log.server.as_str()), ("directory", log.directory.as_str())];
+        // What is taken is the whole, however many logs it has.
+        if n == 0 {
+            metrics.gauge(TAKEN.0, TAKEN.1, &labels[..1], 1.0);
+        }
+        let mut gauge = |name, help, value| metrics.gauge(name, help, &labels, number(value));
+        gauge("rdbkit_backup_followed_commands", "Commands that were written.", log.commands);
+        gauge("rdbkit_backup_followed_reconnects", "Connections made anew.", log.reconnects);
+        gauge("rdbkit_backup_followed_snapshots", "Whole snapshots.", log.snapshots);
+        gauge("rdbkit_backup_size_bytes", "Bytes of the file.", log.size_bytes);
+        let offset = log.replication.offset;
+        gauge("rdbkit_backup_replication_offset", "The point of the replication stream.", offset);
+    }
     metrics
 }
 

@@ -23,7 +23,7 @@ pub(super) fn joined(
     found.sort_by_cached_key(|node| Reverse(version(&connector, node)));
     let (mut rest, seeds, shown) = (found.into_iter(), seeds.to_vec(), endpoint.to_string());
     let next = move || match rest.next() {
-        Some(Node { address, name, slots }) => {
+        Some(Node { address, name, slots, .. }) => {
             let (_, payload) = replication::snapshot(&connector, &address, &name)?;
             Ok(Some(Part { name, slots, reader: Box::new(payload) }))
         }

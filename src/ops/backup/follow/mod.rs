@@ -13,9 +13,12 @@
 //! on. Where it has them no more, a new snapshot begins a new base, and the old log stays in force
 //! until that is in its place.
 //!
+//! Of a Cluster each shard has a log of its own, in a directory below.
+//!
 //! The danger is a state that says more than is on disk. So the increment is synced first, and the
 //! state, which names the size that it speaks of, only then.
 
+mod cluster;
 mod log;
 mod state;
 
@@ -32,7 +35,7 @@ use crate::aof;
 use crate::aof::manifest::{Entry, PartType};
 use crate::error::{Error, Result};
 use crate::live::replication::{Ask, Event, Follow, Payload, Point};
-use crate::live::{Connector, Endpoint, Node, nodes};
+use crate::live::{Connector, Endpoint, Node, Place, nodes};
 use crate::ops::check::CheckReport;
 use crate::ops::walk::Observer;
 pub use crate::report::backup::Followed;
@@ -57,8 +60,8 @@ pub trait FollowObserver: Observer {
 /// What came of it.
 #[derive(Debug)]
 pub enum FollowOutcome {
-    /// It was stopped; all is on disk.
-    Stopped(Followed),
+    /// It was stopped; all is on disk. Of a Cluster there are several.
+    Stopped(Vec<Followed>),
     /// A snapshot that came is not sound; what was there before is there still.
     Unsound(CheckReport),
 }
@@ -100,11 +103,32 @@ pub fn follow(
     observer: &dyn FollowObserver,
 ) -> Result<FollowOutcome> {
     let connector = Connector::new(endpoint, &options.live.tls, options.live.timeouts)?;
+    if let Place::Cluster { .. } = endpoint.place {
+        return cluster::follow(endpoint, &connector, options, stop, observer);
+    }
+    let find = |_: Option<&Point>| {
+        let nodes = nodes(endpoint, &connector, options.live.prefer_replica)?;
+        let none = || Error::Usage(format!("{endpoint} names no server"));
+        nodes.into_iter().next().ok_or_else(none)
+    };
+    one((endpoint, &connector, &find), options, stop, observer)
+}
+
+/// Whom to follow: the server that goes on behind a point, or begins.
+type Find<'a> = dyn Fn(Option<&Point>) -> Result<Node> + 'a;
+
+/// Follows one server, or those that take its place.
+fn one(
+    (endpoint, connector, find): (&Endpoint, &Connector, &Find<'_>),
+    options: &BackupOptions,
+    stop: &AtomicBool,
+    observer: &dyn FollowObserver,
+) -> Result<FollowOutcome> {
     let server = endpoint.to_string();
     let directory = &options.output;
     let mut following = Following {
-        endpoint,
-        connector: &connector,
+        find,
+        connector,
         options,
         stop,
         observer,
@@ -143,7 +167,7 @@ pub fn follow(
             log.sync()?;
         }
     }
-    Ok(FollowOutcome::Stopped(following.finish()))
+    Ok(FollowOutcome::Stopped(vec![following.finish()]))
 }
 
 /// Why it does not go on.
@@ -157,7 +181,7 @@ enum End {
 }
 
 struct Following<'a> {
-    endpoint: &'a Endpoint,
+    find: &'a Find<'a>,
     connector: &'a Connector,
     options: &'a BackupOptions,
     stop: &'a AtomicBool,
@@ -181,15 +205,8 @@ impl Following<'_> {
 
     /// A stream that goes on where the log ends; if need be, of a log that is new.
     fn begin(&mut self) -> Result<Follow, End> {
-        let nodes = nodes(self.endpoint, self.connector, self.options.live.prefer_replica);
-        let nodes = nodes.map_err(End::Broken)?;
-        let [node] = nodes.as_slice() else {
-            return Err(End::Failed(Error::Usage(format!(
-                "{} has several masters: follow each in a directory of its own",
-                self.endpoint
-            ))));
-        };
         let from = self.log.as_ref().map(Log::point);
+        let node = &(self.find)(from.as_ref()).map_err(End::Broken)?;
         let went_on = from.is_some();
         let ask = Ask { snapshot_only: false, from };
         let arrival = Arrival::begin(node, self.connector, &ask).map_err(End::Broken)?;
