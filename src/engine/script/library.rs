@@ -1,9 +1,9 @@
-//! What scripts find: `redis` (and `server`), `cjson`, `bit`, a `math.random` without chance.
+//! What scripts find: `redis` (and `server`), the libraries, a `math.random` without chance.
 
 use mlua::{Function, Lua, LuaString, Table, Value};
 
 use super::convert::one;
-use super::json;
+use super::{bit, json, msgpack, protect, structs};
 use crate::bytes::sha1_hex;
 
 const FUNCTIONS: &str = "rdbkit.functions";
@@ -67,7 +67,10 @@ pub(super) fn install(lua: &Lua) -> mlua::Result<()> {
     globals.raw_set("redis", redis.clone())?;
     globals.raw_set("server", redis)?;
     json::install(lua, &globals)?;
-    bits(lua, &globals)
+    bit::install(lua, &globals)?;
+    msgpack::install(lua, &globals)?;
+    structs::install(lua, &globals)?;
+    protect::install(lua, &globals)
 }
 
 /// Begins a script: chance starts over, and nothing is left of the one before.
@@ -123,40 +126,4 @@ fn register(lua: &Lua, (first, callback): (Value, Option<Function>)) -> mlua::Re
 pub(super) fn registered(lua: &Lua, name: &[u8]) -> mlua::Result<Option<Function>> {
     let table: Table = lua.named_registry_value(FUNCTIONS)?;
     table.raw_get(lua.create_string(name)?)
-}
-
-fn bits(lua: &Lua, globals: &Table) -> mlua::Result<()> {
-    let bit = lua.create_table()?;
-    // Numbers are taken for 32 bits, whatever they are, and answers are signed.
-    let word = |n: f64| n as i64 as u32;
-    let fold = |f: fn(u32, u32) -> u32| {
-        move |_: &Lua, all: mlua::Variadic<f64>| {
-            let sum = all.iter().map(|n| word(*n)).reduce(f).unwrap_or(0);
-            Ok(f64::from(sum as i32))
-        }
-    };
-    bit.raw_set("band", lua.create_function(fold(|a, b| a & b))?)?;
-    bit.raw_set("bor", lua.create_function(fold(|a, b| a | b))?)?;
-    bit.raw_set("bxor", lua.create_function(fold(|a, b| a ^ b))?)?;
-    let shift = |f: fn(u32, u32) -> u32| {
-        move |_: &Lua, (n, by): (f64, f64)| Ok(f64::from(f(word(n), word(by) & 31) as i32))
-    };
-    bit.raw_set("lshift", lua.create_function(shift(|n, by| n << by))?)?;
-    bit.raw_set("rshift", lua.create_function(shift(|n, by| n >> by))?)?;
-    bit.raw_set("arshift", lua.create_function(shift(|n, by| ((n as i32) >> by) as u32))?)?;
-    bit.raw_set("rol", lua.create_function(shift(u32::rotate_left))?)?;
-    bit.raw_set("ror", lua.create_function(shift(u32::rotate_right))?)?;
-    bit.raw_set("bnot", lua.create_function(move |_, n: f64| Ok(f64::from(!word(n) as i32)))?)?;
-    bit.raw_set("tobit", lua.create_function(move |_, n: f64| Ok(f64::from(word(n) as i32)))?)?;
-    bit.raw_set(
-        "tohex",
-        lua.create_function(move |_, (n, digits): (f64, Option<i32>)| {
-            let digits = digits.unwrap_or(8);
-            let text = format!("{:08x}", word(n));
-            let text = if digits < 0 { text.to_uppercase() } else { text };
-            let keep = digits.unsigned_abs().min(8) as usize;
-            Ok(text.get(8 - keep..).unwrap_or_default().to_owned())
-        })?,
-    )?;
-    globals.raw_set("bit", bit)
 }

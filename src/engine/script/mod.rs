@@ -8,9 +8,14 @@
 //! (`math.random` begins anew with each script), answers that are sets in no order come sorted.
 //! A script that runs wild is stopped by the number of its instructions.
 
+mod args;
+mod bit;
 mod convert;
 mod json;
 mod library;
+mod msgpack;
+mod protect;
+mod structs;
 
 use std::cell::RefCell;
 use std::rc::Rc;
@@ -27,6 +32,8 @@ use convert::{to_lua, to_reply};
 const MOST_INSTRUCTIONS: u64 = 2_000_000_000;
 /// How often they are counted.
 const HOOK_EVERY: u32 = 1_000_000;
+/// Scripts that are held compiled: Lua has no place for more than some thousand at once.
+const MOST_COMPILED: usize = 1000;
 /// Memory that scripts may take.
 const MOST_BYTES: usize = 1 << 30;
 
@@ -78,6 +85,9 @@ impl Machine {
     fn compile(&mut self, code: &[u8]) -> mlua::Result<Function> {
         if let Some(known) = self.compiled.get(code) {
             return Ok(known.clone());
+        }
+        if self.compiled.len() >= MOST_COMPILED {
+            self.compiled.clear();
         }
         let function = self.lua.load(code).set_name("@user_script").into_function()?;
         self.compiled.insert(code.to_vec(), function.clone());
@@ -247,12 +257,7 @@ fn bytes(reply: &Reply) -> &[u8] {
 }
 
 fn first_line(error: &mlua::Error) -> String {
-    let text = match error {
-        mlua::Error::CallbackError { cause, .. } => return first_line(cause),
-        mlua::Error::RuntimeError(text) => text.clone(),
-        error => error.to_string(),
-    };
-    text.lines().next().unwrap_or_default().to_owned()
+    protect::words(error).lines().next().unwrap_or_default().to_owned()
 }
 
 /// A script's error as a server answers it.
