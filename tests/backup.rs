@@ -24,8 +24,8 @@ use rdbkit::bytes::slot::slot;
 use rdbkit::digest::FileSum;
 use redis::Value;
 use serde_json::Value as Json;
-use support::client::Client;
-use support::cluster::Cluster;
+use support::client::{Client, text};
+use support::cluster::{Cluster, seen};
 use support::fill;
 use support::sentinel::Watched;
 use support::servers::{Flavour, Kind, Server, require_any, servers};
@@ -600,4 +600,42 @@ fn what_follows_a_cluster_is_what_its_nodes_hold() {
         logged.sort();
         assert_eq!(logged, held, "{name}: {words}");
     }
+}
+
+#[test]
+fn a_master_that_joins_is_followed_too() {
+    let Some(kind) = require_any(&["redis-8.0", "redis-7.0", "valkey-9.1"]) else { return };
+    let cluster = Cluster::start(&kind, &AT_ONCE);
+    let (folder, url) = (tempfile::tempdir().unwrap(), cluster.url());
+    let to = folder.path().join("logs");
+    cluster.at(b"a", &["SET", "a", "b"]);
+    let following = Following::of(&url, &to, &[]);
+    following.caught_up_with(&cluster);
+    assert_eq!(names(&to).len(), 3);
+
+    // A replica leaves its master, and comes back as one.
+    let slot = slot(b"a");
+    let new = cluster.replica_of(cluster.owner(slot));
+    let node = &cluster.nodes[new];
+    node.connect().cmd(&["CLUSTER", "RESET", "SOFT"]);
+    let bus = node.connect().cmd(&["CONFIG", "GET", "cluster-port"]);
+    let Value::Array(bus) = bus else { panic!("{bus:?}") };
+    let other = cluster.nodes[cluster.owner(slot)].connect();
+    let (port, bus) = (node.port().to_string(), text(bus[1].clone()));
+    wait_until("the node is met", PATIENCE, || {
+        other.cmd(&["CLUSTER", "MEET", "127.0.0.1", &port, &bus]);
+        sleep(Duration::from_millis(500));
+        let is_up = text(node.connect().cmd(&["CLUSTER", "INFO"])).contains("cluster_state:ok");
+        is_up && cluster.nodes.iter().all(|other| seen(other).len() == 6)
+    });
+    cluster.migrate(slot, new, || ());
+    let log = to.join(format!("127.0.0.1-{port}"));
+    wait_until("it is followed", PATIENCE, || log.join("appendonly.aof.manifest").exists());
+    let client = node.connect();
+    client.cmd(&["SET", "{a}", "c"]);
+    assert_eq!(client.cmd(&["WAIT", "1", "30000"]), Value::Int(1));
+    let words = following.stop();
+    assert_eq!(words.matches("stopped at a whole command").count(), 4, "{words}");
+    let logged = Server::start_with_aof_dir(&kind, &log, &[]).digest();
+    assert_eq!(logged, text(client.cmd(&["DEBUG", "DIGEST"])), "{words}");
 }
