@@ -72,7 +72,7 @@ pub(crate) struct LoadArgs {
     #[arg(long, value_name = "N|BYTES", value_parser = rate, requires = "to")]
     rate: Option<Rate>,
 
-    /// Connections to each server
+    /// Connections to the server; of a Cluster, each node has one
     #[arg(long, value_name = "N", default_value_t = 1, value_parser = clap::value_parser!(u16).range(1..=64), requires = "to")]
     connections: u16,
 
