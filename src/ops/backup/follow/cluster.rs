@@ -40,12 +40,14 @@ impl Shard {
         self.members.lock().unwrap_or_else(PoisonError::into_inner).clone()
     }
 
-    /// Which of the nodes it is now. A replica may have gone over to another shard, so the one with
-    /// most of its servers counts.
+    /// Which of the nodes it is now: the one that has its master still, else the one with most of its
+    /// servers. A replica may have gone over to another shard, or begun one of its own.
     fn find<'n>(&self, nodes: &'n [Node]) -> Option<&'n Node> {
         let members = self.members();
-        let common = |node: &&Node| node.members.iter().filter(|it| members.contains(it)).count();
-        let found = nodes.iter().max_by_key(common).filter(|node| common(node) > 0);
+        let common = |node: &Node| node.members.iter().filter(|it| members.contains(it)).count();
+        let same = |node: &Node| node.members.first() == members.first();
+        let found = nodes.iter().max_by_key(|node| (same(node), common(node)));
+        let found = found.filter(|node| common(node) > 0);
         if let Some(node) = found {
             self.is(node);
         }
@@ -212,4 +214,40 @@ fn begun(directory: &Path) -> Result<Vec<(PathBuf, State)>> {
         )));
     }
     Ok(begun)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn node(members: &[u16]) -> Node {
+        let members: Vec<Address> =
+            members.iter().map(|port| Address::Tcp("h".into(), *port)).collect();
+        Node { address: members[0].clone(), name: String::new(), slots: Vec::new(), members }
+    }
+
+    #[track_caller]
+    fn check(was: &[u16], nodes: &[&[u16]], is: Option<&[u16]>) {
+        let shard = Shard { directory: PathBuf::new(), members: Mutex::default() };
+        for turned in [false, true] {
+            shard.is(&node(was));
+            let mut nodes: Vec<Node> = nodes.iter().map(|members| node(members)).collect();
+            if turned {
+                nodes.reverse();
+            }
+            assert_eq!(shard.find(&nodes), is.map(node).as_ref());
+        }
+    }
+
+    #[test]
+    fn a_shard_is_known_by_its_servers() {
+        check(&[1, 4], &[&[1, 4], &[2, 5]], Some(&[1, 4]));
+        // The replica has taken over, and the old master follows it, or is gone.
+        check(&[1, 4], &[&[2, 5], &[4, 1]], Some(&[4, 1]));
+        check(&[1, 4], &[&[2, 5], &[4]], Some(&[4]));
+        // The replica has gone over to another shard, or begun one.
+        check(&[1, 4], &[&[1], &[2, 5, 4]], Some(&[1]));
+        check(&[1, 4], &[&[1], &[2, 5], &[4]], Some(&[1]));
+        check(&[1, 4], &[&[2, 5], &[3, 6]], None);
+    }
 }
