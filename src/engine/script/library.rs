@@ -56,9 +56,7 @@ pub(super) fn install(lua: &Lua) -> mlua::Result<()> {
     redis.raw_set("breakpoint", lua.create_function(|_, ()| Ok(false))?)?;
     redis.raw_set("debug", lua.create_function(|_, _: mlua::MultiValue| Ok(()))?)?;
     redis.raw_set("register_function", lua.create_function(register)?)?;
-    for (at, name) in ["LOG_DEBUG", "LOG_VERBOSE", "LOG_NOTICE", "LOG_WARNING"].iter().enumerate() {
-        redis.raw_set(*name, at)?;
-    }
+    levels(&redis)?;
     for (name, flags) in
         [("REPL_NONE", 0), ("REPL_AOF", 1), ("REPL_SLAVE", 2), ("REPL_REPLICA", 2), ("REPL_ALL", 3)]
     {
@@ -71,6 +69,14 @@ pub(super) fn install(lua: &Lua) -> mlua::Result<()> {
     msgpack::install(lua, &globals)?;
     structs::install(lua, &globals)?;
     protect::install(lua, &globals)
+}
+
+/// The levels of `redis.log`.
+pub(super) fn levels(redis: &Table) -> mlua::Result<()> {
+    for (at, name) in ["LOG_DEBUG", "LOG_VERBOSE", "LOG_NOTICE", "LOG_WARNING"].iter().enumerate() {
+        redis.raw_set(*name, at)?;
+    }
+    Ok(())
 }
 
 /// Begins a script: chance starts over, and nothing is left of the one before.
@@ -114,16 +120,29 @@ fn register(lua: &Lua, (first, callback): (Value, Option<Function>)) -> mlua::Re
     let table: Table = lua.named_registry_value(FUNCTIONS)?;
     match first {
         Value::Table(form) => {
-            let name: LuaString = form.raw_get("function_name")?;
-            table.raw_set(name, form.raw_get::<Function>("callback")?)
+            let (mut name, mut callback) = (Value::Nil, Value::Nil);
+            for pair in form.pairs::<LuaString, Value>() {
+                let (key, value) = pair?;
+                match key.as_bytes().to_ascii_lowercase().as_slice() {
+                    b"function_name" => name = value,
+                    b"callback" => callback = value,
+                    _ => {}
+                }
+            }
+            table.raw_set(lua.coerce_string(name)?, callback)
         }
-        Value::String(name) => table.raw_set(name, callback),
-        _ => Err(mlua::Error::runtime("wrong arguments of redis.register_function")),
+        name => table.raw_set(lua.coerce_string(name)?, callback),
     }
 }
 
-/// A function that was registered.
+/// A function that was registered, by its name in any case.
 pub(super) fn registered(lua: &Lua, name: &[u8]) -> mlua::Result<Option<Function>> {
     let table: Table = lua.named_registry_value(FUNCTIONS)?;
-    table.raw_get(lua.create_string(name)?)
+    for pair in table.pairs::<LuaString, Function>() {
+        let (other, function) = pair?;
+        if other.as_bytes().eq_ignore_ascii_case(name) {
+            return Ok(Some(function));
+        }
+    }
+    Ok(None)
 }

@@ -11,6 +11,7 @@
 mod args;
 mod bit;
 mod convert;
+mod functions;
 mod json;
 mod library;
 mod msgpack;
@@ -21,12 +22,15 @@ use std::cell::RefCell;
 use std::rc::Rc;
 
 use hashbrown::HashMap;
+use mlua::chunk::ChunkMode;
 use mlua::{Function, HookTriggers, Lua, LuaOptions, LuaString, MultiValue, StdLib, VmState};
 
 use super::call::is;
 use super::{Answer, Call, Failure, Keys, lookup};
+use crate::rdb::Target;
 use crate::resp::Reply;
 use convert::{to_lua, to_reply};
+pub(in crate::engine) use functions::{Registered, describe};
 
 /// Instructions after which a script is taken for one that never ends.
 const MOST_INSTRUCTIONS: u64 = 2_000_000_000;
@@ -41,10 +45,28 @@ const MOST_BYTES: usize = 1 << 30;
 const SORTED: [&str; 8] =
     ["KEYS", "SMEMBERS", "SINTER", "SUNION", "SDIFF", "HKEYS", "HVALS", "HGETALL"];
 
+/// Commands that scripts may not run.
+const BARRED: [&str; 12] = [
+    "MULTI",
+    "EXEC",
+    "DISCARD",
+    "WATCH",
+    "EVAL",
+    "EVAL_RO",
+    "EVALSHA",
+    "EVALSHA_RO",
+    "SCRIPT",
+    "FCALL",
+    "FCALL_RO",
+    "FUNCTION",
+];
+
 /// A Lua of this thread, and what it has compiled.
 struct Machine {
     lua: Lua,
     compiled: HashMap<Vec<u8>, Function>,
+    /// What libraries register, on which server.
+    described: HashMap<Vec<u8>, (Target, Rc<[Registered]>)>,
     spent: Rc<RefCell<u64>>,
 }
 
@@ -79,7 +101,7 @@ impl Machine {
             Ok(VmState::Continue)
         })?;
         library::install(&lua)?;
-        Ok(Machine { lua, compiled: HashMap::new(), spent })
+        Ok(Machine { lua, compiled: HashMap::new(), described: HashMap::new(), spent })
     }
 
     fn compile(&mut self, code: &[u8]) -> mlua::Result<Function> {
@@ -89,7 +111,8 @@ impl Machine {
         if self.compiled.len() >= MOST_COMPILED {
             self.compiled.clear();
         }
-        let function = self.lua.load(code).set_name("@user_script").into_function()?;
+        let function = self.lua.load(code).set_name("@user_script");
+        let function = function.set_mode(ChunkMode::Text).into_function()?;
         self.compiled.insert(code.to_vec(), function.clone());
         Ok(function)
     }
@@ -125,23 +148,18 @@ pub(in crate::engine) fn eval(
     })
 }
 
-/// Runs a function of one of these libraries, whose code registers it.
+/// Runs a function of a library, whose code registers it.
 pub(in crate::engine) fn call_function(
     call: &mut Call<'_>,
-    libraries: &[Vec<u8>],
+    code: &[u8],
     name: &[u8],
     keys: &[&[u8]],
     args: &[&[u8]],
 ) -> Answer {
     run(call, |machine, lua| {
-        let mut found = None;
-        for code in libraries {
-            // The first line names engine and library, and is no Lua.
-            let body = code.iter().position(|&byte| byte == b'\n').and_then(|end| code.get(end..));
-            let load = machine.compile(body.unwrap_or_default()).map_err(failed)?;
-            load.call::<()>(()).map_err(failed)?;
-            found = found.or(library::registered(lua, name).map_err(failed)?);
-        }
+        let load = machine.compile(functions::body(code)).map_err(failed)?;
+        load.call::<()>(()).map_err(failed)?;
+        let found = library::registered(lua, name).map_err(failed)?;
         let Some(function) = found else {
             return Err(Failure::text("ERR Function not found"));
         };
@@ -223,8 +241,7 @@ fn command(call: &mut Call<'_>, args: &[Vec<u8>]) -> Answer {
             "ERR Please specify at least one argument for this redis.call() call",
         ));
     };
-    let barred = ["MULTI", "EXEC", "DISCARD", "WATCH", "EVAL", "EVALSHA", "SCRIPT", "FCALL"];
-    if barred.iter().any(|word| is(name, word)) {
+    if BARRED.iter().any(|word| is(name, word)) {
         return Err(Failure::text("ERR This Redis command is not allowed from script"));
     }
     let Some(spec) = lookup(name) else {

@@ -39,7 +39,9 @@ fn told(lua: &Lua, value: Value) -> mlua::Result<Value> {
 pub(super) fn words(error: &mlua::Error) -> String {
     match error {
         mlua::Error::CallbackError { cause, .. } => words(cause),
-        mlua::Error::RuntimeError(text) | mlua::Error::MemoryError(text) => text.clone(),
+        mlua::Error::RuntimeError(text)
+        | mlua::Error::MemoryError(text)
+        | mlua::Error::SyntaxError { message: text, .. } => text.clone(),
         error => error.to_string(),
     }
 }
