@@ -208,12 +208,15 @@ fn nothing_of_the_content_stays() {
     for name in ["redis-8.10.2-alltypes.rdb", "valkey-9.1.2-alltypes.rdb"] {
         let source = fixture(name);
         let report = anonymous(&source, &out, &seeded());
-        let before = words(&source);
-        assert!(before.len() > 100);
+        // Words of a shape that few have meet by chance.
+        let is_rare = |word: &String| {
+            let of = |c: char| if c.is_ascii_digit() { 10.0 } else { 26.0 };
+            word.chars().map(of).product::<f64>() > 1e8
+        };
+        let before: BTreeSet<String> = words(&source).into_iter().filter(is_rare).collect();
+        assert!(before.len() > 50, "{}", before.len());
         let after = words(&out);
-        // Short numbers meet by chance.
-        let same: Vec<_> =
-            before.intersection(&after).filter(|word| word.parse::<u64>().is_err()).collect();
+        let same: Vec<_> = before.intersection(&after).collect();
         assert!(same.is_empty(), "{name}: {same:?}");
         assert!(report.functions_left_out > 0, "{name}");
         let bytes = fs::read(&out).unwrap();

@@ -20,7 +20,7 @@ const LENGTH: usize = 8;
 /// A message on its way into SHA-256. Nearly all are short and come in small pieces, so the blocks
 /// are built here and go to the compression function as they are.
 #[derive(Debug, Clone)]
-pub(super) struct Message {
+pub(in crate::digest) struct Message {
     state: [u32; 8],
     /// How many bytes have come; what is in the block is the rest that makes no block.
     len: u64,
@@ -34,12 +34,13 @@ impl Default for Message {
 }
 
 impl Message {
-    pub(super) fn new() -> Self {
+    pub(in crate::digest) fn new() -> Self {
         Message::default()
     }
 
+    /// Bytes as they are.
     #[inline]
-    fn put(&mut self, bytes: &[u8]) {
+    pub(in crate::digest) fn put(&mut self, bytes: &[u8]) {
         let at = self.len as usize % BLOCK;
         if at + bytes.len() >= BLOCK {
             return self.fill(at, bytes);
@@ -127,7 +128,7 @@ impl Message {
         self
     }
 
-    pub(super) fn finish(mut self) -> [u8; 32] {
+    pub(in crate::digest) fn finish(mut self) -> [u8; 32] {
         let at = self.len as usize % BLOCK;
         if let Some((end, rest)) = self.block.get_mut(at..).and_then(<[u8]>::split_first_mut) {
             *end = 0x80;

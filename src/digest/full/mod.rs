@@ -48,7 +48,8 @@ mod stream;
 use std::fmt;
 use std::ops::ControlFlow;
 
-use self::message::{Bag, Message};
+use self::message::Bag;
+pub(super) use self::message::Message;
 use self::module::Module;
 use self::stream::{Stream, elem};
 use super::array;

@@ -71,6 +71,17 @@ impl Class {
         }
     }
 
+    /// Whether the number of a character may take more than a byte.
+    fn is_wide(self) -> bool {
+        matches!(self, Class::Two | Class::Three | Class::Four)
+    }
+
+    /// Bytes of chance that move a character: enough for every place to be as likely as the others,
+    /// but for one in a thousand.
+    fn chance_bytes(self) -> usize {
+        if self.is_wide() { 4 } else { 2 }
+    }
+
     fn mark(self) -> u8 {
         match self {
             Class::Lower => b'a',
@@ -145,27 +156,39 @@ impl Veil {
 
     /// Fills `out` with chance that depends on the seed and on what it is about, which is no text.
     pub(super) fn stream(&self, about: &[u8], out: &mut [u8]) {
-        self.keyed.fill(ROUNDS, about, out);
+        self.keyed.subject(about).fill(ROUNDS, &[], out);
     }
 
     fn shuffle(&self, room: &mut VeilRoom) {
         let VeilRoom { shape, symbols, about, stream, .. } = room;
+        if symbols.is_empty() {
+            return;
+        }
+        let subject = self.keyed.subject(shape);
         let middle = symbols.len() / 2;
         for round in 0..ROUNDS {
             let (left, right) = symbols.split_at_mut(middle);
             let (from, to) = if round % 2 == 0 { (left, right) } else { (right, left) };
+            // The shape says which of them take one byte.
             about.clear();
-            about.extend_from_slice(&(shape.len() as u64).to_le_bytes());
-            about.extend_from_slice(shape);
             for symbol in from.iter() {
-                about.extend_from_slice(symbol.value.to_le_bytes().get(..3).unwrap_or_default());
+                let [low, middle, high, _] = symbol.value.to_le_bytes();
+                about.push(low);
+                if symbol.class.is_wide() {
+                    about.extend_from_slice(&[middle, high]);
+                }
             }
             stream.clear();
-            stream.resize(to.len() * 4, 0);
-            self.keyed.fill(round, about, stream);
-            for (symbol, bytes) in to.iter_mut().zip(stream.as_chunks::<4>().0) {
+            stream.resize(to.iter().map(|symbol| symbol.class.chance_bytes()).sum(), 0);
+            subject.fill(round, about, stream);
+            let mut chance = stream.as_slice();
+            for symbol in to {
                 let size = symbol.class.size();
-                symbol.value = (symbol.value + u32::from_le_bytes(*bytes) % size) % size;
+                let (bytes, rest) =
+                    chance.split_at_checked(symbol.class.chance_bytes()).unwrap_or_default();
+                chance = rest;
+                let step = bytes.iter().rev().fold(0, |n, byte| n << 8 | u32::from(*byte));
+                symbol.value = (symbol.value + step % size) % size;
             }
         }
     }
