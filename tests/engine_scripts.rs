@@ -112,6 +112,12 @@ fn bit() {
     same(recent(), lines(include_str!("engine/bit.lua")));
 }
 
+/// Code that scripts load: as text only.
+#[test]
+fn loaded_code() {
+    same(recent(), lines(include_str!("engine/load.lua")));
+}
+
 /// Tables by chance: what is packed, and what is unpacked of it.
 #[test]
 fn cmsgpack_by_chance() {
