@@ -447,6 +447,72 @@ fn what_is_refused_leaves_nothing() {
     assert_eq!(fs::read(&out).unwrap(), before);
 }
 
+/// A server drops the tail of a log that is cut, and steps over nothing it does not know; whoever
+/// makes a file of such a log is told that the file is not all of it.
+#[test]
+fn what_is_missing_of_a_log_is_said() {
+    let folder = tempfile::tempdir().unwrap();
+    let unknown = folder.path().join("unknown.aof");
+    let log = "*3\r\n$3\r\nSET\r\n$1\r\na\r\n$1\r\n1\r\n*1\r\n$6\r\nNOSUCH\r\n";
+    fs::write(&unknown, log).unwrap();
+    let out = folder.path().join("out");
+    let to = out.to_str().unwrap();
+    let verbs: [&[&str]; 6] = [
+        &["convert"],
+        &["export", "-o"],
+        &["export", "--to", "resp", "-o"],
+        &["merge", "-o"],
+        &["anonymize", "-o"],
+        &["split", "--by", "db", "-o"],
+    ];
+    for verb in verbs {
+        let run = |more: &[&str]| {
+            let (verb, options) = verb.split_first().unwrap();
+            let source_first = [&[*verb], more, options, &[to]].concat();
+            let done = rdbkit(&source_first);
+            assert!(out.exists(), "{verb}: {}", done.2);
+            let _ = fs::remove_file(&out).or_else(|_| fs::remove_dir_all(&out));
+            done
+        };
+        let (exit, _, said) = run(&["fixtures/broken/trunc-in-multi.aof"]);
+        assert_eq!(exit, Some(1), "{verb:?}: {said}");
+        assert!(said.contains("from offset 114 on was dropped"), "{verb:?}: {said}");
+        let (exit, _, said) = run(&[unknown.to_str().unwrap(), "--on-unknown", "skip"]);
+        assert_eq!(exit, Some(0), "{verb:?}: {said}");
+        assert!(said.contains("1 command is not known"), "{verb:?}: {said}");
+        let (_, report, _) = run(&["fixtures/broken/trunc-in-multi.aof", "--format", "json"]);
+        let report: serde_json::Value = serde_json::from_str(&report).unwrap();
+        let ran = if verb[0] == "merge" { &report["sources"][0]["ran"] } else { &report["ran"] };
+        assert_eq!(ran["dropped_from"][1], 114, "{verb:?}: {report}");
+    }
+}
+
+/// A name that means standard output where a file is written is no directory by chance.
+#[test]
+fn no_directory_goes_to_standard_output() {
+    let folder = tempfile::tempdir().unwrap();
+    let fixtures = Path::new(env!("CARGO_MANIFEST_DIR")).join("fixtures");
+    let snapshot = fixtures.join("redis-7.0.15-lru.rdb");
+    let log = fixtures.join("redis-8.10.2-day-aofdir");
+    let verbs: [(&[&str], &Path); 6] = [
+        (&["convert", "--to", "aof-dir", "-"], &snapshot),
+        (&["merge", "--to", "aof-dir", "-o", "-"], &snapshot),
+        (&["split", "--by", "db", "-o", "-"], &snapshot),
+        (&["compact", "-o", "-"], &log),
+        (&["rewrite", "-o", "-"], &log),
+        (&["repair", "-o", "-"], &log),
+    ];
+    for (args, source) in verbs {
+        let mut command = assert_cmd::Command::cargo_bin("rdbkit").unwrap();
+        command.current_dir(folder.path()).arg(args[0]).arg(source).args(&args[1..]);
+        let output = command.output().unwrap();
+        let said = String::from_utf8_lossy(&output.stderr);
+        assert_eq!(output.status.code(), Some(2), "{args:?}: {said}");
+        assert!(said.contains("standard output cannot be"), "{args:?}: {said}");
+        assert!(fs::read_dir(folder.path()).unwrap().next().is_none(), "{args:?}");
+    }
+}
+
 #[test]
 fn threads_and_pipes_change_nothing() {
     let folder = tempfile::tempdir().unwrap();

@@ -1,6 +1,6 @@
 //! `anonymize`: a snapshot of the same shape with nothing of its content.
 //!
-//! Exit status: 0 it was written, 2 it was not.
+//! Exit status: 0 it was written, 1 it was written without the end of a log that is cut, 2 it was not.
 
 use std::ffi::OsString;
 
@@ -31,7 +31,7 @@ Examples:
   rdbkit anonymize dump.rdb -o shape.rdb --keep-prefix-depth 1 --scores rank
   rdbkit anonymize dump.rdb -o small.rdb --key 'cart:*' --seed 'only I know this'
 
-Exit status: 0 it was written, 2 it was not")]
+Exit status: 0 it was written, 1 it was written without the cut end of a log, 2 it was not")]
 pub(crate) struct AnonymizeArgs {
     /// RDB file, AOF or appendonlydir (a log is run first), or NDJSON; `-` is standard input
     source: OsString,
@@ -120,5 +120,5 @@ pub(crate) fn run(args: &AnonymizeArgs) -> Result<Exit, Error> {
     if !args.output.is_stdout() {
         args.report.tell(&report, &args.common, write_text, write_json)?;
     }
-    Ok(Exit::Clean)
+    Ok(super::say_ran(&report.source, report.ran.as_ref()))
 }

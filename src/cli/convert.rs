@@ -1,7 +1,7 @@
 //! `convert`: a source in another form, version or dialect.
 //!
-//! Exit status: 0 all of it was written, 1 it was written with losses that --lossy allows, 2 it
-//! was not written.
+//! Exit status: 0 all of it was written, 1 it was written with losses that --lossy allows or without
+//! the end of a log that is cut, 2 it was not written.
 
 use std::ffi::OsString;
 use std::path::Path;
@@ -35,7 +35,8 @@ Examples:
   rdbkit convert dump.rdb appendonlydir --to aof-dir --target redis:8.0
   rdbkit convert appendonlydir dump.rdb
 
-Exit status: 0 all of it was written, 1 it was written with losses, 2 it was not written")]
+Exit status: 0 all of it was written, 1 it was written with losses or without the cut end of a log,
+2 it was not written")]
 pub(crate) struct ConvertArgs {
     /// An RDB file, AOF or appendonlydir (a log is run first); `-` is standard input
     source: OsString,
@@ -105,7 +106,8 @@ pub(crate) fn run(args: &ConvertArgs) -> Result<Exit, Error> {
     if args.out != "-" {
         args.report.tell(&report, &args.common, write_text, write_json)?;
     }
-    Ok(after_losses(&report.losses))
+    let end = super::say_ran(&report.source, report.ran.as_ref());
+    Ok(after_losses(&report.losses).max(end))
 }
 
 fn rdb_version(text: &str) -> Result<Target, String> {

@@ -1,6 +1,7 @@
 //! `export`: keys and values in forms that other tools read.
 //!
-//! Exit status: 0 all of it was written, 2 it was not.
+//! Exit status: 0 all of it was written, 1 it was written with losses that --lossy allows or without
+//! the end of a log that is cut, 2 it was not written.
 
 use std::ffi::OsString;
 
@@ -12,7 +13,7 @@ use rdbkit::report::export::{write_json, write_text};
 use super::args::{CommonArgs, MemoryArgs, Opened, RunArgs, SourceArgs};
 use super::exit::Exit;
 use super::filters::FilterArgs;
-use super::output::{LISTED, LossyArgs, OutputArgs, ReportArgs, TargetArgs};
+use super::output::{LISTED, LossyArgs, OutputArgs, ReportArgs, TargetArgs, after_losses};
 
 /// Write keys and values as NDJSON, JSON, CSV, Parquet or commands
 ///
@@ -38,7 +39,8 @@ Examples:
   rdbkit export dump.rdb --to parquet --split-types -o tables
   rdbkit export dump.rdb --to resp --target redis:6.2 | redis-cli --pipe
 
-Exit status: 0 all of it was written, 2 it was not")]
+Exit status: 0 all of it was written, 1 it was written with losses or without the cut end of a log,
+2 it was not written")]
 pub(crate) struct ExportArgs {
     /// RDB file, AOF or appendonlydir (a log is run first), or NDJSON; `-` is standard input
     source: OsString,
@@ -145,5 +147,6 @@ pub(crate) fn run(args: &ExportArgs) -> Result<Exit, Error> {
     if !args.output.is_stdout() {
         args.report.tell(&report, &args.common, write_text, write_json)?;
     }
-    Ok(Exit::Clean)
+    let end = super::say_ran(&report.source, report.ran.as_ref());
+    Ok(after_losses(&report.losses).max(end))
 }

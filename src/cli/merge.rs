@@ -1,7 +1,7 @@
 //! `merge`: several sources into one snapshot or log.
 //!
-//! Exit status: 0 all of it was written, 1 it was written with losses that --lossy allows, 2 it was
-//! not written.
+//! Exit status: 0 all of it was written, 1 it was written with losses that --lossy allows or without
+//! the end of a log that is cut, 2 it was not written.
 
 use std::ffi::OsString;
 
@@ -38,7 +38,8 @@ Examples:
   rdbkit merge a.rdb b.rdb -o appendonlydir --to aof-dir
   rdbkit merge a.rdb b.rdb -o all.rdb --on-conflict newest --target valkey:9.0
 
-Exit status: 0 all of it was written, 1 it was written with losses, 2 it was not written")]
+Exit status: 0 all of it was written, 1 it was written with losses or without the cut end of a log,
+2 it was not written")]
 pub(crate) struct MergeArgs {
     /// RDB files, AOFs or appendonlydirs (logs are run first), or NDJSON; `-` is standard input
     #[arg(required = true)]
@@ -108,5 +109,6 @@ pub(crate) fn run(args: &MergeArgs) -> Result<Exit, Error> {
     if !args.output.is_stdout() {
         args.report.tell(&report, &args.common, write_text, write_json)?;
     }
-    Ok(after_losses(&report.losses))
+    let ends = report.sources.iter().map(|one| super::say_ran(&one.source, one.ran.as_ref()));
+    Ok(ends.fold(after_losses(&report.losses), Exit::max))
 }

@@ -42,6 +42,7 @@ use std::io::{self, BufWriter, Stdout, Write as _};
 use clap::{CommandFactory as _, FromArgMatches as _, Parser, Subcommand};
 use rdbkit::Error;
 use rdbkit::ops::Ended;
+use rdbkit::report::convert::Ran;
 
 use exit::Exit;
 
@@ -207,7 +208,20 @@ fn say_ended(name: &str, ended: Ended) -> Result<Exit, Error> {
     if let Some(fault) = ended.fault {
         return Err(Error::from(fault).in_file(name));
     }
-    if let Some(ran) = ended.ran {
+    let end = say_ran(name, ended.ran.as_ref());
+    if let Some((stored, computed)) = ended.checksum_mismatch {
+        complain(&format!(
+            "{name}: the checksum is {stored:016x} but the bytes have {computed:016x}, so what was \
+             read may be wrong; `rdbkit check` says more"
+        ));
+        return Ok(Exit::Findings);
+    }
+    Ok(end)
+}
+
+/// What there is to say of a log that was run: what is missing of it in its keys.
+fn say_ran(name: &str, ran: Option<&Ran>) -> Exit {
+    if let Some(ran) = ran {
         if ran.failed > 0 {
             complain(&format!(
                 "{name}: {} of its {} commands failed, as they do in a server; `rdbkit replay` \
@@ -226,20 +240,13 @@ fn say_ended(name: &str, ended: Ended) -> Result<Exit, Error> {
                 ran.skipped
             ));
         }
-        if let Some((file, at)) = ran.dropped_from {
+        if let Some((file, at)) = &ran.dropped_from {
             complain(&format!(
                 "{file} ends in a command that is cut or a transaction without its EXEC: what \
                  stands from offset {at} on was dropped"
             ));
-            return Ok(Exit::Findings);
+            return Exit::Findings;
         }
     }
-    if let Some((stored, computed)) = ended.checksum_mismatch {
-        complain(&format!(
-            "{name}: the checksum is {stored:016x} but the bytes have {computed:016x}, so what was \
-             read may be wrong; `rdbkit check` says more"
-        ));
-        return Ok(Exit::Findings);
-    }
-    Ok(Exit::Clean)
+    Exit::Clean
 }

@@ -1,7 +1,7 @@
 //! `split`: one source into several snapshots.
 //!
-//! Exit status: 0 every key is in the part that it belongs to, 1 some are in slots of no part or
-//! there are losses that --lossy allows, 2 nothing was written.
+//! Exit status: 0 every key is in the part that it belongs to, 1 some are in slots of no part, there
+//! are losses that --lossy allows or a log is cut, 2 nothing was written.
 
 use std::ffi::OsString;
 use std::ops::RangeInclusive;
@@ -35,7 +35,8 @@ Examples:
   rdbkit split dump.rdb -o tenants --by prefix --separator : --depth 1
   rdbkit split dump.rdb -o databases --by db
 
-Exit status: 0 every key has its part, 1 some keys are in slots of no part, 2 nothing was written")]
+Exit status: 0 every key has its part, 1 some keys are in slots of no part, something is lost or a
+log is cut, 2 nothing was written")]
 pub(crate) struct SplitArgs {
     /// RDB file, AOF or appendonlydir (a log is run first), or NDJSON; `-` is standard input
     source: OsString,
@@ -160,5 +161,6 @@ pub(crate) fn run(args: &SplitArgs) -> Result<Exit, Error> {
     drop(bar);
     args.report.tell(&report, &args.common, write_text, write_json)?;
     let rest = if report.rest().is_some() { Exit::Findings } else { Exit::Clean };
-    Ok(after_losses(&report.losses).max(rest))
+    let end = super::say_ran(&report.source, report.ran.as_ref());
+    Ok(after_losses(&report.losses).max(rest).max(end))
 }

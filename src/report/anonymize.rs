@@ -5,6 +5,7 @@ use std::path::PathBuf;
 
 use serde::Serialize;
 
+use super::convert::Ran;
 use super::json::{self, failed};
 use super::text::{Style, count, plural, size};
 use crate::error::Result;
@@ -16,6 +17,9 @@ pub struct AnonymizeReport {
     pub schema: &'static str,
     /// The source as it was named.
     pub source: String,
+    /// How the log ran, if the keys are those of a log.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub ran: Option<Ran>,
     /// The output.
     pub output: PathBuf,
     /// Whom it is written for.

@@ -5,6 +5,7 @@ use std::path::PathBuf;
 
 use serde::Serialize;
 
+use super::convert::Ran;
 use super::json::{self, failed};
 use super::losses::{Lost, losses_text};
 use super::text::{Style, count, plural, size};
@@ -56,6 +57,9 @@ pub struct MergedFile {
 pub struct MergedSource {
     /// Its name.
     pub source: String,
+    /// How its log ran, if it is one.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub ran: Option<Ran>,
     /// Magic and version of its snapshot.
     pub source_version: String,
     /// When it was written, unix time in seconds.

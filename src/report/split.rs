@@ -5,6 +5,7 @@ use std::path::PathBuf;
 
 use serde::Serialize;
 
+use super::convert::Ran;
 use super::json::{self, failed};
 use super::losses::{Lost, losses_text};
 use super::text::{Style, count, plural, size};
@@ -17,6 +18,9 @@ pub struct SplitReport {
     pub schema: &'static str,
     /// The source as it was named.
     pub source: String,
+    /// How the log ran, if the keys are those of a log.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub ran: Option<Ran>,
     /// The directory.
     pub output: PathBuf,
     /// By what: `slots`, `database`, `type` or `prefix`.

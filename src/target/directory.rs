@@ -80,6 +80,13 @@ impl DirectoryTarget {
     /// Fails as [`AtomicFile::create`](super::AtomicFile::create) does. An empty directory counts
     /// as none.
     pub fn create(path: &Path, publish: &Publish) -> Result<Self> {
+        if path == Path::new("-") {
+            return Err(Error::Usage(
+                "a directory is written, which standard output cannot be: name one, ./- if it is \
+                 to be called so"
+                    .to_owned(),
+            ));
+        }
         let wrong = |cause| Error::io(format!("cannot write {}", path.display()), cause);
         let metadata = match fs::metadata(path) {
             Ok(metadata) => Some(metadata),

@@ -57,8 +57,8 @@ impl Publish {
         match (self.is_source(metadata), self.in_place, self.force) {
             (true, true, _) => Ok(true),
             (true, false, _) => Err(Error::Usage(format!(
-                "{name} is what is read: give the output another name, or use --in-place, which \
-                 keeps a backup"
+                "{name} is what is read: give the output another name (compact and rewrite have \
+                 --in-place, which keeps a backup)"
             ))),
             (false, _, true) => Ok(false),
             (false, _, false) => Err(Error::Usage(format!("{name} exists: --force replaces it"))),

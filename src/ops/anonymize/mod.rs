@@ -126,6 +126,7 @@ pub fn anonymize(
     let mut file = AtomicFile::create(out, &publish)?;
     let keys = Keys::of_source(source, &options.walk, &options.open, observer)?;
     let target = options.target.unwrap_or_else(|| keys.writer());
+    let log = keys.ran();
     let mut seed = options.seed.clone().unwrap_or_else(random_seed);
     // Keys of one text in two runs with other separators are none of each other's business.
     seed.extend_from_slice(&options.separator);
@@ -152,6 +153,7 @@ pub fn anonymize(
     Ok(AnonymizeReport {
         schema: "rdbkit.anonymize/1",
         source: name,
+        ran: log,
         output: published.path,
         target: target.to_string(),
         target_version: target.header.magic(),

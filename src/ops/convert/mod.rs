@@ -22,7 +22,7 @@ use self::output::{Output, Place};
 use super::digest::{self, DigestOptions};
 use super::filter::Filter;
 use super::run::{self, Run, RunOptions, entries};
-use super::snapshot::{self, Ended, View};
+use super::snapshot::{self, Ended, Ran, View};
 use super::walk::{Observer, Silent, Tally, WalkOptions};
 use crate::bytes::quoted;
 use crate::engine::Value;
@@ -144,7 +144,7 @@ pub(super) fn make(
     observer: &dyn Observer,
 ) -> Result<ConvertReport> {
     let bytes_in = keys.size_bytes();
-    let header = keys.header();
+    let (header, log) = (keys.header(), keys.ran());
     let target = options.target.unwrap_or_else(|| keys.writer());
     refuse_forms(options.form, &target)?;
 
@@ -198,7 +198,7 @@ pub(super) fn make(
     let report = ConvertReport {
         source: name.to_owned(),
         source_version: header.magic(),
-        ran: ran.as_deref().map(snapshot::ran),
+        ran: log,
         digest,
         backup: published.backup,
         output: published.name,
@@ -315,6 +315,14 @@ impl Keys {
                 let asked = RunOptions::of_walk(walk, open);
                 Ok(Keys::Ran(Box::new(run::run(source, &asked, observer)?)))
             }
+        }
+    }
+
+    /// What there is to say of the log, if one was run.
+    pub(super) fn ran(&self) -> Option<Ran> {
+        match self {
+            Keys::Snapshot { .. } => None,
+            Keys::Ran(run) => Some(snapshot::ran(run)),
         }
     }
 

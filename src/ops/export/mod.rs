@@ -142,13 +142,15 @@ pub fn export(
         let keys = Keys::of_source(source, &options.walk, &options.open, observer)?;
         let (walk, open) = (&options.walk, &options.open);
         let how = How { walk, open, compress: false, plain: false, observer };
-        return parquet::write_types(&name, keys, &how, out, &publish, options);
+        let ran = keys.ran();
+        let report = parquet::write_types(&name, keys, &how, out, &publish, options)?;
+        return Ok(ExportReport { ran, ..report });
     }
     let mut file = AtomicFile::create(out, &publish)?;
     let estimator = (options.form == ExportForm::CsvMemory)
         .then(|| Estimator::new(options.memory.profile(&mut source)));
     let keys = Keys::of_source(source, &options.walk, &options.open, observer)?;
-    let bytes_read = keys.size_bytes();
+    let (bytes_read, ran) = (keys.size_bytes(), keys.ran());
     let how =
         How { walk: &options.walk, open: &options.open, compress: false, plain: false, observer };
     let mut report = match options.form {
@@ -158,6 +160,7 @@ pub fn export(
         _ => rows(&name, keys, &how, &mut file, options, estimator.as_ref())?,
     };
     let published = file.commit()?;
+    report.ran = ran;
     report.output = published.path;
     report.bytes_read = bytes_read;
     report.bytes_written = published.size_bytes;

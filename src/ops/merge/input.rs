@@ -7,6 +7,7 @@ use crate::error::{Error, Result};
 use crate::ops::convert::{How, Keys, to_unnamed};
 use crate::ops::walk::{Observer, Silent, Tally};
 use crate::rdb::Header;
+use crate::report::convert::Ran;
 use crate::source::{Form, Source};
 
 /// A source on its way: it can be read as often as needed.
@@ -18,6 +19,8 @@ pub(super) struct Input {
     again: Again,
     /// When it was written, unix time in seconds.
     pub(super) written_secs: u64,
+    /// How its log ran, if it is one.
+    pub(super) ran: Option<Ran>,
 }
 
 enum Again {
@@ -38,12 +41,12 @@ impl Input {
         let seekable = source.compression.is_none()
             && source.feed.as_ref().is_some_and(crate::source::Feed::is_seekable);
         let keys = Keys::of_source(source, &options.walk, &options.open, observer)?;
-        let header = keys.header();
+        let (header, ran) = (keys.header(), keys.ran());
         let again = match path {
             Some(path) if seekable && keys.is_snapshot() && !is_lines => Again::Path(path),
             _ => Again::Unnamed(to_unnamed(&name, keys, &options.walk, &options.open, observer)?),
         };
-        Ok(Input { name, header, size_bytes, again, written_secs: modified })
+        Ok(Input { name, header, size_bytes, again, written_secs: modified, ran })
     }
 
     fn keys(&self, options: &MergeOptions) -> Result<Keys> {

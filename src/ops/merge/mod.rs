@@ -164,6 +164,7 @@ pub fn merge(
         let Merging { root: Some(Root { counts, .. }), lost, .. } = root else { continue };
         merged.push(MergedSource {
             source: input.name.clone(),
+            ran: input.ran.clone(),
             source_version: input.header.magic(),
             written_secs: input.written_secs,
             keys_read: counts.keys + lost,

@@ -88,6 +88,7 @@ pub fn split(
     let mut directory = DirectoryTarget::create(out, &publish)?;
     let keys = Keys::of_source(source, &options.walk, &options.open, observer)?;
     let target = options.target.unwrap_or_else(|| keys.writer());
+    let log = keys.ran();
     let plan = Plan {
         target,
         source: keys.header(),
@@ -114,6 +115,7 @@ pub fn split(
     let mut report = SplitReport {
         schema: "rdbkit.split/1",
         source: name.clone(),
+        ran: log,
         output: out.to_owned(),
         by: parting.name(),
         target: target.to_string(),

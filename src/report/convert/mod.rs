@@ -120,6 +120,7 @@ pub fn write_json(out: &mut dyn Write, report: &ConvertReport) -> Result<()> {
             schema: "rdbkit.convert/1",
             source: &report.source,
             source_version: &report.source_version,
+            ran: report.ran.as_ref(),
             output: report.output.to_string_lossy().into_owned(),
             form: report.form,
             target: &report.target,
@@ -147,6 +148,8 @@ struct Document<'a> {
     schema: &'static str,
     source: &'a str,
     source_version: &'a str,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    ran: Option<&'a Ran>,
     output: String,
     form: &'a str,
     target: &'a str,

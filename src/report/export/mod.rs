@@ -14,6 +14,7 @@ use std::path::PathBuf;
 
 use serde::Serialize;
 
+use super::convert::Ran;
 use super::json::{self, failed};
 use super::losses::{Lost, losses_text};
 use super::text::{Style, count, plural, size};
@@ -24,6 +25,8 @@ use crate::error::Result;
 pub struct ExportReport {
     /// The source as it was named.
     pub source: String,
+    /// How the log ran, if the keys are those of a log.
+    pub ran: Option<Ran>,
     /// The output.
     pub output: PathBuf,
     /// What it is, in words.
@@ -64,6 +67,7 @@ impl ExportReport {
     pub(crate) fn new(source: &str, form: &'static str) -> Self {
         ExportReport {
             source: source.to_owned(),
+            ran: None,
             output: PathBuf::new(),
             form,
             keys_read: 0,
@@ -118,6 +122,8 @@ pub fn write_json(out: &mut dyn Write, report: &ExportReport) -> Result<()> {
     struct Document<'a> {
         schema: &'static str,
         source: &'a str,
+        #[serde(skip_serializing_if = "Option::is_none")]
+        ran: Option<&'a Ran>,
         output: String,
         form: &'a str,
         keys_read: u64,
@@ -136,6 +142,7 @@ pub fn write_json(out: &mut dyn Write, report: &ExportReport) -> Result<()> {
         &Document {
             schema: "rdbkit.export-report/1",
             source: &report.source,
+            ran: report.ran.as_ref(),
             output: report.output.to_string_lossy().into_owned(),
             form: report.form,
             keys_read: report.keys_read,
