@@ -84,6 +84,13 @@ fn each_policy_holds_and_is_broken() {
     assert_eq!(broken(ALL, &["--loads-in=redis:8.10"]), none);
     assert_eq!(broken(OLD, &["--loads-in=redis:5.0,redis:8.10,valkey:9.1"]), none);
     assert_eq!(broken(OLD, &["--loads-in=redis:2.8"])[0].0, "loads-in");
+    // Vector sets are no module's where the server has them itself.
+    let vectors = "fixtures/redis-8.10.2-vectorset.rdb";
+    assert_eq!(broken(vectors, &["--loads-in=redis:8.10"]), none);
+    let done = call(&["check", vectors, NOW, "--loads-in=valkey:9.1"]);
+    assert!(done.code == 1 && done.out.contains("vector-set (4)"), "{}", done.out);
+    assert!(!done.out.contains("keys of modules"), "{}", done.out);
+    assert_eq!(broken("fixtures/redis-8.10.2-modules.rdb", &["--loads-in=redis:8.10"]).len(), 1);
     // The keys of a log are those that are there in the end.
     let log = "fixtures/redis-8.10.2-alltypes-aofdir";
     assert_eq!(broken(log, &["--max-keys=126"]), none);

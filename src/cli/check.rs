@@ -106,7 +106,11 @@ pub(crate) fn run(args: &CheckArgs) -> Result<Exit, Error> {
         // The others are checked all the same.
         report.sources.push(checked.unwrap_or_else(|error| SourceReport {
             name: Locator::from(name.as_os_str()).to_string(),
-            could_not_look: Some(super::sentence(&error)),
+            could_not_look: Some(match error {
+                // It is `check` that says this.
+                Error::Format(_) => error.to_string(),
+                error => super::sentence(&error),
+            }),
             ..SourceReport::default()
         }));
     }

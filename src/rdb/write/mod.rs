@@ -26,6 +26,7 @@ pub use entry::{Body, EntryRoom, entry, entry_anew};
 pub use hash::hash;
 pub use list::{ListNode, list, list_nodes};
 pub use loss::Loss;
+pub(crate) use module::is_vector_set;
 pub use module::module;
 pub use set::set;
 pub use sink::Sink;

@@ -25,6 +25,6 @@ pub(super) fn refused(target: &Target, body: &[u8]) -> Option<Loss> {
 }
 
 /// Whether the id in front is that of vector sets.
-fn is_vector_set(body: &[u8]) -> bool {
+pub(crate) fn is_vector_set(body: &[u8]) -> bool {
     length(body).is_ok_and(|(_, id)| ModuleId(id).name() == "vectorset")
 }
