@@ -176,6 +176,10 @@ fn wrong_calls_are_told_what_is_right() {
     }
     exits(2, &["inspect", "--top", "-1", "x"], "-1 is not in 0..=4294967295");
     exits(2, &["check", "--max-findings", "-1", "x"], "-1 is not in 0..=4294967295");
+    for verb in ["check", "digest"] {
+        exits(2, &[verb, "-", "-"], "standard input can be one source, not several");
+    }
+    exits(2, &["watch", "redis://:secret@h:1"], "redis://h:1 is a live server");
     let none = "standard input is no directory, and aof-dir takes one";
     exits(2, &["inspect", "--from", "aof-dir", "-"], none);
 }

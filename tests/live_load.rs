@@ -228,6 +228,17 @@ fn what_cannot_work_is_a_sentence() {
         refused(&["replay", source, "--to", url, "--no-state", "--patience", "200ms"], words)
     };
 
+    // What was sent of a file that is not sound is not all well.
+    let broken = |name: &str, words: &str| {
+        let text = replays(1, &fixture(&format!("broken/{name}")), &server, &["--dry-run"]);
+        assert!(text.contains(words), "{text}");
+        let text = replays(1, &fixture(&format!("broken/{name}")), &server, &[]);
+        assert!(text.contains(words), "{text}");
+    };
+    broken("checksum.rdb", "the checksum is b60df277e0998537 but the bytes have b70df277e0998537");
+    broken("trunc-in-multi.aof", "from offset 114 on was dropped");
+    server.cmd(&["FLUSHALL"]);
+
     // Nobody there; and not what the URL says.
     load("redis://127.0.0.1:1", "is the server running");
     load("redis://no-such-host.invalid", "cannot connect to no-such-host.invalid:6379");

@@ -222,6 +222,32 @@ fn lines(folder: &Path, name: &str, text: &str) {
 }
 
 #[test]
+fn a_new_directory_has_any_name_that_is_not_taken() {
+    use std::os::unix::ffi::OsStrExt as _;
+    let folder = tempfile::tempdir().unwrap();
+    let name = std::ffi::OsStr::from_bytes(b"parts\xff");
+    let snapshot = fixture("redis-7.0.15-lru.rdb");
+    let split = || {
+        let mut command = rdbkit(folder.path());
+        command.arg("split").arg(&snapshot).args(["--by", "db", "-o"]).arg(name);
+        command
+    };
+    assert_eq!(said(&mut split()).0, Some(0));
+    let report = fs::read(folder.path().join(name).join("split.json")).unwrap();
+    let report: serde_json::Value = serde_json::from_slice(&report).unwrap();
+    assert_eq!(report["output"], "parts\u{fffd}");
+    let (code, text) = said(&mut split().arg("--quiet"));
+    assert_eq!(code, Some(2));
+    assert!(text.contains("is there and not empty") && !text.contains("--force"), "{text}");
+    for verb in ["merge", "anonymize"] {
+        let mut command = rdbkit(folder.path());
+        command.arg(verb).arg(&snapshot).args(["--format", "json", "-f", "-o"]);
+        let (code, text) = said(command.arg(std::ffi::OsStr::from_bytes(b"file\xff")));
+        assert!(code == Some(0) && text.contains("file\u{fffd}"), "{verb}: {text}");
+    }
+}
+
+#[test]
 fn nodes_of_a_cluster_get_their_parts() {
     let folder = tempfile::tempdir().unwrap();
     let folder = folder.path();

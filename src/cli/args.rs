@@ -117,6 +117,14 @@ enum Unknown {
     Skip,
 }
 
+/// Standard input can be read once.
+pub(crate) fn one_stdin(sources: &[OsString]) -> Result<(), Error> {
+    match sources.iter().filter(|source| *source == "-").count() {
+        0 | 1 => Ok(()),
+        _ => Err(Error::Usage("standard input can be one source, not several".to_owned())),
+    }
+}
+
 /// How a source that is a log is run.
 #[derive(Debug, Args)]
 pub(crate) struct RunArgs {

@@ -14,7 +14,7 @@ use rdbkit::report::check::{
 use rdbkit::report::metrics;
 use rdbkit::source::Locator;
 
-use super::args::{CommonArgs, RunArgs, SourceArgs};
+use super::args::{CommonArgs, RunArgs, SourceArgs, one_stdin};
 use super::exit::Exit;
 use super::metrics::MetricsArgs;
 use super::policy::PolicyArgs;
@@ -87,6 +87,7 @@ pub(crate) struct CheckArgs {
 }
 
 pub(crate) fn run(args: &CheckArgs) -> Result<Exit, Error> {
+    one_stdin(&args.sources)?;
     let options = CheckOptions {
         quick: args.quick,
         ignore_checksum: args.ignore_checksum,

@@ -11,7 +11,7 @@ use rdbkit::digest::Profile;
 use rdbkit::ops::digest::{DigestOptions, digest, digest_keys};
 use rdbkit::report::digest::{DigestLine, write_json, write_key, write_key_json, write_line};
 
-use super::args::{CommonArgs, Format, Opened, RunArgs, SourceArgs};
+use super::args::{CommonArgs, Format, Opened, RunArgs, SourceArgs, one_stdin};
 use super::exit::Exit;
 
 /// Compute the digest that a server's DEBUG DIGEST would answer
@@ -69,6 +69,7 @@ pub(crate) struct DigestArgs {
 }
 
 pub(crate) fn run(args: &DigestArgs) -> Result<Exit, Error> {
+    one_stdin(&args.sources)?;
     let options = DigestOptions {
         profile: args.server.unwrap_or_default(),
         full: args.full,

@@ -79,7 +79,7 @@ pub(crate) struct InspectArgs {
     folded: Option<PathBuf>,
 
     /// Replace files that exist
-    #[arg(long)]
+    #[arg(long, short)]
     force: bool,
 
     /// How the report is written

@@ -255,7 +255,12 @@ pub(crate) fn run(
         super::complain(why);
         return Ok(Exit::Failed);
     }
-    Ok(if report.is_complete() { Exit::Clean } else { Exit::Findings })
+    let end = super::say_ran(&report.source, report.ran.as_ref());
+    if let Some([stored, computed]) = &report.checksum_mismatch {
+        super::complain_of_checksum(&report.source, stored, computed);
+        return Ok(Exit::Findings);
+    }
+    Ok(if report.is_complete() { end } else { Exit::Findings })
 }
 
 /// Asks on the terminal; without one there is nobody to ask.

@@ -11,7 +11,7 @@ use rdbkit::ops::merge::{MergeOptions, OnConflict, merge};
 use rdbkit::ops::walk::Silent;
 use rdbkit::report::merge::{write_json, write_text};
 
-use super::args::{CommonArgs, RunArgs, SourceArgs};
+use super::args::{CommonArgs, RunArgs, SourceArgs, one_stdin};
 use super::exit::Exit;
 use super::filters::FilterArgs;
 use super::output::{
@@ -100,9 +100,7 @@ pub(crate) fn run(args: &MergeArgs) -> Result<Exit, Error> {
         walk: args.common.walk(now_ms, &args.run),
         open: args.from.options()?,
     };
-    if args.sources.iter().filter(|source| *source == "-").count() > 1 {
-        return Err(Error::Usage("standard input can be one source, not several".to_owned()));
-    }
+    one_stdin(&args.sources)?;
     let sources = args.sources.iter().map(|source| args.from.open(source));
     let sources = sources.collect::<Result<Vec<_>, _>>()?;
     let report = merge(sources, &args.output.required(), &options, &Silent)?;

@@ -210,13 +210,17 @@ fn say_ended(name: &str, ended: Ended) -> Result<Exit, Error> {
     }
     let end = say_ran(name, ended.ran.as_ref());
     if let Some((stored, computed)) = ended.checksum_mismatch {
-        complain(&format!(
-            "{name}: the checksum is {stored:016x} but the bytes have {computed:016x}, so what was \
-             read may be wrong; `rdbkit check` says more"
-        ));
+        complain_of_checksum(name, &format!("{stored:016x}"), &format!("{computed:016x}"));
         return Ok(Exit::Findings);
     }
     Ok(end)
+}
+
+fn complain_of_checksum(name: &str, stored: &str, computed: &str) {
+    complain(&format!(
+        "{name}: the checksum is {stored} but the bytes have {computed}, so what was read may be \
+         wrong; `rdbkit check` says more"
+    ));
 }
 
 /// What there is to say of a log that was run: what is missing of it in its keys.

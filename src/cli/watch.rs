@@ -10,6 +10,7 @@ use clap::{Args, ValueEnum};
 use rdbkit::Error;
 use rdbkit::ops::watch::{WatchOptions, watch};
 use rdbkit::report::watch::{WatchTable, write_json};
+use rdbkit::source::Locator;
 use terminal_size::terminal_size_of;
 
 use super::args::{CommonArgs, bytes, number};
@@ -98,6 +99,11 @@ pub(crate) fn run(args: &WatchArgs) -> Result<Exit, Error> {
         rewrite_min_bytes: args.rewrite_min_size,
         base_bytes: args.base_size,
     };
+    if let Locator::Live(url) = Locator::from(args.log.as_os_str()) {
+        return Err(Error::Usage(format!(
+            "{url} is a live server, and watched is a log on this machine: name its appendonlydir"
+        )));
+    }
     if args.count == Some(0) {
         return Ok(Exit::Clean);
     }

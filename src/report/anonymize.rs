@@ -21,6 +21,7 @@ pub struct AnonymizeReport {
     #[serde(skip_serializing_if = "Option::is_none")]
     pub ran: Option<Ran>,
     /// The output.
+    #[serde(serialize_with = "json::path")]
     pub output: PathBuf,
     /// Whom it is written for.
     pub target: String,

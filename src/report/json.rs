@@ -8,6 +8,7 @@
 use std::borrow::Cow;
 use std::fmt;
 use std::io::Write;
+use std::path::Path;
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
@@ -249,6 +250,11 @@ pub fn document<T: Serialize>(out: &mut dyn Write, report: &T) -> Result<()> {
 pub fn line<T: Serialize>(out: &mut dyn Write, object: &T) -> Result<()> {
     serde_json::to_writer(&mut *out, object).map_err(|error| failed(error.into()))?;
     out.write_all(b"\n").map_err(failed)
+}
+
+/// For `serialize_with`: a path, as well as text can say it.
+pub(crate) fn path<S: Serializer>(path: &Path, serializer: S) -> Result<S::Ok, S::Error> {
+    serializer.collect_str(&path.display())
 }
 
 /// A failure to write a result.

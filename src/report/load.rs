@@ -5,6 +5,7 @@ use std::io::Write;
 
 use serde::Serialize;
 
+use super::convert::Ran;
 use super::json::{self, failed};
 use super::text::{Style, count, key, plural, size, span};
 use crate::error::Result;
@@ -18,6 +19,12 @@ pub struct LoadReport {
     pub source: String,
     /// The target's URL, without its password.
     pub target: String,
+    /// How the log ran, if the keys are those of a log.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub ran: Option<Ran>,
+    /// The checksum of the source, stored and computed, where they differ: what was sent may be wrong.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub checksum_mismatch: Option<[String; 2]>,
     /// Who answers there.
     pub server: String,
     /// Nothing was sent; the numbers say what would be.

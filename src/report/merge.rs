@@ -17,6 +17,7 @@ pub struct MergeReport {
     /// `rdbkit.merge/1`.
     pub schema: &'static str,
     /// The output.
+    #[serde(serialize_with = "json::path")]
     pub output: PathBuf,
     /// What it is, in words.
     pub form: &'static str,

@@ -22,6 +22,7 @@ pub struct SplitReport {
     #[serde(skip_serializing_if = "Option::is_none")]
     pub ran: Option<Ran>,
     /// The directory.
+    #[serde(serialize_with = "json::path")]
     pub output: PathBuf,
     /// By what: `slots`, `database`, `type` or `prefix`.
     pub by: &'static str,

@@ -128,6 +128,18 @@ impl DirectoryTarget {
         Ok(DirectoryTarget { path: path.to_owned(), to, place, parts: Vec::new() })
     }
 
+    /// Begins a directory that is not there yet, or is empty.
+    pub fn create_new(path: &Path, publish: &Publish) -> Result<Self> {
+        let target = DirectoryTarget::create(path, &Publish { force: true, ..publish.clone() })?;
+        match target.place {
+            Place::Fresh(_) => Ok(target),
+            Place::Existing { .. } => Err(Error::Usage(format!(
+                "{} is there and not empty: a new directory is made, so name one that is not there",
+                path.display()
+            ))),
+        }
+    }
+
     /// Whether there is a file of that name already, which no new part can have.
     pub fn is_taken(&self, name: &OsStr) -> bool {
         self.parts.iter().any(|(other, _)| other == name)

@@ -137,8 +137,6 @@ pub fn export(
     }
     #[cfg(feature = "parquet")]
     if options.form == ExportForm::ParquetTypes {
-        // The directory is new.
-        let publish = Publish { force: false, ..publish };
         let keys = Keys::of_source(source, &options.walk, &options.open, observer)?;
         let (walk, open) = (&options.walk, &options.open);
         let how = How { walk, open, compress: false, plain: false, observer };

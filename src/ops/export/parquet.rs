@@ -56,7 +56,7 @@ pub(super) fn write_types(
     publish: &Publish,
     options: &ExportOptions,
 ) -> Result<ExportReport> {
-    let mut directory = DirectoryTarget::create(out, publish)?;
+    let mut directory = DirectoryTarget::create_new(out, publish)?;
     let bytes_read = keys.size_bytes();
     let open = &mut |kind: Kind| directory.part(format!("{}.parquet", kind.name()));
     let root = Root { open, tables: BTreeMap::new() };

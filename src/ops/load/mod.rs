@@ -196,7 +196,7 @@ pub fn load(
         let mut root = Root::counting(&mut ledger, &*route);
         let source = Some(source);
         walked(source, again, &plan, 0, &mut root, (&walk, &options.open), observer)?
-            .map_or(Ok(()), |ended| complete(&name, ended))?;
+            .map_or(Ok(()), |ended| complete(&mut report, ended))?;
         ledger.fill(&mut report);
         report.took_ms = millis(began);
         return Ok(report);
@@ -254,7 +254,7 @@ pub fn load(
                 return Err(error);
             }
             (Ok(ended), None) => {
-                if let Some(Err(error)) = ended.map(|ended| complete(&name, ended)) {
+                if let Some(Err(error)) = ended.map(|ended| complete(&mut report, ended)) {
                     ledger.release(&mut *route, false);
                     return Err(error);
                 }
@@ -314,12 +314,16 @@ fn walked<'p>(
     Ok((!ended.stopped).then_some(ended))
 }
 
-/// Whether the source was read to its end.
-fn complete(name: &str, ended: Ended) -> Result<()> {
-    match ended.fault {
-        Some(fault) => Err(Error::from(fault).in_file(name)),
-        None => Ok(()),
+/// Whether the source was read to its end, and what there is to say of it then.
+fn complete(report: &mut LoadReport, ended: Ended) -> Result<()> {
+    if let Some(fault) = ended.fault {
+        return Err(Error::from(fault).in_file(&report.source));
     }
+    report.ran = ended.ran;
+    report.checksum_mismatch = ended
+        .checksum_mismatch
+        .map(|(stored, computed)| [format!("{stored:016x}"), format!("{computed:016x}")]);
+    Ok(())
 }
 
 /// Why a load stopped, and how it goes on.

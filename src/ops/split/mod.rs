@@ -85,7 +85,7 @@ pub fn split(
     let name = source.name.clone();
     let publish = Publish { sources: source.path.iter().cloned().collect(), ..Publish::default() };
     let parting = Parting::new(&options.by)?;
-    let mut directory = DirectoryTarget::create(out, &publish)?;
+    let mut directory = DirectoryTarget::create_new(out, &publish)?;
     let keys = Keys::of_source(source, &options.walk, &options.open, observer)?;
     let target = options.target.unwrap_or_else(|| keys.writer());
     let log = keys.ran();
