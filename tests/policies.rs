@@ -357,6 +357,10 @@ fn defaults_come_from_files_and_the_environment() {
         c.env("RDBKIT_FORMAT", "human").env("RDBKIT_MAX_KEYS", "500");
     });
     assert!(set.out.contains("policy: kept") && set.code == 0, "{}", set.out);
+    let quick = rdbkit(&["check", &config, ALL], |c| {
+        c.env("RDBKIT_FORMAT", "human").env("RDBKIT_QUICK", "1");
+    });
+    assert!(quick.out.contains("frames checked"), "{}{}", quick.out, quick.err);
     // Here and in the folder of the user.
     let here = rdbkit(&["check", &fs::canonicalize(ALL).unwrap().display().to_string()], |c| {
         c.current_dir(folder.path());
@@ -365,6 +369,7 @@ fn defaults_come_from_files_and_the_environment() {
     for (text, said) in [
         ("treads = 1\n", "treads: no verb has such an option"),
         ("[check]\ntreads = 1\n", "did you mean threads?"),
+        ("[convert]\nforce = true\n", "[convert] force: is no default: say it in each call"),
         ("[check]\nquick = 3\n", "quick: it is true or false"),
         ("[check\n", "rdbkit.toml"),
         ("check = 1\n", "[check] is a table"),

@@ -17,6 +17,7 @@
 use std::ffi::OsString;
 use std::path::{Path, PathBuf};
 
+use clap::builder::BoolishValueParser;
 use clap::{Arg, ArgAction, Command};
 use rdbkit::Error;
 use toml::{Table, Value};
@@ -46,6 +47,10 @@ pub(crate) fn with_defaults(command: Command, args: &[OsString]) -> Result<Comma
         let found = command.find_subcommand(verb).cloned();
         if let Some(found) = &found {
             for option in own.keys() {
+                if NEVER.contains(&option.as_str()) {
+                    let why = format!("[{verb}] {option}: is no default: say it in each call");
+                    return Err(say(&name, why));
+                }
                 if !has(found, option) {
                     let near = nearest(option, found);
                     return Err(say(
@@ -159,6 +164,11 @@ fn with_defaults_of(arg: Arg, long: &str, texts: Vec<&'static str>) -> Arg {
     } else {
         let variable = format!("RDBKIT_{}", long.to_uppercase().replace('-', "_"));
         arg.env(kept(variable)).hide_env(true)
+    };
+    // In the environment 1 and yes say the same as true.
+    let arg = match arg.get_action() {
+        ArgAction::SetTrue => arg.value_parser(BoolishValueParser::new()),
+        _ => arg,
     };
     if texts.is_empty() { arg } else { arg.default_values(texts) }
 }
