@@ -366,6 +366,25 @@ fn what_is_not_sound_is_not_published() {
     over.arg("export").arg(&out).arg("--force").arg("-o").arg(&out).assert().code(2);
 }
 
+/// Whoever reads rows as they come gets whole ones, also of a file that breaks off.
+#[test]
+fn what_comes_before_a_broken_value_is_whole() {
+    for broken in ["listpack-odd", "intset-size", "lzf-too-short", "zset-score-nan"] {
+        for form in ["ndjson", "csv"] {
+            let mut export = rdbkit();
+            export.args(["export", &format!("broken/{broken}.rdb"), "--to", form, "-o", "-"]);
+            if form == "csv" {
+                export.arg("--explode");
+            }
+            let output = export.output().unwrap();
+            assert_eq!(output.status.code(), Some(2));
+            let text = String::from_utf8(output.stdout).unwrap();
+            // All but the first line would be of the broken key.
+            assert!(text.ends_with('\n') && text.lines().count() == 1, "{broken}: {text}");
+        }
+    }
+}
+
 /// Scripts read this report by its words; the sizes are our own.
 #[test]
 fn the_memory_report_has_the_words_that_scripts_know() {

@@ -81,6 +81,38 @@ impl<'p> Rows<'p> {
         }
     }
 
+    /// Appends what there is of a key. Where that fails, part of it stands there.
+    fn push_entry(&mut self, entry: &Entry<'_>, room: &mut RowRoom) -> Result<()> {
+        match self.plan.form {
+            ExportForm::Ndjson => {
+                row::push_key(&mut self.text, entry, encoding::encoding(entry), room)?;
+                self.text.push(b'\n');
+            }
+            ExportForm::Json => {
+                self.text.extend_from_slice(b",\n");
+                row::push_key(&mut self.text, entry, encoding::encoding(entry), room)?;
+            }
+            ExportForm::Csv => {
+                let key = entry.key_bytes()?;
+                table::push_key(&mut self.text, entry, &key_row(entry, &key)?, room)?;
+            }
+            ExportForm::CsvMemory => {
+                let (key, scratch) = (entry.key_bytes()?, &mut room.scratch);
+                let usage = self.plan.memory.map(|memory| memory.usage(entry, scratch));
+                let usage = usage.transpose()?.unwrap_or_default();
+                let longest = longest_bytes(entry, scratch)?;
+                rdbtools::push_key(&mut self.text, &key_row(entry, &key)?, usage, longest);
+            }
+            ExportForm::CsvElements => {
+                let key = entry.key_bytes()?;
+                self.counts.rows += table::push_elements(&mut self.text, entry, &key, room)?;
+            }
+            // These are no rows of text.
+            ExportForm::Parquet | ExportForm::ParquetTypes | ExportForm::Resp => {}
+        }
+        Ok(())
+    }
+
     fn other_record(&mut self, record: &Record<'_>) -> Result<(), Fault> {
         match record {
             Record::Aux { name, value } => {
@@ -129,34 +161,13 @@ impl Tally for Rows<'_> {
         if !self.plan.filter.matches(entry)? {
             return Ok(());
         }
-        self.counts.written += 1;
-        match self.plan.form {
-            ExportForm::Ndjson => {
-                row::push_key(&mut self.text, entry, encoding::encoding(entry), room)?;
-                self.text.push(b'\n');
-            }
-            ExportForm::Json => {
-                self.text.extend_from_slice(b",\n");
-                row::push_key(&mut self.text, entry, encoding::encoding(entry), room)?;
-            }
-            ExportForm::Csv => {
-                let key = entry.key_bytes()?;
-                table::push_key(&mut self.text, entry, &key_row(entry, &key)?, room)?;
-            }
-            ExportForm::CsvMemory => {
-                let (key, scratch) = (entry.key_bytes()?, &mut room.scratch);
-                let usage = self.plan.memory.map(|memory| memory.usage(entry, scratch));
-                let usage = usage.transpose()?.unwrap_or_default();
-                let longest = longest_bytes(entry, scratch)?;
-                rdbtools::push_key(&mut self.text, &key_row(entry, &key)?, usage, longest);
-            }
-            ExportForm::CsvElements => {
-                let key = entry.key_bytes()?;
-                self.counts.rows += table::push_elements(&mut self.text, entry, &key, room)?;
-            }
-            // These are no rows of text.
-            ExportForm::Parquet | ExportForm::ParquetTypes | ExportForm::Resp => {}
+        let begun = self.text.len();
+        if let Err(error) = self.push_entry(entry, room) {
+            // Whoever reads the output as it comes gets whole rows.
+            self.text.truncate(begun);
+            return Err(error);
         }
+        self.counts.written += 1;
         Ok(())
     }
 
