@@ -269,6 +269,19 @@ vars currentEpoch 6 lastVoteEpoch 0
     let parts: Vec<_> = parts.iter().map(|part| folder.join("parts").join(part)).collect();
     assert_eq!(parts.iter().map(|part| bodies(part).len()).sum::<usize>(), 100);
     assert!(bodies(&parts[1]).iter().all(|((_, key), _)| slot(key) <= 5460));
+    // A node has no database but 0, and ends where its file names another.
+    let whole = "a 127.0.0.1:1@2 master - 0 0 1 connected 0-16383\n";
+    fs::write(folder.join("one.conf"), whole).unwrap();
+    let keys = [key(1), key(2).replace("{\"key\"", "{\"db\":3,\"key\"")].concat();
+    lines(folder, "two", &keys);
+    let one = ["split", "two.rdb", "--nodes", "one.conf", "-o"];
+    let (status, text) = said(rdbkit(folder).args(one).arg("one"));
+    assert_eq!(status, Some(1), "{text}");
+    assert!(text.contains("1 key in other databases than 0"), "{text}");
+    let (status, text) = said(rdbkit(folder).args(one).args(["none", "--db", "0"]));
+    assert_eq!((status, text.contains("other databases")), (Some(0), false), "{text}");
+    let (status, _) = said(rdbkit(folder).args(["split", "two.rdb", "-o", "by", "--by", "db"]));
+    assert_eq!(status, Some(0));
     // What is there is not written into.
     let (status, text) = said(rdbkit(folder).args(args));
     assert_eq!(status, Some(2), "{text}");

@@ -160,7 +160,8 @@ pub(crate) fn run(args: &SplitArgs) -> Result<Exit, Error> {
     let report = split(source, Path::new(&args.output), &options, &bar)?;
     drop(bar);
     args.report.tell(&report, &args.common, write_text, write_json)?;
-    let rest = if report.rest().is_some() { Exit::Findings } else { Exit::Clean };
+    let is_whole = report.rest().is_none() && report.keys_beyond_db_0 == 0;
+    let rest = if !is_whole { Exit::Findings } else { Exit::Clean };
     let end = super::say_ran(&report.source, report.ran.as_ref());
     Ok(after_losses(&report.losses).max(rest).max(end))
 }

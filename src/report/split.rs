@@ -34,12 +34,20 @@ pub struct SplitReport {
     pub keys_read: u64,
     /// Keys in the parts.
     pub keys_written: u64,
+    /// Where the parts are for nodes: keys in other databases than 0, which nodes do not load.
+    #[serde(skip_serializing_if = "is_zero")]
+    pub keys_beyond_db_0: u64,
     /// Function libraries, which every part has.
     pub functions: u64,
     /// The parts.
     pub parts: Vec<PartReport>,
     /// What the parts do not hold.
     pub losses: Vec<Lost>,
+}
+
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde calls it so")]
+fn is_zero(number: &u64) -> bool {
+    *number == 0
 }
 
 /// A part.
@@ -93,6 +101,11 @@ pub fn write_text(out: &mut dyn Write, report: &SplitReport, style: Style) -> Re
     }
     text += "\n";
     text += &losses_text(&report.losses, style);
+    if report.keys_beyond_db_0 > 0 {
+        let keys = plural(report.keys_beyond_db_0, "key");
+        let why = style.bad("a node has no other unless it is told to, and refuses the file");
+        text += &format!("  {keys} in other databases than 0: {why}; --db 0 leaves them out\n");
+    }
     if let Some(rest) = report.rest() {
         let why = style.bad("their slots belong to no part");
         text += &format!("  {} of {}: {why}\n", rest.file, plural(rest.keys, "key"));

@@ -111,7 +111,9 @@ pub fn split(
         root.part(&label)?;
     }
     let ran = keys.tally(&name, &how, &fresh, &mut root)?;
-    let Split { parts, mut counts, keys: keys_read, .. } = root;
+    let Split { parts, mut counts, keys: keys_read, beyond, .. } = root;
+    let are_nodes =
+        matches!(&options.by, By::Slots(parts) if parts.iter().any(|part| part.name.is_some()));
     let mut report = SplitReport {
         schema: "rdbkit.split/1",
         source: name.clone(),
@@ -122,6 +124,7 @@ pub fn split(
         target_version: target.header.magic(),
         keys_read,
         keys_written: 0,
+        keys_beyond_db_0: if are_nodes { beyond } else { 0 },
         functions: counts.functions,
         parts: Vec::new(),
         losses: Vec::new(),
@@ -166,6 +169,8 @@ struct Split<'p, 'd> {
     every: Vec<u8>,
     counts: Counts,
     keys: u64,
+    /// Of those that are written, how many are not in database 0.
+    beyond: u64,
     root: Option<&'d mut DirectoryTarget>,
 }
 
@@ -198,6 +203,7 @@ impl<'p> Split<'p, '_> {
             every: Vec::new(),
             counts: Counts::default(),
             keys: 0,
+            beyond: 0,
             root: None,
         }
     }
@@ -234,6 +240,7 @@ impl Tally for Split<'_, '_> {
         if !self.plan.filter.matches(entry)? {
             return Ok(());
         }
+        self.beyond += u64::from(entry.db > 0);
         let parting = self.parting;
         parting.with_label(entry, |label| match &mut self.part(label)?.encoder {
             Some(encoder) => encoder.entry(entry, room),
@@ -247,6 +254,7 @@ impl Tally for Split<'_, '_> {
 
     fn merge(&mut self, later: Self) -> Result<()> {
         self.keys += later.keys;
+        self.beyond += later.beyond;
         let (chunk, counts) = later.common.into_chunk();
         self.counts.add(counts, self.plan.list);
         if !chunk.bytes.is_empty() {
