@@ -526,3 +526,13 @@ fn a_watch_ends_as_asked() {
     assert_eq!(intervals[1]["rewrite"]["at_bytes"], (64 << 20) + 1);
     says(2, &["watch", "no-such-directory", "--count=1"]);
 }
+
+/// What is compressed in a file alone is the same in a server.
+#[test]
+fn compression_is_no_difference() {
+    let folder = tempfile::tempdir().unwrap();
+    let name = |name: &str| folder.path().join(name).to_str().unwrap().to_owned();
+    let file = "redis-7.0.15-alltypes.rdb";
+    says(0, &["convert", file, &name("out.rdb"), "--no-compress"]);
+    says(0, &["diff", file, &name("out.rdb")]);
+}

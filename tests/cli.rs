@@ -410,3 +410,51 @@ fn what_breaks_off_is_not_said_to_be_checked() {
         assert!(one.contains("before it breaks off"), "{one}");
     }
 }
+
+#[test]
+fn passwords_are_not_repeated_where_a_file_was_expected() {
+    let to = "redis://me:secret@nowhere:1/x.rdb";
+    let output = rdbkit().args(["convert", "redis-7.0.15-lru.rdb", to]).output().unwrap();
+    let said = String::from_utf8(output.stderr).unwrap();
+    assert_eq!(output.status.code(), Some(2), "{said}");
+    assert!(said.contains("redis://me:***@nowhere:1/x.rdb"), "{said}");
+    assert!(!said.contains("secret"), "{said}");
+}
+
+/// A snapshot of strings under numbers, without a checksum.
+fn write_strings(path: &Path, keys: u32) {
+    let mut out = std::io::BufWriter::new(std::fs::File::create(path).unwrap());
+    out.write_all(b"REDIS0009\xfe\x00").unwrap();
+    for key in 0..keys {
+        let key = format!("{key:08}");
+        out.write_all(b"\x00\x08").unwrap();
+        out.write_all(key.as_bytes()).unwrap();
+        out.write_all(b"\x20").unwrap();
+        out.write_all(&[b'v'; 32]).unwrap();
+    }
+    out.write_all(&[0xff, 0, 0, 0, 0, 0, 0, 0, 0]).unwrap();
+    out.flush().unwrap();
+}
+
+#[test]
+fn a_file_that_is_cut_while_it_is_read_is_told_of() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("cut.rdb");
+    write_strings(&path, 2_000_000);
+    let mut child = std::process::Command::new(env!("CARGO_BIN_EXE_rdbkit"))
+        .args(["keys", "--format=csv"])
+        .arg(&path)
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .spawn()
+        .unwrap();
+    // A pipe that nobody empties holds it up.
+    let mut out = child.stdout.take().unwrap();
+    out.read_exact(&mut [0; 64]).unwrap();
+    std::fs::File::options().write(true).open(&path).unwrap().set_len(1 << 20).unwrap();
+    std::io::copy(&mut out, &mut std::io::sink()).unwrap();
+    let mut said = String::new();
+    child.stderr.take().unwrap().read_to_string(&mut said).unwrap();
+    assert_eq!(child.wait().unwrap().code(), Some(2), "{said}");
+    assert!(said.contains("has become shorter while it was read"), "{said}");
+}

@@ -12,6 +12,7 @@ mod compact;
 mod completions;
 mod config;
 mod convert;
+mod cut;
 mod diff;
 mod digest;
 mod exit;
@@ -99,6 +100,7 @@ const GROUPS: [(&str, &[&str]); 4] = [
 
 /// Runs the program.
 pub(crate) fn main() -> Exit {
+    cut::expect();
     let args: Vec<_> = std::env::args_os().collect();
     let command = match config::with_defaults(command(), &args) {
         Ok(command) => command,
@@ -187,7 +189,28 @@ fn cannot_write(cause: io::Error) -> Error {
 /// One sentence on standard error.
 fn complain(text: &str) {
     // Where even that fails there is nobody to tell.
-    let _ = writeln!(io::stderr(), "rdbkit: {text}");
+    let _ = writeln!(io::stderr(), "rdbkit: {}", without_passwords(text));
+}
+
+/// A text without the passwords of URLs in it: one may stand where a file was expected.
+fn without_passwords(text: &str) -> String {
+    let mut out = String::new();
+    let mut rest = text;
+    while let Some((head, tail)) = rest.split_once("://") {
+        out += head;
+        out += "://";
+        let end = tail.find(|c: char| c.is_whitespace() || c == '/').unwrap_or(tail.len());
+        let authority = tail.get(..end).unwrap_or(tail);
+        rest = tail;
+        if let Some((login, _)) = authority.rsplit_once('@')
+            && let Some((user, _)) = login.split_once(':')
+        {
+            out += user;
+            out += ":***";
+            rest = tail.get(login.len()..).unwrap_or_default();
+        }
+    }
+    out + rest
 }
 
 /// What went wrong and what to do next.

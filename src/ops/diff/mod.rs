@@ -401,7 +401,8 @@ impl Judge<'_> {
             differs.push(Aspect::Expiry);
         }
         let same_kind = before.side.kind == after.side.kind;
-        if self.encodings && same_kind && before.side.encoding != after.side.encoding {
+        let (old, new) = (served(before.side.encoding), served(after.side.encoding));
+        if self.encodings && same_kind && old != new {
             differs.push(Aspect::Encoding);
         }
         Ok((!differs.is_empty()).then(|| KeyDiff {
@@ -424,4 +425,9 @@ impl Judge<'_> {
         entry.expires_at_ms = None;
         Ok(entry)
     }
+}
+
+/// The encoding that a server gives a value: what is compressed in a file is not so in memory.
+fn served(encoding: &str) -> &str {
+    if encoding == "lzf" { "raw" } else { encoding }
 }

@@ -280,7 +280,7 @@ mod tests {
                 let record = |n: u64| {
                     let key = hash(0, &n.to_le_bytes(), &mut room);
                     // Every tenth is another one in the last source.
-                    let value = if source == 2 && n % 10 == 0 { n + 1 } else { n };
+                    let value = if source == 2 && n.is_multiple_of(10) { n + 1 } else { n };
                     let value = hash(0, &value.to_le_bytes(), &mut room);
                     (Index::with_value(key, value), 10 + n)
                 };
@@ -289,7 +289,7 @@ mod tests {
             }
             let (count, clashes) = index.differing(&[2, 1, 0], 7).unwrap();
             assert_eq!((count, clashes.len()), (100, 7));
-            let odd = |clash: &Clash| clash.source == 2 && clash.offset % 10 == 0;
+            let odd = |clash: &Clash| clash.source == 2 && clash.offset.is_multiple_of(10);
             assert!(clashes.iter().all(odd), "{clashes:?}");
         }
     }
