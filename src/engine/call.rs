@@ -1,6 +1,6 @@
 //! One command on its way: its arguments, the keys it works on, and the world around.
 
-use super::keyspace::Keys;
+use super::keys::Keys;
 use super::{Answer, Env, Failure};
 use crate::bytes::number::{integer, parse_double};
 

@@ -25,6 +25,7 @@ mod call;
 mod command;
 mod env;
 mod failure;
+mod keys;
 mod keyspace;
 mod save;
 #[cfg(feature = "lua")]
@@ -38,9 +39,8 @@ pub use bytes::Bytes;
 pub use call::Call;
 pub use env::{Env, library_name};
 pub use failure::{Answer, Failure};
-pub use keyspace::{
-    Db, Keys, Keyspace, Loading, Record, SHARDS, Shard, shard_of, shards_per_thread,
-};
+pub use keys::Keys;
+pub use keyspace::{Db, Keyspace, Loading, Record, SHARDS, Shard, shard_of, shards_per_thread};
 pub use save::{first_byte, save};
 pub use table::{Route, Spec, foreign, lookup};
 pub use thaw::{text_value, value as thaw};

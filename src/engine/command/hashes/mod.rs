@@ -9,9 +9,9 @@ mod options;
 mod random;
 
 use crate::bytes::number::Extended;
+use crate::engine::Keys;
 use crate::engine::call::int;
 use crate::engine::command::scan::{self, Page};
-use crate::engine::keyspace::Keys;
 use crate::engine::{Answer, Call, Failure, Hash, Spec, Typed};
 use crate::rdb::Target;
 use crate::resp::Reply;

@@ -3,8 +3,8 @@
 use hashbrown::HashSet;
 
 use super::members;
+use crate::engine::Keys;
 use crate::engine::call::{int, is};
-use crate::engine::keyspace::Keys;
 use crate::engine::{Answer, Call, Failure, Set, Typed};
 use crate::rdb::Limits;
 use crate::resp::Reply;
