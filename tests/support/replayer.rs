@@ -10,7 +10,9 @@ use super::random::Random;
 use super::servers::{Kind, Server};
 
 /// No replay of a test takes longer.
-const PATIENCE: Duration = Duration::from_secs(120);
+const PATIENCE: Duration = Duration::from_secs(240);
+/// How long a replay waits for servers that change their roles: the tests' machines are busy.
+const WAITS: &str = "200s";
 
 /// The chaos of a test: all mishaps, once or `RDBKIT_CHAOS` times.
 pub fn chaos<T: Copy>(mishaps: &[T]) -> Vec<(u64, T)> {
@@ -36,6 +38,7 @@ impl Replayer {
             .arg(source)
             .args(["--to", url])
             .args(options)
+            .env("RDBKIT_PATIENCE", WAITS)
             .stdin(Stdio::null())
             .stdout(file())
             .stderr(file())
