@@ -11,7 +11,7 @@ use rdbkit::report::compact::{write_json, write_text};
 
 use super::args::{CommonArgs, Opened, RunArgs, SourceArgs};
 use super::exit::Exit;
-use super::output::{LossyArgs, OutputArgs, ReportArgs, TargetArgs, after_losses, target_is};
+use super::output::{MadeArgs, OutputArgs, after_losses, target_is};
 
 /// Write the shortest log that leads to the same keys
 ///
@@ -48,11 +48,7 @@ pub(crate) struct CompactArgs {
     drop_expired: bool,
 
     #[command(flatten)]
-    target: TargetArgs,
-    #[command(flatten)]
-    lossy: LossyArgs,
-    #[command(flatten)]
-    report: ReportArgs,
+    made: MadeArgs,
     #[command(flatten)]
     output: OutputArgs,
     #[command(flatten)]
@@ -84,10 +80,10 @@ pub(crate) fn run(args: &CompactArgs) -> Result<Exit, Error> {
             To::Preamble => OutputForm::AofPreamble,
             To::AofDir => OutputForm::AofDir,
         }),
-        target: args.target.target,
+        target: args.made.target(),
         now_ms: args.run.now_ms(),
         skip_unknown: args.run.skips_unknown(),
-        lossy: args.lossy.lossy,
+        lossy: args.made.lossy,
         drop_expired_at_ms: args.drop_expired.then(|| args.run.now_ms()),
         in_place: args.in_place,
         force: args.output.force(),
@@ -106,7 +102,7 @@ pub(crate) fn run(args: &CompactArgs) -> Result<Exit, Error> {
     };
     let report = compact(source, &out, &options, &bar)?;
     drop(bar);
-    args.report.tell_beside(&args.output, &report, &args.common, write_text, write_json)?;
+    args.made.report.tell_beside(&args.output, &report, &args.common, write_text, write_json)?;
     let end = if report.dropped_from.is_some() { Exit::Findings } else { Exit::Clean };
     Ok(after_losses(&report.losses).max(end))
 }

@@ -14,7 +14,7 @@ use rdbkit::report::convert::{write_json, write_text};
 
 use super::args::{CommonArgs, RunArgs, SourceArgs};
 use super::exit::Exit;
-use super::output::{ForceArgs, FormArgs, LISTED, LossyArgs, ReportArgs, TargetArgs, after_losses};
+use super::output::{ForceArgs, FormArgs, LISTED, MadeArgs, after_losses};
 use super::progress::Bar;
 
 /// Write a source in another form, version or dialect
@@ -68,11 +68,7 @@ pub(crate) struct ConvertArgs {
     drop_expired: bool,
 
     #[command(flatten)]
-    target: TargetArgs,
-    #[command(flatten)]
-    lossy: LossyArgs,
-    #[command(flatten)]
-    report: ReportArgs,
+    made: MadeArgs,
     #[command(flatten)]
     force: ForceArgs,
     #[command(flatten)]
@@ -88,9 +84,9 @@ pub(crate) fn run(args: &ConvertArgs) -> Result<Exit, Error> {
     let now_secs = || SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |d| d.as_secs());
     let options = ConvertOptions {
         form: args.form.form()?,
-        target: args.target.target.or(args.rdb_version),
+        target: args.made.target().or(args.rdb_version),
         compress,
-        lossy: args.lossy.lossy,
+        lossy: args.made.lossy,
         drop_expired_at_ms: args.drop_expired.then(|| args.run.now_ms()),
         timestamp_secs: args.timestamps.then(now_secs),
         list: LISTED,
@@ -104,7 +100,7 @@ pub(crate) fn run(args: &ConvertArgs) -> Result<Exit, Error> {
     drop(bar);
     // There the output is what is on standard output.
     if args.out != "-" {
-        args.report.tell(&report, &args.common, write_text, write_json)?;
+        args.made.report.tell(&report, &args.common, write_text, write_json)?;
     }
     let end = super::say_ran(&report.source, report.ran.as_ref());
     Ok(after_losses(&report.losses).max(end))

@@ -13,7 +13,7 @@ use rdbkit::report::export::{write_json, write_text};
 use super::args::{CommonArgs, MemoryArgs, Opened, RunArgs, SourceArgs};
 use super::exit::Exit;
 use super::filters::FilterArgs;
-use super::output::{LISTED, LossyArgs, OutputArgs, ReportArgs, TargetArgs, after_losses};
+use super::output::{LISTED, MadeArgs, OutputArgs, after_losses};
 
 /// Write keys and values as NDJSON, JSON, CSV, Parquet or commands
 ///
@@ -66,11 +66,7 @@ pub(crate) struct ExportArgs {
     keys_only: bool,
 
     #[command(flatten)]
-    target: TargetArgs,
-    #[command(flatten)]
-    lossy: LossyArgs,
-    #[command(flatten)]
-    report: ReportArgs,
+    made: MadeArgs,
     #[command(flatten)]
     output: OutputArgs,
     #[command(flatten)]
@@ -111,7 +107,7 @@ pub(crate) fn run(args: &ExportArgs) -> Result<Exit, Error> {
         (To::Resp, false) => ExportForm::Resp,
         (_, true) => return Err(Error::Usage("--explode goes with --to csv".to_owned())),
     };
-    if args.to != To::Resp && (args.target.target.is_some() || args.lossy.lossy) {
+    if args.to != To::Resp && (args.made.target().is_some() || args.made.lossy) {
         return Err(Error::Usage("--target and --lossy go with --to resp".to_owned()));
     }
     if args.split_types && (args.to != To::Parquet || args.output.is_stdout()) {
@@ -133,8 +129,8 @@ pub(crate) fn run(args: &ExportArgs) -> Result<Exit, Error> {
         filter: args.filters.filter(now_ms)?,
         keys_only: args.keys_only,
         memory: args.memory.options(),
-        target: args.target.target,
-        lossy: args.lossy.lossy,
+        target: args.made.target(),
+        lossy: args.made.lossy,
         list: LISTED,
         force: args.output.force(),
         walk: args.common.walk(now_ms, &args.run),
@@ -145,7 +141,7 @@ pub(crate) fn run(args: &ExportArgs) -> Result<Exit, Error> {
     drop(bar);
     // There the output is what is on standard output.
     if !args.output.is_stdout() {
-        args.report.tell(&report, &args.common, write_text, write_json)?;
+        args.made.report.tell(&report, &args.common, write_text, write_json)?;
     }
     let end = super::say_ran(&report.source, report.ran.as_ref());
     Ok(after_losses(&report.losses).max(end))

@@ -14,9 +14,7 @@ use rdbkit::report::merge::{write_json, write_text};
 use super::args::{CommonArgs, RunArgs, SourceArgs, one_stdin};
 use super::exit::Exit;
 use super::filters::FilterArgs;
-use super::output::{
-    FormArgs, LISTED, LossyArgs, OutputArgs, ReportArgs, TargetArgs, after_losses, target_is,
-};
+use super::output::{FormArgs, LISTED, MadeArgs, OutputArgs, after_losses, target_is};
 
 /// Write several sources as one snapshot or log
 ///
@@ -53,11 +51,7 @@ pub(crate) struct MergeArgs {
     on_conflict: Conflict,
 
     #[command(flatten)]
-    target: TargetArgs,
-    #[command(flatten)]
-    lossy: LossyArgs,
-    #[command(flatten)]
-    report: ReportArgs,
+    made: MadeArgs,
     #[command(flatten)]
     output: OutputArgs,
     #[command(flatten)]
@@ -93,8 +87,8 @@ pub(crate) fn run(args: &MergeArgs) -> Result<Exit, Error> {
             Conflict::Newest => OnConflict::Newest,
         },
         filter: args.filters.filter(now_ms)?,
-        target: args.target.target,
-        lossy: args.lossy.lossy,
+        target: args.made.target(),
+        lossy: args.made.lossy,
         list: LISTED,
         force: args.output.force(),
         walk: args.common.walk(now_ms, &args.run),
@@ -105,7 +99,7 @@ pub(crate) fn run(args: &MergeArgs) -> Result<Exit, Error> {
     let sources = sources.collect::<Result<Vec<_>, _>>()?;
     let report = merge(sources, &args.output.required(), &options, &Silent)?;
     if !args.output.is_stdout() {
-        args.report.tell(&report, &args.common, write_text, write_json)?;
+        args.made.report.tell(&report, &args.common, write_text, write_json)?;
     }
     let ends = report.sources.iter().map(|one| super::say_ran(&one.source, one.ran.as_ref()));
     Ok(ends.fold(after_losses(&report.losses), Exit::max))

@@ -130,13 +130,6 @@ pub(crate) fn target_is(arg: Arg, default: &str) -> Arg {
     ))
 }
 
-#[derive(Debug, Args)]
-pub(crate) struct LossyArgs {
-    /// Write what the target can hold, and say what is lost
-    #[arg(long)]
-    pub(crate) lossy: bool,
-}
-
 /// How it ends where something may have been lost.
 pub(crate) fn after_losses(losses: &[Lost]) -> Exit {
     if losses.iter().any(|lost| lost.grave) { Exit::Findings } else { Exit::Clean }
@@ -147,6 +140,27 @@ pub(crate) struct ReportArgs {
     /// How the report is written
     #[arg(long, value_enum, default_value_t = Format::Human)]
     format: Format,
+}
+
+/// Whom something is made for, and what is said of it.
+#[derive(Debug, Args)]
+pub(crate) struct MadeArgs {
+    #[command(flatten)]
+    target: TargetArgs,
+
+    /// Write what the target can hold, and say what is lost
+    #[arg(long)]
+    pub(crate) lossy: bool,
+
+    #[command(flatten)]
+    pub(crate) report: ReportArgs,
+}
+
+impl MadeArgs {
+    /// Whom it is made for, if that was said.
+    pub(crate) fn target(&self) -> Option<Target> {
+        self.target.target
+    }
 }
 
 /// A report as text.

@@ -17,7 +17,7 @@ use rdbkit::report::split::{write_json, write_text};
 use super::args::{CommonArgs, Opened, RunArgs, SourceArgs};
 use super::exit::Exit;
 use super::filters::{FilterArgs, slots};
-use super::output::{LISTED, LossyArgs, ReportArgs, TargetArgs, after_losses};
+use super::output::{LISTED, MadeArgs, after_losses};
 
 /// Write a source as several snapshots: by slot, node, database, type or prefix
 ///
@@ -76,11 +76,7 @@ pub(crate) struct SplitArgs {
     depth: u16,
 
     #[command(flatten)]
-    target: TargetArgs,
-    #[command(flatten)]
-    lossy: LossyArgs,
-    #[command(flatten)]
-    report: ReportArgs,
+    made: MadeArgs,
     #[command(flatten)]
     filters: FilterArgs,
     #[command(flatten)]
@@ -150,8 +146,8 @@ pub(crate) fn run(args: &SplitArgs) -> Result<Exit, Error> {
     let options = SplitOptions {
         by: args.by()?,
         filter: args.filters.filter(now_ms)?,
-        target: args.target.target,
-        lossy: args.lossy.lossy,
+        target: args.made.target(),
+        lossy: args.made.lossy,
         list: LISTED,
         walk: args.common.walk(now_ms, &args.run),
         open: args.from.options()?,
@@ -159,7 +155,7 @@ pub(crate) fn run(args: &SplitArgs) -> Result<Exit, Error> {
     let Opened { source, bar, .. } = args.from.open_with_bar(&args.source, &args.common)?;
     let report = split(source, Path::new(&args.output), &options, &bar)?;
     drop(bar);
-    args.report.tell(&report, &args.common, write_text, write_json)?;
+    args.made.report.tell(&report, &args.common, write_text, write_json)?;
     let is_whole = report.rest().is_none() && report.keys_beyond_db_0 == 0;
     let rest = if !is_whole { Exit::Findings } else { Exit::Clean };
     let end = super::say_ran(&report.source, report.ran.as_ref());

@@ -58,12 +58,25 @@ pub(super) struct Joined {
     part: Option<Reading>,
     header: Option<Header>,
     extras: Extras,
-    room: EntryRoom,
+    room: Rooms,
     /// What comes next but for what is passed on, and how much of it has gone.
     out: Vec<u8>,
     gone: usize,
     crc: u64,
     is_over: bool,
+}
+
+/// Room that hashes without their templates share.
+struct Rooms {
+    entry: EntryRoom,
+    head: Sink,
+    body: Sink,
+}
+
+impl Default for Rooms {
+    fn default() -> Self {
+        Rooms { entry: EntryRoom::default(), head: Sink::new(true), body: Sink::new(true) }
+    }
 }
 
 /// A part that is being read.
@@ -100,7 +113,7 @@ impl Joined {
             part: None,
             header: None,
             extras: Extras::default(),
-            room: EntryRoom::default(),
+            room: Rooms::default(),
             out: Vec::new(),
             gone: 0,
             crc: 0,
@@ -184,8 +197,9 @@ impl Joined {
 
     /// Looks at the records at hand, up to one that does not go on as it is.
     fn frames(&mut self) -> Result<()> {
-        let Joined { part: Some(part), extras, room, header, .. } = self else { return Ok(()) };
-        let mut instead = Sink::new(true);
+        let Joined { part: Some(part), extras, room, header, out, .. } = self else {
+            return Ok(());
+        };
         while part.pass < STEP_BYTES {
             let buffer = part.window.buffer();
             let rest = buffer.get(part.pass..).unwrap_or_default();
@@ -208,7 +222,7 @@ impl Joined {
                 Record::Entry(entry) => {
                     holds(&part.slots, &part.name, entry)?;
                     let target = header.map(Target::of_header).unwrap_or_default();
-                    without_template(entry, &target, &mut instead, room)?
+                    without_template(entry, &target, out, room)?
                 }
                 Record::Aux { name, value } if !part.has_begun => {
                     let name = name.to_cow().unwrap_or_default();
@@ -247,7 +261,6 @@ impl Joined {
             }
             break;
         }
-        self.write(&instead.out);
         Ok(())
     }
 
@@ -353,21 +366,23 @@ fn holds(slots: &[RangeInclusive<u16>], name: &str, entry: &Entry<'_>) -> Result
 fn without_template(
     entry: &Entry<'_>,
     target: &Target,
-    to: &mut Sink,
-    room: &mut EntryRoom,
+    to: &mut Vec<u8>,
+    Rooms { entry: room, head, body }: &mut Rooms,
 ) -> Result<Fate> {
     let ty = entry.value_type;
     if !matches!(ty, ValueType::HashTemplateArray | ValueType::HashTemplateListpack) {
         return Ok(Fate::Pass);
     }
-    let mut body = Sink::new(true);
+    body.clear();
     // What cannot be decoded goes on as it is, to be met by the reader.
-    let Ok(Body::Written(ty)) = write_entry(&mut body, entry, target, false, room) else {
+    let Ok(Body::Written(ty)) = write_entry(body, entry, target, false, room) else {
         return Ok(Fate::Pass);
     };
     let Entry { key, expires_at_ms, eviction, meta, .. } = *entry;
-    EntryHead { key, expires_at_ms, eviction, meta }.write(to, target, ty, true);
-    to.raw(&body.out);
+    head.clear();
+    EntryHead { key, expires_at_ms, eviction, meta }.write(head, target, ty, true);
+    to.extend_from_slice(&head.out);
+    to.extend_from_slice(&body.out);
     Ok(Fate::Drop)
 }
 

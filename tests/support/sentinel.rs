@@ -11,7 +11,8 @@ use super::wait_until;
 /// The name by which the Sentinels know the master.
 pub const SERVICE: &str = "service";
 
-/// How long a change of master may take on a busy machine. Sentinels whose votes are split try again some seconds later, and may need several rounds.
+/// How long a change of master may take on a busy machine: Sentinels whose votes are split try again
+/// some seconds later, and may need several rounds.
 const PATIENCE: Duration = Duration::from_secs(180);
 
 /// How long a server is silent before a Sentinel takes it for dead.

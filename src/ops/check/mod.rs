@@ -1,8 +1,8 @@
 //! `check`: is it sound, and where not, exactly where and why?
 //!
-//! A snapshot is walked once, for policies too; a log is read by its own floor; a directory part by part, in
-//! the order in which a server loads them. Every finding says what a server would
-//! make of it: that is known here, not in the formats.
+//! A snapshot is walked once, for policies too; a log is read by its own floor; a directory part by
+//! part, in the order in which a server loads them. Every finding says what a server would make of
+//! it: that is known here, not in the formats.
 
 mod beside;
 mod directory;

@@ -1,9 +1,9 @@
 //! Afterwards: does the target have what the source has?
 //!
 //! Each key that is looked at is asked for by DUMP, and compared by the digest of its value, which
-//! does not depend on how either side stores it; and by its time to live, and its fields'. Keys that were refused,
-//! left alone, or sent without something that the target has no notion of, are left out: those are
-//! listed already.
+//! does not depend on how either side stores it; and by its time to live, and its fields'. Keys that
+//! were refused, left alone, or sent without something that the target has no notion of, are left
+//! out: those are listed already.
 
 use std::ops::ControlFlow;
 

@@ -166,7 +166,7 @@ impl Index {
     }
 
     /// Who loses where ranks decide: of a key that several have, the highest stays.
-    pub(super) fn losers(self, ranks: &[usize]) -> Result<Losers> {
+    pub(super) fn losers(self, ranks: &[usize], contested: bool) -> Result<Losers> {
         let none = || vec![Vec::new(); ranks.len()];
         let mut losers = Losers { of: none(), contested: none(), conflicts: 0 };
         let rank = |record: &Record| ranks.get(record.source()).copied().unwrap_or_default();
@@ -180,7 +180,7 @@ impl Index {
                 }
                 losers.conflicts += 1;
                 for record in same {
-                    if let Some(offsets) = losers.contested.get_mut(record.source()) {
+                    if contested && let Some(offsets) = losers.contested.get_mut(record.source()) {
                         offsets.push(record.offset());
                     }
                     if record.source() != winner.source()
@@ -251,7 +251,7 @@ mod tests {
                 index.add(source, some).unwrap();
             }
         }
-        index.losers(ranks).unwrap()
+        index.losers(ranks, true).unwrap()
     }
 
     #[test]

@@ -74,9 +74,9 @@ pub struct MergeOptions {
 
 /// Merges sources into one snapshot or log.
 ///
-/// Fails with [`Error::Usage`] where keys are not the same in several sources and none is to win, where the
-/// target cannot hold all of it, or where the output may not be replaced; nothing is published
-/// then.
+/// Fails with [`Error::Usage`] where keys are not the same in several sources and none is to win,
+/// where the target cannot hold all of it, or where the output may not be replaced; nothing is
+/// published then.
 ///
 /// ```
 /// use rdbkit::ops::merge::{MergeOptions, OnConflict, merge};
@@ -127,8 +127,9 @@ pub fn merge(
         }
     }
     let ranks = ranks(&inputs, options.on_conflict);
-    let mut lost = index.losers(&ranks)?;
-    if options.on_conflict == OnConflict::Fail && lost.conflicts > 0 {
+    let may_fail = options.on_conflict == OnConflict::Fail;
+    let mut lost = index.losers(&ranks, may_fail)?;
+    if may_fail && lost.conflicts > 0 {
         let (count, clashes) = conflict::differing(&inputs, &lost.contested, &ranks, options)?;
         if count > 0 {
             return Err(Error::Usage(conflict::sentence(&clashes, count, &inputs, options)?));
