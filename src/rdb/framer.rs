@@ -31,12 +31,21 @@ pub struct Framer {
     templates: Arc<HashMap<u64, Arc<Template>>>,
     carried: Kept,
     claim: Option<Claim>,
+    /// Whether the value of the next key is known to end where the input does.
+    ends_with_input: bool,
 }
 
 impl Framer {
     /// Starts behind the header, in database 0.
     pub fn new(header: Header) -> Self {
-        Framer { header, db: 0, templates: Arc::default(), carried: Kept::default(), claim: None }
+        Framer {
+            header,
+            db: 0,
+            templates: Arc::default(),
+            carried: Kept::default(),
+            claim: None,
+            ends_with_input: false,
+        }
     }
 
     /// Magic and version.
@@ -63,6 +72,19 @@ impl Framer {
                 Err(place.error(input, offset, error))
             }
         }
+    }
+
+    /// The record that `input` holds from end to end, as [`next`](Self::next) or
+    /// [`skip`](Self::skip) has found before: its value is not walked through once more.
+    pub fn only<'a>(
+        &mut self,
+        input: &'a [u8],
+        offset: u64,
+    ) -> Result<(Record<'a>, &'a [u8]), Box<FormatError>> {
+        self.ends_with_input = true;
+        let found = self.next(input, offset);
+        self.ends_with_input = false;
+        found
     }
 
     /// What the value in which [`next`](Self::next) failed last claims to hold, if it was in one
@@ -264,7 +286,10 @@ impl Framer {
             _ => (body, None),
         };
         let names = template.as_ref().map_or(0, |t| t.names.len() as u64);
-        let (rest, ()) = frame::value(body, value_type, names)?;
+        let (rest, ()) = match self.ends_with_input {
+            true => (body.get(body.len()..).unwrap_or_default(), ()),
+            false => frame::value(body, value_type, names)?,
+        };
         let position = |slice: &[u8]| offset + (input.len() - slice.len()) as u64;
         let entry = Entry {
             db: self.db,

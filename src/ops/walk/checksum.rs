@@ -80,18 +80,31 @@ impl<'a> Blocks<'a> {
     }
 
     /// Runs ahead of a walker on another thread until that has finished.
+    ///
+    /// Each pause costs a few microseconds, so that a slow walker is not asked after each block but
+    /// when about half of the lead should have been used up.
     pub(super) fn follow(&self, walker: &Position) {
+        let mut pause = SHORTEST_PAUSE;
         loop {
             let (at, finished) = walker.get();
             if finished {
                 return self.advance(at);
             }
-            if self.next.load(Ordering::Relaxed) >= self.sums.len() {
+            let next = self.next.load(Ordering::Relaxed);
+            if next >= self.sums.len() {
                 return;
             }
-            if !self.take_one(at.saturating_add(LEAD)) {
-                std::thread::sleep(PAUSE);
+            if next * BLOCK >= at.saturating_add(LEAD) {
+                std::thread::sleep(pause);
+                let used = walker.get().0.saturating_sub(at);
+                pause = match used {
+                    0..QUARTER => (pause * 2).min(LONGEST_PAUSE),
+                    QUARTER..HALF => pause,
+                    _ => (pause / 2).max(SHORTEST_PAUSE),
+                };
+                continue;
             }
+            self.take_one(at.saturating_add(LEAD));
         }
     }
 
@@ -111,7 +124,11 @@ impl<'a> Blocks<'a> {
 }
 
 /// How long the checksum waits for the walker to catch up.
-const PAUSE: Duration = Duration::from_micros(50);
+const SHORTEST_PAUSE: Duration = Duration::from_micros(50);
+const LONGEST_PAUSE: Duration = Duration::from_millis(2);
+/// Parts of the lead.
+const QUARTER: usize = LEAD / 4;
+const HALF: usize = LEAD / 2;
 
 /// Where a walker is, for others to see.
 #[derive(Default)]

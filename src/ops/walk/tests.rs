@@ -98,6 +98,11 @@ fn snapshot_with_large_lists() -> Vec<u8> {
         bytes.resize(bytes.len() + ((n << 14) as usize), b'v');
         if n % 8 == 7 {
             let elements = 80_000 + n;
+            if n % 16 == 15 {
+                bytes.push(0xfc);
+                bytes.extend([0xff; 7]);
+                bytes.push(0);
+            }
             bytes.extend([1, 2, b'l', n as u8, 0x80]);
             bytes.extend(elements.to_be_bytes());
             for _ in 0..elements {

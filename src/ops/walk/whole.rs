@@ -26,6 +26,8 @@ struct Job {
     number: usize,
     framer: Framer,
     range: Range<usize>,
+    /// Whether it is one large record, whose end has been found.
+    large: bool,
 }
 
 pub(super) fn walk<T: Tally>(
@@ -131,7 +133,7 @@ pub(super) fn walk<T: Tally>(
                     merger.take(number, tally)?;
                 }
             }
-            if options.tally && !walker.large_ahead && jobs_tx.len() >= workers * WAITING {
+            if options.tally && walker.large_ahead.is_none() && jobs_tx.len() >= workers * WAITING {
                 // The others have enough to do. To read what has not been walked takes no longer
                 // than to walk it first and read it then.
                 let number = walker.batches;
@@ -205,8 +207,8 @@ struct Walker<'a> {
     stored: Option<u64>,
     fault: Option<Box<FormatError>>,
     done: bool,
-    /// Whether [`tally`](Self::tally) has stopped in front of a large record.
-    large_ahead: bool,
+    /// How many bytes stand behind the large record that comes next, if it is known to be one.
+    large_ahead: Option<usize>,
 }
 
 impl<'a> Walker<'a> {
@@ -225,7 +227,7 @@ impl<'a> Walker<'a> {
             stored: None,
             fault: None,
             done: false,
-            large_ahead: false,
+            large_ahead: None,
         }
     }
 
@@ -234,10 +236,17 @@ impl<'a> Walker<'a> {
     fn batch(&mut self) -> Job {
         let (from, framer) = (self.at, self.framer.clone());
         let mut rest = self.rest;
-        while !self.done && rest.len() + BATCH_BYTES > self.rest.len() {
+        while !self.done && self.large_ahead.is_none() && rest.len() + BATCH_BYTES > self.rest.len()
+        {
+            let is_alone = !self.framer.carries();
             // The absolute offset is wanted for messages only; the framer counts from here.
             match self.framer.skip(rest, self.start + (self.bytes.len() - rest.len()) as u64) {
                 Ok(Step::Entry(after)) => {
+                    // It becomes a batch of its own, so that nobody has to look for its end again.
+                    if is_alone && (rest.len() - after.len()) as u64 >= LARGE {
+                        self.large_ahead = Some(after.len());
+                        break;
+                    }
                     self.keys += 1;
                     rest = after;
                 }
@@ -252,9 +261,16 @@ impl<'a> Walker<'a> {
                 Err(error) => self.fail(error),
             }
         }
-        self.large_ahead = false;
+        let mut large = false;
+        if rest.len() == self.rest.len()
+            && let Some(behind) = self.large_ahead.take()
+        {
+            self.keys += 1;
+            rest = rest.get(rest.len() - behind..).unwrap_or_default();
+            large = true;
+        }
         let number = self.reach(rest);
-        Job { number, framer, range: from..self.at }
+        Job { number, framer, range: from..self.at, large }
     }
 
     /// Reads the next batch into a tally, in the same walk. Stops in front of a record of `large`
@@ -283,7 +299,7 @@ impl<'a> Walker<'a> {
                 Record::Entry(entry) => {
                     if is_alone && entry.size_bytes() >= large {
                         // The framer is as it was.
-                        self.large_ahead = true;
+                        self.large_ahead = Some(after.len());
                         break;
                     }
                     result = tally.entry(entry, room);
@@ -339,6 +355,13 @@ fn read<T: Tally>(
     let bytes = bytes.get(..job.range.end).unwrap_or_default();
     let rest = bytes.get(job.range.start..).unwrap_or_default();
     let header = job.framer.header();
+    if job.large {
+        let (mut framer, at) = (job.framer, start + job.range.start as u64);
+        return match framer.only(rest, at)? {
+            (Record::Entry(entry), _) => tally.entry(&entry, room),
+            (record, _) => tally.record(&record, at, room),
+        };
+    }
     let mut walker = Walker { framer: job.framer, rest, ..Walker::new(bytes, start, header) };
     walker.tally(u64::MAX, tally, room)
 }
