@@ -1,7 +1,7 @@
 //! What can go wrong, said so that it can be found in a hex dump.
 //!
-//! Who is to blame: the plumbing ([`Error::Io`]), the bytes ([`Error::Format`]), a limit
-//! ([`Error::Limit`]) or the call ([`Error::Usage`]). A parser does not know absolute offsets:
+//! Who is to blame: the plumbing ([`Error::Io`]), the bytes ([`Error::Format`]), what they say
+//! ([`Error::Source`]), a limit ([`Error::Limit`]) or the call ([`Error::Usage`]). A parser does not know absolute offsets:
 //! it keeps the slice where things went wrong ([`Bad`]), and the reader that owns the buffer
 //! turns that into an offset.
 
@@ -40,6 +40,10 @@ pub enum Error {
         /// What the caller allows.
         allowed: u64,
     },
+    /// What the source holds stands in the way, though no rule of a format is broken there: it is
+    /// something else than was expected, not complete, or holds what cannot be run.
+    #[error("{0}")]
+    Source(String),
     /// The call does not fit what is there, or asks for what this build does not do.
     #[error("{0}")]
     Usage(String),

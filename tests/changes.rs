@@ -401,6 +401,9 @@ fn a_key_is_followed_wherever_it_goes() {
         "deleted db0 a UNLINK",
     ];
     assert_eq!(effects(log, &["a"]), want);
+    // Where it came from is told also if only the database is asked for to which it came.
+    assert_eq!(effects(log, &["b", "--db", "4"])[..2], want[6..8]);
+    assert_eq!(effects(log, &["b", "--db", "3"])[0], "moved-here db3 b MOVE");
     let want = ["copied db0 c COPY", "deleted db0 c FLUSHALL"];
     assert_eq!(effects(log, &["c"]), want);
     assert_eq!(

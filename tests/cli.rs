@@ -134,7 +134,7 @@ fn exit_codes_say_what_happened() {
     exits(2, &["inspect", "no-such-file"], "rdbkit: cannot open no-such-file");
     exits(1, &["get", "redis-7.0.15-lru.rdb", "nope"], "has no key \"nope\"");
     exits(0, &["keys", "annotations.aof"], "");
-    exits(2, &["keys", "broken/cut-in-a-value.rdb"], "offset 14:");
+    exits(1, &["keys", "broken/cut-in-a-value.rdb"], "offset 14:");
     exits(1, &["get", "redis-5.0.6-alltypes-preamble.aof", "x"], "has no key \"x\"");
     exits(2, &["get", "redis-7.0.15-lru.rdb", "--raw", "{k1}l"], "only a string has raw bytes");
     exits(0, &["--version"], "");
@@ -358,7 +358,98 @@ fn a_dump_payload_is_read_where_it_is_asked_for() {
     assert_eq!(run(&["get", "-", "", "--raw", "--from=dump"]).stdout, b"b");
     assert_eq!(run(&["check", "-", "--from=dump"]).status.code(), Some(0));
     assert_eq!(run(&["inspect", "-", "--from=dump"]).status.code(), Some(0));
-    assert_eq!(run(&["inspect", "-"]).status.code(), Some(2));
+    assert_eq!(run(&["inspect", "-"]).status.code(), Some(1));
+    assert_eq!(run(&["check", "-"]).status.code(), Some(1));
+    assert_eq!(run(&["diff", "-", "redis-7.0.15-lru.rdb"]).status.code(), Some(2));
+}
+
+#[test]
+fn a_broken_source_is_told_from_a_wrong_call_by_the_exit_status() {
+    let folder = tempfile::tempdir().unwrap();
+    let out = folder.path().join("out");
+    let to = out.to_str().unwrap();
+    let broken = "broken/cut-in-a-value.rdb";
+    for args in [
+        &["digest", broken][..],
+        &["get", broken, "a"],
+        &["convert", broken, to],
+        &["export", broken, "-o", to],
+        &["split", broken, "-o", to, "--parts", "2"],
+        &["merge", broken, "redis-7.0.15-lru.rdb", "-o", to],
+        &["anonymize", broken, "-o", to],
+        &["replay", broken],
+        &["compact", broken, "-o", to],
+    ] {
+        exits(1, args, "offset 14:");
+    }
+    exits(2, &["diff", broken, "redis-7.0.15-lru.rdb"], "offset 14:");
+    exits(1, &["replay", "broken/dir-missing-incr"], "what it held is lost");
+    exits(1, &["convert", "broken/checksum.rdb", to], "the checksum is");
+    assert!(!out.exists());
+}
+
+#[test]
+fn a_key_that_stands_twice_is_not_written_twice() {
+    let folder = tempfile::tempdir().unwrap();
+    let out = folder.path().join("out");
+    let to = out.to_str().unwrap();
+    let source = "broken/duplicate-key.rdb";
+    let says = "duplicate-key.rdb: key \"a\" in db 0 stands at offset 11 and again at 16";
+    exits(1, &["convert", source, to], says);
+    exits(1, &["convert", source, to, "--threads=1"], says);
+    exits(1, &["convert", source, to, "--no-mmap"], says);
+    exits(1, &["convert", source, to, "--to=aof"], says);
+    exits(1, &["split", source, "-o", to, "--parts=2"], says);
+    exits(1, &["merge", source, "redis-7.0.15-lru.rdb", "-o", to], says);
+    let pipe = std::fs::read(Path::new("fixtures").join(source)).unwrap();
+    let output = rdbkit().args(["convert", "-", to]).write_stdin(pipe).output().unwrap();
+    assert_eq!(output.status.code(), Some(1));
+    assert!(!out.exists());
+}
+
+#[test]
+fn what_can_be_unpacked_of_a_broken_stream_is_looked_at() {
+    let whole = std::fs::read("fixtures/redis-7.0.15-lru.rdb").unwrap();
+    let mut noise = 7_u64;
+    // Something that does not shrink to nothing, so that the cut leaves keys behind it whole.
+    let mut file = whole[..whole.len() - 9].to_vec();
+    for n in 0..2000_u32 {
+        noise = noise.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1);
+        file.extend([0, 12]);
+        file.extend(format!("noise:{n:06}").bytes());
+        file.push(8);
+        file.extend(noise.to_le_bytes());
+    }
+    let mut gzip = flate2::write::GzEncoder::new(Vec::new(), flate2::Compression::fast());
+    gzip.write_all(&file).unwrap();
+    let packed = gzip.finish().unwrap();
+    let cut = &packed[..packed.len() / 2];
+    let run = |args: &[&str]| rdbkit().args(args).write_stdin(cut).output().unwrap();
+    let output = run(&["check", "-", "--format=json"]);
+    assert_eq!(output.status.code(), Some(1));
+    let report: serde_json::Value = serde_json::from_slice(&output.stdout).unwrap();
+    let told = report["sources"][0]["files"][0].to_string();
+    assert!(told.contains("compressed-truncated"), "{report:#}");
+    let rows = run(&["keys", "-", "--format=csv"]);
+    assert_eq!(rows.status.code(), Some(1));
+    let rows = String::from_utf8(rows.stdout).unwrap();
+    assert!(rows.lines().count() > 500, "{rows}");
+    let inspected = run(&["inspect", "-"]);
+    assert_eq!(inspected.status.code(), Some(1));
+}
+
+#[test]
+fn what_may_not_be_written_is_said_before_anything_is_read() {
+    let folder = tempfile::tempdir().unwrap();
+    let out = folder.path().join("out");
+    std::fs::write(&out, b"mine").unwrap();
+    let to = out.to_str().unwrap();
+    // Each of these would fail over its source, too.
+    let log = "broken/dir-missing-incr";
+    exits(2, &["convert", log, to], "--force replaces it");
+    exits(2, &["compact", log, "-o", to, "--to=rdb"], "--force replaces it");
+    exits(2, &["replay", log, "--save", to], "--force replaces it");
+    assert_eq!(std::fs::read(&out).unwrap(), b"mine");
 }
 
 /// Compares what a call prints with its golden file.

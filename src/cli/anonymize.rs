@@ -1,6 +1,7 @@
 //! `anonymize`: a snapshot of the same shape with nothing of its content.
 //!
-//! Exit status: 0 it was written, 1 it was written without the end of a log that is cut, 2 it was not.
+//! Exit status: 0 it was written, 1 it was written without the end of a log that is cut, or the
+//! source is broken and nothing was written, 2 it was not.
 
 use std::ffi::OsString;
 
@@ -31,7 +32,8 @@ Examples:
   rdbkit anonymize dump.rdb -o shape.rdb --keep-prefix-depth 1 --scores rank
   rdbkit anonymize dump.rdb -o small.rdb --key 'cart:*' --seed 'only I know this'
 
-Exit status: 0 it was written, 1 it was written without the cut end of a log, 2 it was not")]
+Exit status: 0 it was written, 1 it was written without the cut end of a log, or the source is
+broken and nothing was written, 2 it was not written")]
 pub(crate) struct AnonymizeArgs {
     /// RDB file, AOF or appendonlydir (a log is run first), or NDJSON; `-` is standard input
     source: OsString,

@@ -135,7 +135,7 @@ fn take(args: &BackupArgs, endpoint: &Endpoint) -> Result<Exit, Error> {
     if args.follow {
         return run_follow(args, endpoint, &options);
     }
-    let bar = Bar::counting(&endpoint.to_string(), args.common.shows_progress());
+    let bar = Bar::counting(&endpoint.to_string(), None, args.common.shows_progress());
     let outcome = backup(endpoint, &options, &bar)?;
     drop(bar);
     let taken = match outcome {
@@ -195,7 +195,7 @@ fn run_follow(
     };
     ctrlc::set_handler(handler)
         .map_err(|error| Error::Usage(format!("cannot listen for signals: {error}")))?;
-    let bar = Bar::counting(&endpoint.to_string(), args.common.shows_progress());
+    let bar = Bar::counting(&endpoint.to_string(), None, args.common.shows_progress());
     let teller = Teller { bar, quiet: args.common.is_quiet() };
     let outcome = follow(endpoint, options, &stop, &teller)?;
     drop(teller);

@@ -7,7 +7,7 @@ use std::io::Write as _;
 
 use clap::{Args, ValueEnum};
 use rdbkit::Error;
-use rdbkit::ops::check::{CheckOptions, check_source};
+use rdbkit::ops::check::{CheckOptions, check_source, unreadable};
 use rdbkit::report::check::{
     CheckReport, SourceReport, write_github, write_json, write_junit, write_sarif, write_text,
 };
@@ -105,14 +105,10 @@ pub(crate) fn run(args: &CheckArgs) -> Result<Exit, Error> {
             .open_with_bar(name, &args.common)
             .and_then(|opened| check_source(opened.source, &options, &opened.bar));
         // The others are checked all the same.
-        report.sources.push(checked.unwrap_or_else(|error| SourceReport {
-            name: Locator::from(name.as_os_str()).to_string(),
-            could_not_look: Some(match error {
-                // It is `check` that says this.
-                Error::Format(_) => error.to_string(),
-                error => super::sentence(&error),
-            }),
-            ..SourceReport::default()
+        report.sources.push(checked.unwrap_or_else(|error| {
+            let words = super::sentence(&error);
+            let told = unreadable(Locator::from(name.as_os_str()).to_string(), error);
+            SourceReport { could_not_look: told.could_not_look.and(Some(words)), ..told }
         }));
     }
 

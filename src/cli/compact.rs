@@ -1,6 +1,7 @@
 //! `compact`: the shortest log with the same keyspace.
 //!
-//! Exit status: 0 written, 1 written with losses or without the end of the log, 2 not written.
+//! Exit status: 0 written, 1 written with losses or without the end of the log, or the source is
+//! broken and nothing was written, 2 not written.
 
 use std::ffi::OsString;
 
@@ -30,7 +31,8 @@ Examples:
   rdbkit compact appendonly.aof -o dump.rdb --to rdb
   rdbkit compact appendonlydir -o log.aof --to aof --target redis:6.2
 
-Exit status: 0 written, 1 written with losses or without the end of the log, 2 not written")]
+Exit status: 0 written, 1 written with losses or without the end of the log, or the source is
+broken and nothing was written, 2 not written")]
 pub(crate) struct CompactArgs {
     /// AOF, its manifest or appendonlydir, plain or compressed; `-` is standard input
     source: OsString,

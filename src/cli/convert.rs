@@ -1,7 +1,7 @@
 //! `convert`: a source in another form, version or dialect.
 //!
 //! Exit status: 0 all of it was written, 1 it was written with losses that --lossy allows or without
-//! the end of a log that is cut, 2 it was not written.
+//! the end of a log that is cut, or the source is broken and it was not written, 2 it was not written.
 
 use std::ffi::OsString;
 use std::path::Path;
@@ -36,7 +36,7 @@ Examples:
   rdbkit convert appendonlydir dump.rdb
 
 Exit status: 0 all of it was written, 1 it was written with losses or without the cut end of a log,
-2 it was not written")]
+or a source is broken and nothing was written, 2 it was not written")]
 pub(crate) struct ConvertArgs {
     /// An RDB file, AOF or appendonlydir (a log is run first); `-` is standard input
     source: OsString,

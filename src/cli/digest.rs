@@ -1,6 +1,6 @@
 //! `digest`: the servers' DEBUG DIGEST of a source.
 //!
-//! Exit status: 0 all digests, 2 not all of them.
+//! Exit status: 0 all digests, 1 a source is broken, 2 could not look.
 
 use std::ffi::{OsStr, OsString};
 use std::io::Write;
@@ -33,7 +33,7 @@ Examples:
   rdbkit digest dump.rdb --server redis:7.0 --drop-expired
   rdbkit digest dump.rdb --per-key | sort > keys.digests
 
-Exit status: 0 all digests were computed, 2 not all of them")]
+Exit status: 0 all digests were computed, 1 a source is broken, 2 could not look")]
 pub(crate) struct DigestArgs {
     /// RDB files, AOFs or appendonlydirs (logs are run first); `-` is standard input
     #[arg(required = true)]
@@ -88,7 +88,7 @@ pub(crate) fn run(args: &DigestArgs) -> Result<Exit, Error> {
             Err(error) if super::exit::is_closed_pipe(&error) => return Err(error),
             Err(error) => {
                 super::complain(&super::sentence(&error));
-                exit = Exit::Failed;
+                exit = exit.max(super::exit::of(&error));
             }
         }
     }

@@ -10,9 +10,10 @@ use rdbkit::Error;
 pub(crate) enum Exit {
     /// 0: done, and nothing is wrong.
     Clean,
-    /// 1: done, and something is wrong with the data: it is not sound, or a key is not there.
+    /// 1: something is wrong with the data: they are not sound, not what they should be, or a key
+    /// is not there. Whether anything was made of them nevertheless, the verb says.
     Findings,
-    /// 2: it could not be done.
+    /// 2: it could not be done, for reasons that lie in the call or around it.
     Failed,
 }
 
@@ -23,6 +24,14 @@ impl From<Exit> for ExitCode {
             Exit::Findings => ExitCode::from(1),
             Exit::Failed => ExitCode::from(2),
         }
+    }
+}
+
+/// What an error says of the source: that it is to blame, or that something else was in the way.
+pub(crate) fn of(error: &Error) -> Exit {
+    match error {
+        Error::Format(_) | Error::Source(_) => Exit::Findings,
+        _ => Exit::Failed,
     }
 }
 

@@ -1,7 +1,7 @@
 //! `export`: keys and values in forms that other tools read.
 //!
 //! Exit status: 0 all of it was written, 1 it was written with losses that --lossy allows or without
-//! the end of a log that is cut, 2 it was not written.
+//! the end of a log that is cut, or the source is broken and it was not written, 2 it was not written.
 
 use std::ffi::OsString;
 
@@ -40,7 +40,7 @@ Examples:
   rdbkit export dump.rdb --to resp --target redis:6.2 | redis-cli --pipe
 
 Exit status: 0 all of it was written, 1 it was written with losses or without the cut end of a log,
-2 it was not written")]
+or a source is broken and nothing was written, 2 it was not written")]
 pub(crate) struct ExportArgs {
     /// RDB file, AOF or appendonlydir (a log is run first), or NDJSON; `-` is standard input
     source: OsString,

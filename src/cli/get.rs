@@ -1,6 +1,6 @@
 //! `get`: values of keys.
 //!
-//! Exit status: 0 all of them, 1 a key is not there, 2 could not look.
+//! Exit status: 0 all of them, 1 a key is not there or the source is broken, 2 could not look.
 
 use std::ffi::OsString;
 
@@ -27,7 +27,7 @@ Examples:
   rdbkit get dump.rdb avatar:7 --raw > avatar.png
   rdbkit get dump.rdb --escaped '\"\\xff\\x00id\"'
 
-Exit status: 0 all keys were there, 1 one was not, 2 could not look")]
+Exit status: 0 all keys were there, 1 one was not or the source is broken, 2 could not look")]
 pub(crate) struct GetArgs {
     /// RDB file, AOF or appendonlydir (a log is run first); `-` is standard input
     source: OsString,

@@ -1,6 +1,6 @@
 //! `history`: what a log did to a key.
 //!
-//! Exit status: 0 something, 1 nothing, or the log is cut; 2 could not look.
+//! Exit status: 0 something, 1 nothing, or the log is cut or broken; 2 could not look.
 
 use std::ffi::OsString;
 use std::io::Write as _;
@@ -35,7 +35,7 @@ Examples:
   rdbkit history appendonlydir 'session:*' --deleted
   rdbkit history appendonly.aof cart:7 --values --format json
 
-Exit status: 0 there are events, 1 there are none, or the log is cut short; 2 could not look")]
+Exit status: 0 there are events, 1 there are none, or the log is cut short or broken; 2 could not look")]
 pub(crate) struct HistoryArgs {
     /// AOF, its manifest or appendonlydir; `-` is standard input
     source: OsString,

@@ -147,6 +147,18 @@ impl InspectArgs {
         })
     }
 
+    /// Two results cannot share standard output.
+    fn refuse_both_on_stdout(&self) -> Result<(), Error> {
+        let is_stdout = |path: Option<&PathBuf>| path.is_some_and(|path| path.as_os_str() == "-");
+        if is_stdout(self.page()) && is_stdout(self.folded.as_ref()) {
+            return Err(Error::Usage(
+                "--html - and --folded - would be mixed on standard output: give one of them a file"
+                    .to_owned(),
+            ));
+        }
+        Ok(())
+    }
+
     /// Writes the files that are asked for; says whether one of them is standard output.
     fn write_files(&self, report: &InspectReport) -> Result<bool, Error> {
         let publish = Publish {
@@ -194,6 +206,7 @@ pub(crate) fn run(args: &InspectArgs) -> Result<Exit, Error> {
 }
 
 fn look(args: &InspectArgs) -> Result<Exit, Error> {
+    args.refuse_both_on_stdout()?;
     let Opened { source, bar, .. } = args.from.open_with_bar(&args.source, &args.common)?;
     let options = InspectOptions {
         top: {

@@ -1,6 +1,6 @@
 //! `keys`: a row per key.
 //!
-//! Exit status: 0 all rows, 2 not all of them.
+//! Exit status: 0 all rows, 1 the source is broken, 2 could not look.
 
 use std::ffi::OsString;
 
@@ -44,7 +44,7 @@ Examples:
   rdbkit keys dump.rdb --type hash --not-encoding listpack --format csv > hashes.csv
   rdbkit keys dump.rdb --format json | jq -r .key
 
-Exit status: 0 all rows were written, 2 not all of them")]
+Exit status: 0 all rows were written, 1 the source is broken and some are missing, 2 could not look")]
 pub(crate) struct KeysArgs {
     /// RDB file, AOF or appendonlydir (a log is run first); `-` is standard input
     source: OsString,

@@ -1,20 +1,20 @@
 //! `merge`: several sources into one snapshot or log.
 //!
 //! Exit status: 0 all of it was written, 1 it was written with losses that --lossy allows or without
-//! the end of a log that is cut, 2 it was not written.
+//! the end of a log that is cut, or the source is broken and it was not written, 2 it was not written.
 
 use std::ffi::OsString;
 
 use clap::{Args, ValueEnum};
 use rdbkit::Error;
-use rdbkit::ops::merge::{MergeOptions, OnConflict, merge};
-use rdbkit::ops::walk::Silent;
+use rdbkit::ops::merge::{MergeOptions, OnConflict, bytes_to_read, merge};
 use rdbkit::report::merge::{write_json, write_text};
 
 use super::args::{CommonArgs, RunArgs, SourceArgs, one_stdin};
 use super::exit::Exit;
 use super::filters::FilterArgs;
 use super::output::{FormArgs, LISTED, MadeArgs, OutputArgs, after_losses, target_is};
+use super::progress::Bar;
 
 /// Write several sources as one snapshot or log
 ///
@@ -37,7 +37,7 @@ Examples:
   rdbkit merge a.rdb b.rdb -o all.rdb --on-conflict newest --target valkey:9.0
 
 Exit status: 0 all of it was written, 1 it was written with losses or without the cut end of a log,
-2 it was not written")]
+or a source is broken and nothing was written, 2 it was not written")]
 pub(crate) struct MergeArgs {
     /// RDB files, AOFs or appendonlydirs (logs are run first), or NDJSON; `-` is standard input
     #[arg(required = true)]
@@ -97,7 +97,10 @@ pub(crate) fn run(args: &MergeArgs) -> Result<Exit, Error> {
     one_stdin(&args.sources)?;
     let sources = args.sources.iter().map(|source| args.from.open(source));
     let sources = sources.collect::<Result<Vec<_>, _>>()?;
-    let report = merge(sources, &args.output.required(), &options, &Silent)?;
+    let name = args.output.required().display().to_string();
+    let bar = Bar::counting(&name, bytes_to_read(&sources), args.common.shows_progress());
+    let report = merge(sources, &args.output.required(), &options, &bar)?;
+    drop(bar);
     if !args.output.is_stdout() {
         args.made.report.tell(&report, &args.common, write_text, write_json)?;
     }

@@ -117,6 +117,8 @@ pub(crate) fn main() -> Exit {
             return if error.use_stderr() { Exit::Failed } else { Exit::Clean };
         }
     };
+    // As with other tools that compare, 1 is kept for a difference there.
+    let compares = matches.subcommand_name() == Some("diff");
     let result = match Cli::from_arg_matches(&matches) {
         Ok(cli) => match &cli.verb {
             Verb::Anonymize(args) => anonymize::run(args),
@@ -148,7 +150,7 @@ pub(crate) fn main() -> Exit {
         Err(error) if exit::is_closed_pipe(&error) => Exit::Clean,
         Err(error) => {
             complain(&sentence(&error));
-            Exit::Failed
+            if compares { Exit::Failed } else { exit::of(&error) }
         }
     }
 }

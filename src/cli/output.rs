@@ -74,9 +74,9 @@ pub(crate) struct FormArgs {
     #[arg(long, value_enum, default_value_t = To::Rdb)]
     to: To,
 
-    /// What the base of an aof-dir is
-    #[arg(long, value_enum, default_value_t = Base::Rdb)]
-    base: Base,
+    /// What the base of an aof-dir is [default: rdb]
+    #[arg(long, value_enum)]
+    base: Option<Base>,
 
     /// Begin an aof with an RDB preamble, as servers before 7.0 do
     #[arg(long)]
@@ -105,11 +105,12 @@ impl FormArgs {
     /// The form of the output.
     pub(crate) fn form(&self) -> Result<OutputForm, Error> {
         match (self.to, self.preamble, self.base) {
-            (To::Rdb, false, _) => Ok(OutputForm::Rdb),
-            (To::Aof, false, _) => Ok(OutputForm::Aof),
-            (To::Aof, true, _) => Ok(OutputForm::AofPreamble),
-            (To::AofDir, false, Base::Rdb) => Ok(OutputForm::AofDir),
-            (To::AofDir, false, Base::Aof) => Ok(OutputForm::AofDirCommands),
+            (To::Rdb, false, None) => Ok(OutputForm::Rdb),
+            (To::Aof, false, None) => Ok(OutputForm::Aof),
+            (To::Aof, true, None) => Ok(OutputForm::AofPreamble),
+            (To::AofDir, false, None | Some(Base::Rdb)) => Ok(OutputForm::AofDir),
+            (To::AofDir, false, Some(Base::Aof)) => Ok(OutputForm::AofDirCommands),
+            (_, false, Some(_)) => Err(Error::Usage("--base goes with --to aof-dir".to_owned())),
             (_, true, _) => Err(Error::Usage("--preamble goes with --to aof".to_owned())),
         }
     }

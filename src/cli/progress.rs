@@ -51,14 +51,13 @@ impl Bar {
         }
     }
 
-    /// A bar for bytes that come from somewhere else, nobody knows how many.
-    #[cfg(feature = "live")]
-    pub(crate) fn counting(name: &str, enabled: bool) -> Self {
+    /// A bar for bytes that are counted by somebody else, who may know how many there will be.
+    pub(crate) fn counting(name: &str, total_bytes: Option<u64>, enabled: bool) -> Self {
         Bar {
             enabled,
             began: Instant::now(),
             name: name.to_owned(),
-            total_bytes: None,
+            total_bytes,
             read: None,
             bar: OnceLock::new(),
         }

@@ -1,6 +1,7 @@
 //! `repair`: the soundest file that the bytes allow, and a list of what was lost.
 //!
-//! Exit status: 0 written and nothing is lost, 1 written with losses or doubts, 2 not written.
+//! Exit status: 0 written and nothing is lost, 1 written with losses or doubts, or there was nothing to
+//! save, 2 not written.
 
 use std::ffi::OsString;
 use std::path::PathBuf;
@@ -37,7 +38,7 @@ Examples:
   rdbkit repair appendonly.aof -o repaired.aof --skip-damaged --format json
 
 Exit status: 0 written and nothing is lost, 1 written, but something is lost or doubtful,
-2 not written; with --dry-run the same, as if it had been written")]
+or there is nothing to save, 2 not written; with --dry-run the same, as if it had been written")]
 pub(crate) struct RepairArgs {
     /// An RDB file, AOF, manifest or appendonlydir, plain or compressed; `-` is standard input
     source: OsString,

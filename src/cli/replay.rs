@@ -1,6 +1,6 @@
 //! `replay`: runs a source in the embedded engine.
 //!
-//! Exit status: 0 run, 1 run but its tail was dropped, 2 not run.
+//! Exit status: 0 run, 1 run but its tail was dropped, or the source is broken, 2 not run.
 
 use std::ffi::OsString;
 use std::path::Path;
@@ -13,6 +13,7 @@ use rdbkit::ops::run::{RunOptions, Until};
 use rdbkit::rdb::Target;
 use rdbkit::report::metrics;
 use rdbkit::report::replay::{write_json, write_text};
+use rdbkit::target::{AtomicFile, Publish};
 
 use super::args::{CommonArgs, Opened, RunArgs, SourceArgs, secs, target};
 use super::exit::Exit;
@@ -32,7 +33,8 @@ Examples:
   rdbkit replay appendonlydir --until-time 2026-11-23T13:59:00Z --save before.rdb
   rdbkit replay appendonly.aof --target redis:6.2 --format json
 
-Exit status: 0 run, 1 run but the end of the log was dropped, 2 not run")]
+Exit status: 0 run, 1 run but the end of the log was dropped, or the source is broken, 2
+not run")]
 pub(crate) struct ReplayArgs {
     /// RDB or AOF file, manifest or appendonlydir, plain or compressed; `-` is standard input
     source: OsString,
@@ -100,6 +102,12 @@ pub(crate) fn run(args: &ReplayArgs) -> Result<Exit, Error> {
         },
         profile: None::<Profile>,
     };
+    if let Some(out) = &args.save {
+        // What may not be written is said before anything is read.
+        let sources = source.path.iter().cloned().collect();
+        let publish = Publish { force: args.force.force, sources, ..Publish::default() };
+        drop(AtomicFile::create(Path::new(out), &publish)?);
+    }
     let (mut report, run) = replay(source, &options, &bar)?;
     if let Some(out) = &args.save {
         let threads = args.common.threads();

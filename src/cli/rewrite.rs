@@ -1,6 +1,7 @@
 //! `rewrite`: the log itself, transformed without being executed.
 //!
-//! Exit status: 0 written, 1 written but something should be looked at, 2 not written.
+//! Exit status: 0 written, 1 written but something should be looked at, or the source is broken
+//! and nothing was written, 2 not written.
 
 use std::ffi::OsString;
 use std::path::{Path, PathBuf};
@@ -38,7 +39,8 @@ Examples:
   rdbkit rewrite appendonlydir -o one.aof --join --strip-annotations
   zcat log.aof.gz | rdbkit rewrite - -o - --map-db 1=0 | redis-cli --pipe
 
-Exit status: 0 written, 1 written but with commands that should be looked at, 2 not written")]
+Exit status: 0 written, 1 written but with commands that should be looked at, or the source is
+broken and nothing was written, 2 not written")]
 pub(crate) struct RewriteArgs {
     /// An AOF, its manifest or appendonlydir, plain or compressed; `-` is standard input
     source: OsString,

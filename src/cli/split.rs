@@ -1,7 +1,8 @@
 //! `split`: one source into several snapshots.
 //!
 //! Exit status: 0 every key is in the part that it belongs to, 1 some are in slots of no part, there
-//! are losses that --lossy allows or a log is cut, 2 nothing was written.
+//! are losses that --lossy allows, a log is cut, or the source is broken and nothing was written,
+//! 2 nothing was written.
 
 use std::ffi::OsString;
 use std::ops::RangeInclusive;
@@ -35,8 +36,8 @@ Examples:
   rdbkit split dump.rdb -o tenants --by prefix --separator : --depth 1
   rdbkit split dump.rdb -o databases --by db
 
-Exit status: 0 every key has its part, 1 some keys are in slots of no part, something is lost or a
-log is cut, 2 nothing was written")]
+Exit status: 0 every key has its part, 1 some keys are in slots of no part, something is lost, a
+log is cut, or the source is broken and nothing was written, 2 nothing was written")]
 pub(crate) struct SplitArgs {
     /// RDB file, AOF or appendonlydir (a log is run first), or NDJSON; `-` is standard input
     source: OsString,

@@ -15,6 +15,11 @@ impl<'o> Behind<'o> {
         let sizes = before.unwrap_or_default().iter().filter_map(|part| part.size_bytes);
         Behind { whole, before_bytes: sizes.sum() }
     }
+
+    /// For what is read when so many bytes have been.
+    pub(super) fn bytes(whole: &'o dyn Observer, before_bytes: u64) -> Self {
+        Behind { whole, before_bytes }
+    }
 }
 
 impl Observer for Behind<'_> {

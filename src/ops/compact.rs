@@ -11,6 +11,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 pub use super::convert::OutputForm;
+use super::convert::output::Place;
 use super::convert::{ConvertOptions, Keys, make};
 use super::run::{self, Run, RunOptions};
 use super::walk::{Observer, WalkOptions};
@@ -82,6 +83,8 @@ pub fn compact(
         in_place: options.in_place,
         sources: source.path.iter().cloned().chain(files.iter().cloned()).collect(),
     };
+    // What may not be written is said before anything is read.
+    let place = Place::create(out, form, &publish)?;
     let asked = RunOptions {
         target: options.target,
         now_ms: options.now_ms,
@@ -116,7 +119,7 @@ pub fn compact(
     // What expired keys are left out of is another keyspace, which has another digest.
     let prove = options.drop_expired_at_ms.is_none() && out != Path::new("-");
     let keys = Keys::Ran(Box::new(run));
-    let written = make(&name, keys, out, &convert, &publish, prove, observer)?;
+    let written = make(&name, keys, place, &convert, prove, observer)?;
     let grown = sizes(&files)?
         .iter()
         .zip(&before)
@@ -153,8 +156,9 @@ fn form_of(source: &Source) -> Result<OutputForm> {
         ))),
         Form::Aof | Form::Rdb => Ok(OutputForm::AofPreamble),
         Form::Dump => Err(Error::Usage(format!("{} is a DUMP payload, not a log", source.name))),
-        Form::Empty => Err(Error::Usage(format!(
-            "{} is empty: a full disk or a failed transfer leaves this",
+        Form::Empty => Err(Error::Source(format!(
+            "{} is empty: a full disk or a failed transfer leaves this; --from aof says that it is an \
+             empty log",
             source.name
         ))),
     }
@@ -197,7 +201,7 @@ fn refuse_changed(name: &str, files: &[PathBuf], before: &[Option<u64>]) -> Resu
 fn refuse_dropped(name: &str, run: &Run, in_place: bool) -> Result<()> {
     let dropped = run.parts.iter().find_map(|part| Some((&part.name, part.dropped_from?)));
     match dropped {
-        Some((file, at)) if in_place => Err(Error::Usage(format!(
+        Some((file, at)) if in_place => Err(Error::Source(format!(
             "{name}: from offset {at} on, {file} ends in a command that is cut or a transaction \
              without its EXEC: `rdbkit repair` cuts it off, or give another output with -o"
         ))),

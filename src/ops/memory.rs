@@ -4,7 +4,7 @@
 use super::snapshot;
 use crate::memory::{Allocator, Profile};
 use crate::rdb::{Header, Target};
-use crate::source::Source;
+use crate::source::{Form, OpenOptions, Source, open_part};
 
 /// What is known of the server whose memory is estimated.
 #[derive(Debug, Clone, Copy, Default)]
@@ -24,8 +24,17 @@ impl MemoryOptions {
     }
 }
 
-/// The server that wrote a snapshot, as its first fields say, or else its version.
+/// The server that wrote a snapshot, or the base of a log, as its first fields say, or else its
+/// version.
 fn writer(source: &mut Source) -> Option<Target> {
+    if source.directory().is_some() {
+        let log = crate::ops::run::survey(source).ok()?;
+        let base = log.parts.first()?;
+        return writer(&mut open_part(&base.path, &OpenOptions::default()).ok()?);
+    }
+    if source.form != Form::Rdb {
+        return None;
+    }
     let head = snapshot::head(source.feed.as_mut()?);
     let (_, header) = Header::parse(head).ok()?;
     let named = snapshot::fields(head)

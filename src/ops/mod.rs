@@ -5,6 +5,7 @@ mod encoding;
 mod items;
 mod names;
 mod ndjson;
+mod once;
 mod parts;
 mod snapshot;
 mod sorted;

@@ -41,7 +41,7 @@ fn write_all(feed: &mut Feed, file: File, name: &str) -> Result<File> {
     let mut to = Some(file);
     let mut writer: Option<Writer> = None;
     while let Some((number, text)) = lines.next()? {
-        let wrong = |why: String| Error::Usage(format!("{name}: line {number}: {why}"));
+        let wrong = |why: String| Error::Source(format!("{name}: line {number}: {why}"));
         if text.trim_ascii().is_empty() {
             continue;
         }
@@ -71,7 +71,7 @@ fn write_all(feed: &mut Feed, file: File, name: &str) -> Result<File> {
         (None, Some(file)) => {
             Writer::new(file, &Target::default()).file.finish().map(|(file, _)| file)
         }
-        (None, None) => Err(Error::Usage(format!("{name} has no lines"))),
+        (None, None) => Err(Error::Source(format!("{name} has no lines"))),
     }
 }
 

@@ -3,6 +3,7 @@
 use std::path::{Path, PathBuf};
 use std::time::Instant;
 
+use super::convert::output::Place;
 use super::convert::{ConvertOptions, Keys, make};
 use super::digest::Keyed;
 use super::run::{self, Failed, Run, RunOptions, RunPart, entries};
@@ -123,7 +124,8 @@ pub fn save(
         ..ConvertOptions::default()
     };
     let keys = Keys::Ran(Box::new(run));
-    let written = make(name, keys, out, &options, &publish, false, observer)?;
+    let place = Place::create(out, options.form, &publish)?;
+    let written = make(name, keys, place, &options, false, observer)?;
     Ok(Saved {
         path: written.output.display().to_string(),
         size_bytes: written.bytes_written,

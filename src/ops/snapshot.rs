@@ -10,7 +10,7 @@ use super::walk::{Checksum, Observer, Silent, Tally, WalkOptions, walk as walk_i
 use crate::aof;
 use crate::bytes::input::{Input, SliceInput};
 use crate::error::{Error, FormatError, Result};
-use crate::rdb::{Dump, Entry, Framer, Header, Record, Target, Text, opcode};
+use crate::rdb::{Dump, Entry, Framer, Header, Record, Text, opcode};
 pub use crate::report::convert::Ran;
 use crate::source::{Feed, Form, OpenOptions, Source, open_part};
 
@@ -97,9 +97,9 @@ pub(super) fn walk<T: Tally>(
 
 /// What there is to say of a log behind a snapshot that is no base by its own words.
 pub(super) fn unannounced(name: &str) -> Error {
-    Error::Usage(format!(
-        "{name} is a log behind an RDB preamble that does not say so: what was shown is the \
-         preamble; `rdbkit replay {name} --save FILE` runs it whole"
+    Error::Source(format!(
+        "{name} is a log behind an RDB preamble that does not say so: what was read is the \
+         preamble alone; `rdbkit replay {name} --save FILE` runs it whole"
     ))
 }
 
@@ -115,7 +115,7 @@ fn run_and_walk<T: Tally>(
     let run = run_log(source, open, options, observer)?;
     let mut ended = Ended { ran: Some(ran(&run)), ..Ended::default() };
     match tally_run(&run, options.threads, fresh, root) {
-        Ok(_) => {}
+        Ok(()) => {}
         Err(error) if is_stop(&error) => ended.stopped = true,
         Err(error) => return Err(error),
     }
@@ -134,16 +134,15 @@ pub(super) fn run_log(
     run::run(source, &RunOptions::of_walk(options, open), observer)
 }
 
-/// Walks the keys that are there after a run; says whose types and encodings they have.
+/// Walks the keys that are there after a run.
 pub(super) fn tally_run<T: Tally>(
     run: &Run,
     threads: usize,
     fresh: &(dyn Fn() -> T + Sync),
     root: &mut T,
-) -> Result<Target> {
+) -> Result<()> {
     let view = entries::View::whole(&run.engine, threads);
-    entries::tally(&run.engine, &view, fresh, root, &Silent)?;
-    Ok(view.target)
+    entries::tally(&run.engine, &view, fresh, root, &Silent)
 }
 
 /// Whether a snapshot is the preamble of a log that goes on behind it. Of such a file nothing must
@@ -267,8 +266,9 @@ pub(super) fn view(source: Source, open: &OpenOptions) -> Result<View> {
         }
         Form::AofDir | Form::Manifest => view_of_directory(source, open),
         Form::Aof => Ok(View::Log(source)),
-        Form::Empty => Err(Error::Usage(format!(
-            "{} is empty: a full disk or a failed transfer leaves this",
+        Form::Empty => Err(Error::Source(format!(
+            "{} is empty: a full disk or a failed transfer leaves this; --from aof says that it is an \
+             empty log",
             source.name
         ))),
     }
@@ -282,7 +282,7 @@ fn view_of_directory(source: Source, open: &OpenOptions) -> Result<View> {
         _ => aof::survey(path)?,
     };
     let [base, increments @ ..] = directory.parts.as_slice() else {
-        return Err(Error::Usage(format!("{} has no parts, and so no keys", source.name)));
+        return Err(Error::Source(format!("{} has no parts, and so no keys", source.name)));
     };
     if increments.iter().all(|part| part.size_bytes == Some(0)) {
         let base = open_part(&base.path, open)?;

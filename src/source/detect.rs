@@ -109,7 +109,7 @@ fn behind_skippable(mut head: &[u8]) -> &[u8] {
 pub(super) fn form(head: &[u8], name: &str) -> Result<Form, Error> {
     match head {
         [] => Ok(Form::Empty),
-        [b'V', b'K', b'C', b'S', ..] => Err(Error::Usage(format!(
+        [b'V', b'K', b'C', b'S', ..] => Err(Error::Source(format!(
             "{name} is in Valkey's compressed envelope (VKCS), which this version does not read: \
              have the server save it without"
         ))),
@@ -163,10 +163,10 @@ fn unknown(head: &[u8], name: &str) -> Error {
         .iter()
         .find(|(magic, at, _)| head.get(*at..).is_some_and(|head| head.starts_with(magic)));
     if let Some((_, _, what)) = other {
-        return Error::Usage(format!("{name} is {what}: unpack it first"));
+        return Error::Source(format!("{name} is {what}: unpack it first"));
     }
     let first = head.get(..head.len().min(16)).unwrap_or_default();
-    Error::Usage(format!(
+    Error::Source(format!(
         "{name} is no RDB, AOF or manifest: it begins with {}; if you know what it is, say so \
          with --from rdb, aof, manifest, ndjson or dump",
         quoted(first)

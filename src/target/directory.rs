@@ -1,8 +1,8 @@
 //! The directory of a multi-part log as an output, published as a server does it.
 //!
 //! ```text
-//! no directory, or an empty one     all files go into .NAME.rdbkit-XXXXXX.tmp beside it, which is
-//!                                   renamed as a whole
+//! no directory, or an empty one     the finished files go into .NAME.rdbkit-XXXXXX.tmp beside it,
+//!                                   which is made at the very end and renamed as a whole
 //! a directory with files            new parts, synced; then the manifest by one rename; then the
 //!                                   old files go
 //! ```
@@ -39,8 +39,8 @@ pub struct DirectoryTarget {
 
 #[derive(Debug)]
 enum Place {
-    /// What is to become the directory.
-    Fresh(TempDir),
+    /// None is there, or an empty one, of which this is known.
+    Fresh(Option<fs::Metadata>),
     /// The files that are there, and whether a backup of them has to stay.
     Existing { files: BTreeMap<OsString, Stamp>, keeps_backup: bool },
 }
@@ -111,19 +111,7 @@ impl DirectoryTarget {
             Some(metadata) if fs::read_dir(&to).map_err(wrong)?.next().is_some() => {
                 Place::Existing { files, keeps_backup: publish.judge(path, &metadata)? }
             }
-            metadata => {
-                let work = tempfile::Builder::new()
-                    .prefix(&pending::prefix(name_of(&to)?))
-                    .suffix(".tmp")
-                    .tempdir_in(folder(&to))
-                    .map_err(wrong)?;
-                match metadata {
-                    Some(old) => pending::take_after(work.path(), &old),
-                    None => open_to_umask(work.path()),
-                }
-                .map_err(wrong)?;
-                Place::Fresh(work)
-            }
+            metadata => Place::Fresh(metadata),
         };
         Ok(DirectoryTarget { path: path.to_owned(), to, place, parts: Vec::new() })
     }
@@ -192,10 +180,13 @@ impl DirectoryTarget {
             let name = path.join(name).display().to_string();
             move |cause| Error::io(format!("cannot write {name}"), cause)
         };
-        let work = match &place {
-            Place::Fresh(work) => work.path(),
-            Place::Existing { .. } => to.as_path(),
+        let fresh = match &place {
+            Place::Fresh(old) => {
+                Some(make_fresh(&to, old.as_ref()).map_err(wrong(OsStr::new("")))?)
+            }
+            Place::Existing { .. } => None,
         };
+        let work = fresh.as_ref().map_or(to.as_path(), TempDir::path);
         // The server's own name for it: whoever finds it knows what it is.
         let mut temporary = OsString::from("temp-");
         temporary.push(manifest);
@@ -239,8 +230,8 @@ impl DirectoryTarget {
         sync_directory(work)?;
 
         let mut left = Vec::new();
-        match place {
-            Place::Fresh(work) => {
+        match (fresh, place) {
+            (Some(work), _) => {
                 fs::rename(work.path(), &to).map_err(|cause| match cause.kind() {
                     io::ErrorKind::DirectoryNotEmpty | io::ErrorKind::AlreadyExists => {
                         Error::Usage(format!(
@@ -253,7 +244,8 @@ impl DirectoryTarget {
                 let _ = work.keep();
                 sync_directory(folder(&to))?;
             }
-            Place::Existing { files, .. } => {
+            (None, Place::Fresh(_)) => {}
+            (None, Place::Existing { files, .. }) => {
                 let is_new = |name: &OsStr| {
                     name == manifest || published.iter().any(|part| part.name == name)
                 };
@@ -268,10 +260,10 @@ impl DirectoryTarget {
         Ok(PublishedDirectory { path, parts: published, backup, left })
     }
 
-    /// Where new files are made.
+    /// Where new files are made: without a name they can stand in any directory of the file system.
     fn work(&self) -> &Path {
         match &self.place {
-            Place::Fresh(work) => work.path(),
+            Place::Fresh(_) => folder(&self.to),
             Place::Existing { .. } => &self.to,
         }
     }
@@ -327,6 +319,20 @@ impl Drop for Undo {
             let _ = fs::remove_file(file);
         }
     }
+}
+
+/// What is to become the directory `to`, of which this is known if an empty one is there.
+fn make_fresh(to: &Path, old: Option<&fs::Metadata>) -> io::Result<TempDir> {
+    let name = to.file_name().unwrap_or(OsStr::new("directory"));
+    let work = tempfile::Builder::new()
+        .prefix(&pending::prefix(name))
+        .suffix(".tmp")
+        .tempdir_in(folder(to))?;
+    match old {
+        Some(old) => pending::take_after(work.path(), old)?,
+        None => open_to_umask(work.path())?,
+    }
+    Ok(work)
 }
 
 /// The regular files of a directory.

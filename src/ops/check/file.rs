@@ -3,7 +3,7 @@
 use super::beside::Judged;
 use super::policy::Judge;
 use super::snapshot::{self, Findings};
-use super::{CheckOptions, FileReport, dump};
+use super::{CheckOptions, FileReport, dump, words};
 use crate::aof::{self, Place, ScanOptions};
 use crate::bytes::Input;
 use crate::error::{Doing, Error, Fault, FormatError, Result};
@@ -41,7 +41,8 @@ pub(super) fn check_beside<'a>(
         Form::Rdb => {
             report.kind = "RDB snapshot".to_owned();
             if snapshot::check(&mut feed, options, observer, &mut report, judge, judged)? {
-                behind_snapshot(&mut feed, place, options, observer, &mut report)?;
+                let done = behind_snapshot(&mut feed, place, options, observer, &mut report);
+                unpacked(done, &mut report)?;
             }
         }
         Form::Ndjson => {
@@ -57,7 +58,8 @@ pub(super) fn check_beside<'a>(
         }
         _ => {
             report.kind = "AOF".to_owned();
-            check_log(&mut feed, place, options, observer, &mut report)?;
+            let done = check_log(&mut feed, place, options, observer, &mut report);
+            unpacked(done, &mut report)?;
         }
     }
     report.size_bytes = drain(&mut feed)?;
@@ -77,6 +79,15 @@ fn empty_file(name: &str) -> Finding {
         "as a log it loads and holds nothing; as a snapshot every server refuses it",
         "a full disk or a failed transfer leaves this; --from aof says that it is an empty log",
     )
+}
+
+/// Compressed bytes that cannot be unpacked any further are a finding behind all that came before.
+fn unpacked(done: Result<()>, report: &mut FileReport) -> Result<()> {
+    let Err(Error::Format(error)) = done else { return done };
+    report.broken_at = Some(error.offset);
+    let finding = Finding::of(Severity::Error, &error);
+    report.findings.push(words::of_broken_frame(finding, &error.fault));
+    Ok(())
 }
 
 /// What follows a snapshot: nothing, a log whose preamble it is, or bytes that do not belong.
@@ -140,13 +151,15 @@ fn check_log(
     Ok(())
 }
 
-/// Goes to the end; where that is.
+/// Goes to the end, or to where nothing more can be unpacked; where that is.
 fn drain(feed: &mut Feed) -> Result<u64> {
     loop {
         let left = feed.buffer().len();
         feed.consume(left);
-        if !feed.more()? {
-            return Ok(feed.position());
+        match feed.more() {
+            Ok(true) => {}
+            Ok(false) | Err(Error::Format(_)) => return Ok(feed.position()),
+            Err(error) => return Err(error),
         }
     }
 }

@@ -27,6 +27,10 @@ impl Seen {
     pub(in crate::ops) fn of(entry: &Entry<'_>, key: &[u8]) -> Seen {
         Seen { hash: hash_in(entry.db, key), offset: entry.offset }
     }
+
+    pub(in crate::ops) fn offset(&self) -> u64 {
+        self.offset
+    }
 }
 
 /// A key that stands there again.

@@ -101,18 +101,39 @@ pub fn check(sources: &[Locator], options: &CheckOptions, observer: &dyn Observe
     CheckReport { sources }
 }
 
-/// A source that could not be read to its end: the bytes are to blame, or something else is.
-fn unreadable(name: String, error: Error) -> SourceReport {
+/// The report of a source that could not be opened, or not be read to its end: the bytes are to
+/// blame, or something else is, of which `could_not_look` tells then.
+pub fn unreadable(name: String, error: Error) -> SourceReport {
     match error {
         // Compressed data that are broken or cut off: what they hold cannot be had.
         Error::Format(error) => {
-            let finding = Finding::of(Severity::Error, &error).explained(
-                "nothing can be loaded from it",
-                "the copy is broken or not complete: copy it again, or unpack what its own tool can save",
-            );
+            let finding = Finding::of(Severity::Error, &error);
+            let finding = words::of_broken_frame(finding, &error.fault);
             let finding = Finding { file: name.clone(), ..finding };
             let kind = "compressed file".to_owned();
             SourceReport { name, kind, findings: vec![finding], ..SourceReport::default() }
+        }
+        // Something else than a dump, or a log that cannot be run for what is asked of its keys.
+        Error::Source(found) => {
+            let finding = Finding {
+                severity: Severity::Error,
+                code: "unreadable",
+                file: name.clone(),
+                offset: None,
+                db: None,
+                key: None,
+                doing: "the source".to_owned(),
+                expected: "a snapshot or a log that can be read and run".to_owned(),
+                found,
+                server: "a server would refuse it, too",
+                advice: "see whether it is the file that was meant, and whole",
+            };
+            SourceReport {
+                name,
+                kind: "unknown".to_owned(),
+                findings: vec![finding],
+                ..SourceReport::default()
+            }
         }
         error => SourceReport {
             name,

@@ -62,6 +62,10 @@ pub(super) fn of_broken_frame(finding: Finding, fault: &Fault) -> Finding {
             "every server refuses the file: short read",
             "the copy is not complete: copy the file again, or repair it to keep what is there",
         ),
+        Fault::CompressedTruncated { .. } | Fault::CompressedCorrupt { .. } => (
+            "nothing can be loaded from it until it is unpacked, and that fails here",
+            "the copy is broken or not complete: copy it again, or repair it to keep what can be unpacked",
+        ),
         Fault::UnknownType { .. } => (
             "a server stops loading here; a newer one may know the type",
             "check with a newer version of this tool, or look at the bytes: lengths before may be wrong",

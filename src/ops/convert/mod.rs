@@ -21,6 +21,7 @@ use self::encode::{Encoder, Plan};
 use self::output::{Output, Place};
 use super::digest::{self, DigestOptions};
 use super::filter::Filter;
+use super::once::{Noted, Once};
 use super::run::{self, Run, RunOptions, entries};
 use super::snapshot::{self, Ended, Ran, View};
 use super::walk::{Observer, Silent, Tally, WalkOptions};
@@ -128,8 +129,10 @@ pub fn convert(
         in_place: false,
         sources: source.path.iter().cloned().collect(),
     };
+    // What may not be written is said before anything is read.
+    let place = Place::create(out, options.form, &publish)?;
     let keys = Keys::of_source(source, &options.walk, &options.open, observer)?;
-    make(&name, keys, out, options, &publish, false, observer)
+    make(&name, keys, place, options, false, observer)
 }
 
 /// Writes keys, and publishes what was written; where they come from a log and it is asked for,
@@ -137,9 +140,8 @@ pub fn convert(
 pub(super) fn make(
     name: &str,
     keys: Keys,
-    out: &Path,
+    mut place: Place,
     options: &ConvertOptions,
-    publish: &Publish,
     prove: bool,
     observer: &dyn Observer,
 ) -> Result<ConvertReport> {
@@ -148,7 +150,6 @@ pub(super) fn make(
     let target = options.target.unwrap_or_else(|| keys.writer());
     refuse_forms(options.form, &target)?;
 
-    let mut place = Place::create(out, options.form, publish)?;
     let plan = Plan {
         target,
         source: header,
@@ -172,7 +173,7 @@ pub(super) fn make(
         plain: plan.digest,
         observer,
     };
-    let ran = keys.tally(name, &how, &fresh, &mut root)?;
+    let ran = keys.tally_once(name, &how, &fresh, &mut root)?;
     let mut counts = root.into_counts();
     if let Some(run) = &ran {
         note_lost_metadata(run, options.list, &mut counts.losses);
@@ -350,6 +351,24 @@ impl Keys {
         }
     }
 
+    /// As [`tally`](Self::tally), for what a server is to load: no key may stand twice.
+    pub(super) fn tally_once<T: Tally>(
+        self,
+        name: &str,
+        how: &How<'_>,
+        fresh: &(dyn Fn() -> T + Sync),
+        root: &mut T,
+    ) -> Result<Option<Box<Run>>> {
+        let Keys::Snapshot { base, header } = &self else {
+            return self.tally(name, how, fresh, root);
+        };
+        let (header, mut noted) = (*header, Noted::of(base.feed.as_ref()));
+        let logged = noted.is_logged();
+        self.tally(name, how, &|| Once::batch(fresh(), logged), &mut noted.root(root))?;
+        noted.finish(name, header, how.walk.threads)?;
+        Ok(None)
+    }
+
     fn of_snapshot(mut base: Source) -> Result<Self> {
         let header = header_of(&mut base)?;
         Ok(Keys::Snapshot { base: Box::new(base), header })
@@ -457,7 +476,7 @@ pub(super) fn to_unnamed(
     let mut output = Output::begin(&mut file, &ConvertOptions::default(), &target, plan.same)?;
     let mut root = Encoder::root(&plan, &mut output);
     let how = How { walk, open, compress: false, plain: false, observer };
-    keys.tally(name, &how, &|| Encoder::batch(&plan), &mut root)?;
+    keys.tally_once(name, &how, &|| Encoder::batch(&plan), &mut root)?;
     let losses = listed(root.into_counts().losses);
     if let Some(sentence) = refusal(&target, &losses) {
         return Err(Error::Usage(format!("{name}: {sentence}")));
@@ -473,7 +492,7 @@ fn check_ended(name: &str, ended: Ended) -> Result<()> {
     }
     match ended.checksum_mismatch {
         None => Ok(()),
-        Some((stored, computed)) => Err(Error::Usage(format!(
+        Some((stored, computed)) => Err(Error::Source(format!(
             "{name}: the checksum is {stored:016x} but the bytes have {computed:016x}; nothing was \
              written, because the output would look sound. `rdbkit check` says more, and `rdbkit \
              repair` keeps what is sound"

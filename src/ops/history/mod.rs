@@ -159,12 +159,13 @@ struct Wanted {
 impl Wanted {
     fn of(options: &HistoryOptions) -> Self {
         let is_glob = |pattern: &&Vec<u8>| pattern.iter().any(|byte| b"*?[\\".contains(byte));
-        let (globs, exact): (Vec<_>, Vec<_>) = options.patterns.iter().partition(is_glob);
-        let mut globs: Vec<_> = globs.into_iter().map(|pattern| Glob::new(pattern)).collect();
+        let globs = options.patterns.iter().filter(is_glob);
+        let mut globs: Vec<_> = globs.map(|pattern| Glob::new(pattern)).collect();
         if options.patterns.is_empty() {
             globs.push(Glob::new(b"*"));
         }
-        Wanted { exact: exact.into_iter().cloned().collect(), globs, db: options.db }
+        // A key may be called as a pattern looks.
+        Wanted { exact: options.patterns.clone(), globs, db: options.db }
     }
 
     fn takes(&self, db: u64, key: &[u8]) -> bool {

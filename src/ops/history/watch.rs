@@ -183,9 +183,10 @@ impl<'o, 's> Watch<'o, 's> {
             if here >= engine.keyspace.used_databases() {
                 continue;
             }
-            for (_, key) in self.present(engine, Some(here)) {
-                found.push((to, key.clone()));
-                found.push((from, key));
+            // A key is about to be in both, and may be asked for in one of them alone.
+            let keys = engine.keyspace.records(here).map(|record| record.key.as_slice());
+            for key in keys.filter(|key| self.takes(from, key) || self.takes(to, key)) {
+                found.extend([(to, key.to_vec()), (from, key.to_vec())]);
             }
         }
         found.sort();

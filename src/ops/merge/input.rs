@@ -38,8 +38,7 @@ impl Input {
         let path = source.path.clone();
         let is_lines = source.form == Form::Ndjson;
         let modified = path.as_deref().and_then(modified_secs).unwrap_or_default();
-        let seekable = source.compression.is_none()
-            && source.feed.as_ref().is_some_and(crate::source::Feed::is_seekable);
+        let seekable = is_seekable(&source);
         let keys = Keys::of_source(source, &options.walk, &options.open, observer)?;
         let (header, ran) = (keys.header(), keys.ran());
         let again = match path {
@@ -47,6 +46,11 @@ impl Input {
             _ => Again::Unnamed(to_unnamed(&name, keys, &options.walk, &options.open, observer)?),
         };
         Ok(Input { name, header, size_bytes, again, written_secs: modified, ran })
+    }
+
+    /// Whether it was read once to make a copy that can be read again.
+    pub(super) fn is_copied(&self) -> bool {
+        matches!(self.again, Again::Unnamed(_))
     }
 
     fn keys(&self, options: &MergeOptions) -> Result<Keys> {
@@ -74,6 +78,34 @@ impl Input {
         let how = How { walk, open, compress: true, plain: false, observer };
         self.keys(options)?.tally(&self.name, &how, fresh, root).map(drop)
     }
+
+    /// Goes through its keys for the last time, to write them: none may be there twice.
+    pub(super) fn tally_once<T: Tally>(
+        &self,
+        options: &MergeOptions,
+        fresh: &(dyn Fn() -> T + Sync),
+        root: &mut T,
+        observer: &dyn Observer,
+    ) -> Result<()> {
+        let MergeOptions { walk, open, .. } = options;
+        let how = How { walk, open, compress: true, plain: false, observer };
+        self.keys(options)?.tally_once(&self.name, &how, fresh, root).map(drop)
+    }
+}
+
+fn is_seekable(source: &Source) -> bool {
+    source.compression.is_none()
+        && source.feed.as_ref().is_some_and(crate::source::Feed::is_seekable)
+}
+
+/// How many bytes a merge of these reads, where that is known: each source is looked at and then
+/// written, and what cannot be read twice is read once more before.
+pub fn bytes_to_read(sources: &[Source]) -> Option<u64> {
+    let of = |source: &Source| {
+        let times = if is_seekable(source) && source.form == Form::Rdb { 2 } else { 3 };
+        source.size_bytes?.checked_mul(times)
+    };
+    sources.iter().try_fold(0u64, |sum, source| sum.checked_add(of(source)?))
 }
 
 fn modified_secs(path: &Path) -> Option<u64> {

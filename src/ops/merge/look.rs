@@ -6,7 +6,7 @@ use super::index::{Index, hash};
 use super::input::Input;
 use crate::error::Result;
 use crate::ops::filter::Filter;
-use crate::ops::walk::{Silent, Tally};
+use crate::ops::walk::{Observer, Tally};
 use crate::rdb::{Entry, Record};
 
 /// Looks at the keys of a source, and at what it has beside them; when it says that it was written.
@@ -16,6 +16,7 @@ pub(super) fn look(
     options: &MergeOptions,
     index: &mut Index,
     extras: &mut Extras,
+    observer: &dyn Observer,
 ) -> Result<Option<u64>> {
     let fresh = || Look {
         filter: &options.filter,
@@ -25,7 +26,7 @@ pub(super) fn look(
         root: None,
     };
     let mut root = Look { root: Some((number, index)), ..fresh() };
-    input.tally(options, &fresh, &mut root, &Silent)?;
+    input.tally(options, &fresh, &mut root, observer)?;
     let Look { extras: found, ctime, .. } = root;
     for extra in found {
         extras.add(number, extra);

@@ -21,7 +21,9 @@ use std::path::Path;
 use self::extras::Extras;
 use self::index::Index;
 use self::input::Input;
+pub use self::input::bytes_to_read;
 use self::look::look;
+use super::behind::Behind;
 use super::convert::encode::{Counts, Encoder, Plan, Room};
 use super::convert::output::{Output, Place};
 use super::convert::{ConvertOptions, OutputForm, listed, refusal, refuse_forms};
@@ -109,8 +111,12 @@ pub fn merge(
     };
     let mut place = Place::create(out, options.form, &publish)?;
     let mut inputs = Vec::new();
+    let mut done = 0;
     for source in sources {
-        inputs.push(Input::of(source, options, observer)?);
+        let size_bytes = source.size_bytes.unwrap_or(0);
+        let input = Input::of(source, options, &Behind::bytes(observer, done))?;
+        done += if input.is_copied() { size_bytes } else { 0 };
+        inputs.push(input);
     }
     let target = match options.target {
         Some(target) => target,
@@ -121,7 +127,9 @@ pub fn merge(
     let mut index = Index::default();
     let mut extras = Extras::default();
     for (number, input) in inputs.iter_mut().enumerate() {
-        let seen = look(number, input, options, &mut index, &mut extras)?;
+        let observer = Behind::bytes(observer, done);
+        let seen = look(number, input, options, &mut index, &mut extras, &observer)?;
+        done += input.size_bytes.unwrap_or(0);
         if let Some(secs) = seen {
             input.written_secs = secs;
         }
@@ -161,7 +169,8 @@ pub fn merge(
         let fresh = || Merging { encoder: Encoder::batch(&plan), losers, lost: 0, root: None };
         let root = Root { output: &mut output, counts: Counts::default() };
         let mut root = Merging { root: Some(root), ..fresh() };
-        input.tally(options, &fresh, &mut root, observer)?;
+        input.tally_once(options, &fresh, &mut root, &Behind::bytes(observer, done))?;
+        done += input.size_bytes.unwrap_or(0);
         let Merging { root: Some(Root { counts, .. }), lost, .. } = root else { continue };
         merged.push(MergedSource {
             source: input.name.clone(),

@@ -108,7 +108,7 @@ pub(super) fn plan(path: &Path, form: Form, notes: &mut Vec<Note>) -> Result<Pla
         notes.push(Note { is_loss: true, ..files_note("missing-part", text) });
     }
     if plan.parts.is_empty() {
-        return Err(Error::Usage(format!("{} has no parts that could be saved", path.display())));
+        return Err(Error::Source(format!("{} has no parts that could be saved", path.display())));
     }
     Ok(plan)
 }

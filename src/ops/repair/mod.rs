@@ -169,7 +169,7 @@ fn one(
             "empty AOF".clone_into(&mut file.kind);
         }
         Form::Empty => {
-            return Err(Error::Usage(format!(
+            return Err(Error::Source(format!(
                 "{} is empty, there is nothing to save in it; --from aof says that it is an empty \
                  log",
                 file.file

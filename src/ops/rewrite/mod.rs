@@ -260,7 +260,7 @@ fn one(
                 None => return Ok(()),
                 Some(b'*' | b'#') => {}
                 Some(_) => {
-                    return Err(Error::Usage(format!(
+                    return Err(Error::Source(format!(
                         "{}: offset {}: what follows the snapshot is no log: rdbkit repair leaves \
                          it out",
                         piece.name,
@@ -291,7 +291,7 @@ fn one(
 fn sound(path: &Path) -> Result<aof::Directory> {
     let directory = aof::survey(path)?;
     match directory.findings.iter().find(|finding| finding.severity == Severity::Error) {
-        Some(finding) => Err(Error::Usage(format!(
+        Some(finding) => Err(Error::Source(format!(
             "{}: {}: a log that is not sound is not rewritten; rdbkit repair mends it",
             finding.file, finding.found
         ))),

@@ -169,7 +169,7 @@ impl Copy<'_> {
             && stored != 0
             && stored != self.read_crc
         {
-            return Err(Error::Usage(format!(
+            return Err(Error::Source(format!(
                 "the snapshot in front of the log has checksum {stored:016x} but its bytes have \
                  {:016x}: rdbkit repair saves what is sound",
                 self.read_crc

@@ -32,17 +32,17 @@ impl Halt {
 
     pub(super) fn error(self) -> Error {
         match self {
-            Halt::Unknown { offset, name, argc: None } => Error::Usage(format!(
+            Halt::Unknown { offset, name, argc: None } => Error::Source(format!(
                 "offset {offset}: no command is called {}: a server of another kind or a module \
                  wrote it; --on-unknown skip steps over such commands",
                 crate::bytes::quoted(&name)
             )),
-            Halt::Unknown { offset, name, argc: Some(_) } => Error::Usage(format!(
+            Halt::Unknown { offset, name, argc: Some(_) } => Error::Source(format!(
                 "offset {offset}: {} has another number of arguments than the command takes; \
                  --on-unknown skip steps over such commands",
                 crate::bytes::quoted(&name)
             )),
-            Halt::Unsupported { offset, words } => Error::Usage(format!(
+            Halt::Unsupported { offset, words } => Error::Source(format!(
                 "offset {offset}: {words}; --on-unknown skip steps over such commands"
             )),
             Halt::Broken { error, .. } => Error::Format(error),

@@ -225,7 +225,7 @@ pub(super) fn survey(source: &Source) -> Result<aof::Directory> {
         _ => aof::survey(path)?,
     };
     match log.parts.iter().find(|part| part.size_bytes.is_none()) {
-        Some(part) => Err(Error::Usage(format!(
+        Some(part) => Err(Error::Source(format!(
             "{} is listed in the manifest and not there: what it held is lost, and no server \
              would start",
             part.path.display()

@@ -110,7 +110,7 @@ pub fn split(
     for label in parting.known() {
         root.part(&label)?;
     }
-    let ran = keys.tally(&name, &how, &fresh, &mut root)?;
+    let ran = keys.tally_once(&name, &how, &fresh, &mut root)?;
     let Split { parts, mut counts, keys: keys_read, beyond, .. } = root;
     let are_nodes =
         matches!(&options.by, By::Slots(parts) if parts.iter().any(|part| part.name.is_some()));

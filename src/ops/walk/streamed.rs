@@ -5,7 +5,7 @@ use super::whole::parse_header;
 use super::{Observer, Tally, WalkOptions, Walked};
 use crate::bytes::crc64;
 use crate::bytes::input::Input;
-use crate::error::{Doing, Fault, FormatError, Result};
+use crate::error::{Doing, Error, Fault, FormatError, Result};
 use crate::rdb::{Claim, Framer, HEADER_BYTES, NAMED_BYTES, Record};
 
 /// Bytes are given back to the window, and tallies merged, in steps of this size.
@@ -69,10 +69,13 @@ pub(super) fn walk<T: Tally>(
                 Err(error) => {
                     let at_hand = input.position() + buffer.len() as u64;
                     let wanting = error.fault.is_truncated() || key_may_come(&error, at_hand);
-                    if wanting && input.more()? {
-                        widen = true;
-                    } else {
-                        end = Some(Ended::Fault(error));
+                    match if wanting { input.more() } else { Ok(false) } {
+                        Ok(true) => widen = true,
+                        Ok(false) => end = Some(Ended::Fault(error)),
+                        // Compressed bytes that cannot be unpacked any further: what stands before
+                        // is told all the same.
+                        Err(Error::Format(broken)) => end = Some(Ended::Fault(broken)),
+                        Err(error) => result = Err(error),
                     }
                 }
             }
@@ -114,7 +117,11 @@ fn blame(claim: Claim, error: &mut FormatError, input: &mut dyn Input) -> Result
             return Ok(());
         }
         input.consume(input.buffer().len());
-        if !input.more()? {
+        let more = match input.more() {
+            Err(Error::Format(_)) => return Ok(()),
+            more => more?,
+        };
+        if !more {
             claim.blame(known, error);
             return Ok(());
         }

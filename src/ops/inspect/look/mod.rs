@@ -137,7 +137,7 @@ pub(super) fn look(
             });
             let fresh = || LookTally::new(&asked_all);
             let mut tally = fresh();
-            let target = snapshot::tally_run(&run, options.threads, &fresh, &mut tally)?;
+            snapshot::tally_run(&run, options.threads, &fresh, &mut tally)?;
             let done = snapshot::ran(&run);
             if let Some((file, offset)) = &done.dropped_from {
                 report.broken.push(format!(
@@ -145,7 +145,8 @@ pub(super) fn look(
                 ));
             }
             ran = Some(done);
-            (tally, run_as_walked(target))
+            // Whom it is played as: the server that wrote the base, where there is one.
+            (tally, run_as_walked(run.engine.env.target))
         }
     };
     let is_run = ran.is_some();
