@@ -94,7 +94,7 @@ pub fn write_text(out: &mut dyn Write, report: &MergeReport, style: Style) -> Re
             text += &format!(" of {}", count(*keys_read));
         }
         if *keys_lost > 0 {
-            text += &format!(", {} lost to another source", count(*keys_lost));
+            text += &format!(", {} taken from another source", count(*keys_lost));
         }
         text += "\n";
     }
