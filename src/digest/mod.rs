@@ -22,6 +22,6 @@ mod vector_set;
 pub use accumulator::{Accumulator, Digest, Options};
 pub use file_sum::FileSum;
 pub use hex::Hex;
-pub use keyed::Keyed;
+pub use keyed::{Keyed, Subject};
 pub use profile::Profile;
 pub use value::{ValueDigest, value_digest, value_digest_at};

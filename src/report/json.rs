@@ -15,6 +15,7 @@ use base64::engine::general_purpose::STANDARD;
 use serde::de::{Deserialize, Deserializer, Error as _, IgnoredAny, MapAccess, Visitor};
 use serde::ser::{Serialize, SerializeMap as _, Serializer};
 
+use super::short;
 use crate::error::{Error, Result};
 
 /// Bytes as JSON: a string where they are UTF-8, else `{"base64": "…"}`.
@@ -95,26 +96,36 @@ fn push_base64(out: &mut Vec<u8>, bytes: &[u8]) {
 #[inline]
 fn is_plain(bytes: &[u8]) -> bool {
     let (blocks, rest) = bytes.as_chunks::<32>();
-    for block in blocks {
-        // Without a branch in it, this is done on many bytes at once.
-        let bad = block.iter().fold(0, |bad, &byte| {
-            bad | u8::from(byte < 0x20)
-                | u8::from(byte >= 0x80)
-                | u8::from(byte == b'"')
-                | u8::from(byte == b'\\')
-        });
-        if bad != 0 {
-            return false;
-        }
+    if !blocks.iter().all(is_plain_block) {
+        return false;
     }
     let (words, rest) = rest.as_chunks::<8>();
-    let high = |word: u64| word & (ONES * 0x80);
-    let plain = |word: &[u8; 8]| {
-        let word = u64::from_le_bytes(*word);
-        special(word) | high(word) == 0
-    };
-    words.iter().all(plain)
+    words.iter().all(|word| is_plain_8(u64::from_le_bytes(*word)))
         && rest.iter().all(|&byte| matches!(byte, 0x20..0x80) && !matches!(byte, b'"' | b'\\'))
+}
+
+/// The same of a block. Without a branch in it, this is done on many bytes at once.
+#[inline(always)]
+fn is_plain_block<const N: usize>(block: &[u8; N]) -> bool {
+    let bad = block.iter().fold(0, |bad, &byte| {
+        bad | u8::from(byte < 0x20)
+            | u8::from(byte >= 0x80)
+            | u8::from(byte == b'"')
+            | u8::from(byte == b'\\')
+    });
+    bad == 0
+}
+
+/// The same of sixteen bytes.
+#[inline(always)]
+pub(crate) fn is_plain_16(block: &[u8; 16]) -> bool {
+    is_plain_block(block)
+}
+
+/// The same of a word.
+#[inline(always)]
+pub(crate) fn is_plain_8(word: u64) -> bool {
+    (special(word) | word & (ONES * 0x80)) == 0
 }
 
 /// A one in each byte of a word.
@@ -123,7 +134,7 @@ const ONES: u64 = 0x0101_0101_0101_0101;
 /// Marks the bytes of a word that no JSON string may have as they are. The lowest mark is right;
 /// those above it may be too many.
 #[inline]
-fn special(word: u64) -> u64 {
+pub(crate) fn special(word: u64) -> u64 {
     let zero_in = |word: u64| word.wrapping_sub(ONES) & !word;
     let controls = word.wrapping_sub(ONES * 0x20) & !word;
     let quotes = zero_in(word ^ (ONES * u64::from(b'"')));
@@ -133,48 +144,12 @@ fn special(word: u64) -> u64 {
 
 /// Appends UTF-8 with all that must be escaped.
 fn push_escaped(out: &mut Vec<u8>, mut text: &[u8]) {
-    loop {
-        let (words, _) = text.as_chunks::<8>();
-        let mut plain = words.len() * 8;
-        for (number, word) in words.iter().enumerate() {
-            let marks = special(u64::from_le_bytes(*word));
-            if marks != 0 {
-                plain = number * 8 + (marks.trailing_zeros() / 8) as usize;
-                break;
-            }
-        }
-        let (head, rest) = text.split_at_checked(plain).unwrap_or((text, &[]));
-        out.extend_from_slice(head);
-        // One that is to be escaped, or the few bytes behind the last word.
-        let few = if plain == words.len() * 8 { rest.len() } else { 1 };
-        let (few, rest) = rest.split_at_checked(few).unwrap_or((rest, &[]));
-        for &byte in few {
-            push_escape(out, byte);
-        }
-        if rest.is_empty() {
-            return;
-        }
-        text = rest;
+    let mut room = [0; 1024];
+    while !text.is_empty() {
+        let (read, written) = short::escaped(text, &mut room);
+        out.extend_from_slice(room.get(..written).unwrap_or_default());
+        text = text.get(read..).unwrap_or_default();
     }
-}
-
-fn push_escape(out: &mut Vec<u8>, byte: u8) {
-    let short = match byte {
-        b'"' | b'\\' => byte,
-        b'\n' => b'n',
-        b'\r' => b'r',
-        b'\t' => b't',
-        0x08 => b'b',
-        0x0c => b'f',
-        0..0x20 => {
-            let digit = |n: u8| if n < 10 { b'0' + n } else { b'a' + n - 10 };
-            out.extend_from_slice(b"\\u00");
-            out.extend_from_slice(&[digit(byte >> 4), digit(byte & 15)]);
-            return;
-        }
-        _ => return out.push(byte),
-    };
-    out.extend_from_slice(&[b'\\', short]);
 }
 
 /// Appends a whole number.

@@ -25,6 +25,7 @@ pub mod metrics;
 pub mod repair;
 pub mod replay;
 pub mod rewrite;
+mod short;
 pub mod split;
 #[cfg(feature = "cli")]
 pub mod table;

@@ -12,6 +12,7 @@
 //! `"expires_at_ms"`; scores that are not finite are `"inf"` and `"-inf"`.
 
 use super::json::{push_bytes, push_double, push_number};
+use super::short::Short;
 use crate::rdb::ModuleId;
 use crate::value::{Cell, Elem, Item, Kind, ModuleItem, StreamId};
 
@@ -24,6 +25,8 @@ pub(crate) struct ValueJson {
     comma: bool,
     /// Whether the cells of an array have been begun: what it says of itself may come before them.
     cells: bool,
+    /// For what is short.
+    short: Short,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -111,6 +114,10 @@ impl ValueJson {
     /// Writes the next part of it.
     #[inline]
     pub(crate) fn item(&mut self, out: &mut Vec<u8>, item: &Item<'_>) {
+        if self.short(item).is_some() {
+            self.comma = true;
+            return out.extend_from_slice(self.short.written());
+        }
         match item {
             Item::Text(text) => push_elem(out, *text),
             Item::Element(elem) | Item::Member(elem) => {
@@ -159,6 +166,56 @@ impl ValueJson {
         }
     }
 
+    /// Puts the next part together, if it is one of the many that are short.
+    #[inline]
+    fn short(&mut self, item: &Item<'_>) -> Option<()> {
+        let short = &mut self.short;
+        short.clear();
+        if self.comma {
+            short.put(b",")?;
+        }
+        match *item {
+            Item::Element(elem) | Item::Member(elem) => short.elem(elem),
+            Item::Scored { member, score } => {
+                short.put(b"{\"member\":")?;
+                short.elem(member)?;
+                short.put(b",\"score\":")?;
+                short.double(score)?;
+                short.put(b"}")
+            }
+            Item::Field { field, value, expires_at_ms: None } => {
+                short.put(b"{\"field\":")?;
+                short.elem(field)?;
+                short.put(b",\"value\":")?;
+                short.elem(value)?;
+                short.put(b"}")
+            }
+            _ => None,
+        }
+    }
+
+    /// A field of a stream's entry, with its value.
+    #[inline]
+    fn pair(&mut self, out: &mut Vec<u8>, field: Elem<'_>, value: Elem<'_>) {
+        let mut pair = || {
+            let short = &mut self.short;
+            short.clear();
+            short.put(b"[")?;
+            short.elem(field)?;
+            short.put(b",")?;
+            short.elem(value)?;
+            short.put(b"]")
+        };
+        if pair().is_some() {
+            return out.extend_from_slice(self.short.written());
+        }
+        out.push(b'[');
+        push_elem(out, field);
+        out.push(b',');
+        push_elem(out, value);
+        out.push(b']');
+    }
+
     fn begin_cells(&mut self, out: &mut Vec<u8>) {
         if !self.cells {
             self.cells = true;
@@ -199,11 +256,10 @@ impl ValueJson {
                 push_id(out, *id);
                 out.extend_from_slice(b",\"fields\":[");
                 for (i, (field, value)) in fields.iter().enumerate() {
-                    out.extend_from_slice(if i == 0 { b"[" } else { b",[" });
-                    push_elem(out, field);
-                    out.push(b',');
-                    push_elem(out, value);
-                    out.push(b']');
+                    if i > 0 {
+                        out.push(b',');
+                    }
+                    self.pair(out, field, value);
                 }
                 out.extend_from_slice(b"]}");
             }

@@ -10,10 +10,14 @@
 //! nobody but the module can find, so they are left out and counted, unless they are asked for.
 
 mod gather;
+mod memo;
+mod network;
 mod scores;
+mod shape;
 mod veil;
 
 use std::hash::{BuildHasher as _, RandomState};
+use std::ops::ControlFlow;
 use std::path::Path;
 
 use self::gather::Gather;
@@ -25,12 +29,12 @@ use super::filter::Filter;
 use super::parts;
 use super::walk::{Observer, Tally, WalkOptions};
 use crate::error::{Error, Result};
-use crate::rdb::write::{EntryHead, Sink, SnapshotWriter};
+use crate::rdb::write::{self, EntryHead, Sink, SnapshotWriter};
 use crate::rdb::{Entry, Limits, Record, Scratch, Target, Text, ValueType, opcode};
 use crate::report::anonymize::AnonymizeReport;
 use crate::source::{OpenOptions, Source};
 use crate::target::{AtomicFile, Publish};
-use crate::value::Kind;
+use crate::value::{Item, Kind};
 
 /// What becomes of scores.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -214,11 +218,22 @@ impl Anonymizing<'_, '_> {
             room.value.raw(entry.body());
             return Ok(Some(entry.value_type));
         }
+        if entry.value_type == ValueType::String {
+            let (text, veil) = (&mut room.key, &mut room.veil);
+            text.clear();
+            entry.visit(&mut room.scratch, |item| {
+                if let Item::Text(elem) = item {
+                    plan.veil.text(text, elem.bytes(&mut itoa::Buffer::new()), veil);
+                }
+                ControlFlow::Continue(())
+            })?;
+            return Ok(Some(write::string(&mut room.value, text)));
+        }
         let mut gather = Gather::new(entry.value_type.kind(), plan.options, &plan.veil);
         let (scratch, veil) = (&mut room.scratch, &mut room.veil);
         entry.visit(scratch, |item| {
             gather.item(&item, veil);
-            std::ops::ControlFlow::Continue(())
+            ControlFlow::Continue(())
         })?;
         let target = Target { limits: limits(entry.value_type, plan.target.limits), ..plan.target };
         let sink = &mut room.value;

@@ -118,11 +118,11 @@ fn pump(
     let [writer, ..] = &queues;
     let (mut size_bytes, mut head) = (0, Vec::new());
     let told = loop {
-        let mut block = vec![0; BLOCK];
-        match payload.read(&mut block) {
+        // Whole blocks, however little comes at a time: to hand one on wakes three threads.
+        let mut block = Vec::with_capacity(BLOCK);
+        match Read::take(&mut *payload, BLOCK as u64).read_to_end(&mut block) {
             Ok(0) => break Ok(()),
             Ok(n) => {
-                block.truncate(n);
                 size_bytes += n as u64;
                 let wanting = HEADER_BYTES.saturating_sub(head.len()).min(n);
                 head.extend_from_slice(block.get(..wanting).unwrap_or_default());
@@ -137,7 +137,6 @@ fn pump(
                 }
                 observer.progress(size_bytes);
             }
-            Err(cause) if cause.kind() == io::ErrorKind::Interrupted => {}
             Err(cause) => break Err(cause),
         }
     };

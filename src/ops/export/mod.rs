@@ -14,7 +14,7 @@ mod rows;
 use std::io::Write as _;
 use std::path::Path;
 
-use self::rows::{Plan, Rows};
+use self::rows::{Plan, Rooms, Rows};
 use super::convert::encode::{self, Encoder, Take};
 use super::convert::output::Output;
 use super::convert::{ConvertOptions, How, Keys, OutputForm, listed, note_lost_metadata, refusal};
@@ -187,7 +187,13 @@ fn rows(
         _ => {}
     }
     file.put(&head)?;
-    let plan = Plan { form, filter: &options.filter, keys_only: options.keys_only, memory };
+    let plan = Plan {
+        form,
+        filter: &options.filter,
+        keys_only: options.keys_only,
+        memory,
+        rooms: Rooms::default(),
+    };
     let fresh = || Rows::batch(&plan);
     let mut root = Rows::root(&plan, file);
     let ran = keys.tally(name, how, &fresh, &mut root)?;

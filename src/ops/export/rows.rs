@@ -1,5 +1,7 @@
 //! Rows and objects: made of batches on any thread, written in the order of the file.
 
+use std::sync::Mutex;
+
 use super::ExportForm;
 use crate::error::{Doing, Error, Fault, FormatError, Result};
 use crate::memory::{Estimator, longest_bytes};
@@ -20,6 +22,32 @@ pub(super) struct Plan<'o> {
     pub(super) keys_only: bool,
     /// Where rows say what a key takes in memory.
     pub(super) memory: Option<&'o Estimator>,
+    /// Room of batches that have been written, for those to come.
+    pub(super) rooms: Rooms,
+}
+
+/// Room that is used again: what a batch writes is a megabyte or more, and to get so much anew
+/// costs more than to fill it.
+#[derive(Default)]
+pub(super) struct Rooms(Mutex<Vec<Vec<u8>>>);
+
+impl Rooms {
+    /// Room of this size or less is kept: that of a huge value is given back.
+    const LARGEST: usize = 8 << 20;
+
+    fn take(&self) -> Vec<u8> {
+        self.0.lock().ok().and_then(|mut rooms| rooms.pop()).unwrap_or_default()
+    }
+
+    /// There are never more of them than batches at the same time.
+    fn give(&self, mut room: Vec<u8>) {
+        room.clear();
+        if let Ok(mut rooms) = self.0.lock()
+            && (1..=Self::LARGEST).contains(&room.capacity())
+        {
+            rooms.push(room);
+        }
+    }
 }
 
 /// What was written.
@@ -45,7 +73,7 @@ pub(super) struct Rows<'p> {
 
 impl<'p> Rows<'p> {
     pub(super) fn batch(plan: &'p Plan<'p>) -> Self {
-        let (text, others, counts) = (Vec::new(), Vec::new(), Counts::default());
+        let (text, others, counts) = (plan.rooms.take(), Vec::new(), Counts::default());
         Rows { plan, text, others, counts, out: None, begun: false }
     }
 
@@ -171,6 +199,22 @@ impl Tally for Rows<'_> {
         Ok(())
     }
 
+    #[inline]
+    fn plain_string(&mut self, entry: &Entry<'_>, room: &mut RowRoom) -> Result<()> {
+        let (before, behind): (&[u8], &[u8]) = match self.plan.form {
+            ExportForm::Ndjson => (b"", b"\n"),
+            ExportForm::Json => (b",\n", b""),
+            _ => return self.entry(entry, room),
+        };
+        let passes = self.plan.filter.matches(entry)?;
+        if !passes || !room.line.push(&mut self.text, entry, before, behind) {
+            return self.entry(entry, room);
+        }
+        self.counts.keys += 1;
+        self.counts.written += 1;
+        Ok(())
+    }
+
     fn record(&mut self, record: &Record<'_>, offset: u64, _: &mut RowRoom) -> Result<()> {
         if self.plan.keys_only {
             return Ok(());
@@ -194,9 +238,11 @@ impl Tally for Rows<'_> {
             // In front of the first there is nothing to be separated from.
             text = text.strip_prefix(b",").unwrap_or(text);
         }
-        match &mut self.out {
+        let done = match &mut self.out {
             Some(out) => out.put(text),
             None => Ok(()),
-        }
+        };
+        self.plan.rooms.give(later.text);
+        done
     }
 }

@@ -2,6 +2,7 @@
 //! (`rdbkit.export-report/1`).
 
 pub(crate) mod elements;
+mod line;
 #[cfg(feature = "parquet")]
 pub(crate) mod parquet;
 pub(crate) mod rdbtools;

@@ -13,6 +13,7 @@
 
 use std::ops::ControlFlow;
 
+use super::line::Line;
 use crate::error::FormatError;
 use crate::rdb::{Entry, Eviction, ModuleId, Scratch, Text, ValueType, length};
 use crate::report::json::{push_blob, push_bytes, push_number};
@@ -28,6 +29,8 @@ pub(crate) struct RowRoom {
     pub(crate) scratch: Scratch,
     pub(super) json: ValueJson,
     pub(super) text: Vec<u8>,
+    /// Of keys that are short and plain.
+    pub(crate) line: Line,
 }
 
 /// Appends the object of a key; `encoding` is the word for how its value is stored.
