@@ -501,6 +501,119 @@ fn what_follows_a_server_is_what_it_holds() {
     }
 }
 
+/// Servers that can send a snapshot over a connection of its own, how that is switched on, and what
+/// they log of it.
+const CHANNELS: [(&str, &str, &str); 5] = [
+    ("redis-8.0", "repl-rdb-channel", "(rdb-channel)"),
+    ("redis-8.6", "repl-rdb-channel", "(rdb-channel)"),
+    ("redis-8.10", "repl-rdb-channel", "(rdb-channel)"),
+    ("valkey-8.1", "dual-channel-replication-enabled", "using: dual-channel"),
+    ("valkey-9.1", "dual-channel-replication-enabled", "using: dual-channel"),
+];
+
+#[test]
+fn a_snapshot_with_a_connection_of_its_own_loses_nothing() {
+    for (name, option, logged) in CHANNELS {
+        let Some(kind) = support::servers::require(name) else { continue };
+        let option = format!("--{option}");
+        // Slow enough that much is written while the snapshot is being made.
+        let slow = [&AT_ONCE[..], &[&option, "yes", "--rdb-key-save-delay", "200"]].concat();
+        let server = Server::start(&kind, &slow);
+        let channels = || server.log().lines().filter(|line| line.contains(logged)).count();
+        let load = Load::on(&server);
+        load.more(300);
+        let folder = tempfile::tempdir().unwrap();
+        let out = folder.path().join("out.rdb");
+        run(&["backup", &server.url(), "-o", path(&out)], 0);
+        let before = channels();
+        assert!(before > 0, "{name}: {}", server.log());
+        let told: Json =
+            serde_json::from_str(&run(&["get", path(&out), "n", "--format", "json"], 0)).unwrap();
+        let steps = told["value"].as_str().and_then(|n| n.parse().ok()).expect("a number");
+        let said = json(&folder.path().join("out.rdb.json"));
+        assert_eq!(said["digest"]["value"], after_steps(&kind, steps), "{name}");
+        // Nothing is kept for whoever does not come back.
+        wait_until("the server has forgotten it", PATIENCE, || {
+            let info = text(server.cmd(&["INFO", "replication"]));
+            info.contains("connected_slaves:0") && !info.contains("waiting_psync:1")
+        });
+
+        let to = folder.path().join("log");
+        let following = Following::start(&server, &to);
+        load.more(500);
+        following.caught_up(&server.connect());
+        assert!(channels() > before, "{name}: {}", server.log());
+        server.cmd(&["CLIENT", "KILL", "TYPE", "replica"]);
+        load.more(300);
+        following.caught_up(&server.connect());
+        drop(load);
+        following.caught_up(&server.connect());
+        let words = following.stop();
+        assert!(words.contains("goes on at offset") && !words.contains("new base"), "{words}");
+        same_as(&server, &kind, &to);
+
+        // Who may not ask for it goes without.
+        let narrow = "ACL SETUSER narrow on >secret -@all +psync +replconf +ping +info";
+        fill::run(&server, narrow);
+        let url = format!("redis://narrow:secret@127.0.0.1:{}", server.port());
+        let force = ["-o", path(&out), "--force"];
+        run(&[&["backup", &url][..], &force].concat(), 0);
+        assert_eq!(json(&folder.path().join("out.rdb.json"))["digest"]["value"], server.digest());
+        // And so does everybody where it is switched off.
+        let before = channels();
+        server.cmd(&["CONFIG", "SET", &option[2..], "no"]);
+        run(&[&["backup", &server.url()][..], &force].concat(), 0);
+        assert_eq!(json(&folder.path().join("out.rdb.json"))["digest"]["value"], server.digest());
+        assert_eq!(channels(), before, "{name}");
+    }
+}
+
+/// A stream that is in another database when a snapshot is made.
+#[test]
+fn commands_behind_a_snapshot_are_of_their_database() {
+    for (name, option, _) in CHANNELS {
+        let Some(kind) = support::servers::require(name) else { continue };
+        let option = format!("--{option}");
+        let server = Server::start(&kind, &[&AT_ONCE[..], &[&option, "yes"]].concat());
+        let folder = tempfile::tempdir().unwrap();
+        let client = server.connect();
+        client.cmd(&["SELECT", "3"]);
+        let (one, two) = (folder.path().join("one"), folder.path().join("two"));
+        // Not by WAIT, which sends something to replicas itself.
+        let has = |log: &Path, times: usize| {
+            let incr = |name: &String| name.ends_with(".incr.aof");
+            let names = if log.exists() { names(log) } else { Vec::new() };
+            names.into_iter().find(incr).is_some_and(|name| {
+                let text = String::from_utf8(fs::read(log.join(name)).unwrap()).unwrap();
+                text.matches("three").count() >= times
+            })
+        };
+        let increments = |log: &Path, times: usize| {
+            client.cmd(&["INCR", "three"]);
+            wait_until("it follows", PATIENCE, || has(log, times));
+        };
+        let first = Following::start(&server, &one);
+        wait_until("the first one follows", PATIENCE, || has(&one, 0));
+        increments(&one, 1);
+        // One follows already, so the stream is in its database when the other one begins.
+        let second = Following::start(&server, &two);
+        wait_until("the second one follows", PATIENCE, || has(&two, 0));
+        increments(&two, 1);
+        // Killed, so that what is on disk is what goes on.
+        second.crash();
+        client.cmd(&["INCR", "three"]);
+        let second = Following::start(&server, &two);
+        increments(&two, 3);
+        wait_until("the first one has all", PATIENCE, || has(&one, 4));
+        for (following, log) in [(first, &one), (second, &two)] {
+            following.stop();
+            run(&["check", path(log)], 0);
+            let restored = Server::start_with_aof_dir(&kind, log, &[]);
+            assert_eq!(restored.digest(), server.digest(), "{name}: {}", log.display());
+        }
+    }
+}
+
 /// A server that loads the log holds what the other one does.
 #[track_caller]
 fn same_as(server: &Server, kind: &Kind, log: &Path) {

@@ -55,6 +55,12 @@ impl Connector {
         Connector { access, ..self.clone() }
     }
 
+    /// The same with another patience.
+    #[must_use]
+    pub fn with_timeouts(&self, timeouts: Timeouts) -> Self {
+        Connector { timeouts, ..self.clone() }
+    }
+
     /// How long is waited.
     pub fn timeouts(&self) -> Timeouts {
         self.timeouts

@@ -83,8 +83,11 @@ impl Follow {
             };
             self.handed = size;
             match Command::strict(self.frame()) {
-                // A line end alone is a sign of life.
-                None if size == 1 => {}
+                // A line end alone is a sign of life, and none of the stream's bytes.
+                None if size == 1 => {
+                    self.wire.take(size);
+                    self.handed = 0;
+                }
                 None => return Err(self.odd()),
                 Some((command, _)) if command.is("PING") => {}
                 Some((command, _)) if command.is("REPLCONF") => {

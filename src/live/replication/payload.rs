@@ -5,8 +5,9 @@
 //! held back until it is known whether they are it. Behind it nothing comes before the snapshot is
 //! acknowledged, so it is what a read ends with, however it was cut.
 
-use std::io::{self, ErrorKind, Read};
+use std::io::{self, Read};
 
+use super::channel::Gathering;
 use super::wire::Wire;
 use crate::error::Result;
 
@@ -44,12 +45,24 @@ pub struct Payload {
     framing: Framing,
     came: u64,
     over: bool,
+    /// Where the snapshot has a connection of its own: what comes over the other one.
+    main: Option<Gathering>,
 }
 
 impl Payload {
     /// The snapshot that a server has announced.
     pub fn new(wire: Wire, framing: Framing) -> Self {
-        Payload { wire, framing, came: 0, over: framing == Framing::Length(0) }
+        Payload { wire, framing, came: 0, over: framing == Framing::Length(0), main: None }
+    }
+
+    /// The same over a connection of its own, while the commands come over the main one.
+    pub(super) fn beside(main: Gathering, wire: Wire, framing: Framing) -> Self {
+        Payload { main: Some(main), ..Payload::new(wire, framing) }
+    }
+
+    /// Whether the snapshot has a connection of its own.
+    pub fn has_own_connection(&self) -> bool {
+        self.main.is_some()
     }
 
     /// Whether all of it has come and been read.
@@ -57,9 +70,14 @@ impl Payload {
         self.over
     }
 
-    /// The connection, for the commands that follow a snapshot that is over.
-    pub fn into_wire(self) -> Wire {
-        self.wire
+    /// The connection on which the commands come that follow a snapshot that is over.
+    ///
+    /// Fails where that broke off while the snapshot came.
+    pub fn into_wire(self) -> Result<Wire> {
+        match self.main {
+            Some(main) => main.into_wire(),
+            None => Ok(self.wire),
+        }
     }
 
     /// How many bytes are at hand of which it is known that they are the snapshot's.
@@ -94,6 +112,8 @@ impl Read for Payload {
         if room.is_empty() {
             return Ok(0);
         }
+        // Whoever reads may have taken his time.
+        self.wire.forgive();
         while !self.over {
             let ready = self.ready().min(room.len());
             if ready > 0 {
@@ -111,13 +131,11 @@ impl Read for Payload {
                 self.over = true;
                 break;
             }
-            // Whoever reads may have taken his time.
-            self.wire.forgive();
-            match self.wire.fill() {
-                Ok(_) => {}
-                Err(cause) if cause.kind() == ErrorKind::Interrupted => {}
-                Err(cause) => return Err(self.failed(cause)),
+            // A snapshot that nothing can follow is of no use to whoever wants to follow it.
+            if let Some(main) = &self.main {
+                main.holds().map_err(|cause| self.failed(cause))?;
             }
+            self.wire.poll().map_err(|cause| self.failed(cause))?;
         }
         Ok(0)
     }

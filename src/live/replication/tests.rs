@@ -16,6 +16,8 @@ struct Told {
     bytes: VecDeque<u8>,
     step: usize,
     waits: bool,
+    /// Has no more to say, and does not end the connection.
+    stays: bool,
     heard: Arc<Mutex<Vec<u8>>>,
 }
 
@@ -26,6 +28,9 @@ impl Read for Told {
             return Err(ErrorKind::WouldBlock.into());
         }
         let n = self.step.min(room.len()).min(self.bytes.len());
+        if n == 0 && self.stays {
+            return Err(ErrorKind::WouldBlock.into());
+        }
         for (to, from) in room.iter_mut().zip(self.bytes.drain(..n)) {
             *to = from;
         }
@@ -51,23 +56,33 @@ impl Duplex for Told {
 }
 
 fn wire(text: &[u8], step: usize) -> (Wire, Arc<Mutex<Vec<u8>>>) {
+    told(text, step, false)
+}
+
+fn told(text: &[u8], step: usize, stays: bool) -> (Wire, Arc<Mutex<Vec<u8>>>) {
     let heard = Arc::default();
     let told = Told {
         bytes: text.iter().copied().collect(),
         step,
         waits: false,
+        stays,
         heard: Arc::clone(&heard),
     };
     (Wire::new(Box::new(told), "redis://db1", Duration::from_secs(5)).unwrap(), heard)
 }
 
 fn snapshot(text: &str, step: usize) -> io::Result<(Point, Vec<u8>, Payload)> {
-    let (mut wire, _) = wire(format!("{HELLO}{text}").as_bytes(), step);
-    let answered = ask(&mut wire, &Ask::default()).map_err(io::Error::other)?;
-    let Answered::Snapshot { point, framing } = answered else { panic!("{answered:?}") };
-    let (mut payload, mut bytes) = (Payload::new(wire, framing), Vec::new());
+    let (wire, _) = wire(format!("{HELLO}{text}").as_bytes(), step);
+    let answered = ask(wire, &mut alone, &Ask::default()).map_err(io::Error::other)?;
+    let Answered::Snapshot { point, mut payload, .. } = answered else { panic!("{text}") };
+    let mut bytes = Vec::new();
     payload.read_to_end(&mut bytes)?;
     Ok((point, bytes, payload))
+}
+
+/// A server that has one connection for us and no other.
+fn alone() -> Result<Wire> {
+    Err(Error::Usage("no other connection".to_owned()))
 }
 
 #[test]
@@ -126,10 +141,10 @@ fn the_stream_goes_on_and_is_acknowledged() {
                   $6\r\nGETACK\r\n$1\r\n*\r\n*2\r\n$3\r\nDEL\r\n$1\r\nk\r\n";
     for step in [1, 7, 1000] {
         let text = format!("{HELLO}+CONTINUE {ID}\r\n{stream}");
-        let (mut wire, heard) = wire(text.as_bytes(), step);
+        let (wire, heard) = wire(text.as_bytes(), step);
         let from = Point { id: "f".repeat(40), offset: 1000 };
-        let answered = ask(&mut wire, &Ask { from: Some(from), ..Ask::default() }).unwrap();
-        let Answered::Continues { point } = answered else { panic!("{answered:?}") };
+        let answered = ask(wire, &mut alone, &Ask { from: Some(from), ..Ask::default() });
+        let Ok(Answered::Continues { point, wire }) = answered else { panic!("{text}") };
         assert_eq!(point, Point { id: ID.to_owned(), offset: 1000 });
         let mut follow = Follow::new(wire, point).unwrap();
         let mut names = Vec::new();
@@ -151,5 +166,128 @@ fn the_stream_goes_on_and_is_acknowledged() {
         // Behind SELECT and GETACK, not behind DEL.
         let acked = 1000 + stream.find("*2\r\n$3\r\nDEL").unwrap();
         assert!(heard.contains(&format!("ACK\r\n$4\r\n{acked}\r\n")), "{heard}");
+    }
+}
+
+/// What a server says on connections, one after the other, and what it hears on each.
+fn over(texts: &[&str], step: usize, ask: &Ask) -> (Result<Answered>, Vec<String>) {
+    let (mut wires, heard): (Vec<_>, Vec<_>) =
+        texts.iter().map(|text| told(text.as_bytes(), step, true)).unzip();
+    let main = wires.remove(0);
+    let mut rest = wires.into_iter();
+    let answered = super::ask(main, &mut || rest.next().map_or_else(alone, Ok), ask);
+    let heard = heard.iter().map(|heard| String::from_utf8(heard.lock().unwrap().clone()).unwrap());
+    let heard = heard.map(|heard| heard.replace("\r\n", " ")).collect();
+    (answered, heard)
+}
+
+const SELECT_AND_DEL: &str = "*2\r\n$6\r\nSELECT\r\n$1\r\n3\r\n*2\r\n$3\r\nDEL\r\n$1\r\nk\r\n";
+
+/// Reads a snapshot to its end, and then the commands behind it.
+fn read_on(answered: Answered) -> (Point, u32, String, Vec<Vec<u8>>, u64) {
+    let Answered::Snapshot { point, db, mut payload } = answered else { panic!("no snapshot") };
+    let mut bytes = String::new();
+    payload.read_to_string(&mut bytes).unwrap();
+    assert!(payload.is_over() && payload.has_own_connection());
+    let mut follow = Follow::new(payload.into_wire().unwrap(), point.clone()).unwrap();
+    let mut names = Vec::new();
+    while names.len() < 2 {
+        if let Event::Command(command) = follow.next_event().unwrap() {
+            names.push(command.name().to_vec());
+        }
+    }
+    (point, db, bytes, names, follow.offset())
+}
+
+#[test]
+fn a_snapshot_with_a_connection_of_its_own_is_followed_over_the_main_one() {
+    let body = "x".repeat(500);
+    let payload = format!("\n$EOF:{MARK}\r\n{body}{MARK}");
+    let redis = [
+        // Signs of life before the stream are none of its bytes.
+        format!("{HELLO}+RDBCHANNELSYNC 5\r\n\n\n{SELECT_AND_DEL}"),
+        format!("-ERR no version\r\n+OK\r\n+FULLRESYNC {ID} 77\r\n{payload}"),
+    ];
+    let valkey = [
+        format!("{HELLO}+DUALCHANNELSYNC\r\n+OK\r\n+CONTINUE {ID}\r\n{SELECT_AND_DEL}"),
+        format!("+OK\r\n+OK\r\n\n$ENDOFF:77 {ID} 9 23\r\n{payload}"),
+    ];
+    for step in [1, 40, 10_000] {
+        for (texts, want_db) in [(&redis, 0), (&valkey, 9)] {
+            let (answered, heard) =
+                over(&texts.each_ref().map(String::as_str), step, &Ask::default());
+            let (point, db, bytes, names, offset) = read_on(answered.unwrap());
+            assert_eq!((point, db), (Point { id: ID.to_owned(), offset: 77 }, want_db));
+            assert_eq!(bytes, body);
+            assert_eq!(names, [&b"SELECT"[..], b"DEL"]);
+            assert_eq!(offset, 77 + SELECT_AND_DEL.len() as u64);
+            if db == 0 {
+                assert!(heard[1].contains("main-ch-client-id $1 5 "), "{heard:?}");
+            } else {
+                assert!(heard[0].contains("set-rdb-client-id $2 23 "), "{heard:?}");
+                assert!(heard[0].contains(&format!("PSYNC $40 {ID} $2 78 ")), "{heard:?}");
+            }
+        }
+    }
+}
+
+#[test]
+fn without_a_second_connection_all_comes_over_one() {
+    let one = format!("{HELLO}+FULLRESYNC {ID} 99\r\n$3\r\nabc");
+    let mains = [format!("{HELLO}+RDBCHANNELSYNC 5\r\n"), format!("{HELLO}+DUALCHANNELSYNC\r\n")];
+    let seconds = [
+        "-ERR v\r\n-NOPERM no\r\n".to_owned(),
+        "+OK\r\n+OK\r\n-NOPERM no sync\r\n".to_owned(),
+        // Another server has another stream.
+        format!("+OK\r\n+OK\r\n$ENDOFF:5 {ID} 0 7\r\n"),
+    ];
+    for main in &mains {
+        for second in &seconds {
+            // To what is asked of the main connection after that a server that is not meant says no.
+            let main = format!("{main}-ERR Unrecognized RDB client id 7\r\n");
+            let (answered, heard) = over(&[&main, second, &one], 1000, &Ask::default());
+            let Ok(Answered::Snapshot { point, mut payload, .. }) = answered else {
+                panic!("{main}")
+            };
+            let mut bytes = Vec::new();
+            payload.read_to_end(&mut bytes).unwrap();
+            assert_eq!((point.offset, &bytes[..]), (99, &b"abc"[..]));
+            assert!(
+                heard[0].contains("dual-channel") && !heard[2].contains("channel"),
+                "{heard:?}"
+            );
+        }
+        let (answered, heard) =
+            over(&[&one], 1000, &Ask { one_connection: true, ..Ask::default() });
+        assert!(answered.is_ok() && !heard[0].contains("channel"), "{heard:?}");
+    }
+}
+
+#[test]
+fn a_snapshot_is_given_up_when_its_commands_break_off() {
+    let second = format!("+OK\r\n+OK\r\n+FULLRESYNC {ID} 77\r\n$9\r\nabc");
+    for snapshot_only in [false, true] {
+        let only = if snapshot_only { "+OK\r\n" } else { "" };
+        let main = format!("{HELLO}{only}+RDBCHANNELSYNC 5\r\n{SELECT_AND_DEL}");
+        let mut second = Some(told(second.as_bytes(), 1000, true).0);
+        let ask = Ask { snapshot_only, ..Ask::default() };
+        let mut again = || second.take().map_or_else(alone, Ok);
+        let answered = super::ask(wire(main.as_bytes(), 7).0, &mut again, &ask);
+        let Ok(Answered::Snapshot { mut payload, .. }) = answered else { panic!("no snapshot") };
+        let mut room = [0; 3];
+        payload.read_exact(&mut room).unwrap();
+        if snapshot_only {
+            // Whoever wants no commands waits for the rest of the snapshot.
+            assert!(payload.into_wire().is_err());
+            continue;
+        }
+        let error = loop {
+            // The patience of these connections would end it as well, and in other words.
+            match payload.read(&mut room) {
+                Ok(n) => assert_eq!(n, 0),
+                Err(error) => break error.to_string(),
+            }
+        };
+        assert!(error.contains("connection for the commands"), "{error}");
     }
 }

@@ -101,6 +101,23 @@ impl Wire {
         sent.map_err(|cause| Error::io(format!("cannot write to {}", self.name), cause))
     }
 
+    /// Sends an empty line, which says that somebody is there and nothing else.
+    pub(super) fn sign(&mut self) -> io::Result<()> {
+        self.write_all(b"\n").and_then(|()| self.stream.flush())
+    }
+
+    /// The same connection with other bytes before those that come over it: `ahead` makes one of it,
+    /// and of what has come and was not taken.
+    pub(super) fn behind(
+        mut self,
+        ahead: impl FnOnce(Vec<u8>, Box<dyn Duplex>) -> Box<dyn Duplex>,
+    ) -> Self {
+        let rest = self.at_hand().to_vec();
+        (self.start, self.end) = (0, 0);
+        self.stream = ahead(rest, self.stream);
+        self
+    }
+
     /// Writes all, and bears a full pipe as long as it bears silence.
     fn write_all(&mut self, mut out: &[u8]) -> io::Result<()> {
         let began = Instant::now();

@@ -22,7 +22,7 @@ use jiff::Timestamp;
 use crate::digest::Profile;
 use crate::error::{Error, Result};
 use crate::finding::Severity;
-use crate::live::replication::{self, Answered, Ask, Payload, Point, Wire};
+use crate::live::replication::{self, Answered, Ask, Wire};
 use crate::live::{Connector, Endpoint, Failure, LiveOptions, Node, Role, ServerInfo, nodes};
 use crate::ops::check::{CheckReport, SourceReport};
 use crate::ops::walk::Observer;
@@ -212,8 +212,8 @@ fn pend(
     let publish = Publish { force: options.force, ..Publish::default() };
     // Before the server is put to work for nothing.
     let mut file = AtomicFile::create(&path, &publish)?;
-    let arrival = Arrival::begin(node, connector, &Ask { snapshot_only: true, from: None })?;
-    let Begun::Snapshot { point, mut payload } = arrival.begun else {
+    let arrival = Arrival::begin(node, connector, &Ask { snapshot_only: true, ..Ask::default() })?;
+    let Answered::Snapshot { point, mut payload, .. } = arrival.answered else {
         return Err(Error::Usage(format!("{} sends no snapshot", node.name)));
     };
     let facts = facts(node, arrival.info.as_ref());
@@ -282,12 +282,7 @@ impl Pending {
 /// A connection on which a server has answered.
 struct Arrival {
     info: Option<ServerInfo>,
-    begun: Begun,
-}
-
-enum Begun {
-    Snapshot { point: Point, payload: Payload },
-    Continues { point: Point, wire: Wire },
+    answered: Answered,
 }
 
 impl Arrival {
@@ -300,14 +295,10 @@ impl Arrival {
             Err(Failure::Denied { .. } | Failure::Refused { .. }) => None,
             Err(failure) => return Err(failure.into()),
         };
-        let mut wire = Wire::of(connection, &node.name, connector.timeouts().reply)?;
-        let begun = match replication::ask(&mut wire, ask)? {
-            Answered::Snapshot { point, framing } => {
-                Begun::Snapshot { point, payload: Payload::new(wire, framing) }
-            }
-            Answered::Continues { point } => Begun::Continues { point, wire },
-        };
-        Ok(Arrival { info, begun })
+        let patience = connector.timeouts().reply;
+        let wire = Wire::of(connection, &node.name, patience)?;
+        let mut again = || Wire::of(connector.open(&node.address)?, &node.name, patience);
+        Ok(Arrival { info, answered: replication::ask(wire, &mut again, ask)? })
     }
 }
 

@@ -77,6 +77,11 @@ impl Log {
     pub(super) fn open(directory: &Path, state: State) -> Result<Self> {
         let path = directory.join(&state.file);
         let file = File::options().read(true).write(true).open(&path);
+        let file = file.and_then(|mut file| {
+            // A new one begins with the database of its stream.
+            file.seek(SeekFrom::Start(state.size_bytes))?;
+            Ok(file)
+        });
         let file =
             file.map_err(|cause| Error::io(format!("cannot open {}", path.display()), cause))?;
         Ok(Log {
@@ -201,7 +206,7 @@ mod tests {
     fn log(directory: &Path) -> Log {
         let at = Replication { id: "a".repeat(40), offset: 100 };
         fs::write(directory.join("x.1.incr.aof"), "").unwrap();
-        Log::open(directory, State::new("redis://h", &at, "x.1.incr.aof")).unwrap()
+        Log::open(directory, State::new("redis://h", &at, "x.1.incr.aof", 0)).unwrap()
     }
 
     fn put(log: &mut Log, words: &[&str], secs: u64) {
@@ -234,6 +239,22 @@ mod tests {
     }
 
     #[test]
+    fn what_an_increment_begins_with_stays() {
+        let folder = tempfile::tempdir().unwrap();
+        let mut start = Vec::new();
+        crate::resp::encode::command(&mut start, ["SELECT", "3"].iter());
+        fs::write(folder.path().join("x.1.incr.aof"), &start).unwrap();
+        let at = Replication { id: "a".repeat(40), offset: 100 };
+        let state = State::new("redis://h", &at, "x.1.incr.aof", start.len() as u64);
+        let mut log = Log::open(folder.path(), state).unwrap();
+        put(&mut log, &["DEL", "a"], 7);
+        log.sync().unwrap();
+        let text = fs::read_to_string(folder.path().join("x.1.incr.aof")).unwrap();
+        let start = String::from_utf8(start).unwrap();
+        assert_eq!(text, start + "#TS:7\r\n*2\r\n$3\r\nDEL\r\n$1\r\na\r\n");
+    }
+
+    #[test]
     fn a_transaction_is_whole_with_its_exec() {
         let folder = tempfile::tempdir().unwrap();
         let mut log = log(folder.path());
@@ -252,7 +273,7 @@ mod tests {
         let said = Log::reopen(folder.path(), "redis://h").err().unwrap().to_string();
         assert!(said.contains("directory of its own"), "{said}");
         let at = Replication { id: "a".repeat(40), offset: 100 };
-        State::new("redis://other", &at, "x").write(folder.path()).unwrap();
+        State::new("redis://other", &at, "x", 0).write(folder.path()).unwrap();
         let said = Log::reopen(folder.path(), "redis://h").err().unwrap().to_string();
         assert!(said.contains("follows redis://other"), "{said}");
     }

@@ -30,16 +30,17 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use super::stream::{Came, take};
-use super::{Arrival, BackupOptions, Begun, facts, profile};
+use super::{Arrival, BackupOptions, facts, profile};
 use crate::aof;
 use crate::aof::manifest::{Entry, PartType};
 use crate::error::{Error, Result};
-use crate::live::replication::{Ask, Event, Follow, Payload, Point};
+use crate::live::replication::{Answered, Ask, Event, Follow, Payload, Point};
 use crate::live::{Connector, Endpoint, Node, Place, nodes};
 use crate::ops::check::CheckReport;
 use crate::ops::walk::Observer;
 pub use crate::report::backup::Followed;
 use crate::report::backup::{Replication, ServerFacts};
+use crate::resp::encode;
 use crate::target::{DirectoryTarget, Part, Publish};
 use log::{Log, STATE};
 use state::State;
@@ -205,21 +206,35 @@ impl Following<'_> {
 
     /// A stream that goes on where the log ends; if need be, of a log that is new.
     fn begin(&mut self) -> Result<Follow, End> {
+        match self.begin_over(false) {
+            Err((End::Broken(error), true)) if !self.is_stopped() => {
+                // Ways there are that bear one connection and not two.
+                self.observer
+                    .say(&format!("{error}; the snapshot is asked for over one connection"));
+                self.begin_over(true).map_err(|(end, _)| end)
+            }
+            begun => begun.map_err(|(end, _)| end),
+        }
+    }
+
+    /// The same; where it fails, also whether a snapshot that had a connection of its own did.
+    fn begin_over(&mut self, one_connection: bool) -> Result<Follow, (End, bool)> {
+        let broken = |error| (End::Broken(error), false);
         let from = self.log.as_ref().map(Log::point);
-        let node = &(self.find)(from.as_ref()).map_err(End::Broken)?;
+        let node = &(self.find)(from.as_ref()).map_err(broken)?;
         let went_on = from.is_some();
-        let ask = Ask { snapshot_only: false, from };
-        let arrival = Arrival::begin(node, self.connector, &ask).map_err(End::Broken)?;
-        match arrival.begun {
-            Begun::Continues { point, wire } => {
+        let ask = Ask { snapshot_only: false, from, one_connection };
+        let arrival = Arrival::begin(node, self.connector, &ask).map_err(broken)?;
+        match arrival.answered {
+            Answered::Continues { point, wire } => {
                 if let Some(log) = &mut self.log {
                     log.renamed(&point.id);
                 }
                 self.report.reconnects += 1;
                 self.observer.say(&format!("{} goes on at offset {}", node.name, point.offset));
-                Follow::new(wire, point).map_err(End::Broken)
+                Follow::new(wire, point).map_err(broken)
             }
-            Begun::Snapshot { point, payload } => {
+            Answered::Snapshot { point, db, payload } => {
                 if went_on {
                     self.observer.say(&format!(
                         "{} no longer has what came behind the log: a new snapshot begins a new base",
@@ -227,7 +242,8 @@ impl Following<'_> {
                     ));
                 }
                 let facts = facts(node, arrival.info.as_ref());
-                self.snapshot(node, &facts, point, payload)
+                let has_own = payload.has_own_connection();
+                self.snapshot(node, &facts, (point, db), payload).map_err(|end| (end, has_own))
             }
         }
     }
@@ -237,11 +253,11 @@ impl Following<'_> {
         &mut self,
         node: &Node,
         facts: &ServerFacts,
-        point: Point,
+        (point, db): (Point, u32),
         payload: Payload,
     ) -> Result<Follow, End> {
         let directory = &self.options.output;
-        let mut new = NewLog::create(directory).map_err(End::Failed)?;
+        let mut new = NewLog::create(directory, db).map_err(End::Failed)?;
         let mut until = Until { payload, stop: self.stop, is_broken: false };
         let took = take(
             &mut until,
@@ -259,11 +275,11 @@ impl Following<'_> {
         if !check.is_sound() {
             return Err(End::Unsound(CheckReport { sources: vec![check] }));
         }
-        // Only now the server begins to send what comes behind, and syncing may take its time.
-        let mut stream =
-            Follow::new(until.payload.into_wire(), point.clone()).map_err(End::Broken)?;
+        // At the latest now the server sends what comes behind, and syncing may take its time.
+        let wire = until.payload.into_wire().map_err(End::Broken)?;
+        let mut stream = Follow::new(wire, point.clone()).map_err(End::Broken)?;
         let at = Replication { id: point.id, offset: point.offset };
-        let state = State::new(&self.report.server, &at, &new.incr);
+        let state = State::new(&self.report.server, &at, &new.incr, new.start.len() as u64);
         let published = thread::scope(|scope| {
             let publisher = scope.spawn(|| new.publish(directory, &state));
             let mut alive = Ok(());
@@ -327,13 +343,15 @@ struct NewLog {
     to: DirectoryTarget,
     base: Part,
     incr: String,
+    /// What the increment begins with: the database that the stream is in.
+    start: Vec<u8>,
     seq: i64,
     /// The files of the one before.
     old: Vec<OsString>,
 }
 
 impl NewLog {
-    fn create(directory: &Path) -> Result<Self> {
+    fn create(directory: &Path, db: u32) -> Result<Self> {
         let to =
             DirectoryTarget::create(directory, &Publish { force: true, ..Publish::default() })?;
         let mut old = Vec::new();
@@ -347,14 +365,20 @@ impl NewLog {
             seq += 1;
         }
         let base = to.part(base_name(seq))?;
-        Ok(NewLog { to, base, incr: incr_name(seq), seq, old })
+        let mut start = Vec::new();
+        // Servers begin each file of a log in database 0.
+        if db != 0 {
+            encode::command(&mut start, ["SELECT", &db.to_string()].iter());
+        }
+        Ok(NewLog { to, base, incr: incr_name(seq), start, seq, old })
     }
 
     fn publish(self, directory: &Path, state: &State) -> Result<()> {
-        let NewLog { mut to, base, incr, seq, old } = self;
+        let NewLog { mut to, base, incr, start, seq, old } = self;
         to.add(base)?;
-        let empty = to.part(&incr)?;
-        to.add(empty)?;
+        let mut begun = to.part(&incr)?;
+        begun.put(&start)?;
+        to.add(begun)?;
         if !to.is_taken(OsStr::new(STATE)) {
             let mut part = to.part(STATE)?;
             part.put(&state.text()?)?;

@@ -29,15 +29,15 @@ pub(super) struct State {
 }
 
 impl State {
-    /// The state at the start of an increment.
-    pub(super) fn new(server: &str, at: &Replication, file: &str) -> Self {
+    /// The state at the start of an increment, which has so many bytes.
+    pub(super) fn new(server: &str, at: &Replication, file: &str, size_bytes: u64) -> Self {
         State {
             schema: SCHEMA.to_owned(),
             server: server.to_owned(),
             id: at.id.clone(),
             offset: at.offset,
             file: file.to_owned(),
-            size_bytes: 0,
+            size_bytes,
         }
     }
 
