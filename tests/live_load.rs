@@ -21,6 +21,7 @@ use support::client::text;
 use support::random::Random;
 use support::servers::{Flavour, Kind, Server, require, servers};
 use support::tls::Certificates;
+use support::{replayer, wait_until};
 
 const FIXTURES: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/fixtures");
 
@@ -498,6 +499,103 @@ fn two_replays_at_once_are_one_too_many() {
         child.wait().unwrap();
         server.cmd(&["FLUSHALL"]);
     }
+}
+
+/// A full server is waited for longer than a lock lasts.
+#[test]
+fn a_replay_that_waits_keeps_its_lock() {
+    let Some(kind) = require("redis-7.0") else { return };
+    let server = Server::start(&kind, &[]);
+    let url = server.url();
+    let folder = tempfile::tempdir().unwrap();
+    let rdb = folder.path().join("dump.rdb");
+    fs::write(&rdb, many_keys(&kind, 20_000)).unwrap();
+    let log = folder.path().join("appendonly.aof");
+    fs::write(&log, counting_log(20_000)).unwrap();
+    for (file, form) in [(&rdb, "auto"), (&log, "log")] {
+        let file = file.to_str().unwrap();
+        let args = ["replay", file, "--to", &url, "--as", form, "--no-state", "--pipeline", "64kb"];
+        let mut child = start(&[&args[..], &["--rate", "4000", "--patience", "120s"]].concat());
+        wait_until("it is at work", Duration::from_secs(30), || {
+            server.cmd(&["EXISTS", "rdbkit:replay:progress"]) == Value::Int(1)
+        });
+        server.cmd(&["CONFIG", "SET", "maxmemory", "1"]);
+        wait_until("it waits", Duration::from_secs(30), || {
+            text(server.cmd(&["INFO", "errorstats"])).contains("errorstat_OOM")
+        });
+        // As if it had waited almost as long as a lock lasts.
+        server.cmd(&["PEXPIRE", "rdbkit:replay:lock", "4000"]);
+        sleep(Duration::from_millis(5000));
+        refused(&["replay", file, "--to", &url, "--no-state", "--restart"], "another replay");
+        let Value::Int(left) = server.cmd(&["PTTL", "rdbkit:replay:lock"]) else { panic!() };
+        assert!(left > 100_000, "{form}: {left}");
+        server.cmd(&["CONFIG", "SET", "maxmemory", "0"]);
+        assert_eq!(child.wait().unwrap().code(), Some(0), "{form}");
+        no_keys_of_ours(&server);
+        server.cmd(&["FLUSHALL"]);
+        server.cmd(&["CONFIG", "RESETSTAT"]);
+    }
+}
+
+/// The keys that a log has made are sent; a replay of them that is killed goes on where it was, with
+/// any number of threads.
+#[test]
+fn a_killed_replay_of_the_keys_of_a_log_goes_on() {
+    let Some(kind) = require("redis-7.0") else { return };
+    let (source, log) = replayer::log(&kind, 9, (25_000, 10_000), true);
+    let target = Server::start(&kind, &["--appendonly", "yes"]);
+    let (name, url) = (log.to_str().unwrap(), target.url());
+    let folder = tempfile::tempdir().unwrap();
+    let state = folder.path().join("state");
+    let slow = ["replay", name, "--to", &url, "--rate", "6000", "--pipeline", "64kb", "--state"];
+    let slow = [&slow[..], &[state.to_str().unwrap()]].concat();
+    let offset = || {
+        let text = fs::read_to_string(&state).unwrap_or_default();
+        let state: serde_json::Value = serde_json::from_str(&text).unwrap_or_default();
+        state["offset"].as_u64().unwrap_or(0)
+    };
+    for threads in ["1", "3"] {
+        let before = offset();
+        let mut child = start(&[&slow[..], &["--threads", threads]].concat());
+        wait_until("it has come further", Duration::from_secs(60), || offset() > before);
+        child.kill().unwrap();
+        child.wait().unwrap();
+    }
+    let at = offset();
+    let child = program(&slow).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
+    wait_until("it has come further", Duration::from_secs(60), || offset() > at);
+    let stopped = Command::new("kill").args(["-INT", &child.id().to_string()]).status();
+    assert!(stopped.unwrap().success());
+    let Output { status, stdout, stderr } = child.wait_with_output().unwrap();
+    let told = String::from_utf8_lossy(&[stdout, stderr].concat()).into_owned();
+    assert_eq!(status.code(), Some(2), "{told}");
+    assert!(told.contains("goes on at key ") && told.contains("everything before key "), "{told}");
+    let quick = ["replay", name, "--to", &url, "--state", state.to_str().unwrap()];
+    let (code, told) = said(&[&quick[..], &["--verify", "full", "--threads", "2"]].concat());
+    assert!(code == 0 && told.contains("goes on at key "), "{told}");
+    assert_eq!(target.digest(), source.digest());
+    no_keys_of_ours(&target);
+    assert!(!state.exists());
+
+    // A log that has grown is another one.
+    let mut child = start(&slow);
+    wait_until("it has come further", Duration::from_secs(60), || offset() > 0);
+    child.kill().unwrap();
+    child.wait().unwrap();
+    source.cmd(&["SET", "one", "more"]);
+    let (code, told) = said(&quick);
+    assert!(code == 0 && told.contains("has changed since"), "{told}");
+    assert_eq!(target.digest(), source.digest());
+}
+
+#[test]
+fn what_cannot_go_on_says_so() {
+    let Some(kind) = require("redis-7.0") else { return };
+    let server = Server::start(&kind, &[]);
+    let file = fs::File::open(fixture("redis-7.0.15-alltypes.rdb")).unwrap();
+    let output = program(&["replay", "-", "--to", &server.url()]).stdin(file).output().unwrap();
+    let told = String::from_utf8_lossy(&output.stderr);
+    assert!(output.status.success() && told.contains("begins anew"), "{told}");
 }
 
 #[test]

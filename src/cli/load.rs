@@ -15,6 +15,7 @@ use rdbkit::live::{Access, Connector, Endpoint, LiveOptions, Timeouts};
 use rdbkit::ops::load::{self, CrossSlot, LoadOptions, OnExisting, StatePlace, Verify, connect};
 use rdbkit::report::load::{write_json, write_text};
 use rdbkit::report::metrics::of_load;
+use rdbkit::source::Form;
 use rdbkit::target::live::{CourierOptions, Rate};
 
 use super::args::{CommonArgs, Opened, RunArgs, SourceArgs, number, renames, signed_ms};
@@ -180,6 +181,14 @@ pub(crate) fn run(
     let reply = timeouts.reply.max(args.patience);
     let connector = Connector::new(&endpoint, &tls, Timeouts { reply, ..timeouts })?;
     let Opened { source, bar, .. } = from.open_with_bar(source_name, common)?;
+    let cannot_go_on = source.path.is_none() || source.form == Form::Ndjson;
+    if cannot_go_on && !args.dry_run && args.send != As::Log && !common.is_quiet() {
+        super::complain(&format!(
+            "{}: only snapshots and logs that lie in files are gone on with; an interrupted replay \
+             of this begins anew with all of it, which does no harm",
+            source.name
+        ));
+    }
     let now_ms = run.now_ms();
     let destination = connect(&endpoint, &connector, args.connections.into())?;
     if args.flush_first && !args.yes && !args.dry_run {
@@ -230,7 +239,7 @@ pub(crate) fn run(
         },
         restart: args.restart,
         settings: format!(
-            "{:?} {:?} {:?} {:?} {:?}",
+            "{:?} {:?} {:?} {:?} {:?} {run:?}",
             args.filters, args.rename, args.map_db, args.ttl_shift, args.drop_expired
         ),
         verify: args.verify.map(|how| match how {

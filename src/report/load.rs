@@ -33,7 +33,7 @@ pub struct LoadReport {
     pub keys: u64,
     /// Keys that had arrived before this run, which went on from there.
     pub arrived_before: u64,
-    /// The offset at which it went on.
+    /// The offset at which it went on; of a log whose keys are sent, how many of them came before.
     pub resumed_from: Option<u64>,
     /// Keys that were packed as payloads.
     pub by_restore: u64,

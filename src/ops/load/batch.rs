@@ -4,7 +4,7 @@ use std::borrow::Cow;
 use std::collections::BTreeMap;
 
 use super::ledger::{Root, Taken, hash_of};
-use super::pack::{Form, Plan, Room};
+use super::pack::{Form, Marks, Plan, Room};
 use crate::bytes::slot::slot;
 use crate::error::{Doing, FormatError, Result};
 use crate::live::ErrorReply;
@@ -40,6 +40,8 @@ pub(super) struct Counts {
     pub(super) databases: Option<(u64, u64)>,
     /// Everything of the source before this is in it.
     pub(super) mark: u64,
+    /// Keys that were seen, sent or not.
+    pub(super) seen: u64,
 }
 
 impl Counts {
@@ -53,6 +55,7 @@ impl Counts {
         self.by_restore += other.by_restore;
         self.by_commands += other.by_commands;
         self.mark = self.mark.max(other.mark);
+        self.seen += other.seen;
     }
 }
 
@@ -62,6 +65,8 @@ pub(super) struct Batch<'p, 'l, 'r> {
     from: u64,
     taken: Taken,
     group: Group,
+    /// Of the one that pieces are merged into: the keys of those before.
+    before: u64,
     root: Option<&'p mut Root<'l, 'r>>,
 }
 
@@ -77,7 +82,8 @@ struct Group {
 impl<'p, 'l, 'r> Batch<'p, 'l, 'r> {
     /// A piece of its own.
     pub(super) fn fresh(plan: &'p Plan<'p>, from: u64) -> Self {
-        Batch { plan, from, taken: Taken::default(), group: Group::default(), root: None }
+        let (taken, group) = (Taken::default(), Group::default());
+        Batch { plan, from, taken, group, before: 0, root: None }
     }
 
     /// The one that pieces are merged into.
@@ -168,7 +174,8 @@ impl Tally for Batch<'_, '_, '_> {
 
     fn entry(&mut self, entry: &Entry<'_>, room: &mut Self::Room) -> Result<()> {
         let plan = self.plan;
-        if plan.has_offsets {
+        self.taken.counts.seen += 1;
+        if plan.marks == Marks::Offsets {
             if entry.end <= self.from {
                 return Ok(());
             }
@@ -254,7 +261,7 @@ impl Tally for Batch<'_, '_, '_> {
     fn record(&mut self, record: &Record<'_>, offset: u64, _: &mut Self::Room) -> Result<()> {
         let plan = self.plan;
         let Record::Function(code) = record else { return Ok(()) };
-        if plan.has_offsets && offset < self.from {
+        if plan.marks == Marks::Offsets && offset < self.from {
             return Ok(());
         }
         if !plan.target.has_functions() {
@@ -286,6 +293,15 @@ impl Tally for Batch<'_, '_, '_> {
             // What was tallied here stands in front of what comes.
             self.flush()?;
             self.taken = std::mem::take(&mut later.taken);
+            if self.plan.marks == Marks::Keys {
+                self.before += self.taken.counts.seen;
+                // Marks stand between pieces, so each has arrived as a whole or has to go again.
+                if self.before <= self.from && self.from > 0 {
+                    self.taken = Taken::default();
+                    return Ok(());
+                }
+                self.taken.counts.mark = self.before;
+            }
             return self.flush();
         }
         self.end_group();

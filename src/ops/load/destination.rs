@@ -12,6 +12,8 @@ pub struct Destination {
     pub name: String,
     /// Who answers there; of several servers, one of them.
     pub info: ServerInfo,
+    /// How its servers are reached.
+    pub connector: Connector,
 }
 
 /// Reaches the target of an endpoint, over so many connections to each server.
@@ -21,25 +23,26 @@ pub fn connect(
     connections: usize,
 ) -> Result<Destination> {
     let name = endpoint.to_string();
+    let kept = connector.clone();
     match &endpoint.place {
         Place::Server(address) => {
             let mut connection = connector.open(address)?;
             let info = ServerInfo::of(&mut connection)?;
             fit(address, &info)?;
             let route = Standalone::new(connector.clone(), address.clone(), connections);
-            Ok(Destination { route: Box::new(route), name, info })
+            Ok(Destination { route: Box::new(route), name, info, connector: kept })
         }
         Place::Sentinel { seeds, service, access } => {
             let mut sentinels =
                 Sentinels::new(connector, seeds.clone(), service.clone(), access.clone());
             let info = ServerInfo::of(&mut sentinels.connect(connector)?)?;
             let route = Watched::new(connector.clone(), sentinels, connections);
-            Ok(Destination { route: Box::new(route), name, info })
+            Ok(Destination { route: Box::new(route), name, info, connector: kept })
         }
         Place::Cluster { seeds } => {
             let mut route = Slots::discover(connector.clone(), seeds.clone())?;
             let info = ServerInfo::of(&mut route.open(0)?)?;
-            Ok(Destination { route: Box::new(route), name, info })
+            Ok(Destination { route: Box::new(route), name, info, connector: kept })
         }
     }
 }

@@ -9,7 +9,9 @@
 //!
 //! Loading a snapshot can be repeated: RESTORE … REPLACE of the same key is the same key. So a load
 //! that was interrupted goes on behind the mark that is safe, which is the lower one of what the
-//! state file says and what the target itself remembers.
+//! state file says and what the target itself remembers. The keys of a log have no offsets; they
+//! are counted, and the log is run again at the time of the first attempt, so that they are the same
+//! ones in the same order.
 //!
 //! How a target is reached is a [`Route`](crate::target::live::Route); [`connect`] makes the one for an endpoint.
 
@@ -26,6 +28,7 @@ mod state;
 mod verify;
 
 use std::collections::BTreeMap;
+use std::fmt::Write as _;
 use std::path::PathBuf;
 use std::time::Instant;
 
@@ -33,7 +36,7 @@ use self::batch::Batch;
 pub use self::destination::{Destination, connect};
 use self::ledger::{Ledger, Root};
 pub use self::log::load_log;
-use self::pack::Plan;
+use self::pack::{Marks, Plan};
 use self::state::{Identity, StateFile};
 use super::filter::Filter;
 use super::rewrite::Rename;
@@ -178,10 +181,30 @@ pub fn load(
         View::Snapshot(source) => (source, false),
         View::Log(source) => (source, true),
     };
-    // What comes through a pipe or from a server cannot be read from the middle on.
-    let has_offsets = !is_log && form == Form::Rdb && path.is_some();
-    let Destination { mut route, name: target, info } = destination;
-    let plan = Plan::new(options, &info, has_offsets);
+    let (marks, identity) = match form {
+        // What is made of it has other offsets with another version.
+        Form::Ndjson => (Marks::None, None),
+        _ => marks(&source, is_log)?,
+    };
+    let Destination { mut route, name: target, info, connector } = destination;
+    let mut wishes = format!("{} {:?} {:?}", options.settings, options.send, options.on_existing);
+    if marks == Marks::Keys {
+        // The order of an engine's keys is no promise from version to version.
+        write!(wishes, " {}", env!("CARGO_PKG_VERSION")).ok();
+    }
+    let mut state = StateFile::new(&options.state, path.as_deref(), identity, &target, &wishes);
+    let found = if options.restart || options.dry_run { None } else { state.load()? };
+    // A log that has grown is another one; all of it once more does no harm.
+    let has_changed = matches!(&found, Some(found) if found.is_of_another) && marks == Marks::Keys;
+    let found = found.filter(|_| !has_changed);
+    if let Some(found) = found.as_ref().filter(|found| found.is_of_another) {
+        return Err(found.refused("the source had another size or content then"));
+    }
+    // What has expired since is sent and expires there, and so the keys are the same ones.
+    let kept = found.as_ref().filter(|_| marks == Marks::Keys).and_then(|found| found.now_ms);
+    let options = &LoadOptions { now_ms: kept.unwrap_or(options.now_ms), ..options.clone() };
+    state.keep_time(options.now_ms);
+    let plan = Plan::new(options, &info, marks);
     let mut ledger = Ledger::default();
     let walk = WalkOptions { now_ms: Some(options.now_ms), ..options.walk };
     let mut report = LoadReport {
@@ -201,15 +224,13 @@ pub fn load(
         report.took_ms = millis(began);
         return Ok(report);
     }
-    let identity = match &path {
-        Some(path) if has_offsets => Some(Identity::of(path)?),
-        _ => None,
-    };
-    let wishes = format!("{} {:?} {:?}", options.settings, options.send, options.on_existing);
-    let mut state = StateFile::new(&options.state, path.as_deref(), identity, &target, &wishes);
-    let found = if options.restart { None } else { state.load()? };
-    let settled = settle::settle(&mut *route, found.as_ref(), options)?;
+    let settled = settle::settle(&mut *route, &connector, (found.as_ref(), marks), options)?;
     report.notes = settled.notes;
+    if has_changed {
+        report
+            .notes
+            .push(format!("{name} has changed since the replay of it began: it begins anew"));
+    }
     report.resumed_from = (settled.from > 0).then_some(settled.from);
     ledger.before_keys = found.as_ref().filter(|_| settled.from > 0).map_or(0, |found| found.keys);
     ledger.keep(state, settled.claim.clone(), &settled.servers);
@@ -243,7 +264,8 @@ pub fn load(
             (_, Some(Halt::Rewind(mark))) => {
                 report.notes.push(format!(
                     "{target} came back without some of what it had taken, so everything behind \
-                     offset {mark} of the source was sent again"
+                     {} of the source was sent again",
+                    marks.named(mark)
                 ));
                 from = mark;
                 was_rewound = true;
@@ -267,7 +289,7 @@ pub fn load(
     report.took_ms = millis(began);
     if let Some(halt) = halt {
         ledger.save();
-        report.stopped = Some(stopped(&halt, &ledger, &target));
+        report.stopped = Some(stopped(&halt, &ledger, &target, marks));
         if !matches!(halt, Halt::Taken(_)) {
             ledger.release(&mut *route, false);
         }
@@ -327,16 +349,33 @@ fn complete(report: &mut LoadReport, ended: Ended) -> Result<()> {
 }
 
 /// Why a load stopped, and how it goes on.
-fn stopped(halt: &Halt, ledger: &Ledger, target: &str) -> String {
+fn stopped(halt: &Halt, ledger: &Ledger, target: &str, marks: Marks) -> String {
     let why = why(halt, target);
     match ledger.resumes_at() {
         Some((state, mark)) => format!(
-            "{why}; everything before offset {mark} has arrived: the same command goes on there, \
-             or a second's worth before ({})",
+            "{why}; everything before {} has arrived: the same command goes on there, or a \
+             second's worth before ({})",
+            marks.named(mark),
             state.display()
         ),
         None => format!("{why}; the same command begins anew, which does no harm"),
     }
+}
+
+/// What says how far the load of a source has come, and what tells it from others.
+fn marks(source: &Source, is_log: bool) -> Result<(Marks, Option<Identity>)> {
+    let marks = match (&source.path, source.form) {
+        (None, _) => Marks::None,
+        (Some(_), _) if is_log => Marks::Keys,
+        (Some(_), Form::Rdb) => Marks::Offsets,
+        _ => Marks::None,
+    };
+    let identity = match (marks, &source.path) {
+        (Marks::Keys, _) => Some(Identity::of_all(&log::parts(source)?)?),
+        (Marks::Offsets, Some(path)) => Some(Identity::of(path)?),
+        _ => None,
+    };
+    Ok((marks, identity))
 }
 
 /// Why a load stopped.
@@ -346,7 +385,7 @@ fn why(halt: &Halt, target: &str) -> String {
         Halt::Failed(failure) => failure.to_string(),
         Halt::Taken(words) => words.clone(),
         Halt::TooManyErrors => "more keys were refused than --max-errors allows".to_owned(),
-        Halt::Rewind(mark) => format!("{target} has only what stands before offset {mark}"),
+        Halt::Rewind(_) => format!("{target} has only some of what it had taken"),
     }
 }
 

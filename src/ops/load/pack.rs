@@ -34,8 +34,8 @@ const PART_BYTES: usize = 64 << 20;
 pub(super) struct Plan<'o> {
     pub(super) options: &'o LoadOptions,
     pub(super) target: Target,
-    /// Whether offsets of the source mean anything.
-    pub(super) has_offsets: bool,
+    /// What says how far a load has come.
+    pub(super) marks: Marks,
     /// Whether keys fall to slots.
     pub(super) has_slots: bool,
     max_bulk_bytes: usize,
@@ -44,6 +44,28 @@ pub(super) struct Plan<'o> {
     may_group: bool,
     has_pxat: bool,
     has_absttl: bool,
+}
+
+/// What the marks of a source are, by which a load goes on.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Marks {
+    /// Bytes of it that came before.
+    Offsets,
+    /// Keys that came before: those that are there when a log has been run at a time that is kept
+    /// come in the same order each time, however many threads run it.
+    Keys,
+    /// There are none: what comes through a pipe or from a server does not come again.
+    None,
+}
+
+impl Marks {
+    /// A mark in words.
+    pub(super) fn named(self, mark: u64) -> String {
+        match self {
+            Marks::Keys => format!("key {mark}"),
+            Marks::Offsets | Marks::None => format!("offset {mark}"),
+        }
+    }
 }
 
 /// How a key is sent.
@@ -91,14 +113,14 @@ impl Room {
 }
 
 impl<'o> Plan<'o> {
-    pub(super) fn new(options: &'o LoadOptions, server: &ServerInfo, has_offsets: bool) -> Self {
+    pub(super) fn new(options: &'o LoadOptions, server: &ServerInfo, marks: Marks) -> Self {
         let target = server.target;
         let replaces = options.on_existing == OnExisting::Replace;
         let may_set = replaces && options.send != As::Restore;
         Plan {
             options,
             target,
-            has_offsets,
+            marks,
             has_slots: server.is_cluster,
             max_bulk_bytes: usize::try_from(server.max_bulk_bytes).unwrap_or(usize::MAX),
             replaces,

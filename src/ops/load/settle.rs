@@ -7,12 +7,13 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::thread;
 use std::time::{Duration, Instant};
 
+use super::pack::Marks;
 use super::state::Found;
 use super::{LoadOptions, OnExisting};
 use crate::error::{Error, Result};
-use crate::live::{Address, Connection, ErrorReply, Failure, Role, ServerInfo};
+use crate::live::{Address, Connection, Connector, ErrorReply, Failure, Role, ServerInfo};
 use crate::report::text;
-use crate::target::live::{Claim, Halt, Held, Progress, Reopened, Route};
+use crate::target::live::{Claim, Halt, Held, Keeper, Progress, Reopened, Route};
 
 /// Which process serves each master's part, by its tag.
 pub(super) type Servers = Arc<Mutex<HashMap<String, String>>>;
@@ -53,12 +54,14 @@ impl From<Error> for Unsettled {
 /// for.
 pub(super) fn settle(
     route: &mut dyn Route,
-    found: Option<&Found>,
+    connector: &Connector,
+    found: (Option<&Found>, Marks),
     options: &LoadOptions,
 ) -> Result<Settled> {
     let until = Instant::now() + options.courier.patience;
+    let keeper = Keeper::new(connector);
     loop {
-        match try_settle(route, found, options) {
+        match try_settle(route, &keeper, found, options) {
             Ok(settled) => return Ok(settled),
             Err(Unsettled::Error(error)) => return Err(error),
             Err(Unsettled::Failure(failure)) => {
@@ -77,12 +80,13 @@ pub(super) fn settle(
 
 fn try_settle(
     route: &mut dyn Route,
-    found: Option<&Found>,
+    keeper: &Arc<Keeper>,
+    (found, marks): (Option<&Found>, Marks),
     options: &LoadOptions,
 ) -> Result<Settled, Unsettled> {
     let fresh = || format!("{:x}-{}", options.now_ms, std::process::id());
     let session = found.map_or_else(fresh, |found| found.session.clone());
-    let claim = Claim::new(&session, "");
+    let claim = Claim::new(&session, "").kept_by(Arc::clone(keeper));
     let mut notes = Vec::new();
     let mut from = found.map_or(0, |found| found.offset);
     let servers = Servers::default();
@@ -108,10 +112,10 @@ fn try_settle(
             (Some(found), None) => {
                 if from > 0 {
                     notes.push(format!(
-                        "{} does not remember the replay that had come to offset {}: it was \
-                         emptied, or restarted without its data, so the replay begins anew",
+                        "{} does not remember the replay that had come to {}: it was emptied, or \
+                         restarted without its data, so the replay begins anew",
                         connection.address(),
-                        found.offset
+                        marks.named(found.offset)
                     ));
                 }
                 from = 0;
@@ -120,7 +124,8 @@ fn try_settle(
     }
     if let Some(found) = found.filter(|_| from > 0) {
         notes.push(format!(
-            "goes on at offset {from}, behind {} that have arrived already ({})",
+            "goes on at {}, behind {} that have arrived already ({})",
+            marks.named(from),
             text::plural(found.keys, "key"),
             found.path.display()
         ));
@@ -184,6 +189,13 @@ pub(super) fn reopened(claim: &Claim, servers: &Servers) -> Reopened<'static> {
             servers.is_empty() || servers.values().any(|known| *known == server.run_id)
         };
         if is_known {
+            // While it was out of reach the lock may have expired, and somebody may have come. A
+            // node to whom the slot of the lock no longer belongs says nothing of that.
+            match claim.still_held(connection) {
+                Ok(Held::No(words)) => return Err(Halt::Taken(words)),
+                Ok(Held::Yes) | Err(Failure::Refused { .. }) => {}
+                Err(failure) => return Err(failure.into()),
+            }
             lock(&servers).insert(tag, server.run_id);
             return Ok(());
         }

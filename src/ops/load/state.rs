@@ -24,6 +24,18 @@ pub(super) struct Identity {
 }
 
 impl Identity {
+    /// Of the parts of a log as they lie there.
+    pub(super) fn of_all(paths: &[PathBuf]) -> Result<Self> {
+        let (mut size_bytes, mut crc) = (0, 0);
+        for path in paths {
+            let part = Identity::of(path)?;
+            size_bytes += part.size_bytes;
+            crc = crc64::update(crc, part.ends.as_bytes());
+            crc = crc64::update(crc, &part.size_bytes.to_le_bytes());
+        }
+        Ok(Identity { size_bytes, ends: format!("{crc:016x}") })
+    }
+
     /// Of a file as it lies there, compressed or not.
     pub(super) fn of(path: &Path) -> Result<Self> {
         let read = || -> io::Result<Self> {
@@ -51,6 +63,9 @@ struct Content {
     session: String,
     offset: u64,
     keys: u64,
+    /// The time of the first attempt.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    now_ms: Option<i64>,
 }
 
 /// What a state file says.
@@ -60,6 +75,25 @@ pub(super) struct Found {
     pub(super) session: String,
     pub(super) offset: u64,
     pub(super) keys: u64,
+    /// The time of the first attempt.
+    pub(super) now_ms: Option<i64>,
+    /// The source had another size or content then.
+    pub(super) is_of_another: bool,
+}
+
+impl Found {
+    /// Why it is not gone on with.
+    pub(super) fn refused(&self, why: &str) -> Error {
+        refused(&self.path, why)
+    }
+}
+
+fn refused(path: &Path, why: &str) -> Error {
+    Error::Usage(format!(
+        "{} belongs to another replay: {why}; --restart begins anew, --state FILE keeps the two \
+         apart",
+        path.display()
+    ))
 }
 
 /// The state file of this load, if it has one.
@@ -95,11 +129,12 @@ impl StateFile {
             session: String::new(),
             offset: 0,
             keys: 0,
+            now_ms: None,
         });
         StateFile { path: path.filter(|_| content.is_some()), content }
     }
 
-    /// What an earlier load left; refuses one that was another load.
+    /// What an earlier load left; refuses one that was another load of this source.
     pub(super) fn load(&mut self) -> Result<Option<Found>> {
         let (Some(path), Some(content)) = (&self.path, &self.content) else { return Ok(None) };
         let shown = path.display();
@@ -108,20 +143,12 @@ impl StateFile {
             Err(cause) if cause.kind() == io::ErrorKind::NotFound => return Ok(None),
             Err(cause) => return Err(Error::io(format!("cannot read {shown}"), cause)),
         };
-        let refuse = |why: &str| {
-            Err(Error::Usage(format!(
-                "{shown} belongs to another replay: {why}; --restart begins anew, --state FILE \
-                 keeps the two apart"
-            )))
-        };
+        let refuse = |why: &str| Err(refused(path, why));
         let Ok(found) = serde_json::from_slice::<Content>(&bytes) else {
             return refuse("it is no state of a replay that can be read");
         };
         if found.schema != SCHEMA {
             return refuse("another version of rdbkit wrote it");
-        }
-        if found.source != content.source {
-            return refuse("the source had another size or content then");
         }
         if found.target != content.target {
             return refuse(&format!("its target was {}", found.target));
@@ -129,8 +156,16 @@ impl StateFile {
         if found.wishes != content.wishes {
             return refuse("it had other filters or policies");
         }
-        let Content { session, offset, keys, .. } = found;
-        Ok(Some(Found { path: path.clone(), session, offset, keys }))
+        let is_of_another = found.source != content.source;
+        let Content { session, offset, keys, now_ms, .. } = found;
+        Ok(Some(Found { path: path.clone(), session, offset, keys, now_ms, is_of_another }))
+    }
+
+    /// Notes the time at which keys are what they are.
+    pub(super) fn keep_time(&mut self, now_ms: i64) {
+        if let Some(content) = &mut self.content {
+            content.now_ms = Some(now_ms);
+        }
     }
 
     /// Writes how far the load has come, as a whole or not at all.
@@ -182,7 +217,8 @@ mod tests {
         assert!(state("redis://b", "x").load().is_err());
         assert!(state("redis://a", "y").load().is_err());
         fs::write(&source, "two").unwrap();
-        assert!(state("redis://a", "x").load().unwrap_err().to_string().contains("content"));
+        let found = state("redis://a", "x").load().unwrap().unwrap();
+        assert!(found.is_of_another && found.refused("why").to_string().contains("--restart"));
         first.remove();
         assert!(state("redis://a", "x").load().unwrap().is_none());
     }

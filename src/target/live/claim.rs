@@ -1,7 +1,7 @@
 //! One replayer's right to a target, and what the target remembers of its progress.
 //!
 //! ```text
-//! rdbkit:replay:lock      owner                      expires, and is renewed
+//! rdbkit:replay:lock      owner                      expires, and is renewed (by a Keeper)
 //! rdbkit:replay:progress  session mark               written behind what it covers
 //! ```
 //!
@@ -14,11 +14,13 @@
 //! that was behind) comes back with an older mark, and from there everything is sent again.
 
 use std::fmt;
+use std::sync::Arc;
 use std::thread;
 use std::time::{Duration, Instant};
 
 use redis::Value;
 
+use super::keeper::Keeper;
 use crate::live::{Class, Connection, Failure};
 
 /// What all keys of a replayer begin with.
@@ -74,6 +76,7 @@ pub struct Claim {
     owner: String,
     session: String,
     tag: String,
+    keeper: Option<Arc<Keeper>>,
 }
 
 impl Claim {
@@ -88,7 +91,13 @@ impl Claim {
                 .map_or(0, |since| since.as_nanos()),
         );
         let owner = format!("rdbkit-{}-{:016x}", std::process::id(), chance.finish());
-        Claim { owner, session: session.to_owned(), tag: tag.to_owned() }
+        Claim { owner, session: session.to_owned(), tag: tag.to_owned(), keeper: None }
+    }
+
+    /// The same, whose locks are renewed as long as they are held.
+    #[must_use]
+    pub fn kept_by(self, keeper: Arc<Keeper>) -> Self {
+        Claim { keeper: Some(keeper), ..self }
     }
 
     /// The same for another master.
@@ -125,15 +134,30 @@ impl Claim {
     /// Takes the lock, or takes it over from one that is gone. Goes on asking for `patience` where
     /// it cannot be known whether the owner lives.
     pub fn hold(&self, connection: &mut Connection, patience: Duration) -> Result<Held, Failure> {
+        let held = self.try_to_hold(connection, patience)?;
+        if let (Held::Yes, Some(keeper)) = (&held, &self.keeper) {
+            keeper.keep(self.lock_key(), &self.owner, connection.address());
+        }
+        Ok(held)
+    }
+
+    fn try_to_hold(
+        &self,
+        connection: &mut Connection,
+        patience: Duration,
+    ) -> Result<Held, Failure> {
         self.name(connection)?;
         let key = self.lock_key();
         let until = Instant::now() + patience.max(LASTS + Duration::from_secs(2));
         loop {
-            if connection.request(&["SET", &key, &self.owner, "NX", "PX", &lasts()])? != Value::Nil
-            {
-                return Ok(Held::Yes);
-            }
-            let Some(owner) = text(connection.request(&["GET", &key])?) else { continue };
+            // Asked first: a server that is full says who is there, and takes no lock.
+            let Some(owner) = text(connection.request(&["GET", &key])?) else {
+                let set = ["SET", &key, &self.owner, "NX", "PX", &lasts()];
+                if connection.request(&set)? != Value::Nil {
+                    return Ok(Held::Yes);
+                }
+                continue;
+            };
             if owner == self.owner {
                 self.renew(connection)?;
                 return Ok(Held::Yes);
@@ -177,7 +201,12 @@ impl Claim {
     pub fn still_held(&self, connection: &mut Connection) -> Result<Held, Failure> {
         let key = self.lock_key();
         match text(connection.request(&["GET", &key])?) {
-            Some(owner) if owner == self.owner => Ok(Held::Yes),
+            Some(owner) if owner == self.owner => {
+                if let Some(keeper) = &self.keeper {
+                    keeper.keep(key, &self.owner, connection.address());
+                }
+                Ok(Held::Yes)
+            }
             _ => self.hold(connection, Duration::ZERO),
         }
     }
@@ -216,6 +245,9 @@ impl Claim {
     /// Lets go: the lock if it is ours, and the progress if the load is `done`.
     pub fn release(&self, connection: &mut Connection, done: bool) -> Result<(), Failure> {
         let key = self.lock_key();
+        if let Some(keeper) = &self.keeper {
+            keeper.let_go(&key);
+        }
         if text(connection.request(&["GET", &key])?).is_some_and(|owner| owner == self.owner) {
             connection.request(&["DEL", &key])?;
         }
@@ -226,7 +258,7 @@ impl Claim {
     }
 }
 
-fn lasts() -> String {
+pub(super) fn lasts() -> String {
     LASTS.as_millis().to_string()
 }
 
@@ -240,7 +272,7 @@ fn harmless(answer: Result<Value, Failure>) -> Result<(), Failure> {
     }
 }
 
-fn text(value: Value) -> Option<String> {
+pub(super) fn text(value: Value) -> Option<String> {
     match value {
         Value::BulkString(bytes) => Some(String::from_utf8_lossy(&bytes).into_owned()),
         Value::SimpleString(text) | Value::VerbatimString { text, .. } => Some(text),

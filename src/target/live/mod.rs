@@ -25,6 +25,7 @@
 mod claim;
 mod cluster;
 mod courier;
+mod keeper;
 mod link;
 mod parcel;
 mod route;
@@ -33,6 +34,7 @@ mod sentinel;
 pub use claim::{Claim, Held, KEYS, LOCK, PROGRESS, Progress};
 pub use cluster::{Slots, tag_of};
 pub use courier::{Courier, CourierOptions, Halt, Rate, Refusal, Reopened, Sent};
+pub use keeper::Keeper;
 pub use link::{Event, Link, Refused};
 pub use parcel::{Item, Parcel};
 pub use route::{Route, Standalone};

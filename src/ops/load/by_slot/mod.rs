@@ -28,7 +28,7 @@ use self::fleet::Fleet;
 use self::window::{FULL, Window};
 use super::LoadOptions;
 use super::destination::Destination;
-use super::pack::Plan;
+use super::pack::{Marks, Plan};
 use crate::bytes::crc64;
 use crate::error::{Error, Result};
 use crate::ops::rewrite::Rules;
@@ -53,8 +53,8 @@ pub(super) fn load_by_slot(
 ) -> Result<LoadReport> {
     let began = Instant::now();
     let files = gather(source, &options.open, observer)?;
-    let Destination { route, info, name } = destination;
-    let plan = Plan::new(options, &info, false);
+    let Destination { route, info, name, connector } = destination;
+    let plan = Plan::new(options, &info, Marks::None);
     let rules = Rules {
         filter: options.filter.clone(),
         rename: options.rename.clone(),
@@ -80,7 +80,7 @@ pub(super) fn load_by_slot(
     }
     let limits = (options.courier.patience, options.courier.max_errors);
     let stop = Arc::clone(&options.courier.stop);
-    let mut fleet = Fleet::claim(route, session(&files, options), limits, stop)
+    let mut fleet = Fleet::claim(route, &connector, session(&files, options), limits, stop)
         .map_err(|halt| Error::Usage(super::why(&halt, &name)))?;
     let mut restart = options.restart;
     if options.flush_first

@@ -30,7 +30,7 @@ use super::confirm::confirmed;
 use super::destination::Destination;
 use super::ledger::{Ledger, Root};
 use super::lent::Lent;
-use super::pack::Plan;
+use super::pack::{Marks, Plan};
 use super::{LoadOptions, settle};
 use crate::aof;
 use crate::bytes::{Input as _, crc64};
@@ -40,7 +40,7 @@ use crate::ops::rewrite::Rules;
 use crate::ops::walk::{Observer, WalkOptions, walk};
 use crate::report::load::LoadReport;
 use crate::source::{Form, Source, open_part};
-use crate::target::live::{Claim, Courier, Halt, Held, Route};
+use crate::target::live::{Claim, Courier, Halt, Held, Keeper, Route};
 
 /// A batch has about so many bytes.
 const BATCH_BYTES: usize = 1 << 20;
@@ -81,7 +81,7 @@ pub fn load_log(
     observer: &dyn Observer,
 ) -> Result<LoadReport> {
     let began = Instant::now();
-    let Destination { mut route, name: target, info } = destination;
+    let Destination { mut route, name: target, info, connector } = destination;
     let paths = parts(&source)?;
     let mut report = LoadReport {
         schema: "rdbkit.replay-to/1",
@@ -92,12 +92,12 @@ pub fn load_log(
         ..LoadReport::default()
     };
     if info.is_cluster {
-        let destination = Destination { route, name: target, info };
+        let destination = Destination { route, name: target, info, connector };
         return super::by_slot::load_by_slot(source, destination, options, report, observer);
     }
     drop(source);
     let session = session(&paths, options)?;
-    let claim = Claim::new(&session, "");
+    let claim = Claim::new(&session, "").kept_by(Keeper::new(&connector));
     let mut log = Log {
         options,
         paths,
@@ -156,7 +156,7 @@ pub(super) fn note_dropped(report: &mut LoadReport, dropped: Option<(String, u64
 }
 
 /// The files of a log.
-fn parts(source: &Source) -> Result<Vec<std::path::PathBuf>> {
+pub(super) fn parts(source: &Source) -> Result<Vec<std::path::PathBuf>> {
     let Some(path) = &source.path else {
         return Err(Error::Usage(
             "--as log reads a log from a file, so that it can go on where it stopped".into(),
@@ -308,7 +308,7 @@ impl Log<'_> {
         loop {
             let Source { form, feed, name, .. } = open_part(path, &self.options.open)?;
             let (Form::Rdb, Some(mut feed)) = (form, feed) else { return Ok(None) };
-            let plan = Plan::new(self.options, info, false);
+            let plan = Plan::new(self.options, info, Marks::None);
             let mut ledger = Ledger::default();
             let servers = settle::Servers::default();
             let reopened = settle::reopened(&self.claim, &servers);

@@ -26,11 +26,11 @@ use self::verdict::{Verdict, verdict};
 use super::feed::Everywhere;
 use super::window::{Batch, Window};
 use crate::bytes::slot::{SLOTS, slot};
-use crate::live::{Address, Class, Connection, ErrorReply, Failure};
+use crate::live::{Address, Class, Connection, Connector, ErrorReply, Failure};
 use crate::ops::load::confirm::confirmed;
 use crate::report::load::RefusedKey;
 use crate::resp::{command_keys, encode};
-use crate::target::live::{Claim, Halt, Held, Route};
+use crate::target::live::{Claim, Halt, Held, Keeper, Route};
 
 /// What the key of a checkpoint begins with.
 const LOG: &str = "rdbkit:replay:log";
@@ -84,11 +84,12 @@ impl<'r> Fleet<'r> {
     /// Locks the servers behind a route.
     pub(super) fn claim(
         mut route: Box<dyn Route + 'r>,
+        connector: &Connector,
         session: String,
         (patience, max_errors): (Duration, Option<u64>),
         stop: Arc<AtomicBool>,
     ) -> Result<Self, Halt> {
-        let claim = Claim::new(&session, "");
+        let claim = Claim::new(&session, "").kept_by(Keeper::new(connector));
         let until = Instant::now() + patience;
         let tags = loop {
             match hold(&mut *route, &claim) {
