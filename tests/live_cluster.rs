@@ -120,6 +120,8 @@ enum Mishap {
     MasterForgets,
     /// Slots move to other masters, key by key.
     SlotsMove,
+    /// Slots move to other masters, many at once, as newer servers can.
+    SlotsMoveAtOnce,
 }
 
 const MISHAPS: [Mishap; 8] = [
@@ -175,6 +177,13 @@ fn survive(
                     });
                 }
             }
+            Mishap::SlotsMoveAtOnce => {
+                for n in 0..4 {
+                    let key = format!("list:{}", random.below(300));
+                    let slot = if n == 1 { 5461 } else { slot(key.as_bytes()) };
+                    cluster.migrate_at_once(slot, 500, *random.pick(&masters));
+                }
+            }
         }
     });
 }
@@ -200,6 +209,37 @@ fn a_snapshot_arrives_whatever_happens() {
             (digest.clone(), keys),
             "{mishap:?} {round}"
         );
+    }
+}
+
+/// Into Clusters of servers that can move slots at once.
+#[test]
+fn everything_arrives_while_slots_move_at_once() {
+    for name in ["valkey-9.1", "redis-8.10", "redis-8.6"] {
+        let Some(kind) = require(name) else { continue };
+        let folder = tempfile::tempdir().unwrap();
+        let mut cluster = Cluster::start(&kind, &[]);
+        let url = cluster.url();
+        let mut random = Random::new(17);
+        let (single, path) = snapshot(&kind, 41, 20_000);
+        let (other, logged) = log(&kind, 42, (2000, 50_000), true);
+        let slow = ["--rate", "9000", "--verify", "none"];
+        let by_log = ["--as", "log", "--rate", "12000"];
+        for (source, options, digest) in
+            [(&path, &slow[..], single.digest()), (&logged, &by_log, other.digest())]
+        {
+            for mishap in [Mishap::SlotsMoveAtOnce, Mishap::SlotsMove] {
+                let replay = || Replayer::start(folder.path(), source, &url, options);
+                survive(&mut cluster, mishap, &mut random, &replay);
+                cluster.settled();
+                assert_eq!(cluster.digest(), digest, "{name} {mishap:?} {options:?}");
+                cluster.empty();
+            }
+        }
+        if kind.version.at_least(9, 0) {
+            // One of them is enough where time is short.
+            break;
+        }
     }
 }
 

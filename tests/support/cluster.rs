@@ -8,7 +8,7 @@ use redis::Value;
 use sha1::{Digest as _, Sha1};
 
 use super::client::{bytes, text};
-use super::servers::{Kind, Server, free_port};
+use super::servers::{Flavour, Kind, Server, free_port};
 use super::wait_until;
 
 /// How long the nodes may take to agree on a busy machine.
@@ -207,6 +207,43 @@ impl Cluster {
                 set(&self.nodes[master], &["NODE", &self.ids[to]]);
             }
         }
+    }
+
+    /// Moves up to `count` slots from this one on to another master as a whole, as newer servers do
+    /// it: the source sends a snapshot of them and what is written behind it, and hands them over.
+    #[track_caller]
+    pub fn migrate_at_once(&self, slot: u16, count: u16, to: usize) {
+        let from = self.owner(slot);
+        if from == to {
+            return;
+        }
+        let (source, destination) = (&self.nodes[from], &self.nodes[to]);
+        let holds = |&(first, last): &(u16, u16)| (first..=last).contains(&slot);
+        let ranges: Vec<_> = seen(source).into_iter().flat_map(|it| it.slots).collect();
+        let end = ranges.into_iter().find(holds).expect("a range of it").1;
+        let (first, last) = (slot.to_string(), end.min(slot + count - 1).to_string());
+        let begin = || match source.version().flavour {
+            Flavour::Valkey => source.accepts(&[
+                "CLUSTER",
+                "MIGRATESLOTS",
+                "SLOTSRANGE",
+                &first,
+                &last,
+                "NODE",
+                &self.ids[to],
+            ]),
+            _ => destination.accepts(&["CLUSTER", "MIGRATION", "IMPORT", &first, &last]),
+        };
+        // While it is under way another one is refused; one that fails is begun again.
+        wait_until("slots have moved at once", PATIENCE, || {
+            begin();
+            let owns = |node: &Server| {
+                let mut seen = seen(node).into_iter();
+                let it = seen.find(|it| it.id == self.ids[to]).expect("a node of ours");
+                it.slots.iter().any(holds)
+            };
+            owns(source) && owns(destination)
+        });
     }
 
     /// DEBUG DIGEST of the keys of all masters together, as one server would have them in
