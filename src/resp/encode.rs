@@ -7,16 +7,28 @@ where
 {
     let args = args.into_iter();
     header(out, b'*', args.len() as u64);
-    for arg in args {
-        let arg = arg.as_ref();
-        header(out, b'$', arg.len() as u64);
-        out.extend_from_slice(arg);
-        out.extend_from_slice(b"\r\n");
-    }
+    args.for_each(|arg| bulk(out, arg.as_ref()));
+}
+
+/// Appends an argument.
+#[inline]
+pub fn bulk(out: &mut Vec<u8>, arg: &[u8]) {
+    header(out, b'$', arg.len() as u64);
+    out.reserve(arg.len() + 2);
+    out.extend_from_slice(arg);
+    out.extend_from_slice(b"\r\n");
 }
 
 /// Appends one header line.
+#[inline]
 pub fn header(out: &mut Vec<u8>, mark: u8, value: u64) {
+    if value < 10 {
+        return out.extend_from_slice(&[mark, b'0' + value as u8, b'\r', b'\n']);
+    }
+    if value < 100 {
+        let (ten, one) = (b'0' + (value / 10) as u8, b'0' + (value % 10) as u8);
+        return out.extend_from_slice(&[mark, ten, one, b'\r', b'\n']);
+    }
     out.push(mark);
     out.extend_from_slice(itoa::Buffer::new().format(value).as_bytes());
     out.extend_from_slice(b"\r\n");

@@ -73,15 +73,16 @@ impl CommandWriter {
         {
             return self.payload(key, &name, None, room);
         }
-        let empty = match kind {
-            Kind::List | Kind::Set | Kind::SortedSet | Kind::Hash => key.shape()?.elements == 0,
-            _ => false,
+        let elements = match kind {
+            Kind::List | Kind::Set | Kind::SortedSet | Kind::Hash => Some(key.shape()?.elements),
+            _ => None,
         };
-        if empty {
+        if elements == Some(0) {
             self.losses.push(Loss::EmptyValue);
             return Ok(());
         }
         self.begin(&name, kind);
+        self.batch.expect(elements.unwrap_or(0));
         key.visit(&mut room.scratch, |item| {
             self.item(&item.later(room.field_shift_ms));
             ControlFlow::Continue(())

@@ -115,6 +115,7 @@ impl CommandWriter {
         self.kind = kind;
         self.insert = None;
         self.any = false;
+        self.batch = Batch::default();
         match kind {
             Kind::Stream => self.stream.begin(&self.target, &mut self.losses),
             Kind::Array if !self.target.has_arrays() => self.losses.push(Loss::Array),
@@ -142,9 +143,9 @@ impl CommandWriter {
             Item::Cell { index, cell } if self.target.has_arrays() => {
                 let mut spelled = itoa::Buffer::new();
                 let index = spelled.format(index).as_bytes();
-                self.batch.begin(&mut self.out, b"ARMSET", &self.key, CELLS);
-                self.batch.arg(index);
-                cell.with_text(|text| self.batch.arg(text));
+                self.batch.begin(&mut self.out, b"ARMSET", &self.key, CELLS, 2);
+                encode::bulk(&mut self.out, index);
+                cell.with_text(|text| encode::bulk(&mut self.out, text));
             }
             Item::ArrayInsertIndex(index) => self.insert = Some(index),
             Item::Cell { .. } | Item::Module(_) => {}
@@ -154,7 +155,7 @@ impl CommandWriter {
 
     /// Ends a key; `expires_at_ms` is unix time in milliseconds.
     pub fn end(&mut self, expires_at_ms: Option<i64>) {
-        self.batch.flush(&mut self.out, &self.key);
+        self.batch.flush(&mut self.out);
         let made = match self.kind {
             Kind::Stream => {
                 self.stream.end(&mut self.out, &mut self.losses, &self.key, &self.target)
@@ -193,9 +194,9 @@ impl CommandWriter {
 
     /// Elements that belong together, into the command under way.
     fn put<const N: usize>(&mut self, name: &'static [u8], elems: [Elem<'_>; N]) {
-        self.batch.begin(&mut self.out, name, &self.key, ITEMS);
+        self.batch.begin(&mut self.out, name, &self.key, ITEMS, N as u64);
         for elem in elems {
-            self.batch.arg(elem.bytes(&mut itoa::Buffer::new()));
+            encode::bulk(&mut self.out, elem.bytes(&mut itoa::Buffer::new()));
         }
     }
 
@@ -207,22 +208,24 @@ impl CommandWriter {
             self.lose(Loss::FieldExpiry);
             return self.put(b"HMSET", [field, value]);
         }
+        if self.target.header.family == Family::Redis && at > MAX_FIELD_EXPIRY_MS {
+            self.lose(Loss::FarFieldExpiry);
+            return self.put(b"HMSET", [field, value]);
+        }
+        let from = self.out.len();
         let (field_text, value_text) = (field.bytes(&mut first), value.bytes(&mut second));
         if self.target.header.family == Family::Valkey {
             let at = third.format(at).as_bytes();
             let args =
                 [b"HSETEX", &*self.key, b"PXAT", at, b"FIELDS", b"1", field_text, value_text];
             encode::command(&mut self.out, args);
-            return;
-        }
-        if at > MAX_FIELD_EXPIRY_MS {
-            self.lose(Loss::FarFieldExpiry);
-            return self.put(b"HMSET", [field, value]);
+            return self.batch.let_before(&mut self.out, from);
         }
         let at = third.format(at.max(1)).as_bytes();
         encode::command(&mut self.out, [b"HMSET", &*self.key, field_text, value_text]);
         let args = [b"HPEXPIREAT", &*self.key, at, b"FIELDS", b"1", field_text];
         encode::command(&mut self.out, args);
+        self.batch.let_before(&mut self.out, from);
     }
 
     /// Notes a loss, once for each key.
