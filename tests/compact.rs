@@ -23,7 +23,7 @@ use rdbkit::ops::keys::{KeysOptions, Sort, SortBy, keys};
 use rdbkit::ops::replay::{ReplayOptions, replay};
 use rdbkit::ops::run::RunOptions;
 use rdbkit::ops::walk::Silent;
-use rdbkit::rdb::Target;
+use rdbkit::rdb::{Snapshot, Target};
 use rdbkit::report::compact::CompactReport;
 use rdbkit::report::keys::RowFormat;
 use rdbkit::source::{Locator, OpenOptions, Source, open};
@@ -317,4 +317,127 @@ fn what_is_remembered_of_untouched_keys_stays() {
         report.losses.iter().map(|lost| (lost.code, lost.count)).collect::<Vec<_>>(),
         [("changed-key-metadata", 1)]
     );
+}
+
+/// A directory of a log: a base, and commands behind it.
+fn directory(folder: &Path, base: &[u8], log: &[u8]) {
+    let _ = fs::remove_dir_all(folder);
+    fs::create_dir(folder).unwrap();
+    fs::write(folder.join("log.aof.1.base.rdb"), base).unwrap();
+    fs::write(folder.join("log.aof.1.incr.aof"), log).unwrap();
+    let parts = "file log.aof.1.base.rdb seq 1 type b\nfile log.aof.1.incr.aof seq 1 type i\n";
+    fs::write(folder.join("log.aof.manifest"), parts).unwrap();
+}
+
+fn command(log: &mut Vec<u8>, words: &[&[u8]]) {
+    log.extend_from_slice(format!("*{}\r\n", words.len()).as_bytes());
+    for word in words {
+        log.extend_from_slice(format!("${}\r\n", word.len()).as_bytes());
+        log.extend_from_slice(word);
+        log.extend_from_slice(b"\r\n");
+    }
+}
+
+/// Snapshots of all kinds: those of this repository, and those of the corpus, where it is there.
+fn snapshots() -> Vec<PathBuf> {
+    let mut found = Vec::new();
+    let mut folders = vec![PathBuf::from("fixtures")];
+    folders.extend(corpus().map(|corpus| corpus.path("gen")));
+    for folder in folders {
+        let files = fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().path());
+        found.extend(files.filter(|path| path.extension().is_some_and(|ext| ext == "rdb")));
+    }
+    found.sort();
+    found
+}
+
+/// Where a log names few keys, the others are copied as they lie in the base: the outcome is that
+/// of a conversion, which loads them all.
+#[test]
+fn what_no_command_names_comes_out_as_if_it_had_been_loaded() {
+    let folder = tempfile::tempdir().unwrap();
+    let (from, full) = (folder.path().join("log"), folder.path().join("full.rdb"));
+    let outs: Vec<PathBuf> = (1..4).map(|n| folder.path().join(format!("{n}.rdb"))).collect();
+    let mut seen = 0;
+    for path in snapshots() {
+        let base = fs::read(&path).unwrap();
+        let Ok(snapshot) = Snapshot::new(&base) else { continue };
+        let entries: Vec<_> = snapshot.entries().map_while(Result::ok).collect();
+        let mut log = Vec::new();
+        for (n, entry) in entries.iter().enumerate() {
+            let key = entry.key_bytes().unwrap();
+            command(&mut log, &[b"SELECT", entry.db.to_string().as_bytes()]);
+            match n % 7 {
+                1 => command(&mut log, &[b"DEL", &key]),
+                2 => command(&mut log, &[b"PEXPIREAT", &key, b"4102444800000"]),
+                3 => command(&mut log, &[b"RENAME", &key, b"renamed"]),
+                _ => {}
+            }
+        }
+        command(&mut log, &[b"SET", b"new", b"value"]);
+        // Of a snapshot that is not far larger than that, all is loaded.
+        let mut wide = base.clone();
+        let pad = 5 * log.len();
+        let aux = [b"\xfa\x03pad\x80".as_slice(), &(pad as u32).to_be_bytes(), &vec![b'.'; pad]];
+        wide.splice(9..9, aux.concat());
+        let end = wide.len() - if snapshot.header().has_checksum() { 8 } else { 0 };
+        wide[end..].fill(0);
+        directory(&from, &wide, &log);
+
+        let to = ConvertOptions { force: true, list: 3, ..ConvertOptions::default() };
+        let converted = convert(source(&from), &full, &to, &Silent);
+        for (out, threads) in outs.iter().zip([1, 2]) {
+            let options = CompactOptions {
+                form: Some(OutputForm::Rdb),
+                threads,
+                force: true,
+                ..CompactOptions::default()
+            };
+            let report = compact(source(&from), out, &options, &Silent);
+            let Ok(converted) = &converted else {
+                assert!(report.is_err(), "{}", path.display());
+                continue;
+            };
+            let report = report.unwrap_or_else(|error| panic!("{}: {error}", path.display()));
+            assert_eq!(
+                report.digest.unwrap(),
+                digest_of(&full, "redis", true),
+                "{}",
+                path.display()
+            );
+            assert_eq!(report.keys, converted.keys_written, "{}", path.display());
+            seen += 1;
+        }
+        if converted.is_ok() {
+            assert_eq!(fs::read(&outs[0]).unwrap(), fs::read(&outs[1]).unwrap());
+            is_sound(&outs[0]);
+            compacted(
+                &outs[0],
+                &outs[2],
+                CompactOptions { form: Some(OutputForm::Rdb), force: true, ..Default::default() },
+            );
+            assert_eq!(size(&outs[0]), size(&outs[2]), "{}", path.display());
+        }
+    }
+    assert!(seen > 30, "{seen}");
+}
+
+#[test]
+fn a_broken_value_that_no_command_names_is_found_where_it_lies() {
+    let folder = tempfile::tempdir().unwrap();
+    let (from, out) = (folder.path().join("log"), folder.path().join("out.rdb"));
+    // A set of integers that says that it has more of them than there are.
+    let mut base = b"REDIS0011\xfe\x00".to_vec();
+    for n in 0..50 {
+        base.extend_from_slice(format!("\x00\x05key{n:02}\x05value").as_bytes());
+    }
+    let at = base.len() + 6;
+    base.extend_from_slice(b"\x0b\x03set\x0a\x02\0\0\0\x09\0\0\0\x01\0\xff\0\0\0\0\0\0\0\0");
+    let mut log = Vec::new();
+    command(&mut log, &[b"DEL", b"key00"]);
+    directory(&from, &base, &log);
+    let options = CompactOptions { form: Some(OutputForm::Rdb), ..CompactOptions::default() };
+    let words = compact(source(&from), &out, &options, &Silent).unwrap_err().to_string();
+    assert!(words.contains("set") && words.contains(&format!("offset {at}")), "{at}: {words}");
+    assert!(!out.exists());
 }

@@ -10,6 +10,7 @@ use std::ops::Range;
 use std::sync::Arc;
 
 use super::value::Frozen;
+use crate::error::FormatError;
 use crate::rdb::{Entry, Eviction, Family, Framer, Header, Record};
 
 /// The base file that frozen values lie in.
@@ -24,6 +25,63 @@ pub struct Base {
     pub header: Header,
     /// What it says besides keys and values.
     pub remarks: Arc<Remarks>,
+    /// Keys that were left where they lie, by ascending database: they are in no shard.
+    pub left: Arc<Vec<Left>>,
+}
+
+/// Keys of one database that lie in a base and were not loaded: nothing asks for them.
+#[derive(Debug, Default)]
+pub struct Left {
+    /// The database.
+    pub db: u64,
+    /// How many keys.
+    pub keys: u64,
+    /// How many of them expire.
+    pub expires: u64,
+    /// Where they lie, in the order of the file.
+    pub stretches: Vec<Stretch>,
+}
+
+/// Keys of one database that lie behind one another in a base.
+#[derive(Debug)]
+pub struct Stretch {
+    /// How many.
+    pub keys: u64,
+    /// From the first byte of the first one to the last byte of the last one.
+    pub place: Range<usize>,
+}
+
+/// A stretch is no longer than this and one key more.
+const STRETCH_BYTES: usize = 256 << 10;
+
+impl Left {
+    /// None of this database yet.
+    pub fn of(db: u64) -> Self {
+        Left { db, ..Left::default() }
+    }
+
+    /// Takes in the key that lies there.
+    #[inline]
+    pub fn add(&mut self, place: Range<usize>, expires: bool) {
+        self.keys += 1;
+        self.expires += u64::from(expires);
+        match self.stretches.last_mut() {
+            Some(Stretch { keys, place: last })
+                if last.end == place.start && last.len() < STRETCH_BYTES =>
+            {
+                *keys += 1;
+                last.end = place.end;
+            }
+            _ => self.stretches.push(Stretch { keys: 1, place }),
+        }
+    }
+
+    /// Takes in those that lie behind these.
+    pub fn append(&mut self, mut later: Left) {
+        self.keys += later.keys;
+        self.expires += later.expires;
+        self.stretches.append(&mut later.stretches);
+    }
 }
 
 /// What a base says besides keys and values.
@@ -132,6 +190,38 @@ impl Base {
         let from = usize::try_from(frozen.at()).ok()?;
         let len = usize::try_from(frozen.size_bytes()).ok()?;
         (*self.bytes).as_ref().get(from..)?.get(..len)
+    }
+
+    /// The bytes of keys that were left.
+    pub fn lying(&self, place: &Range<usize>) -> &[u8] {
+        (*self.bytes).as_ref().get(place.clone()).unwrap_or_default()
+    }
+
+    /// The keys in a stretch of those that were left in a database.
+    pub fn entries(
+        &self,
+        db: u64,
+        stretch: &Stretch,
+    ) -> impl Iterator<Item = Result<Entry<'_>, Box<FormatError>>> {
+        let (mut rest, end) = (self.lying(&stretch.place), stretch.place.end);
+        let mut framer = Framer::new(self.header);
+        std::iter::from_fn(move || {
+            while !rest.is_empty() {
+                match framer.next(rest, (end - rest.len()) as u64) {
+                    Ok((record, after)) => {
+                        rest = after;
+                        let Record::Entry(mut entry) = record else { continue };
+                        entry.db = db;
+                        return Some(Ok(entry));
+                    }
+                    Err(error) => {
+                        rest = &[];
+                        return Some(Err(error));
+                    }
+                }
+            }
+            None
+        })
     }
 
     /// Who gave its type numbers their meaning.

@@ -34,7 +34,7 @@ mod table;
 mod thaw;
 mod value;
 
-pub use base::{Base, BaseBytes, Meta, Remarks};
+pub use base::{Base, BaseBytes, Left, Meta, Remarks, Stretch};
 pub use bytes::Bytes;
 pub use call::Call;
 pub use env::{Env, library_name};

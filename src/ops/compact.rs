@@ -93,7 +93,10 @@ pub fn compact(
         open: options.open.clone(),
         ..RunOptions::default()
     };
-    let run = run::run(source, &asked, observer)?;
+    // What is written anew, or left out, has to be looked at.
+    let copies = form.is_snapshot() && options.drop_expired_at_ms.is_none();
+    let run = if copies { run::run_aside } else { run::run };
+    let run = run(source, &asked, observer)?;
     let read_bytes = run.parts.iter().map(|part| part.size_bytes).sum();
     let failed = run.failures.failed;
     let skipped = run.failures.skipped_commands();

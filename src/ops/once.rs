@@ -20,7 +20,11 @@ pub(super) struct Noted {
 impl Noted {
     /// None yet of those that are in `feed`.
     pub(super) fn of(feed: Option<&Feed>) -> Self {
-        let mapping = feed.and_then(Feed::mapping);
+        Noted::of_mapping(feed.and_then(Feed::mapping))
+    }
+
+    /// None yet of those that are in a mapping, or in bytes that will not be at hand.
+    pub(super) fn of_mapping(mapping: Option<Mapping>) -> Self {
         Noted { keys: Keys::new(mapping.is_none()), mapping }
     }
 

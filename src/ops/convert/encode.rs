@@ -2,10 +2,12 @@
 //! order of the file.
 
 use std::collections::BTreeMap;
+use std::ops::Range;
 
 use super::output::Output;
 use crate::aof::write::{CommandWriter, KeyRoom};
 use crate::digest::full;
+use crate::engine::{Base, Stretch};
 use crate::error::Result;
 use crate::ops::filter::Filter;
 use crate::ops::walk::Tally;
@@ -30,6 +32,9 @@ pub(in crate::ops) struct Plan {
     pub(in crate::ops) functions: bool,
     /// Whether the full digest of what comes is computed beside.
     pub(in crate::ops) digest: bool,
+    /// Keys that were left in a base of the target's version are copied as they lie: nothing else
+    /// is to be done with any key.
+    pub(in crate::ops) copies: bool,
     /// The output is put together of keys from here and there: each chunk says in which databases
     /// its keys are, and what is said of the source's order and sizes goes no further.
     pub(in crate::ops) parts: bool,
@@ -93,6 +98,21 @@ pub(in crate::ops) struct Chunk {
     pub(in crate::ops) bytes: Vec<u8>,
     /// From which byte on which database, for a log, where batches do not know what was selected.
     pub(in crate::ops) databases: Vec<(usize, u64)>,
+    /// What was copied from a base without being looked at.
+    pub(in crate::ops) copies: Vec<Copied>,
+}
+
+/// Keys that were copied from a base, from stretch to stretch.
+#[derive(Debug, Clone)]
+pub(in crate::ops) struct Copied {
+    /// Their database.
+    pub(in crate::ops) db: u64,
+    /// How many.
+    pub(in crate::ops) keys: u64,
+    /// Where they lie in the base.
+    pub(in crate::ops) place: Range<usize>,
+    /// Where they begin in what is written.
+    pub(in crate::ops) at: u64,
 }
 
 impl Chunk {
@@ -373,6 +393,19 @@ impl Tally for Encoder<'_, '_> {
         } else {
             self.commands_of_key(found, room)
         }
+    }
+
+    fn stretch(&mut self, base: &Base, db: u64, stretch: &Stretch) -> bool {
+        if !self.plan.copies || self.plan.target.header != base.header {
+            return false;
+        }
+        let (at, keys, place) = (self.chunk.bytes.len() as u64, stretch.keys, &stretch.place);
+        self.chunk.copies.push(Copied { db, keys, place: place.clone(), at });
+        self.chunk.bytes.extend_from_slice(base.lying(&stretch.place));
+        self.counts.keys += keys;
+        self.counts.written += keys;
+        self.counts.copied += keys;
+        true
     }
 
     fn plain(&mut self, found: &Entry<'_>, room: &mut Room) -> Result<()> {

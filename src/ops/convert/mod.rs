@@ -11,20 +11,19 @@
 
 pub(super) mod encode;
 pub(super) mod output;
+mod proof;
 
 use std::collections::BTreeMap;
 use std::fs::File;
 use std::path::{Path, PathBuf};
-use std::thread;
 
 use self::encode::{Encoder, Plan};
 use self::output::{Output, Place};
-use super::digest::{self, DigestOptions};
 use super::filter::Filter;
 use super::once::{Noted, Once};
 use super::run::{self, Run, RunOptions, entries};
 use super::snapshot::{self, Ended, Ran, View};
-use super::walk::{Observer, Silent, Tally, WalkOptions};
+use super::walk::{Observer, Tally, WalkOptions};
 use crate::bytes::quoted;
 use crate::engine::Value;
 use crate::error::{Error, Result, unwrap_bad};
@@ -33,7 +32,7 @@ use crate::rdb::write::Loss;
 use crate::rdb::{HEADER_BYTES, Header, Product};
 use crate::report::convert::{ConvertReport, Written};
 use crate::report::losses::Lost;
-use crate::source::{Form, OpenOptions, Source, open_part};
+use crate::source::{Form, OpenOptions, Source};
 use crate::target::Publish;
 
 /// What is written.
@@ -161,6 +160,7 @@ pub(super) fn make(
         filter: Filter::default(),
         functions: true,
         digest: prove && options.form.is_snapshot(),
+        copies: options.compress.is_none() && options.drop_expired_at_ms.is_none(),
         parts: false,
     };
     let mut output = Output::begin(place.writer(), options, &target, plan.same)?;
@@ -184,18 +184,18 @@ pub(super) fn make(
     {
         return Err(Error::Usage(format!("{name}: {sentence}")));
     }
-    let size_bytes = output.finish()?;
+    let written = output.finish()?;
     let digest = match &ran {
         Some(run) if prove => {
             // What the target does not keep, and times that no command carries, are in the full
             // digest and not in the servers'.
             let full = counts.digest.filter(|_| losses.is_empty());
-            let full = full.map(|sum| sum.finish().to_string());
-            Some(prove_same(&mut place, run, full, options)?)
+            let proven = proof::same(&mut place, run, full.as_ref(), &written.copies, options);
+            Some(proven.map_err(|error| error.in_file(name))?)
         }
         _ => None,
     };
-    let published = place.publish(size_bytes)?;
+    let published = place.publish(written.size_bytes)?;
     let report = ConvertReport {
         source: name.to_owned(),
         source_version: header.magic(),
@@ -224,52 +224,6 @@ pub(super) fn make(
     // Giving back all that memory piece by piece takes time that nobody needs to wait for.
     std::mem::forget(ran);
     Ok(report)
-}
-
-/// Reads back what was written, and holds it against what was to be written: against its full
-/// digest, if it is given, otherwise against the servers' digest of what the engine holds. The
-/// digest, which is the same.
-fn prove_same(
-    place: &mut Place,
-    run: &Run,
-    full: Option<String>,
-    options: &ConvertOptions,
-) -> Result<String> {
-    let Some(path) = place.readable()? else {
-        return Err(Error::Usage(
-            "what goes to a pipe or device cannot be read back: write a file".to_owned(),
-        ));
-    };
-    let source = open_part(&path, &OpenOptions::default())?;
-    // What reaches the disk meanwhile is not waited for later; whether all has is asked then.
-    thread::spawn(move || File::open(path).and_then(|file| file.sync_data()));
-    let walk = options.walk;
-    let asked = DigestOptions { full: full.is_some(), walk, ..DigestOptions::default() };
-    let threads = walk.threads;
-    let want = match full {
-        Some(full) => full,
-        None => digest::of_engine(&run.engine, threads)?,
-    };
-    if !options.form.is_snapshot() {
-        // Commands are run by the server that they were run by before.
-        let target = Some(run.engine.env.target);
-        let asked = RunOptions { target, threads, ..RunOptions::at(options.walk.now_ms) };
-        let again = run::run(source, &asked, &Silent)?;
-        let read = digest::of_engine(&again.engine, threads)?;
-        return if read == want { Ok(want) } else { Err(not_the_same(&read, &want)) };
-    }
-    let read = digest::digest(source, &asked, &Silent)?;
-    if let Some(fault) = read.ended.fault {
-        return Err(fault.into());
-    }
-    if read.digest == want { Ok(want) } else { Err(not_the_same(&read.digest, &want)) }
-}
-
-fn not_the_same(read: &str, want: &str) -> Error {
-    Error::Usage(format!(
-        "the output does not hold what the source does (digest {read} instead of {want}): it was \
-         not published. This is a fault of rdbkit, not of the source; please report it"
-    ))
 }
 
 /// Keys that are to be written.
@@ -469,6 +423,7 @@ pub(super) fn to_unnamed(
         filter: Filter::default(),
         functions: true,
         digest: false,
+        copies: false,
         parts: false,
     };
     let mut file =

@@ -5,7 +5,7 @@ use std::ffi::OsString;
 use std::io::Write;
 use std::path::Path;
 
-use super::encode::Chunk;
+use super::encode::{Chunk, Copied};
 use super::{ConvertOptions, OutputForm, PublishedOutput};
 use crate::aof;
 use crate::aof::write::CommandWriter;
@@ -117,8 +117,16 @@ fn old_parts(out: &Path) -> Result<Vec<OsString>> {
 
 /// What the bytes go through.
 pub(in crate::ops) enum Output<'w> {
-    Snapshot(Box<SnapshotWriter<&'w mut (dyn Write + Send)>>, Databases),
+    Snapshot(Box<SnapshotWriter<&'w mut (dyn Write + Send)>>, Databases, Vec<Copied>),
     Log(Box<Log<'w>>),
+}
+
+/// What was written.
+#[derive(Debug, Default)]
+pub(in crate::ops) struct Outcome {
+    pub(in crate::ops) size_bytes: u64,
+    /// What was copied from a base without being looked at.
+    pub(in crate::ops) copies: Vec<Copied>,
 }
 
 /// Which database a snapshot is in, where chunks say it.
@@ -206,13 +214,18 @@ impl<'w> Output<'w> {
                 _ => file.aux(b"aof-preamble", b"1")?,
             }
         }
-        Ok(Output::Snapshot(file, Databases::default()))
+        Ok(Output::Snapshot(file, Databases::default(), Vec::new()))
     }
 
     /// What a batch has made.
     pub(in crate::ops) fn chunk(&mut self, chunk: &Chunk) -> Result<()> {
         match self {
-            Output::Snapshot(file, databases) => databases.put(file, chunk),
+            Output::Snapshot(file, databases, copies) => {
+                let begin = file.size_bytes();
+                let placed = |copy: &Copied| Copied { at: begin + copy.at, ..copy.clone() };
+                copies.extend(chunk.copies.iter().map(placed));
+                databases.put(file, chunk)
+            }
             Output::Log(log) => {
                 let mut from = 0;
                 for &(at, db) in &chunk.databases {
@@ -225,13 +238,16 @@ impl<'w> Output<'w> {
         }
     }
 
-    /// Writes what comes behind the keys. Returns the size of all.
-    pub(in crate::ops) fn finish(self) -> Result<u64> {
+    /// Writes what comes behind the keys.
+    pub(in crate::ops) fn finish(self) -> Result<Outcome> {
         match self {
-            Output::Snapshot(file, _) => file.finish().map(|(_, size)| size),
+            Output::Snapshot(file, _, copies) => {
+                let (_, size_bytes) = file.finish()?;
+                Ok(Outcome { size_bytes, copies })
+            }
             Output::Log(log) => {
                 log.to.flush().map_err(cannot_write)?;
-                Ok(log.written)
+                Ok(Outcome { size_bytes: log.written, ..Outcome::default() })
             }
         }
     }

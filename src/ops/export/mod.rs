@@ -228,6 +228,7 @@ fn commands(
         filter: options.filter.clone(),
         functions: !options.keys_only,
         digest: false,
+        copies: false,
         parts: false,
     };
     let form = ConvertOptions { form: OutputForm::Aof, ..ConvertOptions::default() };

@@ -156,6 +156,7 @@ pub fn merge(
         filter: options.filter.clone(),
         functions: false,
         digest: false,
+        copies: false,
         parts: true,
     };
     let begin = ConvertOptions { form: options.form, ..ConvertOptions::default() };
@@ -190,7 +191,7 @@ pub fn merge(
     {
         return Err(Error::Usage(sentence));
     }
-    let size_bytes = output.finish()?;
+    let size_bytes = output.finish()?.size_bytes;
     let published = place.publish(size_bytes)?;
     Ok(MergeReport {
         schema: "rdbkit.merge/1",

@@ -27,6 +27,13 @@ pub(super) struct Loaded {
     pub(super) sum: Sum,
 }
 
+impl Loaded {
+    /// What was brought by a snapshot whose checksum is known to hold.
+    pub(super) fn sound(keys: u64, end: usize) -> Self {
+        Loaded { keys, end, sum: Sum(None) }
+    }
+}
+
 /// A checksum that is still being computed.
 pub(super) struct Sum(Option<(u64, u64, JoinHandle<u64>)>);
 
@@ -60,7 +67,7 @@ pub(super) fn whole(
     let freeze = engine.keyspace.base().is_none();
     let based = |remarks| {
         let bytes: Arc<Whole> = Arc::clone(file);
-        Base { bytes, header, remarks: Arc::new(remarks) }
+        Base { bytes, header, remarks: Arc::new(remarks), left: Arc::default() }
     };
     if freeze {
         engine.keyspace.set_base(based(Remarks::default()));
@@ -140,14 +147,14 @@ pub(super) fn whole(
 }
 
 /// The server that an auxiliary field names: `redis-ver` 7.0.15.
-fn named(name: &Text<'_>, value: &Text<'_>) -> Option<Target> {
+pub(super) fn named(name: &Text<'_>, value: &Text<'_>) -> Option<Target> {
     let (name, value) = (name.to_cow().ok()?, value.to_cow().ok()?);
     let product = name.strip_suffix(b"-ver")?;
     let text = format!("{}:{}", str::from_utf8(product).ok()?, str::from_utf8(&value).ok()?);
     text.parse().ok()
 }
 
-fn function_text(text: &Text<'_>, offset: u64) -> Result<Vec<u8>, Box<FormatError>> {
+pub(super) fn function_text(text: &Text<'_>, offset: u64) -> Result<Vec<u8>, Box<FormatError>> {
     let text = text.to_cow().map_err(|fault| {
         let doing = Doing::Record("FUNCTION2");
         Box::new(FormatError { file: None, offset, doing, key: None, fault })
@@ -250,7 +257,7 @@ impl<'p, 'a> Loader<'p, 'a> {
 }
 
 /// The database of a key; one beyond all reason is refused before anything is made for it.
-fn database(entry: &Entry<'_>) -> Result<usize, Box<FormatError>> {
+pub(super) fn database(entry: &Entry<'_>) -> Result<usize, Box<FormatError>> {
     const MOST: u64 = 1 << 20;
     if entry.db < MOST {
         return Ok(entry.db as usize);

@@ -14,7 +14,7 @@ use std::thread;
 use crossbeam_channel::bounded;
 
 use crate::Result;
-use crate::engine::{Base, Engine, Keyspace, Record, Value, first_byte, save};
+use crate::engine::{Base, Engine, Keyspace, Record, Stretch, Value, first_byte, save};
 use crate::ops::walk::{Observer, Tally};
 use crate::rdb::write::{Body, EntryRoom, Sink};
 use crate::rdb::{Entry, Product, Target, Text, ValueType};
@@ -25,12 +25,22 @@ const PIECE: usize = 4096;
 /// Records whose values are fetched together.
 const AHEAD: usize = 16;
 
-/// Some records of one database.
+/// Bytes of keys that lie in a base, tallied in one go.
+const STRETCH_BYTES: usize = 1 << 20;
+
+/// Some keys of one database.
 struct Piece<'e> {
-    db: usize,
-    records: &'e [Record],
+    db: u64,
+    keys: Part<'e>,
     /// In the first piece of a database: its keys, and those that expire.
     opens: Option<(u64, u64)>,
+}
+
+/// Some keys.
+enum Part<'e> {
+    Records(&'e [Record]),
+    /// Keys that were left in the base.
+    Left(&'e Base, &'e [Stretch]),
 }
 
 /// How keys are handed out.
@@ -76,18 +86,7 @@ pub(in crate::ops) fn tally<T: Tally>(
         head.record(&record, 0, &mut room)?;
     }
     root.merge(head)?;
-    let mut pieces = Vec::new();
-    for db in 0..engine.keyspace.used_databases() {
-        let keys = engine.keyspace.size(db) as u64;
-        let expires = engine.keyspace.records(db).filter(|r| r.expires_at_ms().is_some()).count();
-        let mut opens = Some((keys, expires as u64));
-        for shard in engine.keyspace.shards() {
-            let Some(records) = shard.dbs().get(db).map(|db| db.records()) else { continue };
-            for records in records.chunks(PIECE) {
-                pieces.push(Piece { db, records, opens: opens.take() });
-            }
-        }
-    }
+    let pieces = pieces(&engine.keyspace);
     let threads = view.threads.clamp(1, pieces.len().max(1));
     let next = AtomicUsize::new(0);
     // Threads wait here when the merging falls behind.
@@ -130,6 +129,47 @@ pub(in crate::ops) fn tally<T: Tally>(
     Ok(())
 }
 
+/// All keys, cut into pieces.
+fn pieces(keyspace: &Keyspace) -> Vec<Piece<'_>> {
+    let mut pieces = Vec::new();
+    let base = keyspace.base();
+    let all_left = base.map_or(&[][..], |base| &base.left);
+    let with_left = all_left.iter().map(|left| left.db as usize + 1).max().unwrap_or(0);
+    for db in 0..keyspace.used_databases().max(with_left) {
+        let number = db as u64;
+        let mut keys = keyspace.size(db) as u64;
+        let expiring = keyspace.records(db).filter(|r| r.expires_at_ms().is_some());
+        let mut expires = expiring.count() as u64;
+        let place = all_left.binary_search_by_key(&number, |left| left.db).ok();
+        let left = base.zip(place.and_then(|place| all_left.get(place)));
+        if let Some((_, left)) = left {
+            keys += left.keys;
+            expires += left.expires;
+        }
+        let mut opens = Some((keys, expires));
+        let mut push = |keys| pieces.push(Piece { db: number, keys, opens: opens.take() });
+        if let Some((base, left)) = left {
+            let mut rest = left.stretches.as_slice();
+            while !rest.is_empty() {
+                let mut bytes = 0;
+                let many = rest.iter().take_while(|stretch| {
+                    let has_room = bytes < STRETCH_BYTES;
+                    bytes += stretch.place.len();
+                    has_room
+                });
+                let (some, after) = rest.split_at(many.count());
+                push(Part::Left(base, some));
+                rest = after;
+            }
+        }
+        for shard in keyspace.shards() {
+            let records = shard.dbs().get(db).map_or(&[][..], |db| db.records());
+            records.chunks(PIECE).for_each(|records| push(Part::Records(records)));
+        }
+    }
+    pieces
+}
+
 /// What one thread works with.
 struct Bench<'v, T: Tally> {
     target: &'v Target,
@@ -155,21 +195,43 @@ impl<'v, T: Tally> Bench<'v, T> {
     fn tally(&mut self, engine: &Engine, piece: &Piece<'_>, mut tally: T) -> Result<T> {
         if let Some((keys, expires)) = piece.opens {
             let room = &mut self.tally_room;
-            tally.record(&crate::rdb::Record::SelectDb(piece.db as u64), 0, room)?;
+            tally.record(&crate::rdb::Record::SelectDb(piece.db), 0, room)?;
             tally.record(&crate::rdb::Record::ResizeDb { keys, expires }, 0, room)?;
         }
         let keyspace = &engine.keyspace;
-        for records in piece.records.chunks(AHEAD) {
+        let records = match piece.keys {
+            Part::Records(records) => records,
+            Part::Left(base, some) => {
+                some.iter().try_for_each(|it| self.left(base, piece.db, it, &mut tally))?;
+                return Ok(tally);
+            }
+        };
+        for records in records.chunks(AHEAD) {
             black_box(records.iter().fold(0, |all, record| all ^ first_byte(record, keyspace)));
             self.some(keyspace, piece.db, records, &mut tally)?;
         }
         Ok(tally)
     }
 
+    /// Keys that were left in the base.
+    fn left(&mut self, base: &Base, db: u64, stretch: &Stretch, tally: &mut T) -> Result<()> {
+        if tally.stretch(base, db, stretch) {
+            return Ok(());
+        }
+        for entry in base.entries(db, stretch) {
+            let entry = entry?;
+            tally.entry(&entry, &mut self.tally_room)?;
+            if self.plain.is_some() {
+                tally.plain(&entry, &mut self.tally_room)?;
+            }
+        }
+        Ok(())
+    }
+
     fn some(
         &mut self,
         keyspace: &Keyspace,
-        db: usize,
+        db: u64,
         records: &[Record],
         tally: &mut T,
     ) -> Result<()> {
@@ -203,12 +265,12 @@ impl<'v, T: Tally> Bench<'v, T> {
 fn entry_of<'e>(
     record: &'e Record,
     keyspace: &'e Keyspace,
-    db: usize,
+    db: u64,
     ty: ValueType,
     body: &'e [u8],
 ) -> Entry<'e> {
     let mut entry = Entry::of_body(&record.key, ty, body, 0);
-    entry.db = db as u64;
+    entry.db = db;
     entry.expires_at_ms = record.expires_at_ms();
     if let Value::Frozen(frozen) = record.value
         && let Some(base) = keyspace.base()

@@ -8,6 +8,7 @@
 //! It is done as a loading server does it: nothing expires, a command that fails is counted and
 //! the log goes on, a transaction is run when its EXEC comes and dropped as a whole when none does.
 
+mod aside;
 mod base;
 mod crew;
 pub(super) mod entries;
@@ -16,6 +17,7 @@ mod hand;
 pub(super) mod log;
 mod router;
 mod steps;
+mod touched;
 mod watched;
 
 use std::sync::Arc;
@@ -34,6 +36,7 @@ use crew::Pace;
 pub use failed::{Failed, Failures};
 pub(super) use log::About;
 use log::{End, Progress};
+use touched::Touched;
 pub(super) use watched::Watcher;
 
 /// How a source is run.
@@ -153,7 +156,27 @@ pub struct RunPart {
 /// # }
 /// ```
 pub fn run(source: Source, options: &RunOptions, observer: &dyn Observer) -> Result<Run> {
-    run_watched(source, options, observer, None)
+    run_with(source, options, observer, Way::default())
+}
+
+/// Runs a source of which only those keys are loaded that commands name, where that is worth it
+/// and can be done: the others are [left](crate::engine::Base::left) in the base.
+pub(super) fn run_aside(
+    source: Source,
+    options: &RunOptions,
+    observer: &dyn Observer,
+) -> Result<Run> {
+    run_with(source, options, observer, Way { aside: true, ..Way::default() })
+}
+
+/// How a source is run.
+#[derive(Default)]
+struct Way<'w> {
+    /// Whether keys that no command names may be left where they lie.
+    aside: bool,
+    /// The keys that commands name, where the others are to be left.
+    touched: Option<Touched>,
+    watcher: Option<&'w mut dyn Watcher>,
 }
 
 /// Runs a source on one thread while somebody watches.
@@ -161,10 +184,19 @@ pub(super) fn run_watched(
     source: Source,
     options: &RunOptions,
     observer: &dyn Observer,
-    mut watcher: Option<&mut dyn Watcher>,
+    watcher: Option<&mut dyn Watcher>,
+) -> Result<Run> {
+    run_with(source, options, observer, Way { watcher, ..Way::default() })
+}
+
+fn run_with(
+    source: Source,
+    options: &RunOptions,
+    observer: &dyn Observer,
+    mut way: Way<'_>,
 ) -> Result<Run> {
     let source = ndjson::resolve(source, &options.open)?;
-    let watcher = &mut watcher;
+    let way = &mut way;
     let engine = Engine::new(options.target.unwrap_or_default(), options.now_ms);
     let mut run = Run {
         engine,
@@ -179,7 +211,7 @@ pub(super) fn run_watched(
     run.engine.keyspace.set_databases(options.databases);
     match source.form {
         Form::AofDir | Form::Manifest => {
-            run_directory(&mut run, &source, options, observer, watcher)?;
+            run_directory(&mut run, &source, options, observer, way)?;
         }
         Form::Dump => {
             return Err(Error::Usage(format!(
@@ -187,7 +219,11 @@ pub(super) fn run_watched(
                 source.name
             )));
         }
-        _ => run_part(&mut run, source, true, options, observer, watcher)?,
+        form => {
+            let alone = way.aside && form == Form::Rdb;
+            way.touched = if alone { Touched::of_logs([]) } else { None };
+            run_part(&mut run, source, true, options, observer, way)?;
+        }
     }
     run.engine.select(0);
     run.engine.env.loading = false;
@@ -200,19 +236,39 @@ fn run_directory(
     source: &Source,
     options: &RunOptions,
     observer: &dyn Observer,
-    watcher: &mut Option<&mut dyn Watcher>,
+    way: &mut Way<'_>,
 ) -> Result<()> {
     let log = survey(source)?;
+    way.touched = if way.aside { touched(&log.parts, options) } else { None };
     for (index, part) in log.parts.iter().enumerate() {
         let last = index + 1 == log.parts.len();
         let observer = Behind::parts(observer, log.parts.get(..index));
         let source = open_part(&part.path, &options.open)?;
-        run_part(run, source, last, options, &observer, watcher)?;
+        run_part(run, source, last, options, &observer, way)?;
         if run.stopped {
             break;
         }
     }
     Ok(())
+}
+
+/// The keys that the logs behind a snapshot name; `None` where the logs are too long for that to
+/// be worth it, where not all bytes are at hand, or where commands work on more than they name.
+fn touched(parts: &[aof::Part], options: &RunOptions) -> Option<Touched> {
+    /// A snapshot is longer than its logs by this factor, at least.
+    const FACTOR: u64 = 4;
+    let [base, logs @ ..] = parts else { return None };
+    let size_bytes: u64 = logs.iter().filter_map(|part| part.size_bytes).sum();
+    if base.size_bytes? < size_bytes.saturating_mul(FACTOR) {
+        return None;
+    }
+    let mut files = Vec::new();
+    for part in logs.iter().filter(|part| part.size_bytes != Some(0)) {
+        let source = open_part(&part.path, &options.open).ok()?;
+        let feed = source.feed.filter(|_| source.form == Form::Aof)?;
+        files.push(feed.into_whole().ok()?);
+    }
+    Touched::of_logs(files.iter().map(Whole::as_ref))
 }
 
 /// The parts of a log that a server loads, all of which are there.
@@ -241,7 +297,7 @@ fn run_part(
     last: bool,
     options: &RunOptions,
     observer: &dyn Observer,
-    watcher: &mut Option<&mut dyn Watcher>,
+    way: &mut Way<'_>,
 ) -> Result<()> {
     let Source { name, form, feed, .. } = source;
     let Some(feed) = feed else {
@@ -251,7 +307,7 @@ fn run_part(
     // Values stay where they are, so all that was read has to stay.
     let done = feed
         .spool(&|bytes| observer.progress(bytes))
-        .and_then(|file| whole_part(run, file, form, last, options, observer, &mut part, watcher));
+        .and_then(|file| whole_part(run, file, form, last, options, observer, &mut part, way));
     run.parts.push(part);
     done.map_err(|error| error.in_file(&name))
 }
@@ -265,8 +321,9 @@ fn whole_part(
     options: &RunOptions,
     observer: &dyn Observer,
     part: &mut RunPart,
-    watcher: &mut Option<&mut dyn Watcher>,
+    way: &mut Way<'_>,
 ) -> Result<()> {
+    let watcher = &mut way.watcher;
     if let Some(watcher) = watcher {
         watcher.part(&part.name);
     }
@@ -275,7 +332,14 @@ fn whole_part(
     part.size_bytes = bytes.len() as u64;
     let (mut at, mut sum) = (0, None);
     if form == Form::Rdb {
-        let loaded = base::whole(&mut run.engine, &file, options, observer)?;
+        let aside = way
+            .touched
+            .take()
+            .and_then(|touched| aside::whole(&mut run.engine, &file, &touched, options, observer));
+        let loaded = match aside {
+            Some(loaded) => loaded,
+            None => base::whole(&mut run.engine, &file, options, observer)?,
+        };
         run.base_keys += loaded.keys;
         at = loaded.end;
         sum = Some(loaded.sum);

@@ -100,6 +100,7 @@ pub fn split(
         filter: options.filter.clone(),
         functions: true,
         digest: false,
+        copies: false,
         parts: true,
     };
     let how =

@@ -10,6 +10,7 @@ mod streamed;
 mod whole;
 
 use crate::bytes::input::Input;
+use crate::engine::{Base, Stretch};
 use crate::error::{FormatError, Result};
 use crate::rdb::{Entry, Header, Record};
 
@@ -35,6 +36,13 @@ pub trait Tally: Send + Sized {
     fn plain(&mut self, entry: &Entry<'_>, room: &mut Self::Room) -> Result<()> {
         let _ = (entry, room);
         Ok(())
+    }
+
+    /// Takes in all keys of a stretch of a base as they lie there; whether it does. If not, they
+    /// come one by one. Only keys of an engine come so.
+    fn stretch(&mut self, base: &Base, db: u64, stretch: &Stretch) -> bool {
+        let _ = (base, db, stretch);
+        false
     }
 
     /// Takes in another record, which begins at `offset`.

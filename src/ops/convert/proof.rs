@@ -1,0 +1,183 @@
+//! The proof that an output holds what was to be written: it is read back before it is published.
+//!
+//! ```text
+//! snapshot   its full digest, and that of the keys that were written
+//!            what was copied from a base: byte by byte
+//! commands   the servers' digest of the keys that they lead to
+//! ```
+
+use std::fs::File;
+use std::ops::Range;
+use std::thread;
+
+use super::ConvertOptions;
+use super::encode::Copied;
+use super::output::Place;
+use crate::digest::full;
+use crate::engine::Base;
+use crate::error::{Error, Result};
+use crate::ops::digest::{self, DigestOptions};
+use crate::ops::run::{self, Run, RunOptions};
+use crate::ops::snapshot;
+use crate::ops::walk::{Silent, Tally, WalkOptions};
+use crate::rdb::{Entry, Record, Scratch};
+use crate::source::{OpenOptions, Source, open_part};
+
+/// Reads back what was written, and holds it against what was to be written: against its full
+/// digest, if it is given, which leaves out what was copied, otherwise against the servers' digest
+/// of what the engine holds. The digest of all, which is the same.
+pub(super) fn same(
+    place: &mut Place,
+    run: &Run,
+    full: Option<&full::Accumulator>,
+    copies: &[Copied],
+    options: &ConvertOptions,
+) -> Result<String> {
+    let Some(path) = place.readable()? else {
+        return Err(Error::Usage(
+            "what goes to a pipe or device cannot be read back: write a file".to_owned(),
+        ));
+    };
+    let source = open_part(&path, &OpenOptions::default())?;
+    // What reaches the disk meanwhile is not waited for later; whether all has is asked then.
+    thread::spawn(move || File::open(path).and_then(|file| file.sync_data()));
+    if let Some(full) = full {
+        let base = run.engine.keyspace.base();
+        return in_full(source, full, base, copies, &options.walk);
+    }
+    let walk = options.walk;
+    let threads = walk.threads;
+    let want = digest::of_engine(&run.engine, threads)?;
+    let read = if options.form.is_snapshot() {
+        let asked = DigestOptions { walk, ..DigestOptions::default() };
+        let read = digest::digest(source, &asked, &Silent)?;
+        if let Some(fault) = read.ended.fault {
+            return Err(fault.into());
+        }
+        read.digest
+    } else {
+        // Commands are run by the server that they were run by before.
+        let target = Some(run.engine.env.target);
+        let asked = RunOptions { target, threads, ..RunOptions::at(walk.now_ms) };
+        let again = run::run(source, &asked, &Silent)?;
+        digest::of_engine(&again.engine, threads)?
+    };
+    if read == want { Ok(want) } else { Err(not_the_same(&read, &want)) }
+}
+
+fn not_the_same(read: &str, want: &str) -> Error {
+    other(&format!("digest {read} instead of {want}"))
+}
+
+fn other(what: &str) -> Error {
+    Error::Usage(format!(
+        "the output does not hold what the source does ({what}): it was not published. This is a \
+         fault of rdbkit, not of the source; please report it"
+    ))
+}
+
+/// The full digest of a snapshot that was read back. `want` is that of what was written; what was
+/// copied has to be the bytes of the base.
+fn in_full(
+    source: Source,
+    want: &full::Accumulator,
+    base: Option<&Base>,
+    copies: &[Copied],
+    walk: &WalkOptions,
+) -> Result<String> {
+    let regions = regions(copies);
+    let fresh = || ReadBack { regions: &regions, ..ReadBack::default() };
+    let mut read = fresh();
+    if let Some(base) = base.filter(|_| !copies.is_empty()) {
+        let bytes = source.feed.as_ref().and_then(|feed| feed.whole()).unwrap_or_default();
+        let lies_there = |copy: &&Copied| {
+            let from = base.lying(&copy.place);
+            let at = usize::try_from(copy.at).unwrap_or(usize::MAX);
+            bytes.get(at..).and_then(|rest| rest.get(..copy.place.len())) == Some(from)
+        };
+        if let Some(copy) = copies.iter().find(|copy| !lies_there(copy)) {
+            let (from, at) = (copy.place.start, copy.at);
+            return Err(other(&format!("at {at} not what is at {from} of the base")));
+        }
+    }
+    let ended = snapshot::walk(source, &OpenOptions::default(), &fresh, &mut read, walk, &Silent)
+        .map_err(|error| in_base(error, copies))?;
+    if let Some(fault) = ended.fault {
+        return Err(fault.into());
+    }
+    if ended.checksum_mismatch.is_some() {
+        return Err(other("another checksum than was written"));
+    }
+    let (written, mut all) = (read.written.finish(), read.copied);
+    all.merge(&read.written);
+    let keys: u64 = copies.iter().map(|copy| copy.keys).sum();
+    let (all, want) = (all.finish(), want.finish());
+    if written == want && all.keys == want.keys + keys {
+        Ok(all.to_string())
+    } else {
+        Err(not_the_same(&written.to_string(), &want.to_string()))
+    }
+}
+
+/// What is broken in a copy is so in the base.
+fn in_base(error: Error, copies: &[Copied]) -> Error {
+    let Error::Format(mut error) = error else { return error };
+    let behind = copies.partition_point(|copy| copy.at <= error.offset);
+    let copy = behind.checked_sub(1).and_then(|index| copies.get(index));
+    if let Some(copy) = copy
+        && error.offset - copy.at < copy.place.len() as u64
+    {
+        error.offset = copy.place.start as u64 + (error.offset - copy.at);
+        error.file = None;
+    }
+    Error::Format(error)
+}
+
+/// A part of the output that was copied, and the database that its keys are in.
+struct Region {
+    place: Range<u64>,
+    db: u64,
+}
+
+/// Copies that lie behind one another, taken together.
+fn regions(copies: &[Copied]) -> Vec<Region> {
+    let mut regions: Vec<Region> = Vec::new();
+    for copy in copies {
+        let end = copy.at + copy.place.len() as u64;
+        match regions.last_mut() {
+            Some(last) if last.place.end == copy.at && last.db == copy.db => last.place.end = end,
+            _ => regions.push(Region { place: copy.at..end, db: copy.db }),
+        }
+    }
+    regions
+}
+
+/// Digests of what is read back: of what was copied, and of what was written.
+#[derive(Default)]
+struct ReadBack<'r> {
+    regions: &'r [Region],
+    copied: full::Accumulator,
+    written: full::Accumulator,
+}
+
+impl Tally for ReadBack<'_> {
+    type Room = Scratch;
+
+    fn entry(&mut self, entry: &Entry<'_>, room: &mut Scratch) -> Result<()> {
+        let behind = self.regions.partition_point(|region| region.place.start <= entry.offset);
+        let region = behind.checked_sub(1).and_then(|index| self.regions.get(index));
+        let is_copied = region.is_some_and(|it| entry.end <= it.place.end && entry.db == it.db);
+        let share = if is_copied { &mut self.copied } else { &mut self.written };
+        share.add(entry, room)
+    }
+
+    fn record(&mut self, record: &Record<'_>, offset: u64, room: &mut Scratch) -> Result<()> {
+        self.written.add_record(record, offset, room)
+    }
+
+    fn merge(&mut self, later: Self) -> Result<()> {
+        self.copied.merge(&later.copied);
+        self.written.merge(&later.written);
+        Ok(())
+    }
+}
