@@ -163,6 +163,23 @@ fn a_warning_breaks_nothing() {
 }
 
 #[test]
+fn a_rule_that_many_keys_break_hides_no_other() {
+    let rules = ["--max-elements=1", "--expect-db=0", "--warn=max-elements", "--max-findings=1"];
+    let done = call(&[&["check", ALL, NOW, "--format=json"], &rules[..]].concat());
+    let document: Value = serde_json::from_str(&done.out).unwrap();
+    let findings = document["sources"][0]["policy"]["findings"].as_array().unwrap();
+    let codes: Vec<_> = findings.iter().map(|it| it["code"].as_str().unwrap()).collect();
+    assert_eq!((codes, done.code), (vec!["expect-db", "max-elements"], 1));
+    let done = call(&[&["check", ALL, NOW, "--format=junit"], &rules[..]].concat());
+    let case = |name: &str| {
+        let from = done.out.find(&format!("<testcase name=\"{name}\"")).unwrap();
+        done.out[from..].split("<testcase").nth(1).unwrap().to_owned()
+    };
+    assert!(case("expect-db").contains("errors, the first: expect-db"), "{}", done.out);
+    assert!(!case("max-elements").contains("<failure"), "{}", done.out);
+}
+
+#[test]
 fn a_pipe_is_asked_as_a_file_is() {
     let piped = rdbkit(&["check", "-", NOW, "--max-keys=125", "--format=json"], |command| {
         command.stdin(fs::File::open(ALL).unwrap());
@@ -188,7 +205,7 @@ fn policies_come_from_a_file_too() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("policies.toml");
     let text =
-        "max-key-bytes = \"1kb\"\nmax-keys = 3\nforbid-type = [\"array\"]\nwarn = [\"max-keys\"]\n";
+        "max-key-bytes = \"1kb\"\nmax-keys = 3\nforbid-type = \"array\"\nwarn = [\"max-keys\"]\n";
     fs::write(&path, text).unwrap();
     let policy = format!("--policy={}", path.display());
     let done = call(&["check", ALL, NOW, &policy, "--max-key-bytes=1mb"]);
@@ -370,6 +387,9 @@ fn defaults_come_from_files_and_the_environment() {
         ("treads = 1\n", "treads: no verb has such an option"),
         ("[check]\ntreads = 1\n", "did you mean threads?"),
         ("[convert]\nforce = true\n", "[convert] force: is no default: say it in each call"),
+        ("[replay]\nto = \"redis://x\"\n", "[replay] to: is no default: say it in each call"),
+        ("[replay]\nyes = true\n", "[replay] yes: is no default"),
+        ("flush-first = true\n", "flush-first: is no default: say it in each call"),
         ("[check]\nquick = 3\n", "quick: it is true or false"),
         ("[check\n", "rdbkit.toml"),
         ("check = 1\n", "[check] is a table"),
@@ -378,6 +398,14 @@ fn defaults_come_from_files_and_the_environment() {
         let done = call(&["check", &config, ALL]);
         assert!(done.code == 2 && done.err.contains(said), "{text}{}", done.err);
     }
+    // A form is a default like others; a server that is written into is none.
+    fs::write(&path, "to = \"ndjson\"\n").unwrap();
+    let done = call(&["export", &config, ALL]);
+    assert!(done.code == 0 && done.out.starts_with("{"), "{}{}", done.out, done.err);
+    let done = rdbkit(&["replay", ALL], |c| {
+        c.env("RDBKIT_TO", "redis://127.0.0.1:1");
+    });
+    assert_eq!(done.code, 0, "{}", done.err);
     let done = call(&["check", "--config=/no/such/file", ALL]);
     assert!(done.code == 2 && done.err.contains("cannot read the configuration"), "{}", done.err);
 }

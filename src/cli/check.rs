@@ -66,7 +66,7 @@ pub(crate) struct CheckArgs {
     #[arg(long)]
     ignore_checksum: bool,
 
-    /// How many findings to list for each file; the rest is counted
+    /// How many findings to list for each file and each policy; the rest is counted
     #[arg(long, value_name = "N", default_value_t = 100, allow_negative_numbers = true)]
     max_findings: u32,
 

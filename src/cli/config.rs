@@ -23,7 +23,13 @@ use rdbkit::Error;
 use toml::{Table, Value};
 
 /// Options without a default from elsewhere: what they do should be asked for each time.
-const NEVER: [&str; 5] = ["help", "version", "config", "in-place", "force"];
+const NEVER: [&str; 7] = ["help", "version", "config", "in-place", "force", "flush-first", "yes"];
+
+/// Whether an option of a verb has no default from elsewhere. `to` is a form for most verbs, and for
+/// `replay` a server into which it writes.
+fn is_never(verb: &str, option: &str) -> bool {
+    NEVER.contains(&option) || (verb, option) == ("replay", "to")
+}
 
 /// Gives the options of all verbs the defaults of the environment and of a configuration file.
 pub(crate) fn with_defaults(command: Command, args: &[OsString]) -> Result<Command, Error> {
@@ -47,7 +53,7 @@ pub(crate) fn with_defaults(command: Command, args: &[OsString]) -> Result<Comma
         let found = command.find_subcommand(verb).cloned();
         if let Some(found) = &found {
             for option in own.keys() {
-                if NEVER.contains(&option.as_str()) {
+                if is_never(verb, option) {
                     let why = format!("[{verb}] {option}: is no default: say it in each call");
                     return Err(say(&name, why));
                 }
@@ -64,7 +70,7 @@ pub(crate) fn with_defaults(command: Command, args: &[OsString]) -> Result<Comma
         command = command.mut_subcommand(verb, |verb_command| {
             verb_command.mut_args(|arg| {
                 let Some(long) = arg.get_long().map(str::to_owned) else { return arg };
-                if NEVER.contains(&long.as_str()) {
+                if is_never(verb, &long) {
                     return arg;
                 }
                 let default = own.get(&long).or_else(|| top.get(&long));
@@ -78,6 +84,9 @@ pub(crate) fn with_defaults(command: Command, args: &[OsString]) -> Result<Comma
         });
     }
     file.table.retain(|key, _| !used.iter().chain(&verbs).any(|name| name == key));
+    if let Some(key) = file.table.keys().find(|key| NEVER.contains(&key.as_str())) {
+        return Err(say(&name, format!("{key}: is no default: say it in each call")));
+    }
     if let Some(key) = file.table.keys().next() {
         return Err(say(&name, format!("{key}: no verb has such an option, and it is no verb")));
     }
@@ -104,7 +113,8 @@ impl File {
 }
 
 fn has(command: &Command, option: &str) -> bool {
-    command.get_arguments().any(|arg| arg.get_long() == Some(option) && !NEVER.contains(&option))
+    let verb = command.get_name();
+    command.get_arguments().any(|arg| arg.get_long() == Some(option) && !is_never(verb, option))
 }
 
 /// `; did you mean threads?`, where an option begins or ends alike.

@@ -69,13 +69,36 @@ struct PolicyFile {
     max_key_bytes: Option<Size>,
     max_elements: Option<u64>,
     max_keys: Option<u64>,
-    require_ttl: Vec<String>,
-    forbid_type: Vec<String>,
-    forbid_prefix: Vec<String>,
+    require_ttl: Several<String>,
+    forbid_type: Several<String>,
+    forbid_prefix: Several<String>,
     max_age: Option<String>,
-    expect_db: Vec<u64>,
-    loads_in: Vec<String>,
-    warn: Vec<String>,
+    expect_db: Several<u64>,
+    loads_in: Several<String>,
+    warn: Several<String>,
+}
+
+/// One of something, or a list of them.
+#[derive(Debug, Deserialize)]
+#[serde(untagged)]
+enum Several<T> {
+    One(T),
+    List(Vec<T>),
+}
+
+impl<T> Default for Several<T> {
+    fn default() -> Self {
+        Several::List(Vec::new())
+    }
+}
+
+impl<T> Several<T> {
+    fn list(self) -> Vec<T> {
+        match self {
+            Several::One(one) => vec![one],
+            Several::List(list) => list,
+        }
+    }
 }
 
 /// A number of bytes, or a text such as `1mb`.
@@ -114,11 +137,12 @@ fn read(path: &Path) -> Result<Policy, Error> {
         .map_err(|error| Error::io(format!("cannot read the policies of {name}"), error))?;
     let wrong = |why: String| Error::Usage(format!("{name}: {why}"));
     let file: PolicyFile = toml::from_str(&text).map_err(|error| wrong(error.to_string()))?;
-    let all = |texts: Vec<String>| texts.into_iter().map(String::into_bytes).collect();
-    let known = |name: &String| kind(name).ok_or_else(|| wrong(format!("no type {name:?}")));
-    let types: Result<Vec<Kind>, Error> = file.forbid_type.iter().map(known).collect();
-    let servers = file.loads_in.iter().map(|text| target(text).map_err(wrong));
-    if let Some(code) = file.warn.iter().find(|code| RULES.iter().all(|(rule, _)| rule != code)) {
+    let all = |texts: Several<String>| texts.list().into_iter().map(String::into_bytes).collect();
+    let known = |name: String| kind(&name).ok_or_else(|| wrong(format!("no type {name:?}")));
+    let types: Result<Vec<Kind>, Error> = file.forbid_type.list().into_iter().map(known).collect();
+    let servers = file.loads_in.list().into_iter().map(|text| target(&text).map_err(wrong));
+    let warn = file.warn.list();
+    if let Some(code) = warn.iter().find(|code| RULES.iter().all(|(rule, _)| rule != code)) {
         return Err(wrong(format!("warn: there is no policy {code:?}")));
     }
     Ok(Policy {
@@ -133,9 +157,9 @@ fn read(path: &Path) -> Result<Policy, Error> {
         forbid_types: types?,
         forbid_prefixes: all(file.forbid_prefix),
         max_age_ms: file.max_age.as_deref().map(age).transpose().map_err(wrong)?,
-        expect_dbs: file.expect_db,
+        expect_dbs: file.expect_db.list(),
         loads_in: servers.collect::<Result<_, Error>>()?,
-        warn: file.warn,
+        warn,
     })
 }
 

@@ -151,8 +151,9 @@ impl Judge<'_> {
         header: Option<Header>,
     ) -> PolicyReport {
         let PolicyTally { mut findings, keys, ctime_secs, loaders, .. } = seen;
-        self.count(keys, &mut findings);
-        self.age(ctime_secs, &mut findings);
+        let findings = &mut findings;
+        self.count(keys, findings);
+        self.age(ctime_secs, findings);
         for loader in loaders {
             loader.findings(header, |expected, found, key| {
                 let mut finding = self.policy.finding("loads-in", expected, found);
@@ -166,21 +167,31 @@ impl Judge<'_> {
             });
         }
         let mut report = PolicyReport { rules: self.policy.rules(), ..PolicyReport::default() };
-        (report.findings, report.unlisted) = findings.into_parts();
+        let mut of_rules = std::mem::take(&mut findings.0);
+        // What is to be mended stands in front of what is only to be known.
+        for severity in [Severity::Error, Severity::Warning] {
+            for rule in report.rules.iter().filter(|rule| self.policy.severity(rule) == severity) {
+                let Some(of_rule) = of_rules.remove(rule) else { continue };
+                let (listed, unlisted) = of_rule.into_parts();
+                report.findings.extend(listed);
+                report.unlisted.add(unlisted);
+                report.unlisted_of.insert(rule, unlisted);
+            }
+        }
         for finding in &mut report.findings {
             name.clone_into(&mut finding.file);
         }
         report
     }
 
-    fn count(&self, keys: u64, findings: &mut Findings) {
+    fn count(&self, keys: u64, findings: &mut ByRule) {
         if let Some(most) = self.policy.max_keys.filter(|&most| keys > most) {
             let (expected, found) = (format!("at most {most} keys"), format!("{keys} keys"));
             findings.add(self.policy.finding("max-keys", expected, found));
         }
     }
 
-    fn age(&self, ctime_secs: Option<i64>, findings: &mut Findings) {
+    fn age(&self, ctime_secs: Option<i64>, findings: &mut ByRule) {
         let Some(most) = self.policy.max_age_ms else { return };
         let made_ms = ctime_secs.map(|secs| secs.saturating_mul(1000)).or(self.changed_ms);
         let found = match made_ms {
@@ -197,6 +208,22 @@ impl Judge<'_> {
     }
 }
 
+/// The findings of each rule, up to the limit for each: a rule that many keys break hides no other.
+struct ByRule(BTreeMap<&'static str, Findings>, usize);
+
+impl ByRule {
+    fn add(&mut self, finding: Finding) {
+        let limit = self.1;
+        self.0.entry(finding.code).or_insert_with(|| Findings::new(limit)).add(finding);
+    }
+
+    fn append(&mut self, later: ByRule) {
+        for (code, findings) in later.0 {
+            self.0.entry(code).or_insert_with(|| Findings::new(later.1)).append(findings);
+        }
+    }
+}
+
 /// A span of time in words.
 fn span(ms: u64) -> String {
     humantime::format_duration(std::time::Duration::from_secs(ms / 1000)).to_string()
@@ -205,7 +232,7 @@ fn span(ms: u64) -> String {
 /// What the rules are asked of, key by key.
 pub(super) struct PolicyTally<'a> {
     judge: &'a Judge<'a>,
-    findings: Findings,
+    findings: ByRule,
     keys: u64,
     ctime_secs: Option<i64>,
     /// One for each server that is asked.
@@ -220,7 +247,7 @@ impl<'a> PolicyTally<'a> {
     pub(super) fn new(judge: &'a Judge<'a>) -> Self {
         PolicyTally {
             judge,
-            findings: Findings::new(judge.max_findings),
+            findings: ByRule(BTreeMap::new(), judge.max_findings),
             keys: 0,
             ctime_secs: None,
             loaders: judge.policy.loads_in.iter().map(|target| Loader::new(*target)).collect(),

@@ -6,7 +6,7 @@ use std::io::Write;
 use quick_junit::{NonSuccessKind, Report, TestCase, TestCaseStatus, TestSuite};
 
 use super::github::sentence;
-use super::{CheckReport, SourceReport, Unlisted};
+use super::{CheckReport, SourceReport};
 use crate::error::{Error, Result};
 use crate::finding::{Finding, Severity};
 
@@ -34,12 +34,10 @@ fn cases(source: &SourceReport) -> Vec<TestCase> {
     let errors: u64 = source.files.iter().map(|file| file.unlisted.errors).sum();
     let mut cases = vec![case(source, "sound", status(findings, errors))];
     if let Some(policy) = &source.policy {
-        let Unlisted { errors, .. } = policy.unlisted;
-        for (index, rule) in policy.rules.iter().enumerate() {
+        for rule in &policy.rules {
             let of_rule = policy.findings.iter().filter(|finding| finding.code == *rule);
-            // Which rule the unlisted ones break is not known, but some rule is broken.
-            let unlisted = if index == 0 { errors } else { 0 };
-            cases.push(case(source, rule, status(of_rule, unlisted)));
+            let unlisted = policy.unlisted_of.get(rule).copied().unwrap_or_default();
+            cases.push(case(source, rule, status(of_rule, unlisted.errors)));
         }
     }
     cases

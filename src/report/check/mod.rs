@@ -16,6 +16,8 @@ pub use sarif::write_sarif;
 #[cfg(feature = "cli")]
 pub use text::write_text;
 
+use std::collections::BTreeMap;
+
 use crate::finding::{Finding, Severity};
 
 /// What a check of several sources found.
@@ -47,10 +49,12 @@ pub struct SourceReport {
 pub struct PolicyReport {
     /// The codes of the rules that were asked.
     pub rules: Vec<&'static str>,
-    /// What breaks them, up to the limit of the call.
+    /// What breaks them, up to the limit of the call for each rule; errors in front.
     pub findings: Vec<Finding>,
     /// Findings that are not listed.
     pub unlisted: Unlisted,
+    /// The same by the code of the rule that they break.
+    pub unlisted_of: BTreeMap<&'static str, Unlisted>,
 }
 
 impl PolicyReport {
@@ -96,6 +100,14 @@ pub struct Unlisted {
     pub errors: u64,
     /// Of a lower severity.
     pub others: u64,
+}
+
+impl Unlisted {
+    /// Takes in others.
+    pub fn add(&mut self, others: Unlisted) {
+        self.errors += others.errors;
+        self.others += others.others;
+    }
 }
 
 impl CheckReport {
