@@ -423,13 +423,17 @@ impl Following {
         }
     }
 
-    fn stop(mut self) -> String {
+    fn stop(self) -> String {
+        self.stop_with(0)
+    }
+
+    fn stop_with(mut self, code: i32) -> String {
         let child = self.child.take().unwrap();
         let done = Command::new("kill").args(["-INT", &child.id().to_string()]).status().unwrap();
         assert!(done.success());
         let Output { status, stdout, stderr } = child.wait_with_output().unwrap();
         let all = String::from_utf8_lossy(&stdout).into_owned() + &String::from_utf8_lossy(&stderr);
-        assert_eq!(status.code(), Some(0), "{all}");
+        assert_eq!(status.code(), Some(code), "{all}");
         all
     }
 
@@ -447,6 +451,24 @@ impl Drop for Following {
             let _ = child.wait();
         }
     }
+}
+
+#[test]
+fn what_is_stopped_before_a_snapshot_came_is_no_backup() {
+    let Some(kind) = require_any(&["redis-7.0"]) else { return };
+    let server = Server::start(&kind, &["--repl-diskless-sync-delay", "60"]);
+    let folder = tempfile::tempdir().unwrap();
+    let metrics = folder.path().join("rdbkit.prom");
+    let to = folder.path().join("log");
+    let more = ["--metrics", path(&metrics), "--timeout", "6"];
+    let following = Following::with(&server, &to, &more);
+    wait_until("it asks for a snapshot", PATIENCE, || {
+        text(server.cmd(&["INFO", "replication"])).contains("state=wait_bgsave")
+    });
+    let said = following.stop_with(2);
+    assert!(said.contains("there is no backup of it"), "{said}");
+    let figures = fs::read_to_string(&metrics).unwrap();
+    assert!(figures.lines().any(|l| l.starts_with("rdbkit_backup_taken") && l.ends_with(" 0")));
 }
 
 #[test]

@@ -526,6 +526,17 @@ fn passwords_are_not_repeated_where_a_file_was_expected() {
     assert_eq!(output.status.code(), Some(2), "{said}");
     assert!(said.contains("redis://me:***@nowhere:1/x.rdb"), "{said}");
     assert!(!said.contains("secret"), "{said}");
+    let output = rdbkit().args(["keys", "redis:/:secret@nowhere:1"]).output().unwrap();
+    let said = String::from_utf8(output.stderr).unwrap();
+    assert!(said.contains("redis:/:***@nowhere:1"), "{said}");
+}
+
+#[cfg(feature = "live")]
+#[test]
+fn the_short_help_of_a_backup_has_the_connection() {
+    let output = rdbkit().args(["backup", "-h"]).output().unwrap();
+    let said = String::from_utf8(output.stdout).unwrap();
+    assert!(said.contains("--password-file") && said.contains("--tls-ca"), "{said}");
 }
 
 /// A snapshot of strings under numbers, without a checksum.

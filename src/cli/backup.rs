@@ -39,6 +39,11 @@ use super::progress::Bar;
 /// SIGINT or SIGTERM. The same call goes on where it was left, also after a crash. Of a Cluster each
 /// master has a directory below, and who takes its place is followed there.
 #[derive(Debug, Args)]
+// Here everybody needs them, not only who has a live source.
+#[command(mut_args(|arg| match arg.get_help_heading() {
+    Some("Live server options") => arg.hide_short_help(false),
+    _ => arg,
+}))]
 #[command(after_help = "\
 Examples:
   rdbkit backup redis://db1 -o db1.rdb
@@ -204,13 +209,21 @@ fn run_follow(
         FollowOutcome::Unsound(report) => return unsound(args, &report),
     };
     let mut out = super::stdout();
-    for one in &followed {
+    let missing = followed.iter().find(|one| !one.is_begun());
+    for one in followed.iter().filter(|one| one.is_begun()) {
         match args.format {
             Format::Human => write_followed(&mut out, one, args.common.style())?,
             Format::Json => write_followed_json(&mut out, one)?,
         }
     }
     out.flush().map_err(super::cannot_write)?;
+    if let Some(none) = missing {
+        super::complain(&format!(
+            "stopped before a snapshot of {} had come: there is no backup of it in {}",
+            none.server, none.directory
+        ));
+        return Ok(Exit::Failed);
+    }
     args.metrics.write("backup", || of_followed(&followed))?;
     Ok(Exit::Clean)
 }

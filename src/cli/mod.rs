@@ -198,9 +198,13 @@ fn complain(text: &str) {
 fn without_passwords(text: &str) -> String {
     let mut out = String::new();
     let mut rest = text;
-    while let Some((head, tail)) = rest.split_once("://") {
+    // One slash too few is a slip that shows the password all the same.
+    while let Some(at) = rest.find(":/") {
+        let (head, tail) = rest.split_at(at + 1);
+        let slashes = tail.len() - tail.trim_start_matches('/').len();
+        let (slashes, tail) = tail.split_at(slashes);
         out += head;
-        out += "://";
+        out += slashes;
         let end = tail.find(|c: char| c.is_whitespace() || c == '/').unwrap_or(tail.len());
         let authority = tail.get(..end).unwrap_or(tail);
         rest = tail;

@@ -225,6 +225,13 @@ pub struct Followed {
     pub last_ms: Option<i64>,
 }
 
+impl Followed {
+    /// Whether there is a log at all: a snapshot has come, now or in an earlier run.
+    pub fn is_begun(&self) -> bool {
+        !self.replication.id.is_empty()
+    }
+}
+
 /// Writes what following came to as one document.
 pub fn write_followed_json(out: &mut dyn Write, followed: &Followed) -> Result<()> {
     json::document(out, followed)
