@@ -379,6 +379,14 @@ fn a_source_is_split_as_the_cluster_has_its_slots() {
         assert_eq!(std::fs::read_dir(path(out)).unwrap().count(), 4);
     }
     let single = Server::start(&kind, &[]);
+    // A Cluster has one database: it is said before anything is sent, and nothing is kept of it.
+    single.cmd(&["SELECT", "1"]);
+    single.cmd(&["SET", "of-one", "v"]);
+    std::fs::copy(single.save(), path("dump.rdb")).unwrap();
+    let (code, said) = rdbkit(&["replay", "dump.rdb", "--to", &url]);
+    assert!(code == Some(2) && said.contains("--map-db 1=0"), "{said}");
+    let (code, said) = rdbkit(&["replay", "dump.rdb", "--to", &url, "--map-db", "1=0"]);
+    assert_eq!(code, Some(0), "{said}");
     let (code, said) = rdbkit(&["split", "all", "-o", "x", "--cluster", &single.url()]);
     assert_eq!(code, Some(2));
     assert!(said.contains("is no node of a Cluster") && !path("x").exists(), "{said}");

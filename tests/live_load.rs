@@ -274,6 +274,110 @@ fn what_cannot_work_is_a_sentence() {
     refused(&["replay", source, "--to", &url, "--flush-first"], "--yes");
 }
 
+/// A log that sets one key after the other, one in a second.
+fn timed_log() -> String {
+    let set = |n: u32| format!("#TS:{}\r\n*3\r\n$3\r\nSET\r\n$1\r\n{n}\r\n$1\r\nv\r\n", 1000 + n);
+    (1..=9).map(set).collect()
+}
+
+#[test]
+fn a_log_is_loaded_up_to_a_point() {
+    let Some(kind) = require("redis-7.0") else { return };
+    let server = Server::start(&kind, &[]);
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("appendonly.aof");
+    let log = timed_log();
+    fs::write(&path, &log).unwrap();
+    let three = (log.len() / 9 * 3).to_string();
+    for (point, value, keys) in
+        [("--until-command", "4", 4), ("--until-time", "1006", 6), ("--until-offset", &three, 3)]
+    {
+        server.cmd(&["FLUSHALL"]);
+        let text = replays(0, &path, &server, &[point, value, "--verify", "full"]);
+        assert_eq!(server.cmd(&["DBSIZE"]), Value::Int(keys), "{point}: {text}");
+        assert!(text.contains("up to the point that was asked for"), "{text}");
+    }
+    // What the way cannot do is refused before anything is done to the target.
+    let url = server.url();
+    let refuses = |source: &Path, more: &[&str], words: &str| {
+        let source = source.to_str().unwrap();
+        let args = [&["replay", source, "--to", &url, "--flush-first", "--yes"], more].concat();
+        refused(&args, words);
+        assert_eq!(server.cmd(&["DBSIZE"]), Value::Int(3), "{more:?}");
+    };
+    for (more, words) in [
+        (&["--until-command", "4"][..], "rdbkit rewrite"),
+        (&["--target", "redis:6.2"], "--target"),
+        (&["--ttl-shift", "1h"], "--ttl-shift is for keys"),
+        (&["--on-existing", "skip"], "--on-existing is for keys"),
+        (&["--drop-expired"], "--drop-expired is for keys"),
+        (&["--verify", "full"], "rdbkit diff"),
+    ] {
+        refuses(&path, &[more, &["--as", "log"]].concat(), words);
+    }
+    refuses(&path, &["--save", "x.rdb"], "--save writes a file");
+    let snapshot = fixture("redis-7.0.15-lru.rdb");
+    refuses(&snapshot, &["--until-time", "1006"], "a point to stop at is for logs");
+    let text = replays(0, &path, &server, &["--as", "log", "--flush-first", "--yes"]);
+    assert!(text.contains("commands/s") && !text.contains("0 keys"), "{text}");
+}
+
+#[test]
+fn what_cannot_be_compared_is_counted() {
+    let Some(kind) = require("redis-7.0") else { return };
+    let server = Server::start(&kind, &[]);
+    let url = server.url();
+    let piped = |more: &[&str]| {
+        let mut command = program(&[&["replay", "-", "--to", &url], more].concat());
+        let file = fs::File::open(fixture("redis-7.0.15-lru.rdb")).unwrap();
+        let output = command.stdin(file).output().unwrap();
+        let text = String::from_utf8_lossy(&[output.stdout, output.stderr].concat()).into_owned();
+        (output.status.code(), text)
+    };
+    let (code, text) = piped(&["--verify", "sample"]);
+    assert!(code == Some(2) && text.contains("--verify reads - a second time"), "{text}");
+    assert_eq!(server.cmd(&["DBSIZE"]), Value::Int(0));
+    let (code, text) = piped(&[]);
+    assert!(code == Some(0) && text.contains("no key was compared"), "{text}");
+    assert!(text.contains("counted    keys: 11, as sent"), "{text}");
+    assert!(!text.contains("verified"), "{text}");
+    // Nobody computes the digest of an array with a huge index.
+    let Some(kind) = require("redis-8.10") else { return };
+    let server = Server::start(&kind, &[]);
+    let file = fixture("redis-8.10.2-array-huge-index.rdb");
+    let text = replays(0, &file, &server, &["--verify", "full"]);
+    assert!(text.contains("of the comparison"), "{text}");
+}
+
+#[test]
+fn a_target_is_not_emptied_for_a_broken_snapshot() {
+    let Some(kind) = require("redis-7.0") else { return };
+    let server = Server::start(&kind, &[]);
+    server.cmd(&["SET", "kept", "v"]);
+    let folder = tempfile::tempdir().unwrap();
+    let cut = folder.path().join("cut.rdb");
+    let bytes = fs::read(fixture("redis-7.0.15-alltypes.rdb")).unwrap();
+    fs::write(&cut, &bytes[..bytes.len() * 3 / 4]).unwrap();
+    for broken in [&cut, &fixture("broken/checksum.rdb")] {
+        let text = replays(1, broken, &server, &["--flush-first", "--yes"]);
+        assert!(text.contains("was not emptied"), "{text}");
+        assert_eq!(server.cmd(&["DBSIZE"]), Value::Int(1));
+    }
+    // Without that, what stands before the break is sent, and told of.
+    let text = replays(1, &cut, &server, &[]);
+    assert!(text.contains("  arrived    ") && text.contains("keys before that"), "{text}");
+}
+
+#[test]
+fn missing_rights_are_named() {
+    let Some(kind) = require("redis-7.0") else { return };
+    let server = Server::start(&kind, &[]);
+    server.cmd(&["ACL", "SETUSER", "u", "on", ">pw", "~app:*", "+@all"]);
+    let url = format!("redis://u:pw@127.0.0.1:{}", server.port());
+    let file = fixture("redis-7.0.15-lru.rdb");
+    refused(&["replay", file.to_str().unwrap(), "--to", &url, "--no-state"], "~rdbkit:replay:*");
+}
+
 #[test]
 fn a_full_server_is_waited_for_and_the_state_is_kept() {
     let Some(kind) = require("redis-7.0") else { return };

@@ -13,6 +13,8 @@ use clap::{Args, ValueEnum};
 use rdbkit::Error;
 use rdbkit::live::{Access, Connector, Endpoint, LiveOptions, Timeouts};
 use rdbkit::ops::load::{self, CrossSlot, LoadOptions, OnExisting, StatePlace, Verify, connect};
+use rdbkit::ops::run::Until;
+use rdbkit::rdb::Target;
 use rdbkit::report::load::{write_json, write_text};
 use rdbkit::report::metrics::of_load;
 use rdbkit::source::Form;
@@ -168,7 +170,7 @@ impl LoadArgs {
 }
 
 pub(crate) fn run(
-    (args, url): (&LoadArgs, &str),
+    (args, url, (until, runs_as)): (&LoadArgs, &str, (Until, Option<Target>)),
     (source_name, from): (&OsString, &SourceArgs),
     run: &RunArgs,
     common: &CommonArgs,
@@ -239,7 +241,7 @@ pub(crate) fn run(
         },
         restart: args.restart,
         settings: format!(
-            "{:?} {:?} {:?} {:?} {:?} {run:?}",
+            "{:?} {:?} {:?} {:?} {:?} {run:?} {until:?} {runs_as:?}",
             args.filters, args.rename, args.map_db, args.ttl_shift, args.drop_expired
         ),
         verify: args.verify.map(|how| match how {
@@ -249,6 +251,8 @@ pub(crate) fn run(
         }),
         dry_run: args.dry_run,
         now_ms,
+        until,
+        runs_as,
         walk: common.walk(now_ms, run),
         open,
     };
@@ -262,7 +266,7 @@ pub(crate) fn run(
     metrics.write("replay", || of_load(&report))?;
     if let Some(why) = &report.stopped {
         super::complain(why);
-        return Ok(Exit::Failed);
+        return Ok(if report.is_broken { Exit::Findings } else { Exit::Failed });
     }
     let end = super::say_ran(&report.source, report.ran.as_ref());
     if let Some([stored, computed]) = &report.checksum_mismatch {

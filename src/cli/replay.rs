@@ -77,11 +77,24 @@ pub(crate) struct ReplayArgs {
     common: CommonArgs,
 }
 
+impl ReplayArgs {
+    fn until(&self) -> Until {
+        Until { time_secs: self.until_time, offset: self.until_offset, command: self.until_command }
+    }
+}
+
 pub(crate) fn run(args: &ReplayArgs) -> Result<Exit, Error> {
     #[cfg(feature = "live")]
     if let Some(url) = &args.live.to {
         let ReplayArgs { source, from, run, common, report, metrics, .. } = args;
-        return super::load::run((&args.live, url), (source, from), run, common, (report, metrics));
+        if args.save.is_some() {
+            return Err(Error::Usage(
+                "--save writes a file and --to loads a server: run `rdbkit replay` once for each"
+                    .into(),
+            ));
+        }
+        let live = (&args.live, url.as_str(), (args.until(), args.target));
+        return super::load::run(live, (source, from), run, common, (report, metrics));
     }
     #[cfg(feature = "live")]
     args.live.without_target(&args.run)?;
@@ -91,11 +104,7 @@ pub(crate) fn run(args: &ReplayArgs) -> Result<Exit, Error> {
             target: args.target,
             now_ms: args.run.now_ms(),
             threads: args.common.threads(),
-            until: Until {
-                time_secs: args.until_time,
-                offset: args.until_offset,
-                command: args.until_command,
-            },
+            until: args.until(),
             skip_unknown: args.run.skips_unknown(),
             open: args.from.options()?,
             ..RunOptions::default()

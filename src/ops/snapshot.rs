@@ -72,11 +72,21 @@ pub(super) fn walk<T: Tally>(
     options: &WalkOptions,
     observer: &dyn Observer,
 ) -> Result<Ended> {
+    match view(source, open)? {
+        View::Snapshot(source) => walk_snapshot(source, fresh, root, options, observer),
+        View::Log(source) => run_and_walk(source, open, fresh, root, options, observer),
+    }
+}
+
+/// Walks the keys of what [`view`] takes for a snapshot.
+pub(super) fn walk_snapshot<T: Tally>(
+    source: Source,
+    fresh: &(dyn Fn() -> T + Sync),
+    root: &mut T,
+    options: &WalkOptions,
+    observer: &dyn Observer,
+) -> Result<Ended> {
     let name = source.name.clone();
-    let source = match view(source, open)? {
-        View::Snapshot(source) => source,
-        View::Log(source) => return run_and_walk(source, open, fresh, root, options, observer),
-    };
     let Some(mut feed) = source.feed else { return Err(has_no_bytes(&name)) };
     if source.form == Form::Dump {
         while feed.more()? {}
@@ -113,8 +123,18 @@ fn run_and_walk<T: Tally>(
     observer: &dyn Observer,
 ) -> Result<Ended> {
     let run = run_log(source, open, options, observer)?;
+    walk_run(run, options.threads, fresh, root)
+}
+
+/// Walks the keys that are there after a run.
+pub(super) fn walk_run<T: Tally>(
+    run: Run,
+    threads: usize,
+    fresh: &(dyn Fn() -> T + Sync),
+    root: &mut T,
+) -> Result<Ended> {
     let mut ended = Ended { ran: Some(ran(&run)), ..Ended::default() };
-    match tally_run(&run, options.threads, fresh, root) {
+    match tally_run(&run, threads, fresh, root) {
         Ok(()) => {}
         Err(error) if is_stop(&error) => ended.stopped = true,
         Err(error) => return Err(error),

@@ -31,6 +31,8 @@ pub struct LoadReport {
     pub dry_run: bool,
     /// Keys that have arrived.
     pub keys: u64,
+    /// How often a key had to be sent again because the target had lost it.
+    pub keys_again: u64,
     /// Keys that had arrived before this run, which went on from there.
     pub arrived_before: u64,
     /// The offset at which it went on; of a log whose keys are sent, how many of them came before.
@@ -73,6 +75,8 @@ pub struct LoadReport {
     pub notes: Vec<String>,
     /// Why it stopped before the end, and how it goes on.
     pub stopped: Option<String>,
+    /// Whether it stopped because the source is broken.
+    pub is_broken: bool,
     /// How source and target compare.
     pub verify: Option<VerifyReport>,
 }
@@ -120,6 +124,10 @@ pub struct VerifyReport {
     pub all: bool,
     /// Keys that were looked at.
     pub compared: u64,
+    /// Keys that could not be: an array with so high an index has no digest.
+    pub not_comparable: u64,
+    /// Whether no key was looked at: the source could not be read again.
+    pub only_counted: bool,
     /// Keys that should be there in all, where the target was empty before.
     pub keys_expected: Option<u64>,
     /// Keys that are there in all.
@@ -175,7 +183,15 @@ pub fn write_text(out: &mut dyn Write, report: &LoadReport, style: Style) -> Res
         line(format!("  note       {note}"));
     }
     let title = if report.dry_run { "dry run" } else { "arrived" };
-    line(format!("  {title}    {}, {}", plural(report.keys, "key"), forms(report)));
+    // Of a log that is sent as it is, the commands count.
+    if report.keys > 0 || report.log_commands == 0 {
+        line(format!("  {title}    {}, {}", plural(report.keys, "key"), forms(report)));
+    }
+    if report.keys_again > 0 {
+        let words =
+            format!("{} again, which the target had lost", plural(report.keys_again, "key"));
+        line(format!("             {words}"));
+    }
     if report.arrived_before > 0 {
         let words = format!("and {} before this run", plural(report.arrived_before, "key"));
         line(format!("             {words}"));
@@ -243,11 +259,17 @@ pub fn write_text(out: &mut dyn Write, report: &LoadReport, style: Style) -> Res
             };
             line(format!("  counted    keys: {words}"));
         }
+        if verify.not_comparable > 0 {
+            let words = plural(verify.not_comparable, "key");
+            line(format!(
+                "  left out   {words} of the comparison: an index is too high for a digest"
+            ));
+        }
         let of = if verify.all { "all of them" } else { "a sample" };
         let compared = format!("{} compared ({of})", plural(verify.compared, "key"));
-        if verify.different == 0 {
+        if verify.different == 0 && !verify.only_counted {
             line(format!("  verified   {compared}: {}", style.good("no difference")));
-        } else {
+        } else if verify.different > 0 {
             let words = format!("{} differ", count(verify.different));
             line(format!("  verified   {compared}: {}", style.bad(words)));
             for found in verify.differences.iter().take(SHOWN) {
@@ -280,10 +302,14 @@ fn rates(report: &LoadReport) -> String {
         return String::new();
     }
     let a_second = |n: u64| n.saturating_mul(1000) / report.took_ms;
+    let (what, n) = match report.keys {
+        0 if report.log_commands > 0 => ("commands", report.log_commands),
+        keys => ("keys", keys),
+    };
     format!(
-        " in {}: {} keys/s, {}/s",
+        " in {}: {} {what}/s, {}/s",
         span(report.took_ms),
-        count(a_second(report.keys)),
+        count(a_second(n)),
         size(a_second(report.bytes))
     )
 }

@@ -1,6 +1,6 @@
 //! What a load has come to, and the place where batches become parcels on their way.
 
-use std::collections::{BTreeMap, HashSet};
+use std::collections::{BTreeMap, HashSet, VecDeque};
 use std::path::Path;
 use std::time::{Duration, Instant};
 
@@ -30,12 +30,28 @@ pub(super) struct Ledger {
     /// Keys that are not on the target as they are in the source: hashes of database and name.
     pub(super) apart: HashSet<u64>,
     pub(super) before_keys: u64,
+    /// Keys that have arrived in this run, each of them once.
+    arrived: u64,
+    /// How many of them had when this turn began.
+    begun: u64,
+    /// How many of them stand before the mark.
+    settled: u64,
+    /// What had come before the marks that the target may remember.
+    noted: Vec<Noted>,
     lanes: Vec<String>,
     state: StateFile,
     claim: Option<Claim>,
     servers: Servers,
     mark: u64,
     database: Option<u64>,
+}
+
+/// What stands before a mark.
+#[derive(Debug, Clone, Copy)]
+struct Noted {
+    mark: u64,
+    arrived: u64,
+    counts: Counts,
 }
 
 /// What a batch has come to.
@@ -47,6 +63,14 @@ pub(super) struct Taken {
     /// Keys that are not sent as they are.
     pub(super) apart: Vec<u64>,
     pub(super) parcels: Vec<Parcel>,
+}
+
+/// What there is to say where all keys are to go into one database.
+pub(super) fn several_databases(one: u64, other: u64) -> Error {
+    Error::Usage(format!(
+        "the URL names a database, but the source has keys in several ({one} and {other}): choose \
+         one with --db, or name none and use --map-db"
+    ))
 }
 
 /// A key in a set of them.
@@ -65,7 +89,7 @@ impl Ledger {
     /// Writes the state.
     pub(super) fn save(&mut self) {
         if let Some(claim) = &self.claim {
-            let keys = self.before_keys + self.sent.keys;
+            let keys = self.before_keys + self.settled;
             // A state that cannot be written costs a repetition, and nothing else.
             let _ = self.state.save(claim.session(), self.mark, keys);
         }
@@ -74,6 +98,36 @@ impl Ledger {
     /// Where the next load goes on, if it can.
     pub(super) fn resumes_at(&self) -> Option<(&Path, u64)> {
         self.state.path().filter(|_| self.mark > 0).map(|path| (path, self.mark))
+    }
+
+    /// Whether no key has arrived.
+    pub(super) fn has_sent_nothing(&self) -> bool {
+        self.sent.keys == 0
+    }
+
+    /// Keys that have arrived, each of them once; without those of earlier runs.
+    pub(super) fn arrived(&self) -> u64 {
+        self.arrived
+    }
+
+    /// Goes back to a mark: what stands behind it is sent again, and counted again.
+    pub(super) fn rewind(&mut self, mark: u64) {
+        let keep = self.noted.iter().take_while(|noted| noted.mark <= mark).count();
+        self.noted.truncate(keep);
+        match self.noted.last() {
+            Some(noted) => (self.arrived, self.counts) = (noted.arrived, noted.counts),
+            None => {
+                (self.arrived, self.counts) = (0, Counts::default());
+                self.before_keys = 0;
+            }
+        }
+    }
+
+    /// Notes what stands before the mark.
+    fn note(&mut self, counts: Counts) {
+        if self.noted.last().is_none_or(|last| last.mark < self.mark) {
+            self.noted.push(Noted { mark: self.mark, arrived: self.settled, counts });
+        }
     }
 
     /// Lets go of the target, and of the state if the load is `done`.
@@ -100,7 +154,8 @@ impl Ledger {
                 vec![claim.progress_key(), claim.lock_key()]
             });
         }
-        if done {
+        // Of a load of which nothing has arrived, nothing is to be kept: the next one may be another.
+        if done || self.mark == 0 {
             self.state.remove();
         } else {
             self.save();
@@ -110,7 +165,8 @@ impl Ledger {
     /// Fills in the report.
     pub(super) fn fill(&self, report: &mut LoadReport) {
         let Ledger { counts, sent, .. } = self;
-        report.keys = if report.dry_run { counts.keys } else { sent.keys };
+        report.keys = if report.dry_run { counts.keys } else { self.arrived };
+        report.keys_again = sent.keys.saturating_sub(self.arrived);
         report.arrived_before = self.before_keys;
         report.filtered = counts.filtered;
         report.expired = counts.expired;
@@ -153,6 +209,7 @@ impl Ledger {
     /// Ends a turn: what the courier has seen goes into the books.
     pub(super) fn close_turn<'r>(&mut self, mut courier: Courier<'r>) -> Box<dyn Route + 'r> {
         self.absorb(&mut courier);
+        self.arrived = self.begun + courier.sent().keys;
         self.add(courier.sent());
         let route = courier.into_route();
         self.lanes = (0..route.lanes()).map(|lane| route.name(lane)).collect();
@@ -161,6 +218,7 @@ impl Ledger {
 
     fn absorb(&mut self, courier: &mut Courier<'_>) {
         self.mark = courier.mark();
+        self.settled = self.begun + courier.settled_keys();
         for refusal in courier.take_refusals() {
             self.apart.insert(hash_of(refusal.database, &refusal.key));
             self.refusals.push(refusal);
@@ -196,8 +254,10 @@ pub(super) struct Root<'l, 'r> {
     halt: Option<Halt>,
     mark: u64,
     noted: Instant,
-    noted_mark: u64,
-    sent_before: u64,
+    /// What was written last: the mark, and the keys before it.
+    noted_mark: (u64, u64),
+    /// What was packed up to marks that are not safe yet.
+    packed: VecDeque<(u64, Counts)>,
 }
 
 enum Way<'l, 'r> {
@@ -208,21 +268,22 @@ enum Way<'l, 'r> {
 impl<'l, 'r> Root<'l, 'r> {
     /// One that sends.
     pub(super) fn sending(ledger: &'l mut Ledger, courier: &'l mut Courier<'r>) -> Self {
-        let (mark, sent_before) = (courier.mark(), ledger.sent.keys);
-        ledger.mark = mark;
-        Root::new(ledger, Way::Sends(courier), mark, sent_before)
+        let mark = courier.mark();
+        (ledger.mark, ledger.begun, ledger.settled) = (mark, ledger.arrived, ledger.arrived);
+        ledger.note(ledger.counts);
+        Root::new(ledger, Way::Sends(courier), mark)
     }
 
     /// One that only counts what would go where.
     pub(super) fn counting(ledger: &'l mut Ledger, route: &'l dyn Route) -> Self {
         ledger.lanes = (0..route.lanes()).map(|lane| route.name(lane)).collect();
         ledger.sent.lanes = vec![0; route.lanes()];
-        Root::new(ledger, Way::Counts(route), 0, 0)
+        Root::new(ledger, Way::Counts(route), 0)
     }
 
-    fn new(ledger: &'l mut Ledger, way: Way<'l, 'r>, mark: u64, sent_before: u64) -> Self {
-        let noted = Instant::now();
-        Root { ledger, way, halt: None, mark, noted, noted_mark: mark, sent_before }
+    fn new(ledger: &'l mut Ledger, way: Way<'l, 'r>, mark: u64) -> Self {
+        let (noted, noted_mark) = (Instant::now(), (mark, ledger.settled));
+        Root { ledger, way, halt: None, mark, noted, noted_mark, packed: VecDeque::new() }
     }
 
     /// Why sending has ended, if it has.
@@ -243,14 +304,13 @@ impl<'l, 'r> Root<'l, 'r> {
         if one_database && let Some((first, last)) = counts.databases {
             let known = *self.ledger.database.get_or_insert(first);
             if known != first || first != last {
-                return Err(Error::Usage(format!(
-                    "the URL names a database, but the source has keys in several ({known} and \
-                     {}): choose one with --db, or name none and use --map-db",
-                    if first == known { last } else { first }
-                )));
+                return Err(several_databases(known, if first == known { last } else { first }));
             }
         }
         self.mark = self.mark.max(counts.mark);
+        if matches!(self.way, Way::Sends(_)) {
+            self.packed.push_back((self.mark, self.ledger.counts));
+        }
         match &mut self.way {
             Way::Counts(route) => {
                 for item in parcels.iter().flat_map(|parcel| &parcel.items) {
@@ -281,6 +341,13 @@ impl<'l, 'r> Root<'l, 'r> {
         self.noted = Instant::now();
         self.ledger.absorb(courier);
         let mark = courier.mark();
+        let mut counts = None;
+        while let Some((_, safe)) = self.packed.pop_front_if(|(packed, _)| *packed <= mark) {
+            counts = Some(safe);
+        }
+        if let Some(counts) = counts {
+            self.ledger.note(counts);
+        }
         if let Some(claim) = &self.ledger.claim {
             let progress =
                 Progress { session: claim.session().to_owned(), mark, more: String::new() };
@@ -288,10 +355,36 @@ impl<'l, 'r> Root<'l, 'r> {
                 claim.tagged(&route.tag(lane)).words(&progress).to_vec()
             })?;
             // A state that cannot be written costs a repetition, and nothing else.
-            let keys = self.ledger.before_keys + self.sent_before + courier.sent().keys;
-            let _ = self.ledger.state.save(claim.session(), self.noted_mark, keys);
+            let (mark, keys) = self.noted_mark;
+            let keys = self.ledger.before_keys + keys;
+            let _ = self.ledger.state.save(claim.session(), mark, keys);
         }
-        self.noted_mark = mark;
+        self.noted_mark = (mark, self.ledger.settled);
         Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_sent_again_is_counted_once() {
+        let mut ledger = Ledger::default();
+        ledger.note(Counts::default());
+        (ledger.mark, ledger.settled) = (100, 10);
+        ledger.note(Counts { keys: 12, by_restore: 12, ..Counts::default() });
+        // Five more had come behind the mark when the target came back without them.
+        (ledger.sent.keys, ledger.arrived) = (15, 15);
+        ledger.rewind(100);
+        assert_eq!((ledger.arrived, ledger.counts.by_restore), (10, 12));
+        (ledger.begun, ledger.arrived, ledger.sent.keys) = (10, 18, 23);
+        let mut report = LoadReport::default();
+        ledger.fill(&mut report);
+        assert_eq!((report.keys, report.keys_again), (18, 5));
+        ledger.before_keys = 7;
+        ledger.rewind(99);
+        assert_eq!((ledger.arrived, ledger.counts.keys), (0, 0));
+        assert_eq!(ledger.before_keys, 7);
     }
 }

@@ -19,6 +19,7 @@ mod batch;
 mod by_slot;
 mod confirm;
 mod destination;
+mod keys;
 mod ledger;
 mod lent;
 mod log;
@@ -32,17 +33,19 @@ use std::fmt::Write as _;
 use std::path::PathBuf;
 use std::time::Instant;
 
-use self::batch::Batch;
 pub use self::destination::{Destination, connect};
+use self::keys::Keys;
 use self::ledger::{Ledger, Root};
 pub use self::log::load_log;
 use self::pack::{Marks, Plan};
 use self::state::{Identity, StateFile};
 use super::filter::Filter;
 use super::rewrite::Rename;
+use super::run::Until;
 use super::snapshot::{self, Ended, View};
-use super::walk::{Observer, WalkOptions};
+use super::walk::{Observer, Silent, WalkOptions};
 use crate::error::{Error, Result};
+use crate::rdb::Target;
 use crate::report::load::LoadReport;
 use crate::source::{Form, OpenOptions, Source};
 use crate::target::live::{Courier, CourierOptions, Halt};
@@ -143,6 +146,10 @@ pub struct LoadOptions {
     pub dry_run: bool,
     /// The time, unix time in milliseconds.
     pub now_ms: i64,
+    /// Of a log: where it is not run any further.
+    pub until: Until,
+    /// Of a log: the server that runs it; `None` for the one that wrote its snapshot.
+    pub runs_as: Option<Target>,
     /// How the walk is done.
     pub walk: WalkOptions,
     /// How the parts of a log directory are opened.
@@ -176,15 +183,20 @@ pub fn load(
     observer: &dyn Observer,
 ) -> Result<LoadReport> {
     let began = Instant::now();
-    let (name, path, form) = (source.name.clone(), source.path.clone(), source.form);
-    let (source, is_log) = match snapshot::view(source, &options.open)? {
-        View::Snapshot(source) => (source, false),
-        View::Log(source) => (source, true),
-    };
-    let (marks, identity) = match form {
+    let form = source.form;
+    // What comes through a pipe or from a server is gone when it was read.
+    let is_kept = source.size_bytes.is_some() || matches!(form, Form::AofDir | Form::Manifest);
+    let path = source.path.clone().filter(|_| is_kept);
+    let source = Source { path: path.clone(), ..source };
+    let name = source.name.clone();
+    let can_read_again = path.is_some() && form != Form::Dump;
+    refuse_verify(&name, can_read_again, options)?;
+    let view = snapshot::view(source, &options.open)?;
+    let (marks, identity, is_log) = match &view {
         // What is made of it has other offsets with another version.
-        Form::Ndjson => (Marks::None, None),
-        _ => marks(&source, is_log)?,
+        View::Snapshot(_) if form == Form::Ndjson => (Marks::None, None, false),
+        View::Snapshot(source) => marks(source, false)?,
+        View::Log(source) => marks(source, true)?,
     };
     let Destination { mut route, name: target, info, connector } = destination;
     let mut wishes = format!("{} {:?} {:?}", options.settings, options.send, options.on_existing);
@@ -204,28 +216,48 @@ pub fn load(
     let kept = found.as_ref().filter(|_| marks == Marks::Keys).and_then(|found| found.now_ms);
     let options = &LoadOptions { now_ms: kept.unwrap_or(options.now_ms), ..options.clone() };
     state.keep_time(options.now_ms);
+    let keys = Keys::of(view, (&name, form), options, observer)?;
+    let reopen =
+        || Keys::of(snapshot::view(again()?, &options.open)?, (&name, form), options, observer);
     let plan = Plan::new(options, &info, marks);
     let mut ledger = Ledger::default();
-    let walk = WalkOptions { now_ms: Some(options.now_ms), ..options.walk };
     let mut report = LoadReport {
         schema: "rdbkit.replay-to/1",
         source: name.clone(),
         target: target.clone(),
         server: info.name(),
         dry_run: options.dry_run,
+        notes: keys.note().into_iter().collect(),
         ..LoadReport::default()
     };
     if options.dry_run {
         let mut root = Root::counting(&mut ledger, &*route);
-        let source = Some(source);
-        walked(source, again, &plan, 0, &mut root, (&walk, &options.open), observer)?
-            .map_or(Ok(()), |ended| complete(&mut report, ended))?;
+        match keys.send(&plan, 0, &mut root, observer)? {
+            Some(Ended { fault: Some(fault), .. }) => {
+                return Err(Error::from(fault).in_file(&name));
+            }
+            Some(ended) => complete(&mut report, ended),
+            None => {}
+        }
         ledger.fill(&mut report);
         report.took_ms = millis(began);
         return Ok(report);
     }
+    // Who goes on has looked already, at the same file.
+    let is_begun = found.as_ref().is_some_and(|found| found.offset > 0);
+    if !is_begun && !is_log && can_read_again {
+        let Keys::Snapshot(ahead) = reopen()? else {
+            return Err(Error::Source(format!("{name} is another source than it was")));
+        };
+        if let Some(why) = keys::look_ahead(ahead, &plan, options.flush_first, &Silent)? {
+            report.is_broken = true;
+            report.stopped = Some(format!("{why}; nothing was sent, and {target} was not emptied"));
+            report.took_ms = millis(began);
+            return Ok(report);
+        }
+    }
     let settled = settle::settle(&mut *route, &connector, (found.as_ref(), marks), options)?;
-    report.notes = settled.notes;
+    report.notes.extend(settled.notes);
     if has_changed {
         report
             .notes
@@ -234,7 +266,7 @@ pub fn load(
     report.resumed_from = (settled.from > 0).then_some(settled.from);
     ledger.before_keys = found.as_ref().filter(|_| settled.from > 0).map_or(0, |found| found.keys);
     ledger.keep(state, settled.claim.clone(), &settled.servers);
-    let (mut source, mut from) = (Some(source), settled.from);
+    let (mut keys, mut from) = (Some(keys), settled.from);
     let mut was_rewound = false;
     // Each turn ends with the load done, or has to send all behind an older mark again.
     let halt = loop {
@@ -245,8 +277,11 @@ pub fn load(
         let reopened = settle::reopened(&settled.claim, &settled.servers);
         let mut courier = Courier::new(route, reopened, from, courier_options);
         let mut root = Root::sending(&mut ledger, &mut courier);
-        let ended =
-            walked(source.take(), again, &plan, from, &mut root, (&walk, &options.open), observer);
+        let ended = match keys.take() {
+            Some(keys) => Ok(keys),
+            None => reopen(),
+        };
+        let ended = ended.and_then(|keys| keys.send(&plan, from, &mut root, observer));
         let mut halt = root.into_halt();
         if matches!(ended, Ok(Some(_))) {
             halt = halt.or_else(|| courier.finish().err());
@@ -268,18 +303,33 @@ pub fn load(
                     marks.named(mark)
                 ));
                 from = mark;
+                ledger.rewind(mark);
                 was_rewound = true;
             }
             (_, Some(halt)) => break Some(halt),
-            (Err(error), None) => {
+            // Where nothing was done to the target, a sentence says it all.
+            (Err(error), None) if !options.flush_first && ledger.has_sent_nothing() => {
                 ledger.release(&mut *route, false);
                 return Err(error);
             }
-            (Ok(ended), None) => {
-                if let Some(Err(error)) = ended.map(|ended| complete(&mut report, ended)) {
-                    ledger.release(&mut *route, false);
+            (Err(error), None) => {
+                report.is_broken = matches!(error, Error::Format(_) | Error::Source(_));
+                report.stopped = Some(error.to_string());
+                break None;
+            }
+            (Ok(Some(Ended { fault: Some(fault), .. })), None) => {
+                let error = Error::from(fault).in_file(&name);
+                // The same file breaks off at the same place however often it is sent.
+                if ledger.has_sent_nothing() {
+                    ledger.release(&mut *route, true);
                     return Err(error);
                 }
+                report.is_broken = true;
+                report.stopped = Some(format!("{error}; the keys before that have arrived"));
+                break None;
+            }
+            (Ok(ended), None) => {
+                ended.into_iter().for_each(|ended| complete(&mut report, ended));
                 break None;
             }
         }
@@ -295,10 +345,13 @@ pub fn load(
         }
         return Ok(report);
     }
+    if report.stopped.is_some() {
+        ledger.release(&mut *route, report.is_broken);
+        return Ok(report);
+    }
     ledger.release(&mut *route, true);
     let wanted = options.verify.unwrap_or(if is_log { Verify::None } else { Verify::Sample });
-    let can_read_again = path.is_some() && form != Form::Dump;
-    if wanted != Verify::None && can_read_again {
+    if wanted != Verify::None {
         let asked = verify::Asked {
             plan: &plan,
             all: wanted == Verify::Full,
@@ -308,44 +361,35 @@ pub fn load(
                 && !was_rewound
                 && (options.flush_first || info.keys.is_empty()),
         };
-        let source = again()?;
-        report.verify =
-            Some(verify::verify(source, &asked, &mut *route, (&walk, &options.open), observer)?);
+        if can_read_again {
+            let keys = reopen()?;
+            report.verify = Some(verify::verify(keys, &asked, &mut *route, observer)?);
+        } else {
+            report.notes.push(format!("{name} cannot be read again, so no key was compared"));
+            report.verify = verify::counted(&asked, &mut *route)?;
+        }
     }
     report.took_ms = millis(began);
     Ok(report)
 }
 
-/// Walks a source into the root; `None` where the walk was ended from inside.
-fn walked<'p>(
-    source: Option<Source>,
-    again: &dyn Fn() -> Result<Source>,
-    plan: &'p Plan<'p>,
-    from: u64,
-    root: &mut Root<'_, '_>,
-    (walk, open): (&WalkOptions, &OpenOptions),
-    observer: &dyn Observer,
-) -> Result<Option<Ended>> {
-    let source = match source {
-        Some(source) => source,
-        None => again()?,
-    };
-    let mut batch = Batch::root(plan, from, root);
-    let fresh = || Batch::fresh(plan, from);
-    let ended = snapshot::walk(source, open, &fresh, &mut batch, walk, observer)?;
-    Ok((!ended.stopped).then_some(ended))
+/// A comparison that is asked for and cannot be had is refused before anything is sent.
+fn refuse_verify(name: &str, can_read_again: bool, options: &LoadOptions) -> Result<()> {
+    match options.verify {
+        Some(Verify::Sample | Verify::Full) if !can_read_again => Err(Error::Usage(format!(
+            "--verify reads {name} a second time, and that cannot be done: write it into a file \
+             first and replay that, or do without (--verify none)"
+        ))),
+        _ => Ok(()),
+    }
 }
 
-/// Whether the source was read to its end, and what there is to say of it then.
-fn complete(report: &mut LoadReport, ended: Ended) -> Result<()> {
-    if let Some(fault) = ended.fault {
-        return Err(Error::from(fault).in_file(&report.source));
-    }
+/// What there is to say of a source that was read to its end.
+fn complete(report: &mut LoadReport, ended: Ended) {
     report.ran = ended.ran;
     report.checksum_mismatch = ended
         .checksum_mismatch
         .map(|(stored, computed)| [format!("{stored:016x}"), format!("{computed:016x}")]);
-    Ok(())
 }
 
 /// Why a load stopped, and how it goes on.
@@ -363,7 +407,7 @@ fn stopped(halt: &Halt, ledger: &Ledger, target: &str, marks: Marks) -> String {
 }
 
 /// What says how far the load of a source has come, and what tells it from others.
-fn marks(source: &Source, is_log: bool) -> Result<(Marks, Option<Identity>)> {
+fn marks(source: &Source, is_log: bool) -> Result<(Marks, Option<Identity>, bool)> {
     let marks = match (&source.path, source.form) {
         (None, _) => Marks::None,
         (Some(_), _) if is_log => Marks::Keys,
@@ -375,14 +419,14 @@ fn marks(source: &Source, is_log: bool) -> Result<(Marks, Option<Identity>)> {
         (Marks::Offsets, Some(path)) => Some(Identity::of(path)?),
         _ => None,
     };
-    Ok((marks, identity))
+    Ok((marks, identity, is_log))
 }
 
 /// Why a load stopped.
 fn why(halt: &Halt, target: &str) -> String {
     match halt {
         Halt::Interrupted => "stopped as asked".to_owned(),
-        Halt::Failed(failure) => failure.to_string(),
+        Halt::Failed(failure) => settle::with_rights(failure),
         Halt::Taken(words) => words.clone(),
         Halt::TooManyErrors => "more keys were refused than --max-errors allows".to_owned(),
         Halt::Rewind(_) => format!("{target} has only some of what it had taken"),

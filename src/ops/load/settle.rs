@@ -13,7 +13,7 @@ use super::{LoadOptions, OnExisting};
 use crate::error::{Error, Result};
 use crate::live::{Address, Connection, Connector, ErrorReply, Failure, Role, ServerInfo};
 use crate::report::text;
-use crate::target::live::{Claim, Halt, Held, Keeper, Progress, Reopened, Route};
+use crate::target::live::{Claim, Halt, Held, KEYS, Keeper, Progress, Reopened, Route};
 
 /// Which process serves each master's part, by its tag.
 pub(super) type Servers = Arc<Mutex<HashMap<String, String>>>;
@@ -67,7 +67,7 @@ pub(super) fn settle(
             Err(Unsettled::Failure(failure)) => {
                 let stop = options.courier.stop.load(Ordering::Relaxed);
                 if !failure.is_passing() || stop || Instant::now() >= until {
-                    return Err(failure.into());
+                    return Err(Error::Usage(with_rights(&failure)));
                 }
                 for lane in 0..route.lanes() {
                     route.broke(lane, &failure);
@@ -75,6 +75,19 @@ pub(super) fn settle(
                 thread::sleep(PAUSE);
             }
         }
+    }
+}
+
+/// What failed, and the rights that a replay needs if they are missing.
+pub(super) fn with_rights(failure: &Failure) -> String {
+    match failure.reply() {
+        Some(reply) if reply.code() == "NOPERM" => format!(
+            "{} refused a command ({reply}): besides the rights for what is sent, the user needs \
+             those for what a replay keeps there: ~{KEYS}* +get +set +del +info +select, and +watch \
+             +unwatch +multi +exec for --as log",
+            failure.address()
+        ),
+        _ => failure.to_string(),
     }
 }
 

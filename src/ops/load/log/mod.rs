@@ -24,6 +24,7 @@ use std::time::{Duration, Instant};
 
 use redis::Value;
 
+use self::read::Nothing;
 use self::stretch::{End, Position, Stretch};
 use super::batch::Batch;
 use super::confirm::confirmed;
@@ -31,13 +32,14 @@ use super::destination::Destination;
 use super::ledger::{Ledger, Root};
 use super::lent::Lent;
 use super::pack::{Marks, Plan};
-use super::{LoadOptions, settle};
+use super::{LoadOptions, OnExisting, Verify, settle};
 use crate::aof;
 use crate::bytes::{Input as _, crc64};
 use crate::error::{Error, Result};
 use crate::live::{Address, Connection, ErrorReply, Failure, Role, ServerInfo};
 use crate::ops::rewrite::Rules;
-use crate::ops::walk::{Observer, WalkOptions, walk};
+use crate::ops::run::Until;
+use crate::ops::walk::{Checksum, Observer, Silent, WalkOptions, Walked, walk};
 use crate::report::load::LoadReport;
 use crate::source::{Form, Source, open_part};
 use crate::target::live::{Claim, Courier, Halt, Held, Keeper, Route};
@@ -81,8 +83,12 @@ pub fn load_log(
     observer: &dyn Observer,
 ) -> Result<LoadReport> {
     let began = Instant::now();
+    refuse(options)?;
     let Destination { mut route, name: target, info, connector } = destination;
     let paths = parts(&source)?;
+    if options.flush_first && !options.dry_run {
+        look_ahead(&paths, options)?;
+    }
     let mut report = LoadReport {
         schema: "rdbkit.replay-to/1",
         source: source.name.clone(),
@@ -144,6 +150,47 @@ pub fn load_log(
         )
     });
     Ok(report)
+}
+
+/// Commands are sent as they stand, all of them; what is about keys has nothing to say of them.
+fn refuse(options: &LoadOptions) -> Result<()> {
+    let verify = options.verify.unwrap_or(Verify::None);
+    let why = if options.until != Until::default() {
+        "sends a log to its end: `rdbkit rewrite` with the same --until-… makes a log that ends \
+         there, and without --as log the keys of that time are sent"
+    } else if options.runs_as.is_some() {
+        "runs nothing here, so there is no server to be played (--target)"
+    } else if options.ttl_shift_ms != 0 {
+        "leaves commands as they are, so times are not shifted: --ttl-shift is for keys"
+    } else if options.on_existing != OnExisting::Replace {
+        "does to keys what the commands do: --on-existing is for keys that are sent whole"
+    } else if options.drop_expired {
+        "sends all commands, whatever becomes of their keys: --drop-expired is for keys"
+    } else if verify != Verify::None {
+        "has no keys to compare: --verify is for keys; `rdbkit diff` compares a log with a server"
+    } else {
+        return Ok(());
+    };
+    Err(Error::Usage(format!("--as log {why}")))
+}
+
+/// Whether the snapshot in front of a log is whole. For one that is not, no target is emptied.
+fn look_ahead(paths: &[std::path::PathBuf], options: &LoadOptions) -> Result<()> {
+    let Some(first) = paths.first() else { return Ok(()) };
+    let Source { form, feed, name, .. } = open_part(first, &options.open)?;
+    let (Form::Rdb, Some(mut feed)) = (form, feed) else { return Ok(()) };
+    let whole = feed.is_seekable();
+    let walk_options = WalkOptions { checksum: true, tally: false, ..options.walk };
+    let walked = walk(&mut feed, whole, &|| Nothing, &mut Nothing, &walk_options, &Silent)
+        .and_then(Walked::complete)
+        .map_err(|error| error.in_file(&name))?;
+    match walked.checksum {
+        Checksum::Mismatch { stored, computed } => Err(Error::Source(format!(
+            "{name}: the checksum is {stored:016x} but the bytes have {computed:016x}; nothing was \
+             sent, and the target was not emptied"
+        ))),
+        _ => Ok(()),
+    }
 }
 
 pub(super) fn note_dropped(report: &mut LoadReport, dropped: Option<(String, u64)>) {
@@ -216,8 +263,10 @@ impl Log<'_> {
     ) -> Result<Option<Halt>> {
         // Open to the end: it carries the owner's name, so that others see that there is one.
         let mut connection = route.open(0)?;
-        if let Held::No(words) = self.claim.hold(&mut connection, self.options.courier.patience)? {
-            return Err(Error::Usage(words));
+        let held = self.claim.hold(&mut connection, self.options.courier.patience);
+        match held.map_err(|failure| Error::Usage(settle::with_rights(&failure)))? {
+            Held::Yes => {}
+            Held::No(words) => return Err(Error::Usage(words)),
         }
         let found = self.claim.progress(&mut connection)?;
         let known = found.as_ref().filter(|_| !self.options.restart);
@@ -343,7 +392,7 @@ impl Log<'_> {
                 Some(halt) => return Ok(Some(halt)),
                 None => {}
             }
-            walked.and_then(crate::ops::walk::Walked::complete).map_err(|e| e.in_file(&name))?;
+            walked.and_then(Walked::complete).map_err(|e| e.in_file(&name))?;
             ledger.fill(self.report);
             return Ok(None);
         }

@@ -217,7 +217,7 @@ fn frame(command: &Command<'_>) -> Vec<u8> {
 }
 
 /// A tally of nothing.
-struct Nothing;
+pub(super) struct Nothing;
 
 impl crate::ops::walk::Tally for Nothing {
     type Room = ();

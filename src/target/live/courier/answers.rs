@@ -71,7 +71,7 @@ impl Courier<'_> {
             .map(|item| u64::from(item.keys))
             .sum();
         let arrived = parcel.keys() - lost;
-        self.sent.keys += arrived;
+        self.arrived(parcel.chunk, arrived);
         self.sent.bytes += parcel.bytes.len() as u64;
         self.sent.commands += u64::from(parcel.replies());
         if self.sent.lanes.len() <= lane {
@@ -88,6 +88,14 @@ impl Courier<'_> {
         }
         self.close(parcel.chunk);
         Ok(())
+    }
+
+    /// Keys of a chunk have arrived.
+    fn arrived(&mut self, chunk: u64, keys: u64) {
+        self.sent.keys += keys;
+        if let Some(chunk) = self.chunk(chunk) {
+            chunk.keys += keys;
+        }
     }
 
     fn refused(
@@ -141,7 +149,7 @@ impl Courier<'_> {
                     self.skipped.push((parcel.database, parcel.key(item).to_vec()));
                 }
                 // What a link that broke had sent before is ours.
-                Class::Exists if parcel.attempts > 0 => self.sent.keys += keys,
+                Class::Exists if parcel.attempts > 0 => self.arrived(parcel.chunk, keys),
                 Class::Denied | Class::Exists | Class::Refused => {
                     self.sent.refused += keys.max(1);
                     self.refusals.push(Refusal {
@@ -198,6 +206,7 @@ impl Courier<'_> {
         }
         while let Some(done) = self.chunks.pop_front_if(|chunk| chunk.open == 0) {
             self.mark = done.mark;
+            self.settled_keys += done.keys;
             self.first_chunk += 1;
         }
     }

@@ -35,6 +35,8 @@ struct Chunk {
     mark: u64,
     /// Parcels that are not answered.
     open: usize,
+    /// Keys of it that have arrived.
+    keys: u64,
 }
 
 /// Something that waits to be sent again.
@@ -55,6 +57,7 @@ pub struct Courier<'r> {
     chunks: VecDeque<Chunk>,
     first_chunk: u64,
     mark: u64,
+    settled_keys: u64,
     again: VecDeque<Again>,
     /// The last thing that was waited for, and since when.
     waiting: Option<(Failure, Instant)>,
@@ -89,6 +92,7 @@ impl<'r> Courier<'r> {
             chunks: VecDeque::new(),
             first_chunk: 0,
             mark,
+            settled_keys: 0,
             again: VecDeque::new(),
             waiting: None,
             next_lane: 0,
@@ -102,6 +106,11 @@ impl<'r> Courier<'r> {
     /// Up to where everything has arrived.
     pub fn mark(&self) -> u64 {
         self.mark
+    }
+
+    /// Keys that have arrived and stand before that.
+    pub fn settled_keys(&self) -> u64 {
+        self.settled_keys
     }
 
     /// What was sent so far.
@@ -134,7 +143,7 @@ impl<'r> Courier<'r> {
         self.pace(&parcels)?;
         self.settle()?;
         let chunk = self.first_chunk + self.chunks.len() as u64;
-        self.chunks.push_back(Chunk { mark, open: 1 });
+        self.chunks.push_back(Chunk { mark, open: 1, keys: 0 });
         for mut parcel in parcels {
             if parcel.items.is_empty() {
                 continue;
@@ -165,7 +174,7 @@ impl<'r> Courier<'r> {
     ) -> Result<(), Halt> {
         let mark = self.chunks.back().map_or(self.mark, |chunk| chunk.mark);
         let chunk = self.first_chunk + self.chunks.len() as u64;
-        self.chunks.push_back(Chunk { mark, open: 1 });
+        self.chunks.push_back(Chunk { mark, open: 1, keys: 0 });
         for lane in 0..self.route.lanes() {
             let mut parcel = Parcel { chunk, ..Parcel::default() };
             for command in words(lane, &*self.route) {
