@@ -38,7 +38,7 @@ pub(super) struct Pace {
 
 impl Default for Pace {
     fn default() -> Self {
-        Pace { section: 2 << 20, worth_sharing: 8 << 10, worth_threads: 1 << 20 }
+        Pace { section: 1 << 20, worth_sharing: 8 << 10, worth_threads: 1 << 20 }
     }
 }
 

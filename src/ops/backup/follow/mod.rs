@@ -209,8 +209,11 @@ impl Following<'_> {
         match self.begin_over(false) {
             Err((End::Broken(error), true)) if !self.is_stopped() => {
                 // Ways there are that bear one connection and not two.
-                self.observer
-                    .say(&format!("{error}; the snapshot is asked for over one connection"));
+                let then = match self.log {
+                    Some(_) => "the connection is made anew",
+                    None => "the snapshot is asked for over one connection",
+                };
+                self.observer.say(&format!("{error}; {then}"));
                 self.begin_over(true).map_err(|(end, _)| end)
             }
             begun => begun.map_err(|(end, _)| end),
@@ -276,15 +279,18 @@ impl Following<'_> {
             return Err(End::Unsound(CheckReport { sources: vec![check] }));
         }
         // At the latest now the server sends what comes behind, and syncing may take its time.
-        let wire = until.payload.into_wire().map_err(End::Broken)?;
-        let mut stream = Follow::new(wire, point.clone()).map_err(End::Broken)?;
+        // Where it does not, the snapshot is whole all the same, and the server is asked for that.
+        let wire = until.payload.into_wire();
+        let mut stream = wire.and_then(|wire| Follow::new(wire, point.clone()));
         let at = Replication { id: point.id, offset: point.offset };
         let state = State::new(&self.report.server, &at, &new.incr, new.start.len() as u64);
         let published = thread::scope(|scope| {
             let publisher = scope.spawn(|| new.publish(directory, &state));
             let mut alive = Ok(());
             while !publisher.is_finished() {
-                alive = alive.and_then(|()| stream.keep_alive());
+                if let Ok(stream) = &mut stream {
+                    alive = alive.and_then(|()| stream.keep_alive());
+                }
                 thread::sleep(Duration::from_millis(2));
             }
             let ended = Err(Error::Usage("the thread that publishes ended early".to_owned()));
@@ -295,6 +301,7 @@ impl Following<'_> {
         self.log = Some(Log::open(directory, state).map_err(End::Failed)?);
         self.report.snapshots += 1;
         alive.map_err(End::Broken)?;
+        let stream = stream.map_err(End::Broken)?;
         self.observer.say(&format!("{}: the snapshot is in place, following", node.name));
         Ok(stream)
     }
