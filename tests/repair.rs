@@ -243,6 +243,84 @@ fn of_a_snapshot_with_one_damaged_entry_all_others_come_back() {
     assert!(tried > 300, "{tried}");
 }
 
+/// A hash whose fields expire is written field by field, and a field without expiry reads like a
+/// key with a plain string.
+#[test]
+fn the_fields_of_a_broken_hash_do_not_become_keys() {
+    let string = |name: &str, value: &str| {
+        let (key, len) = (name.as_bytes(), [name.len() as u8]);
+        [&[0][..], &len, key, &[value.len() as u8], value.as_bytes()].concat()
+    };
+    let list = b"\x01\x06list:1\x02\x01a\x01b".to_vec();
+    let expiring = b"\xfc\0\0\x01\0\0\0\0\0\0\x05key:e\x01a".to_vec();
+    let set = b"\x02\x05set:1\x01\x01a".to_vec();
+    let keys = |range: std::ops::Range<u32>| -> Vec<u8> {
+        range.flat_map(|i| string(&format!("user:{i}"), &format!("v{i}"))).collect()
+    };
+    let others = [&list[..], &expiring, &set, &list[..1], b"\x06list:2\x01\x01c"].concat();
+    // What follows the hash, and how many keys that are.
+    let tails = [
+        (Vec::new(), 0),
+        (others.clone(), 4),
+        (keys(20..27), 7),
+        ([keys(20..27), others.clone()].concat(), 11),
+        ([keys(20..22), others].concat(), 6),
+        ([&b"\xfe\x01\xfb\x05\0"[..], &keys(30..35)].concat(), 0),
+    ];
+    let (mut back, mut tried, mut wrong) = (0, 0, Vec::new());
+    for (behind, more) in tails {
+        for ttls in [0, 3] {
+            let mut hash = b"\x18\x07session\x51\xdb\x30\x7e\xa4\x01\0\0\x28".to_vec();
+            for field in 0..40 {
+                let mut field = string(&format!("name{field}"), &format!("value{field}"));
+                if ttls > 0 && hash.len() % ttls == 0 {
+                    field.splice(0..1, [0x80, 0, 1, 0, field.len() as u8]);
+                }
+                hash.extend(field);
+            }
+            let head = [b"REDIS0012\xfe\0\xfb", &[10 + more][..], b"\x01"].concat();
+            let before = keys(1..10);
+            let at = head.len() + before.len();
+            let end = b"\xff\x01\x02\x03\x04\x05\x06\x07\x08";
+            let bytes = [&head[..], &before, &hash, &behind, end].concat();
+            let all = identities(&bytes);
+            let names: BTreeSet<_> = all.iter().map(|(db, key, _)| (*db, key.clone())).collect();
+            // The head of the hash byte by byte, and of its fields some here and others there.
+            let first = 20 + usize::from(more) + ttls;
+            for index in (0..20).chain((first..hash.len()).step_by(17)) {
+                for value in [0xff, 0x63, 0, hash[index] ^ 1] {
+                    // Names of keys and values may change; then they are others.
+                    if (2..9).contains(&index) || hash[index] == value {
+                        continue;
+                    }
+                    let mut damaged = bytes.clone();
+                    damaged[at + index] = value;
+                    let (report, out) = repaired_bytes(damaged);
+                    let kept = identities(&out);
+                    let invented: Vec<_> = kept
+                        .iter()
+                        .filter(|(db, key, _)| !names.contains(&(*db, key.clone())))
+                        .map(|(_, key, _)| key.escape_ascii().to_string())
+                        .collect();
+                    let what = format!("{more} more, ttls {ttls}: {index} with {value:#x}");
+                    if !invented.is_empty() {
+                        wrong.push(format!("{what}: {}", invented.join(" ")));
+                    }
+                    assert!(!report.is_lossless(), "{what}");
+                    tried += 1;
+                    let others = |set: &BTreeSet<Identity>| {
+                        set.iter().filter(|(_, key, _)| key != b"session").cloned().collect()
+                    };
+                    let (kept, want): (BTreeSet<_>, BTreeSet<_>) = (others(&kept), others(&all));
+                    back += u32::from(kept == want);
+                }
+            }
+        }
+    }
+    assert!(wrong.is_empty(), "{} of {tried}\n{}", wrong.len(), wrong.join("\n"));
+    assert!(back * 100 > tried * 95, "{back} of {tried}");
+}
+
 /// The server that wrote a file loads what is left of it, deep check and all.
 #[test]
 fn servers_load_repaired_snapshots() {

@@ -33,6 +33,16 @@ impl Claim {
         Some(Claim { offset: place(at), from: place(rest), count })
     }
 
+    /// The number itself.
+    pub fn count(&self) -> u64 {
+        self.count
+    }
+
+    /// Where the elements begin.
+    pub fn from(&self) -> u64 {
+        self.from
+    }
+
     /// Whether it asks for more bytes than there are up to `end`.
     pub fn is_beyond(&self, end: u64) -> bool {
         self.count > end.saturating_sub(self.from)

@@ -5,7 +5,7 @@ use std::io::Write;
 use serde::Serialize;
 
 use super::json::{self, failed};
-use super::text::{Style, count, key, plural, size};
+use super::text::{self, Style, count, key, plural, size};
 use crate::error::Result;
 
 /// How wide a key may be.
@@ -41,6 +41,8 @@ pub struct FileReport {
     pub written_bytes: u64,
     /// Keys of its snapshot that were kept.
     pub keys: Option<u64>,
+    /// How many keys its snapshot says it has, where it says so.
+    pub announced_keys: Option<u64>,
     /// Commands of its log that were kept.
     pub commands: Option<u64>,
     /// Commands that look sound behind the place where the log was cut.
@@ -146,8 +148,8 @@ pub fn write_json(out: &mut dyn Write, report: &RepairReport) -> Result<()> {
 pub fn write_text(out: &mut dyn Write, report: &RepairReport, style: Style) -> Result<()> {
     let mut text = String::new();
     let to = match &report.output {
-        Some(output) => format!("{} -> {output}", report.source),
-        None => format!("{} (dry run, nothing was written)", report.source),
+        Some(output) => format!("{} -> {}", text::name(&report.source), text::name(output)),
+        None => format!("{} (dry run, nothing was written)", text::name(&report.source)),
     };
     let verdict = match (report.was_sound(), report.is_lossless()) {
         (true, _) => style.good("was sound").to_string(),
@@ -165,7 +167,12 @@ pub fn write_text(out: &mut dyn Write, report: &RepairReport, style: Style) -> R
     let alone = report.files.len() == 1 && report.files_notes.is_empty();
     for file in &report.files {
         let mut facts = Vec::new();
-        facts.extend(file.keys.map(|keys| plural(keys, "key")));
+        let announced =
+            file.announced_keys.filter(|&keys| file.keys.is_some_and(|kept| kept != keys));
+        facts.extend(file.keys.map(|keys| match announced {
+            Some(announced) => format!("{} of {} announced", plural(keys, "key"), count(announced)),
+            None => plural(keys, "key"),
+        }));
         facts.extend(file.commands.map(|commands| plural(commands, "command")));
         facts.push(format!("{} of {}", size(file.written_bytes), size(file.read_bytes)));
         let name = if alone { String::new() } else { format!("{}, ", file.file) };

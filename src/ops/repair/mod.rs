@@ -5,8 +5,10 @@
 //! The source is never written to.
 
 mod directory;
+mod fields;
 mod log;
 mod resync;
+mod section;
 mod snapshot;
 
 use std::path::{Path, PathBuf};

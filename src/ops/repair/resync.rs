@@ -11,21 +11,23 @@
 //! file: text, where those before it were text. Records of other keys are believed in if they lead
 //! up to such a place without a gap. Where only the type byte is damaged, another type that fits
 //! the value says where it ends. The danger is the cost of trying: a length that
-//! lies makes every attempt walk far, so the walking is rationed.
+//! lies makes every attempt walk far, so the walking is rationed. And the fields of some hashes read
+//! like keys: see [`fields`](super::fields).
 
 use std::ops::ControlFlow;
 
+use super::fields::{Found, Known, read_like_keys};
 use super::snapshot::is_fatal;
-use crate::error::{Fault, FormatError};
+use crate::error::{Doing, Fault, FormatError};
 use crate::rdb::object::Checker;
 use crate::rdb::{Entry, Framer, Record, Text, ValueType, opcode, skip_value};
 use crate::resp::Command;
 
 /// So many records must follow each other.
-const CHAIN: usize = 4;
+pub(super) const CHAIN: usize = 4;
 
 /// How far an attempt may walk at first.
-const NEAR_BYTES: usize = 1 << 20;
+pub(super) const NEAR_BYTES: usize = 1 << 20;
 
 /// How far it may walk when the ration is used up.
 const POOR_BYTES: usize = 1 << 10;
@@ -45,6 +47,8 @@ pub(super) struct Likeness {
     keys: u64,
     text_keys: u64,
     walked: u64,
+    /// How far was walked to count keys.
+    pub(super) counted: u64,
 }
 
 impl Likeness {
@@ -55,7 +59,7 @@ impl Likeness {
     }
 
     /// Whether keys of this file are text.
-    fn is_text(&self) -> bool {
+    pub(super) fn is_text(&self) -> bool {
         self.text_keys * 10 >= self.keys * 9
     }
 
@@ -66,16 +70,26 @@ impl Likeness {
         bytes: &[u8],
         at: usize,
         error: &FormatError,
+        known: Known,
         framer: &Framer,
         checker: &mut Checker,
-    ) -> Option<usize> {
+    ) -> Option<Found> {
         if let Fault::UnknownType { .. } = error.fault
             && let Some(found) = self.retyped(bytes, error.offset, framer, checker)
         {
-            return Some(found);
+            return Some(found.into());
+        }
+        if let Doing::Value(label) = error.doing
+            && read_like_keys(label)
+            && let offset = known.claim.map_or(error.offset, |claim| claim.from())
+            && let Ok(from) = usize::try_from(offset)
+            && let Some(found) = self.behind_fields(bytes, from, known, framer, checker)
+        {
+            return Some(found).filter(|found| found.at < bytes.len());
         }
         let found = self.first(bytes, at + 1, framer, checker)?;
-        Some(self.earlier(bytes, at + 1, found, framer, checker).unwrap_or(found))
+        let found = self.earlier(bytes, at + 1, found, framer, checker).unwrap_or(found);
+        Some(self.announced(bytes, found, known, framer, checker))
     }
 
     /// The end of an entry whose type byte is damaged, if another type fits its value.
@@ -185,7 +199,7 @@ impl Likeness {
     }
 
     /// The first believable place.
-    fn first(
+    pub(super) fn first(
         &mut self,
         bytes: &[u8],
         from: usize,
@@ -204,7 +218,7 @@ impl Likeness {
         None
     }
 
-    fn is_believable(
+    pub(super) fn is_believable(
         &mut self,
         bytes: &[u8],
         near: usize,
@@ -327,7 +341,7 @@ enum Judged {
 }
 
 /// Whether a record may begin like this: nearly all bytes are told apart by the first.
-fn may_begin(bytes: &[u8]) -> bool {
+pub(super) fn may_begin(bytes: &[u8]) -> bool {
     match bytes.first() {
         Some(0..=32) => true,
         Some(&code) => code >= opcode::TEMPLATE_OR_UPDATE,
@@ -336,7 +350,7 @@ fn may_begin(bytes: &[u8]) -> bool {
 }
 
 /// Whether a key reads as text.
-fn is_text(key: &[u8]) -> bool {
+pub(super) fn is_text(key: &[u8]) -> bool {
     let control = key.iter().try_for_each(|&byte| match byte {
         0..=31 | 127 => ControlFlow::Break(()),
         _ => ControlFlow::Continue(()),

@@ -15,8 +15,10 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::ops::Range;
 
 use super::Put;
+use super::fields::{Found, Known, nth};
 use super::log::words;
 use super::resync::Likeness;
+use super::section::Section;
 use crate::bytes::crc64;
 use crate::error::{Doing, Error, Fault, FormatError, Result, unwrap_bad};
 use crate::ops::check::keys::{Keys, Repeat, Seen};
@@ -27,6 +29,7 @@ use crate::rdb::{
     reads_as_slot_info,
 };
 use crate::report::repair::{FileReport, Note, NoteList};
+use crate::report::text::{count, plural};
 use crate::value::Kind;
 
 /// How often progress is told, in records.
@@ -74,6 +77,8 @@ pub(super) fn salvage(
         pieces: Vec::new(),
         keys: Keys::new(false),
         kept: 0,
+        section: Section::default(),
+        sections: Vec::new(),
         libraries: BTreeSet::new(),
         likeness: Likeness::default(),
         checker: Checker::default(),
@@ -114,6 +119,7 @@ pub(super) fn salvage(
                 at = bytes.len();
             }
             Err(error) => {
+                let claim = framer.claim();
                 framer = before;
                 let shifted = last
                     .clone()
@@ -125,18 +131,25 @@ pub(super) fn salvage(
                     at = to;
                     continue;
                 }
-                let found = finder.likeness.find(bytes, at, &error, &framer, &mut finder.checker);
-                let to = found.unwrap_or(bytes.len());
+                finder.section.broken += u64::from(!matches!(error.doing, Doing::Record(_)));
+                let is_key = matches!(error.doing, Doing::Key | Doing::Value(_));
+                let known = Known { claim, left: finder.section.left(), is_key };
+                let found =
+                    finder.likeness.find(bytes, at, &error, known, &framer, &mut finder.checker);
                 lost_the_end = found.is_none();
-                finder.broken(&error, at..to, framer.db());
-                at = to;
+                let found = found.unwrap_or(bytes.len().into());
+                finder.broken(&error, at..found.at, found, framer.db());
+                at = found.at;
             }
         }
     }
+    finder.end_section();
+    let mut is_changed = !finder.file.losses.is_empty();
     let checksum = match end {
         Some((at, Some(stored))) => {
             let computed = crc64::plain(0, bytes.get(..at + 1).unwrap_or_default());
             if stored != 0 && stored != computed {
+                is_changed = true;
                 finder.checksum(at, stored, computed);
             }
             // A writer that computed none gets none.
@@ -150,6 +163,9 @@ pub(super) fn salvage(
             header.has_checksum().then_some(true)
         }
     };
+    if is_changed {
+        finder.drop_unannounced();
+    }
     finder.drop_repeats(header)?;
     let (pieces, kept) = (finder.pieces, finder.kept);
     file.keys = Some(kept);
@@ -212,6 +228,9 @@ struct Finder<'f> {
     pieces: Vec<Range<usize>>,
     keys: Keys,
     kept: u64,
+    section: Section,
+    /// Those before, of which more came than they had announced.
+    sections: Vec<Section>,
     libraries: BTreeSet<Vec<u8>>,
     likeness: Likeness,
     checker: Checker,
@@ -250,8 +269,55 @@ impl Finder<'_> {
         self.file.note(list, note, self.most_notes);
     }
 
-    fn broken(&mut self, error: &FormatError, range: Range<usize>, db: u64) {
-        self.note_key(NoteList::Loss, range, error, db);
+    fn broken(&mut self, error: &FormatError, range: Range<usize>, found: Found, db: u64) {
+        self.note_key(NoteList::Loss, range.clone(), error, db);
+        if found.doubtful > 0 {
+            let text = format!(
+                "{} at the end of this read like fields of the hash and like keys, and were left \
+                 out",
+                plural(found.doubtful, "record")
+            );
+            self.note(NoteList::Doubt, "fields-or-keys", range, text);
+        }
+    }
+
+    fn end_section(&mut self) {
+        let section = std::mem::take(&mut self.section);
+        if let Some(keys) = section.announced {
+            *self.file.announced_keys.get_or_insert(0) += keys;
+        }
+        if section.too_many() > 0 {
+            self.sections.push(section);
+        }
+    }
+
+    /// Of databases that came with more keys than they had announced, takes out what a hash has
+    /// left behind whose count is too low, if there is but one that it can be.
+    fn drop_unannounced(&mut self) {
+        for section in std::mem::take(&mut self.sections) {
+            let db = section.db;
+            let announced = section.announced.unwrap_or_default();
+            if let Some((at, too_many)) = section.culprit() {
+                let end = nth(self.bytes, at, too_many);
+                let text = format!(
+                    "db {db} announced {} and came with {}: the first behind a hash whose fields \
+                     read like keys are taken for its fields",
+                    plural(announced, "key"),
+                    count(section.kept + section.lost),
+                );
+                self.cut_out(at..end);
+                self.kept -= too_many;
+                self.note(NoteList::Loss, "unannounced", at..end, text);
+            } else {
+                let text = format!(
+                    "db {db} announced {}, and {} were kept: some may be none",
+                    plural(announced, "key"),
+                    count(section.kept),
+                );
+                let note = Note { code: "unannounced", db: Some(db), text, ..Note::default() };
+                self.file.note(NoteList::Doubt, note, self.most_notes);
+            }
+        }
     }
 
     /// Takes in a record; where it is wrong about its end, the answer is the right one.
@@ -263,13 +329,18 @@ impl Finder<'_> {
     ) -> Result<Option<usize>> {
         match record {
             Record::Entry(entry) => return self.entry(entry, range, framer),
-            Record::SelectDb(db) => self.keys.select(range.start as u64, *db),
+            Record::SelectDb(db) => {
+                self.keys.select(range.start as u64, *db);
+                self.end_section();
+                self.section.db = *db;
+            }
             // A hint; one that no file of this size can keep makes a server ask for all memory.
             Record::ResizeDb { keys, .. } if *keys > self.bytes.len() as u64 / 2 => {
                 let text = "a hint of more keys than there is room for was left out".to_owned();
                 self.note(NoteList::Mended, "resizedb", range, text);
                 return Ok(None);
             }
+            Record::ResizeDb { keys, .. } => self.section.announced = Some(*keys),
             Record::SlotInfo { slot, .. } if *slot >= 16384 => {
                 let text = format!("a hint about slot {slot}, which does not exist, was left out");
                 self.note(NoteList::Mended, "slot", range, text);
@@ -334,10 +405,13 @@ impl Finder<'_> {
             }
             fatal |= refused;
         })?;
+        let is_plain = self.bytes.get(range.start) == Some(&0);
+        self.section.note(entry.value_type, &range, is_plain);
         let key = match entry.key.blob(&mut self.room) {
             Ok(key) => key,
             Err(fault) => {
                 let error = entry.key_error(fault);
+                self.section.lost += 1;
                 self.note_key(NoteList::Loss, range, &error, entry.db);
                 return Ok(None);
             }
@@ -357,6 +431,7 @@ impl Finder<'_> {
                     _ => None,
                 };
                 let range = range.start..to.unwrap_or(range.end);
+                self.section.lost += 1;
                 self.note_key(NoteList::Loss, range, &error, entry.db);
                 return Ok(to);
             }
@@ -372,6 +447,7 @@ impl Finder<'_> {
                 .map_err(|cause| Error::io("cannot write a temporary file", cause))?;
         }
         self.kept += 1;
+        self.section.kept += 1;
         self.keep(range);
         Ok(None)
     }
@@ -380,6 +456,8 @@ impl Finder<'_> {
     fn shifted(&mut self, range: Range<usize>, claimed: Range<usize>) {
         self.cut_out(claimed);
         self.kept -= 1;
+        self.section.kept = self.section.kept.saturating_sub(1);
+        self.section.lost += 1;
         self.file.lost_keys += 1;
         let text = "a value with a length at its end that takes in what follows".to_owned();
         self.note(NoteList::Loss, "shifted", range, text);
@@ -415,9 +493,12 @@ impl Finder<'_> {
         })
         .map_err(|cause| Error::io("cannot use a temporary file", cause))?;
         for (first, again) in repeats {
-            let last = again.last().copied().unwrap_or(first);
             let (db, key) = names.remove(&first).unwrap_or_default();
-            for offset in std::iter::once(first).chain(again).filter(|&offset| offset != last) {
+            // Some may have been taken out.
+            let still = |&offset: &u64| self.pieces.iter().any(|piece| holds(piece, offset));
+            let offsets: Vec<u64> = std::iter::once(first).chain(again).filter(still).collect();
+            let Some(&last) = offsets.last() else { continue };
+            for offset in offsets.into_iter().filter(|&offset| offset != last) {
                 let Some(range) = self.entry_at(header, offset) else { continue };
                 let (offset, bytes) = (Some(range.start as u64), Some(range.len() as u64));
                 let text =
@@ -473,4 +554,8 @@ impl Finder<'_> {
         let parts = [piece.start..range.start, range.end..piece.end];
         self.pieces.splice(index..=index, parts.into_iter().filter(|part| !part.is_empty()));
     }
+}
+
+fn holds(piece: &Range<usize>, offset: u64) -> bool {
+    usize::try_from(offset).is_ok_and(|at| piece.contains(&at))
 }
