@@ -123,6 +123,118 @@ fn server_digest(path: &Path, kind: &Kind, drop_expired: bool) -> String {
     digest(source, &options, &Silent).unwrap().digest
 }
 
+/// Expired keys, expired fields, and hashes that have no others go, whatever the layout; a server
+/// that loads the file finds nothing that has expired, and one that knows no expiring fields keeps
+/// none of them for ever.
+#[test]
+fn what_has_expired_is_left_out() {
+    let folder = tempfile::tempdir().unwrap();
+    let mut dropped = 0;
+    for source in sources() {
+        let bytes = fs::read(&source).unwrap();
+        let times = times(&bytes);
+        // In the middle of them, and behind all.
+        let picks = [times.get(times.len() / 2), times.last()];
+        for now in picks.into_iter().flatten().map(|at| at + 1) {
+            let at = |path: &Path, now: Option<i64>, full| {
+                let source = open(&Locator::Path(path.to_owned()), &OpenOptions::default());
+                let options = DigestOptions {
+                    full,
+                    drop_expired_at_ms: now,
+                    walk: walk(),
+                    ..DigestOptions::default()
+                };
+                digest(source.unwrap(), &options, &Silent).unwrap().digest
+            };
+            for (target, form, full) in [
+                (None, OutputForm::Rdb, true),
+                (Some("redis:8.10"), OutputForm::Aof, false),
+                (Some("valkey:9.1"), OutputForm::Rdb, false),
+                (Some("redis:7.0"), OutputForm::Rdb, false),
+            ] {
+                let out = folder.path().join("out");
+                let options = ConvertOptions {
+                    form,
+                    target: target.map(|name| name.parse().unwrap()),
+                    drop_expired_at_ms: Some(now),
+                    lossy: true,
+                    ..ConvertOptions::default()
+                };
+                let report = converted(&source, &out, &options);
+                let what = format!("{} for {target:?} at {now}", source.display());
+                // A digest of all that is left knows what has expired no more.
+                assert_eq!(at(&out, Some(now), full), at(&out, None, full), "{what}");
+                let is_whole = report.losses.is_empty();
+                if is_whole && target != Some("redis:7.0") {
+                    assert_eq!(at(&source, Some(now), full), at(&out, None, full), "{what}");
+                }
+                dropped += u32::from(at(&source, Some(now), true) != at(&source, None, true));
+            }
+        }
+    }
+    assert!(dropped > 20, "{dropped}");
+}
+
+/// When the fields of the hashes of a snapshot expire.
+fn times(bytes: &[u8]) -> Vec<i64> {
+    let mut times = Vec::new();
+    let mut scratch = rdbkit::rdb::Scratch::default();
+    for entry in Snapshot::new(bytes).unwrap().entries().map(Result::unwrap) {
+        if !entry.value_type.has_field_expiry() {
+            continue;
+        }
+        entry
+            .visit(&mut scratch, |item| {
+                if let rdbkit::value::Item::Field { expires_at_ms: Some(at), .. } = item {
+                    times.push(at as i64);
+                }
+                std::ops::ControlFlow::Continue(())
+            })
+            .unwrap();
+    }
+    times.sort_unstable();
+    times
+}
+
+/// The same with the servers themselves as judges.
+#[test]
+fn servers_hold_what_has_not_expired() {
+    let source = Path::new("fixtures/valkey-9.1.2-hash-field-ttl.rdb");
+    let bytes = fs::read(source).unwrap();
+    let times = times(&bytes);
+    let folder = tempfile::tempdir().unwrap();
+    let now = times[times.len() / 2] + 1;
+    for kind in servers() {
+        let is_asked = ["redis-8.0", "redis-8.6", "redis-8.10", "valkey-9.1"];
+        if !is_asked.contains(&kind.name.as_str()) {
+            continue;
+        }
+        let out = folder.path().join("out.rdb");
+        let options = ConvertOptions {
+            target: Some(target(&kind)),
+            drop_expired_at_ms: Some(now),
+            ..ConvertOptions::default()
+        };
+        converted(source, &out, &options);
+        let server = Server::start_with_rdb(&kind, &fs::read(&out).unwrap(), &[]);
+        let asked = DigestOptions {
+            profile: name(&kind).parse().unwrap(),
+            // What the server itself drops by now.
+            drop_expired_at_ms: Some(now.max(now_ms())),
+            walk: walk(),
+            ..DigestOptions::default()
+        };
+        let opened = open(&Locator::Path(source.to_owned()), &OpenOptions::default()).unwrap();
+        std::thread::sleep(std::time::Duration::from_millis(500));
+        assert_eq!(
+            server.digest(),
+            digest(opened, &asked, &Silent).unwrap().digest,
+            "{}",
+            kind.name
+        );
+    }
+}
+
 fn full_digest(path: &Path) -> String {
     let options = DigestOptions { full: true, walk: walk(), ..DigestOptions::default() };
     let source = open(&Locator::Path(path.to_owned()), &OpenOptions::default()).unwrap();

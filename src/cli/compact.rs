@@ -45,7 +45,7 @@ pub(crate) struct CompactArgs {
     #[arg(long, value_enum, help_heading = "Output options")]
     to: Option<To>,
 
-    /// Leave out keys that have expired (see --now)
+    /// Leave out keys and hash fields that have expired (see --now)
     #[arg(long)]
     drop_expired: bool,
 

@@ -63,7 +63,7 @@ pub(crate) struct ConvertArgs {
     #[arg(long)]
     compress: bool,
 
-    /// Leave out what a primary would drop while loading (see --now)
+    /// Leave out what a primary does not keep: keys and hash fields that have expired (see --now)
     #[arg(long)]
     drop_expired: bool,
 

@@ -55,7 +55,8 @@ pub(crate) struct LoadArgs {
     #[arg(long, short, requires = "flush_first")]
     yes: bool,
 
-    /// Leave out keys that have expired (see --now), instead of letting the server drop them
+    /// Leave out keys and hash fields that have expired (see --now), instead of letting the server
+    /// drop them
     #[arg(long, requires = "to")]
     drop_expired: bool,
 

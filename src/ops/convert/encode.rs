@@ -11,7 +11,9 @@ use crate::engine::{Base, Stretch};
 use crate::error::Result;
 use crate::ops::filter::Filter;
 use crate::ops::walk::Tally;
-use crate::rdb::write::{Body, EntryHead, EntryRoom, Loss, Sink, entry, entry_anew};
+use crate::rdb::write::{
+    Body, EntryHead, EntryRoom, Living, LivingRoom, Loss, Sink, entry, entry_anew,
+};
 use crate::rdb::{Entry, Family, Header, Record, Scratch, Target, ValueType, opcode};
 
 /// What is to be done with each record.
@@ -150,6 +152,7 @@ pub(in crate::ops) struct Room {
     entry: EntryRoom,
     commands: Option<CommandWriter>,
     key: KeyRoom,
+    living: LivingRoom,
     scratch: Scratch,
 }
 
@@ -198,7 +201,16 @@ impl<'p, 'o> Encoder<'p, 'o> {
         Ok(())
     }
 
-    fn snapshot_key(&mut self, found: &Entry<'_>, room: &mut Room) -> Result<()> {
+    /// A key that is written; `is_anew` if its value is to be packed anew, however it came.
+    fn key(&mut self, found: &Entry<'_>, is_anew: bool, room: &mut Room) -> Result<()> {
+        if self.plan.snapshot {
+            self.snapshot_key(found, is_anew, room)
+        } else {
+            self.commands_of_key(found, room)
+        }
+    }
+
+    fn snapshot_key(&mut self, found: &Entry<'_>, is_anew: bool, room: &mut Room) -> Result<()> {
         let plan = self.plan;
         let sink =
             room.sink.get_or_insert_with(|| Sink::new(plan.compress.unwrap_or(true)).lossy());
@@ -206,11 +218,11 @@ impl<'p, 'o> Encoder<'p, 'o> {
         let target = &plan.target;
         let body = match plan.compress {
             // The templates of the source are copied, too, so what refers to them may stay.
-            None => {
+            None if !is_anew => {
                 let same_templates = plan.source == target.header && !plan.parts;
                 entry(sink, found, target, same_templates, &mut room.entry)?
             }
-            Some(_) => entry_anew(sink, found, target, &mut room.entry)?,
+            _ => entry_anew(sink, found, target, &mut room.entry)?,
         };
         if found.eviction.is_some() && !target.has_eviction() {
             sink.losses.push(Loss::Eviction);
@@ -383,16 +395,25 @@ impl Tally for Encoder<'_, '_> {
         if !self.plan.filter.matches(found)? {
             return Ok(());
         }
-        let expired = |now| found.expires_at_ms.is_some_and(|ms| ms < now);
-        if self.plan.drop_expired_at_ms.is_some_and(expired) {
+        let Some(now_ms) = self.plan.drop_expired_at_ms else {
+            return self.key(found, false, room);
+        };
+        // A time of -1 is none, as it is for a loader.
+        if found.expires_at_ms.is_some_and(|ms| ms != -1 && ms < now_ms) {
             self.counts.expired += 1;
             return Ok(());
         }
-        if self.plan.snapshot {
-            self.snapshot_key(found, room)
-        } else {
-            self.commands_of_key(found, room)
-        }
+        let mut living = std::mem::take(&mut room.living);
+        let done = match living.of(found, now_ms)? {
+            Living::All => self.key(found, false, room),
+            Living::Some(left) => self.key(&left, true, room),
+            Living::None => {
+                self.counts.expired += 1;
+                Ok(())
+            }
+        };
+        room.living = living;
+        done
     }
 
     fn stretch(&mut self, base: &Base, db: u64, stretch: &Stretch) -> bool {

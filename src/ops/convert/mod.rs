@@ -80,7 +80,8 @@ pub struct ConvertOptions {
     pub compress: Option<bool>,
     /// Writes what can be written where the target cannot hold all.
     pub lossy: bool,
-    /// Leaves out what had expired at this unix time (milliseconds).
+    /// Leaves out what had expired at this unix time (milliseconds): keys, fields of hashes, and
+    /// hashes that have no others.
     pub drop_expired_at_ms: Option<i64>,
     /// Begins a log with this time, unix time in seconds.
     pub timestamp_secs: Option<u64>,

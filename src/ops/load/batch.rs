@@ -9,7 +9,7 @@ use crate::bytes::slot::slot;
 use crate::error::{Doing, FormatError, Result};
 use crate::live::ErrorReply;
 use crate::ops::walk::Tally;
-use crate::rdb::write::Loss;
+use crate::rdb::write::{Living, Loss};
 use crate::rdb::{Entry, Record, Text};
 use crate::resp::encode;
 use crate::target::live::{Parcel, Refusal};
@@ -167,6 +167,81 @@ impl<'p, 'l, 'r> Batch<'p, 'l, 'r> {
             reply: ErrorReply { words },
         });
     }
+
+    /// Packs a key that is sent.
+    fn send(
+        &mut self,
+        entry: &Entry<'_>,
+        key: &[u8],
+        database: u32,
+        expires_at_ms: Option<i64>,
+        room: &mut Room,
+    ) -> Result<()> {
+        let plan = self.plan;
+        let slot = if plan.has_slots { slot(key) } else { 0 };
+        let counts = &mut self.taken.counts;
+        counts.keys += 1;
+        counts.expiring += u64::from(expires_at_ms.is_some());
+        counts.databases = Some(counts.databases.map_or((entry.db, entry.db), |(first, last)| {
+            if first == last { (first, entry.db) } else { (first, last) }
+        }));
+        match plan.form(entry, expires_at_ms, room)? {
+            Form::Grouped => {
+                counts.by_commands += 1;
+                self.group(database, key, &room.text);
+            }
+            Form::Set => {
+                self.end_group();
+                let counts = &mut self.taken.counts;
+                counts.by_commands += 1;
+                let parcel = self.parcel(database);
+                let at = plan.set(&mut parcel.bytes, key, &room.text, expires_at_ms);
+                parcel.close(1, 1, slot, at);
+            }
+            Form::Restore(ty, body) => {
+                self.end_group();
+                self.taken.counts.by_restore += 1;
+                let parcel = self.parcel(database);
+                let body = body.unwrap_or(&room.sink.out);
+                let at = plan.restore(&mut parcel.bytes, key, ty, body, entry, expires_at_ms);
+                parcel.close(1, 1, slot, at);
+                let mut losses = std::mem::take(&mut room.sink.losses);
+                self.lose(&mut losses, database, key);
+                room.sink.losses = losses;
+            }
+            Form::Commands => {
+                self.end_group();
+                let mut entry = entry.clone();
+                entry.key = Text::Raw(key);
+                entry.expires_at_ms = expires_at_ms;
+                match plan.commands(&entry, key, room)? {
+                    Ok(replies) => {
+                        self.taken.counts.by_commands += 1;
+                        let parcel = self.parcel(database);
+                        let at = parcel.bytes.len();
+                        parcel.bytes.extend_from_slice(&room.commands);
+                        let key_at = at + room.key_at.start..at + room.key_at.end;
+                        if replies > 0 {
+                            parcel.close(replies, 1, slot, key_at);
+                        }
+                    }
+                    Err(words) => self.refuse(database, key, "RESTORE", words),
+                }
+                let mut losses = std::mem::take(&mut room.writer.losses);
+                self.lose(&mut losses, database, key);
+                room.writer.losses = losses;
+            }
+            Form::Nothing => {
+                self.end_group();
+                let mut losses = std::mem::take(&mut room.sink.losses);
+                self.taken.counts.keys -= 1;
+                self.taken.apart.push(hash_of(database, key));
+                self.lose(&mut losses, database, key);
+                room.sink.losses = losses;
+            }
+        }
+        Ok(())
+    }
 }
 
 impl Tally for Batch<'_, '_, '_> {
@@ -187,75 +262,35 @@ impl Tally for Batch<'_, '_, '_> {
         }
         let key = plan.key(entry)?;
         let expires_at_ms = plan.expiry(entry);
-        if plan.options.drop_expired && expires_at_ms.is_some_and(|at| at < plan.options.now_ms) {
+        let now_ms = plan.options.now_ms;
+        // A time of -1 is none, as it is for a loader.
+        let has_expired =
+            entry.expires_at_ms != Some(-1) && expires_at_ms.is_some_and(|at| at < now_ms);
+        if plan.options.drop_expired && has_expired {
             self.taken.counts.expired += 1;
             return Ok(());
         }
         let database = plan.database(entry.db)?;
         let room = room.get_or_insert_with(|| Box::new(Room::new(plan)));
-        let slot = if plan.has_slots { slot(&key) } else { 0 };
-        let counts = &mut self.taken.counts;
-        counts.keys += 1;
-        counts.expiring += u64::from(expires_at_ms.is_some());
-        counts.databases = Some(counts.databases.map_or((entry.db, entry.db), |(first, last)| {
-            if first == last { (first, entry.db) } else { (first, last) }
-        }));
-        match plan.form(entry, expires_at_ms, room)? {
-            Form::Grouped => {
-                counts.by_commands += 1;
-                self.group(database, &key, &room.text);
-            }
-            Form::Set => {
-                self.end_group();
-                let counts = &mut self.taken.counts;
-                counts.by_commands += 1;
-                let parcel = self.parcel(database);
-                let at = plan.set(&mut parcel.bytes, &key, &room.text, expires_at_ms);
-                parcel.close(1, 1, slot, at);
-            }
-            Form::Restore(ty, body) => {
-                self.end_group();
-                self.taken.counts.by_restore += 1;
-                let parcel = self.parcel(database);
-                let body = body.unwrap_or(&room.sink.out);
-                let at = plan.restore(&mut parcel.bytes, &key, ty, body, entry, expires_at_ms);
-                parcel.close(1, 1, slot, at);
-                let mut losses = std::mem::take(&mut room.sink.losses);
-                self.lose(&mut losses, database, &key);
-                room.sink.losses = losses;
-            }
-            Form::Commands => {
-                self.end_group();
-                let mut entry = entry.clone();
-                entry.key = Text::Raw(&key);
-                entry.expires_at_ms = expires_at_ms;
-                match plan.commands(&entry, &key, room)? {
-                    Ok(replies) => {
-                        self.taken.counts.by_commands += 1;
-                        let parcel = self.parcel(database);
-                        let at = parcel.bytes.len();
-                        parcel.bytes.extend_from_slice(&room.commands);
-                        let key_at = at + room.key_at.start..at + room.key_at.end;
-                        if replies > 0 {
-                            parcel.close(replies, 1, slot, key_at);
-                        }
-                    }
-                    Err(words) => self.refuse(database, &key, "RESTORE", words),
-                }
-                let mut losses = std::mem::take(&mut room.writer.losses);
-                self.lose(&mut losses, database, &key);
-                room.writer.losses = losses;
-            }
-            Form::Nothing => {
-                self.end_group();
-                let mut losses = std::mem::take(&mut room.sink.losses);
-                self.taken.counts.keys -= 1;
-                self.taken.apart.push(hash_of(database, &key));
-                self.lose(&mut losses, database, &key);
-                room.sink.losses = losses;
-            }
+        if !plan.options.drop_expired {
+            return self.send(entry, &key, database, expires_at_ms, room);
         }
-        Ok(())
+        let mut living = std::mem::take(&mut room.living);
+        let fields_from_ms = now_ms.saturating_sub(plan.options.ttl_shift_ms);
+        let done = match living.of(entry, fields_from_ms)? {
+            Living::All => self.send(entry, &key, database, expires_at_ms, room),
+            Living::Some(left) => {
+                // What is in the source is more than what the target will have.
+                self.taken.apart.push(hash_of(database, &key));
+                self.send(&left, &key, database, expires_at_ms, room)
+            }
+            Living::None => {
+                self.taken.counts.expired += 1;
+                Ok(())
+            }
+        };
+        room.living = living;
+        done
     }
 
     fn record(&mut self, record: &Record<'_>, offset: u64, _: &mut Self::Room) -> Result<()> {

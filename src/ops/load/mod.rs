@@ -119,7 +119,7 @@ pub struct LoadOptions {
     pub on_existing: OnExisting,
     /// Empties the target first.
     pub flush_first: bool,
-    /// Leaves out keys that have expired at `now_ms`. Without it they are sent, and the server
+    /// Leaves out keys and hash fields that have expired at `now_ms`. Without it they are sent, and the server
     /// drops them by its own clock.
     pub drop_expired: bool,
     /// Milliseconds added to the time at which keys expire.

@@ -18,7 +18,7 @@ use super::{As, LoadOptions, OnExisting};
 use crate::aof::write::{CommandWriter, KeyRoom};
 use crate::error::{Error, Result};
 use crate::live::ServerInfo;
-use crate::rdb::write::{Body, EntryRoom, Sink, dump, entry as write_entry};
+use crate::rdb::write::{Body, EntryRoom, LivingRoom, Sink, dump, entry as write_entry};
 use crate::rdb::{Entry, Eviction, Target, Text, ValueType};
 use crate::resp::{Command, encode};
 use crate::value::Kind;
@@ -87,6 +87,7 @@ pub(super) struct Room {
     pub(super) sink: Sink,
     entry: EntryRoom,
     pub(super) writer: CommandWriter,
+    pub(super) living: LivingRoom,
     keys: KeyRoom,
     /// A string's value.
     pub(super) text: Vec<u8>,
@@ -104,6 +105,7 @@ impl Room {
             sink: Sink::new(true),
             entry,
             writer: CommandWriter::new(&plan.target),
+            living: LivingRoom::default(),
             keys,
             text: Vec::new(),
             commands: Vec::new(),
