@@ -470,6 +470,104 @@ fn what_may_not_be_written_is_said_before_anything_is_read() {
 
 /// Compares what a call prints with its golden file.
 #[track_caller]
+/// A full disk leaves a file without a byte, and every verb says the same of it.
+#[test]
+fn an_empty_file_is_refused_unless_it_is_said_to_be_a_log() {
+    let folder = tempfile::tempdir().unwrap();
+    let (path, out) = (folder.path().join("empty"), folder.path().join("out"));
+    std::fs::write(&path, b"").unwrap();
+    let (path, out) = (path.to_str().unwrap(), out.to_str().unwrap());
+    for args in [
+        &["inspect", path][..],
+        &["inspect", path, "--by=type"],
+        &["keys", path],
+        &["digest", path],
+        &["replay", path],
+        &["rewrite", path, "-o", out],
+        &["convert", path, out],
+        &["compact", path, "-o", out],
+    ] {
+        exits(1, args, "is empty: a full disk");
+        exits(0, &[args, &["--from", "aof", "--quiet"][..]].concat(), "");
+        let _ = std::fs::remove_file(out);
+    }
+    let said = rdbkit().args(["replay", path, "--from", "aof"]).output().unwrap();
+    assert!(!String::from_utf8_lossy(&said.stdout).contains("snapshot"));
+}
+
+#[test]
+fn a_name_that_would_break_a_line_is_quoted() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("a\n\u{1b}[31mb.rdb");
+    std::fs::copy(fixtures().join("redis-7.0.15-lru.rdb"), &path).unwrap();
+    for verb in ["digest", "check", "inspect"] {
+        let said = rdbkit().arg(verb).arg(&path).output().unwrap();
+        let text = String::from_utf8(said.stdout).unwrap();
+        assert!(text.contains("/a\\n\\x1b[31mb.rdb\""), "{text}");
+        assert!(!text.contains('\u{1b}'), "{text}");
+    }
+}
+
+#[test]
+fn a_time_that_the_log_does_not_know_is_refused() {
+    let folder = tempfile::tempdir().unwrap();
+    let out = folder.path().join("out");
+    let out = out.to_str().unwrap();
+    let until = "--until-time=2026-11-23T14:00:00Z";
+    exits(2, &["replay", "redis-8.10.2-alltypes-aofdir", until], "no time annotations");
+    let early = "--until-time=2020-01-01T00:00:00Z";
+    let day = "redis-8.10.2-day-aofdir";
+    exits(2, &["replay", day, early], "the base was written at");
+    exits(2, &["rewrite", day, early, "-o", out], "the base was written at");
+    exits(0, &["replay", "annotations.aof", early], "");
+}
+
+#[test]
+fn a_log_is_run_as_the_server_whose_digest_is_asked_for() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("log.aof");
+    std::fs::write(&path, b"*4\r\n$4\r\nZADD\r\n$1\r\nz\r\n$2\r\n-0\r\n$1\r\na\r\n").unwrap();
+    let path = path.to_str().unwrap();
+    let mut digests = Vec::new();
+    for server in ["redis:6.2", "redis:8.10"] {
+        let run = rdbkit().args(["replay", path, "--target", server, "--format=json"]).output();
+        let run: serde_json::Value = serde_json::from_slice(&run.unwrap().stdout).unwrap();
+        let said = rdbkit().args(["digest", path, "--server", server]).output().unwrap();
+        let said = String::from_utf8(said.stdout).unwrap();
+        assert_eq!(said.split(' ').next(), run["digest"].as_str(), "{server}");
+        digests.push(run["digest"].clone());
+    }
+    assert_ne!(digests.first(), digests.last());
+}
+
+/// A log of commands alone may be that of any server, and an old one loads no new snapshot.
+#[test]
+fn a_log_without_a_writer_is_not_replaced_by_a_snapshot_for_the_newest() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("log.aof");
+    std::fs::copy(fixtures().join("annotations.aof"), &path).unwrap();
+    let (path, out) = (path.to_str().unwrap(), folder.path().join("out.aof"));
+    exits(2, &["compact", path, "--in-place"], "name it with --target NAME:VERSION");
+    let told = rdbkit().args(["compact", path, "-o", out.to_str().unwrap()]).output().unwrap();
+    let told = String::from_utf8_lossy(&told.stdout).into_owned();
+    assert!(told.contains("does not say which server wrote it"), "{told}");
+    exits(0, &["compact", path, "--in-place", "--target", "redis:6.2"], "");
+}
+
+#[test]
+fn a_manifest_that_is_wrong_many_times_is_listed_up_to_the_limit() {
+    let folder = tempfile::tempdir().unwrap();
+    let manifest = folder.path().join("appendonly.aof.manifest");
+    let lines: String = (1..60).map(|n| format!("file no-{n} seq {n} type i\n")).collect();
+    std::fs::write(&manifest, lines).unwrap();
+    let args = ["check", folder.path().to_str().unwrap(), "--max-findings=5", "--format=json"];
+    let told = rdbkit().args(args).output().unwrap();
+    let told: serde_json::Value = serde_json::from_slice(&told.stdout).unwrap();
+    let source = &told["sources"][0];
+    assert_eq!(source["findings"].as_array().unwrap().len(), 5);
+    assert!(source["unlisted_errors"].as_u64().unwrap() > 5, "{source}");
+}
+
 fn golden(name: &str, args: &[&str]) {
     let output = rdbkit().args(args).output().unwrap();
     let complaints = String::from_utf8_lossy(&output.stderr);

@@ -32,7 +32,8 @@ fn without_a_rule_every_log_stays_as_it_is() {
         if !is_log || name == "dir-quoted-name" {
             continue;
         }
-        rewrite(&path, &to, &[]).success();
+        let from: &[&str] = if name == "empty.aof" { &["--from", "aof"] } else { &[] };
+        rewrite(&path, &to, from).success();
         if path.is_dir() {
             for part in fs::read_dir(&path).unwrap() {
                 let part = part.unwrap();
@@ -110,6 +111,31 @@ fn a_log_is_cut_by_offset_and_time() {
     let log = "#TS:100; SET a 1; MULTI; SET b 1; #TS:300; SET c 1; EXEC";
     check(log, &["--until-time", "200"], "#TS:100; SET a 1");
     refused("SET a 1", &["--until-time", "200"], "no time annotations");
+}
+
+#[test]
+fn the_report_says_what_was_added_and_what_was_not_found() {
+    let told = |log_text: &str, args: &[&str]| {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("log.aof");
+        fs::write(&path, log(log_text)).unwrap();
+        let mut call = Command::new(env!("CARGO_BIN_EXE_rdbkit"));
+        let done = call.arg("rewrite").arg(&path).arg("--dry-run").args(args).assert().success();
+        String::from_utf8_lossy(&done.get_output().stdout).into_owned()
+    };
+    // Each part begins in database 0.
+    let text = told("SELECT 3; SET a 1; SET b 1; SET c 1", &["--split", "1"]);
+    assert!(text.contains("4 of 4 kept, 2 SELECTs added,"), "{text}");
+    for name in ["appendonly.aof.1.incr.aof", "appendonly.aof.2.incr.aof"] {
+        assert!(text.contains(name), "{text}");
+    }
+    let text = told("SET a 1; FLUSHDB", &["--drop", "flushall,FLUSHDB,xgroup|destroy"]);
+    assert!(text.contains("no FLUSHALL in the log"), "{text}");
+    assert!(text.contains("no XGROUP|DESTROY in the log"), "{text}");
+    assert!(!text.contains("no FLUSHDB"), "{text}");
+    // There is one place to split at.
+    let both = ["--split-at-offset", "27", "--split-at-command", "2"];
+    refused("SET a 1; SET b 1", &both, "cannot be used with");
 }
 
 #[test]

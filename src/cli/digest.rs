@@ -9,6 +9,7 @@ use clap::Args;
 use rdbkit::Error;
 use rdbkit::digest::Profile;
 use rdbkit::ops::digest::{DigestOptions, digest, digest_keys};
+use rdbkit::ops::walk::WalkOptions;
 use rdbkit::report::digest::{DigestLine, write_json, write_key, write_key_json, write_line};
 
 use super::args::{CommonArgs, Format, Opened, RunArgs, SourceArgs, one_stdin};
@@ -47,7 +48,8 @@ pub(crate) struct DigestArgs {
     #[arg(long, value_name = "NAME:VERSION", value_parser = profile, conflicts_with = "full")]
     server: Option<Profile>,
 
-    /// Our own digest of all that a snapshot holds, 64 digits
+    /// Our own digest of all that a snapshot holds, 64 digits; of a log with streams it depends on
+    /// --now: consumers were seen when the log is run
     #[arg(long)]
     full: bool,
 
@@ -74,7 +76,11 @@ pub(crate) fn run(args: &DigestArgs) -> Result<Exit, Error> {
         profile: args.server.unwrap_or_default(),
         full: args.full,
         drop_expired_at_ms: args.drop_expired.then(|| args.run.now_ms()),
-        walk: args.common.walk(args.run.now_ms(), &args.run),
+        walk: WalkOptions {
+            // What a log leads to is what that server makes of it.
+            target: args.server.and_then(|server| server.to_string().parse().ok()),
+            ..args.common.walk(args.run.now_ms(), &args.run)
+        },
         open: args.from.options()?,
     };
     let mut out = super::stdout();

@@ -110,11 +110,16 @@ pub(crate) struct RewriteArgs {
     split: Option<u64>,
 
     /// Write a directory, with a new part from the first annotation of this time or later on
-    #[arg(long, value_name = "TIME", value_parser = secs, help_heading = "Output options")]
+    #[arg(long, value_name = "TIME", value_parser = secs, conflicts_with_all = ["split_at_offset", "split_at_command"], help_heading = "Output options")]
     split_at_time: Option<u64>,
 
     /// Write a directory, with a new part from this offset on
-    #[arg(long, value_name = "N", help_heading = "Output options")]
+    #[arg(
+        long,
+        value_name = "N",
+        conflicts_with = "split_at_command",
+        help_heading = "Output options"
+    )]
     split_at_offset: Option<u64>,
 
     /// Write a directory, with a new part from this command on

@@ -14,6 +14,7 @@ pub use super::convert::OutputForm;
 use super::convert::output::Place;
 use super::convert::{ConvertOptions, Keys, make};
 use super::run::{self, Run, RunOptions};
+use super::snapshot::is_empty;
 use super::walk::{Observer, WalkOptions};
 use crate::aof;
 use crate::error::{Error, Result};
@@ -35,7 +36,8 @@ pub struct CompactOptions {
     pub skip_unknown: bool,
     /// Writes what can be written where the target cannot hold all.
     pub lossy: bool,
-    /// Leaves out what had expired at this unix time (milliseconds).
+    /// Leaves out what had expired at this unix time (milliseconds): keys, fields of hashes, and
+    /// hashes that have no others.
     pub drop_expired_at_ms: Option<i64>,
     /// Replaces the source itself, of which a backup stays.
     pub in_place: bool,
@@ -104,6 +106,15 @@ pub fn compact(
         refuse_changed(&name, &files, &before)?;
     }
     refuse_dropped(&name, &run, options.in_place)?;
+    // Only a snapshot says who wrote it.
+    let is_guessed = options.target.is_none() && run.engine.keyspace.base().is_none();
+    if is_guessed && options.in_place && form.is_snapshot() {
+        return Err(Error::Usage(format!(
+            "{name} does not say which server wrote it, and an older one would not load the \
+             snapshot that takes its place: name it with --target NAME:VERSION, or give another \
+             output with -o and --to aof, which writes commands"
+        )));
+    }
     let convert = ConvertOptions {
         form,
         target: options.target,
@@ -134,6 +145,7 @@ pub fn compact(
         output: written.output.display().to_string(),
         form: written.form,
         server: written.target,
+        server_is_guess: is_guessed && form.is_snapshot(),
         commands: written.ran.as_ref().map_or(0, |ran| ran.commands),
         failed,
         skipped,
@@ -159,11 +171,7 @@ fn form_of(source: &Source) -> Result<OutputForm> {
         ))),
         Form::Aof | Form::Rdb => Ok(OutputForm::AofPreamble),
         Form::Dump => Err(Error::Usage(format!("{} is a DUMP payload, not a log", source.name))),
-        Form::Empty => Err(Error::Source(format!(
-            "{} is empty: a full disk or a failed transfer leaves this; --from aof says that it is an \
-             empty log",
-            source.name
-        ))),
+        Form::Empty => Err(is_empty(&source.name)),
     }
 }
 

@@ -1,5 +1,6 @@
 //! One function per verb: what the command line calls, and what a program may call.
 
+mod before;
 mod behind;
 mod encoding;
 mod items;

@@ -65,6 +65,7 @@ pub fn replay(
         server: target.to_string(),
         parts: run.parts.iter().map(part).collect(),
         base_keys: run.base_keys,
+        has_snapshot: run.engine.keyspace.base().is_some(),
         commands: run.commands,
         transactions: run.transactions,
         failed: failures.failed,

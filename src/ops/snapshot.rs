@@ -296,12 +296,16 @@ pub(super) fn view(source: Source, open: &OpenOptions) -> Result<View> {
         }
         Form::AofDir | Form::Manifest => view_of_directory(source, open),
         Form::Aof => Ok(View::Log(source)),
-        Form::Empty => Err(Error::Source(format!(
-            "{} is empty: a full disk or a failed transfer leaves this; --from aof says that it is an \
-             empty log",
-            source.name
-        ))),
+        Form::Empty => Err(is_empty(&source.name)),
     }
+}
+
+/// What is said of a file without a byte.
+pub(super) fn is_empty(name: &str) -> Error {
+    Error::Source(format!(
+        "{name} is empty: a full disk or a failed transfer leaves this; --from aof says that it is \
+         an empty log"
+    ))
 }
 
 /// The base of a directory whose increments are empty is all there is.

@@ -23,6 +23,9 @@ pub struct ReplayReport {
     pub server: String,
     /// The files, in the order in which they were run.
     pub parts: Vec<ReplayPart>,
+    /// Whether a snapshot was loaded.
+    #[serde(skip)]
+    pub has_snapshot: bool,
     /// Keys that came out of a snapshot.
     pub base_keys: u64,
     /// Commands that were run, MULTI and EXEC among them.

@@ -5,7 +5,7 @@ use std::io::Write;
 use serde::Serialize;
 
 use super::json::{self, failed};
-use super::text::{Style, count, plural, size};
+use super::text::{Style, count, name, plural, size};
 use crate::bytes::quoted;
 use crate::error::Result;
 
@@ -30,6 +30,8 @@ pub struct RewriteReport {
     pub read_commands: u64,
     /// Those that were written.
     pub written_commands: u64,
+    /// The SELECTs among those that the source does not have.
+    pub added_commands: u64,
     /// Transactions.
     pub read_transactions: u64,
     /// Those of which nothing was left, or that the range cut.
@@ -40,6 +42,8 @@ pub struct RewriteReport {
     pub dropped_annotations: u64,
     /// What was dropped, by command, the most frequent first.
     pub dropped: Vec<Dropped>,
+    /// Names that were to be dropped, and of which there was none.
+    pub not_found: Vec<String>,
     /// Commands before the start of the range.
     pub before_range: u64,
     /// Where the range ended the log; what follows was not read.
@@ -112,13 +116,17 @@ pub fn write_text(out: &mut dyn Write, report: &RewriteReport, style: Style) -> 
     let mut line = |line: String| text += &format!("{line}\n");
     let RewriteReport { read_commands, written_commands, .. } = report;
     let to = match &report.output {
-        Some(output) => format!("{} -> {output}", report.source),
-        None => format!("{} (dry run, nothing was written)", report.source),
+        Some(output) => format!("{} -> {}", name(&report.source), name(output)),
+        None => format!("{} (dry run, nothing was written)", name(&report.source)),
     };
     line(style.bold(to).to_string());
+    let added = match report.added_commands {
+        0 => String::new(),
+        added => format!(", {} added", plural(added, "SELECT")),
+    };
     line(format!(
-        "  commands      {} of {} kept, {} of {}",
-        count(*written_commands),
+        "  commands      {} of {} kept{added}, {} of {}",
+        count(written_commands.saturating_sub(report.added_commands)),
         count(*read_commands),
         size(report.written_bytes),
         size(report.read_bytes),
@@ -158,6 +166,10 @@ pub fn write_text(out: &mut dyn Write, report: &RewriteReport, style: Style) -> 
             String::from_utf8_lossy(&dropped.command),
             size(dropped.bytes)
         ));
+    }
+    for missed in &report.not_found {
+        let where_to = if report.ended_at.is_some() { "the range" } else { "the log" };
+        line(format!("  {}      no {missed} in {where_to}", style.warn("look at")));
     }
     if report.before_range > 0 {
         line(format!(

@@ -2,6 +2,7 @@
 
 use std::path::Path;
 
+use super::snapshot::Findings;
 use super::{CheckOptions, SourceReport, file};
 use crate::aof::{self, Layout, Part, PartType, Place};
 use crate::error::{Error, Result};
@@ -37,6 +38,11 @@ pub(super) fn check(
     if path.is_dir() && path.join("dump.rdb").is_file() {
         report.findings.push(snapshot_beside(path));
     }
+    let mut findings = Findings::new(options.max_findings);
+    for finding in std::mem::take(&mut report.findings) {
+        findings.add(finding);
+    }
+    (report.findings, report.unlisted) = findings.into_parts();
     // A missing part has its finding already.
     let there = log.parts.iter().enumerate().filter(|(_, part)| part.size_bytes.is_some());
     let last = log.parts.last();

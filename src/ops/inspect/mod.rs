@@ -11,6 +11,7 @@ mod top;
 
 use crate::bytes::input::Input as _;
 use crate::error::{Doing, Error, Fault, FormatError, Result};
+use crate::ops::snapshot::is_empty;
 use crate::ops::walk::{Checksum, Observer, Tally, WalkOptions, Walked, walk};
 use crate::ops::{encoding, ndjson};
 use crate::rdb::{Dump, Family};
@@ -104,6 +105,9 @@ pub fn inspect(
         return Ok(report);
     }
     let form = source.form;
+    if form == Form::Empty {
+        return Err(is_empty(&name));
+    }
     let source = ndjson::resolve(source, &OpenOptions::default())?;
     let Some(mut feed) = source.feed else {
         return Err(Error::Usage(format!("{name} has no bytes to look at")));

@@ -21,6 +21,7 @@ use super::{Range, RewriteOptions, Split};
 use crate::aof::annotation::Annotation;
 use crate::aof::{LogItem, PartType};
 use crate::error::{Doing, Error, Fault, FormatError, Result};
+use crate::ops::before;
 use crate::ops::items::{Go, Seen, each};
 use crate::ops::walk::Observer;
 use crate::report::rewrite::{Dropped, Place, RewriteReport};
@@ -39,6 +40,8 @@ pub(super) struct LogWriter<'o> {
     pub(super) output: Output,
     pub(super) report: RewriteReport,
     dropped: BTreeMap<Vec<u8>, (u64, u64)>,
+    /// Which of the names that are to be dropped have been met.
+    dropped_by: Vec<bool>,
     /// The part that is read.
     file: String,
     /// What a loader of the source has selected.
@@ -72,6 +75,8 @@ struct Transaction {
     read: u64,
     kept: u64,
     out_db: u64,
+    /// How many SELECTs had been added before it.
+    added: u64,
     /// It began before the range.
     skip: bool,
 }
@@ -83,6 +88,7 @@ impl<'o> LogWriter<'o> {
             output,
             report,
             dropped: BTreeMap::new(),
+            dropped_by: vec![false; options.rules.drop.len()],
             file: String::new(),
             in_db: 0,
             out_db: 0,
@@ -173,6 +179,7 @@ impl<'o> LogWriter<'o> {
             Some(transaction) => {
                 self.report.dropped_transactions += 1;
                 self.out_db = transaction.out_db;
+                self.report.added_commands = transaction.added;
                 (transaction.at, transaction.number)
             }
             None => (at, self.report.read_commands + 1),
@@ -266,7 +273,7 @@ impl<'o> LogWriter<'o> {
         if !skip {
             self.split(at, self.report.read_commands)?;
         }
-        let out_db = self.out_db;
+        let (out_db, added) = (self.out_db, self.report.added_commands);
         let (mut head, mut head_commands) = (Vec::new(), 1);
         if let Some(select) = self.select_needed() {
             head = select;
@@ -284,6 +291,7 @@ impl<'o> LogWriter<'o> {
             read: 0,
             kept: 0,
             out_db,
+            added,
             skip,
         });
         Ok(())
@@ -300,6 +308,7 @@ impl<'o> LogWriter<'o> {
                 self.report.before_range += 2 + transaction.read;
             }
             self.out_db = transaction.out_db;
+            self.report.added_commands = transaction.added;
             self.dropped_since = true;
             return Ok(());
         }
@@ -349,6 +358,9 @@ impl<'o> LogWriter<'o> {
                 let (count, bytes) = self.dropped.entry(name).or_default();
                 *count += 1;
                 *bytes += command.size_bytes();
+                for (name, dropped) in self.options.rules.drop.iter().zip(&mut self.dropped_by) {
+                    *dropped = *dropped || name.is(command);
+                }
                 self.dropped_since = true;
                 return Ok(());
             }
@@ -382,7 +394,10 @@ impl<'o> LogWriter<'o> {
         match self.select.take() {
             // One that is not needed stays where nothing was dropped: it is the log as it was.
             Some(select) if differs || !self.dropped_since => Some(select),
-            None if differs => Some(select(mapped)),
+            None if differs => {
+                self.report.added_commands += 1;
+                Some(select(mapped))
+            }
             _ => None,
         }
     }
@@ -429,15 +444,14 @@ impl<'o> LogWriter<'o> {
     pub(super) fn finish(mut self) -> Result<RewriteReport> {
         let Range { from_time, until_time, .. } = self.options.range;
         if (from_time.is_some() || until_time.is_some()) && !self.saw_time {
-            return Err(Error::Usage(format!(
-                "{} has no time annotations (a server writes them with aof-timestamp-enabled yes): \
-                 give an offset or the number of a command instead",
-                self.report.source
-            )));
+            return Err(before::no_times(&self.report.source));
         }
         let dropped = self.dropped.into_iter();
         self.report.dropped =
             dropped.map(|(command, (count, bytes))| Dropped { command, count, bytes }).collect();
+        let rules = self.options.rules.drop.iter().zip(&self.dropped_by);
+        self.report.not_found =
+            rules.filter(|(_, dropped)| !**dropped).map(|(name, _)| name.to_string()).collect();
         self.report.dropped.sort_by_key(|dropped| std::cmp::Reverse(dropped.count));
         self.output.publish(&mut self.report)?;
         Ok(self.report)

@@ -20,7 +20,9 @@ use crate::aof::{self, Layout, PartType};
 use crate::bytes::Input as _;
 use crate::error::{Error, Result};
 use crate::finding::Severity;
+use crate::ops::before;
 use crate::ops::behind::Behind;
+use crate::ops::snapshot::is_empty;
 use crate::ops::walk::Observer;
 pub use crate::report::rewrite::RewriteReport;
 use crate::source::{Feed, Form, OpenOptions, Source, open_part};
@@ -144,6 +146,9 @@ pub fn rewrite(
     observer: &dyn Observer,
 ) -> Result<RewriteReport> {
     judge_options(options)?;
+    if source.form == Form::Empty {
+        return Err(is_empty(&source.name));
+    }
     if options.publish.in_place && source.compression.is_some() {
         return Err(Error::Usage(format!(
             "{} is compressed, and what is written is not: give the output another name",
@@ -190,7 +195,8 @@ pub fn rewrite(
     };
     let stem = output::stem(manifest_path);
     let output = match (options.dry_run, to_directory) {
-        (true, _) => Output::nothing(),
+        (true, true) => Output::parts_of_nothing(to, &stem),
+        (true, false) => Output::nothing(),
         (false, true) => Output::directory(to, &stem, &publish)?,
         (false, false) => Output::file(to, &publish)?,
     };
@@ -239,6 +245,11 @@ fn one(
                     "{} is a snapshot behind a log, so they cannot be joined",
                     piece.name
                 )));
+            }
+            if options.range.until_time.is_some() {
+                while feed.buffer().len() < before::HEAD_BYTES && feed.more()? {}
+                let head = feed.buffer().get(..before::HEAD_BYTES).unwrap_or(feed.buffer());
+                before::refuse(&piece.name, head, options.range.until_time)?;
             }
             let copied = if options.drop_snapshot {
                 let put = &mut |_: &[u8]| Ok(());

@@ -1,5 +1,6 @@
 //! Where a rewritten log goes: one file, the parts of a directory, or nowhere.
 
+use std::collections::BTreeSet;
 use std::ffi::{OsStr, OsString};
 use std::path::Path;
 
@@ -13,7 +14,7 @@ use crate::target::{AtomicFile, DirectoryTarget, Part, Publish};
 /// An output under way.
 pub(in crate::ops) enum Output {
     /// Nothing is written, all is counted.
-    Nothing { files: Vec<FileReport> },
+    Nothing { files: Vec<FileReport>, names: Option<Names> },
     /// One file.
     File(AtomicFile),
     /// A directory.
@@ -23,16 +24,21 @@ pub(in crate::ops) enum Output {
 pub(in crate::ops) struct Directory {
     target: DirectoryTarget,
     part: Option<Part>,
-    manifest: Manifest,
-    /// Of the manifest, without `.manifest`.
-    stem: Vec<u8>,
+    names: Names,
     /// Files that go when the new ones are there.
     old: Vec<OsString>,
 }
 
 impl Output {
     pub(in crate::ops) fn nothing() -> Self {
-        Output::Nothing { files: Vec::new() }
+        Output::Nothing { files: Vec::new(), names: None }
+    }
+
+    /// Nothing either, but counted part by part, under the names that they would have.
+    pub(in crate::ops) fn parts_of_nothing(path: &Path, stem: &[u8]) -> Self {
+        let there = std::fs::read_dir(path).into_iter().flatten().flatten();
+        let taken = there.map(|file| file.file_name()).collect();
+        Output::Nothing { files: Vec::new(), names: Some(Names { taken, ..Names::new(stem) }) }
     }
 
     pub(in crate::ops) fn file(path: &Path, publish: &Publish) -> Result<Self> {
@@ -50,9 +56,9 @@ impl Output {
             old.extend(there.parts.iter().chain(&there.history).map(|part| os(&part.name)));
             old.extend(there.manifest.and_then(|path| path.file_name().map(OsStr::to_owned)));
         }
-        let (part, manifest) = (None, Manifest::default());
-        let stem = stem.to_vec();
-        Ok(Output::Directory(Box::new(Directory { target, part, manifest, stem, old })))
+        let taken = target.existing().map(OsStr::to_owned).collect();
+        let names = Names { taken, ..Names::new(stem) };
+        Ok(Output::Directory(Box::new(Directory { target, part: None, names, old })))
     }
 
     /// Begins a part, where there are parts. `like` is the part of the source that it comes from,
@@ -64,9 +70,9 @@ impl Output {
         like: Option<&Entry>,
     ) -> Result<()> {
         match self {
-            Output::Nothing { files } => {
-                let name = like.map(|entry| String::from_utf8_lossy(&entry.name).into_owned());
-                let name = name.unwrap_or_default();
+            Output::Nothing { files, names } => {
+                let name = names.as_mut().map(|names| names.next(part_type, is_snapshot, like));
+                let name = name.unwrap_or_default().to_string_lossy().into_owned();
                 files.push(FileReport { name, size_bytes: 0 });
                 Ok(())
             }
@@ -80,9 +86,11 @@ impl Output {
 
     pub(in crate::ops) fn put(&mut self, bytes: &[u8]) -> Result<()> {
         match self {
-            Output::Nothing { files } => {
+            Output::Nothing { files, names } => {
                 if files.is_empty() {
-                    files.push(FileReport { name: String::new(), size_bytes: 0 });
+                    let name = names.as_mut().map(|names| names.next(PartType::Incr, false, None));
+                    let name = name.unwrap_or_default().to_string_lossy().into_owned();
+                    files.push(FileReport { name, size_bytes: 0 });
                 }
                 if let Some(file) = files.last_mut() {
                     file.size_bytes += bytes.len() as u64;
@@ -103,7 +111,7 @@ impl Output {
     /// The size of the part under way, or of the file.
     pub(in crate::ops) fn part_bytes(&self) -> u64 {
         match self {
-            Output::Nothing { files } => files.last().map_or(0, |file| file.size_bytes),
+            Output::Nothing { files, .. } => files.last().map_or(0, |file| file.size_bytes),
             Output::File(file) => file.size_bytes(),
             Output::Directory(directory) => directory.part.as_ref().map_or(0, Part::size_bytes),
         }
@@ -112,7 +120,7 @@ impl Output {
     /// Publishes what was written, and tells the report.
     pub(in crate::ops) fn publish(self, report: &mut RewriteReport) -> Result<()> {
         match self {
-            Output::Nothing { files } => report.files = files,
+            Output::Nothing { files, .. } => report.files = files,
             Output::File(file) => {
                 let published = file.commit()?;
                 let name = published.path.display().to_string();
@@ -122,7 +130,8 @@ impl Output {
             }
             Output::Directory(mut directory) => {
                 directory.end_part()?;
-                let Directory { target, manifest, stem, old, .. } = *directory;
+                let Directory { target, names, old, .. } = *directory;
+                let Names { manifest, stem, .. } = names;
                 let name = os(&[&stem[..], b".manifest"].concat());
                 let published = target.publish(name, manifest.to_string().as_bytes(), &old)?;
                 report.output = Some(published.path.display().to_string());
@@ -148,9 +157,39 @@ impl Directory {
         is_snapshot: bool,
         like: Option<&Entry>,
     ) -> Result<()> {
+        let name = self.names.next(part_type, is_snapshot, like);
+        self.part = Some(self.target.part(name)?);
+        Ok(())
+    }
+
+    fn end_part(&mut self) -> Result<()> {
+        match self.part.take() {
+            Some(part) => self.target.add(part).map(drop),
+            None => Ok(()),
+        }
+    }
+}
+
+/// The parts of a directory, and what they are called.
+pub(in crate::ops) struct Names {
+    manifest: Manifest,
+    /// Of the manifest, without `.manifest`.
+    stem: Vec<u8>,
+    /// What is there already.
+    taken: BTreeSet<OsString>,
+}
+
+impl Names {
+    fn new(stem: &[u8]) -> Self {
+        let (manifest, taken) = (Manifest::default(), BTreeSet::new());
+        Names { manifest, stem: stem.to_vec(), taken }
+    }
+
+    /// The name of the next part: that of the part which it comes from, if that is free.
+    fn next(&mut self, part_type: PartType, is_snapshot: bool, like: Option<&Entry>) -> OsString {
         let last = self.manifest.entries.iter().filter(|e| e.part_type == part_type);
         let last = last.map(|entry| entry.seq).max().unwrap_or(0);
-        let free = |entry: &&Entry| entry.seq > last && !self.target.is_taken(&os(&entry.name));
+        let free = |entry: &&Entry| entry.seq > last && !self.taken.contains(&os(&entry.name));
         let entry = match like.filter(free) {
             Some(entry) => Entry { part_type, ..entry.clone() },
             None => {
@@ -163,23 +202,17 @@ impl Directory {
                 loop {
                     seq += 1;
                     let name = [&self.stem, format!(".{seq}.{end}").as_bytes()].concat();
-                    if !self.target.is_taken(&os(&name)) {
+                    if !self.taken.contains(&os(&name)) {
                         let (start_offset, end_offset) = (None, None);
                         break Entry { name, seq, part_type, start_offset, end_offset };
                     }
                 }
             }
         };
-        self.part = Some(self.target.part(os(&entry.name))?);
+        let name = os(&entry.name);
+        self.taken.insert(name.clone());
         self.manifest.entries.push(entry);
-        Ok(())
-    }
-
-    fn end_part(&mut self) -> Result<()> {
-        match self.part.take() {
-            Some(part) => self.target.add(part).map(drop),
-            None => Ok(()),
-        }
+        name
     }
 }
 

@@ -7,7 +7,9 @@
 
 use std::borrow::Cow;
 use std::collections::BTreeMap;
+use std::fmt;
 
+use crate::bytes::quoted;
 use crate::error::{Error, Result};
 use crate::ops::filter::Filter;
 use crate::resp::{Command, is_known_command, key_positions};
@@ -32,11 +34,19 @@ impl CommandName {
         matches!(self.name.as_slice(), b"MULTI" | b"EXEC" | b"DISCARD" | b"SELECT")
     }
 
-    fn is(&self, command: &Command<'_>) -> bool {
+    pub(super) fn is(&self, command: &Command<'_>) -> bool {
         command.name().eq_ignore_ascii_case(&self.name)
             && self.sub.as_ref().is_none_or(|sub| {
                 command.args().next().is_some_and(|arg| arg.eq_ignore_ascii_case(sub))
             })
+    }
+}
+
+impl fmt::Display for CommandName {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let sub = self.sub.iter().flat_map(|sub| [b"|".as_slice(), sub]).collect::<Vec<_>>();
+        let text = [self.name.as_slice(), &sub.concat()].concat();
+        write!(f, "{}", quoted(&text).to_string().trim_matches('"'))
     }
 }
 

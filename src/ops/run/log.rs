@@ -35,6 +35,8 @@ pub(in crate::ops) struct End {
     pub(in crate::ops) fault: Option<Box<FormatError>>,
     /// Whether it stopped where it was told to.
     pub(in crate::ops) stopped: bool,
+    /// Whether an annotation gave a time.
+    pub(in crate::ops) saw_time: bool,
 }
 
 /// What is known of a command besides itself.
@@ -102,6 +104,7 @@ pub(in crate::ops) fn read<'a, R: Runner<'a>>(
             None => match item(rest, true, &mut Quirks::default()) {
                 Ok((after, LogItem::Command(command))) => (command, after),
                 Ok((after, LogItem::Annotation(annotation))) => {
+                    end.saw_time |= annotation.timestamp_secs().is_some();
                     let late = |limit| annotation.timestamp_secs().is_some_and(|at| at > limit);
                     if progress.time_secs.is_some_and(late) {
                         end.stopped = true;

@@ -27,8 +27,10 @@ use super::walk::{Observer, WalkOptions};
 use crate::aof;
 use crate::engine::Engine;
 use crate::error::{Error, FormatError, Result};
+use crate::ops::before;
 use crate::ops::behind::Behind;
 use crate::ops::ndjson;
+use crate::ops::snapshot::is_empty;
 use crate::rdb::Target;
 use crate::source::{Form, OpenOptions, Source, Whole, open_part};
 
@@ -84,6 +86,7 @@ impl RunOptions {
     pub(super) fn of_walk(walk: &WalkOptions, open: &OpenOptions) -> Self {
         RunOptions {
             threads: walk.threads,
+            target: walk.target,
             skip_unknown: walk.skip_unknown,
             open: open.clone(),
             ..RunOptions::at(walk.now_ms)
@@ -126,6 +129,8 @@ pub struct Run {
     pub parts: Vec<RunPart>,
     /// Whether it stopped where it was told to, before the end.
     pub stopped: bool,
+    /// Whether annotations of the log gave times.
+    pub saw_time: bool,
 }
 
 /// What a run found in one part.
@@ -206,7 +211,9 @@ fn run_with(
         base_keys: 0,
         parts: Vec::new(),
         stopped: false,
+        saw_time: false,
     };
+    let name = source.name.clone();
     run.engine.env.loading = true;
     run.engine.keyspace.set_databases(options.databases);
     match source.form {
@@ -219,11 +226,15 @@ fn run_with(
                 source.name
             )));
         }
+        Form::Empty => return Err(is_empty(&source.name)),
         form => {
             let alone = way.aside && form == Form::Rdb;
             way.touched = if alone { Touched::of_logs([]) } else { None };
             run_part(&mut run, source, true, options, observer, way)?;
         }
+    }
+    if options.until.time_secs.is_some() && !run.saw_time {
+        return Err(before::no_times(&name));
     }
     run.engine.select(0);
     run.engine.env.loading = false;
@@ -332,6 +343,8 @@ fn whole_part(
     part.size_bytes = bytes.len() as u64;
     let (mut at, mut sum) = (0, None);
     if form == Form::Rdb {
+        let head = bytes.get(..before::HEAD_BYTES).unwrap_or(bytes);
+        before::refuse(&part.name, head, options.until.time_secs)?;
         let aside = way
             .touched
             .take()
@@ -393,6 +406,7 @@ fn finish(
     run.commands += end.commands;
     run.transactions += end.transactions;
     run.stopped = end.stopped;
+    run.saw_time |= end.saw_time;
     if end.stopped || (end.good_up_to == size_bytes && end.fault.is_none()) {
         return Ok(());
     }

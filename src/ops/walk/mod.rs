@@ -12,7 +12,7 @@ mod whole;
 use crate::bytes::input::Input;
 use crate::engine::{Base, Stretch};
 use crate::error::{FormatError, Result};
-use crate::rdb::{Entry, Header, Record};
+use crate::rdb::{Entry, Header, Record, Target};
 
 pub use checksum::Checksum;
 
@@ -70,12 +70,22 @@ pub struct WalkOptions {
     pub now_ms: Option<i64>,
     /// Where a log has to be run first: whether commands that are not known are stepped over.
     pub skip_unknown: bool,
+    /// Where a log has to be run first: the server that is played; without one, the one that wrote
+    /// its snapshot, or the newest Redis.
+    pub target: Option<Target>,
 }
 
 impl Default for WalkOptions {
     fn default() -> Self {
         let threads = std::thread::available_parallelism().map_or(1, usize::from);
-        WalkOptions { threads, checksum: true, tally: true, now_ms: None, skip_unknown: false }
+        WalkOptions {
+            threads,
+            checksum: true,
+            tally: true,
+            now_ms: None,
+            skip_unknown: false,
+            target: None,
+        }
     }
 }
 

@@ -31,6 +31,8 @@ struct Source<'a> {
     sound: bool,
     could_not_look: Option<&'a str>,
     findings: Vec<Finding<'a>>,
+    unlisted_errors: u64,
+    unlisted_others: u64,
     files: Vec<File<'a>>,
     #[serde(skip_serializing_if = "Option::is_none")]
     policy: Option<Policy<'a>>,
@@ -98,6 +100,8 @@ impl<'a> Source<'a> {
             sound: report.is_sound() && report.could_not_look.is_none(),
             could_not_look: report.could_not_look.as_deref(),
             findings: report.findings.iter().map(Finding::of).collect(),
+            unlisted_errors: report.unlisted.errors,
+            unlisted_others: report.unlisted.others,
             files: report.files.iter().map(File::of).collect(),
             policy: report.policy.as_ref().map(Policy::of),
         }

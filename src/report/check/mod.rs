@@ -38,6 +38,8 @@ pub struct SourceReport {
     pub files: Vec<FileReport>,
     /// What is wrong with a directory as a whole.
     pub findings: Vec<Finding>,
+    /// Findings of these that are not listed.
+    pub unlisted: Unlisted,
     /// What became of the policies, where some were asked.
     pub policy: Option<PolicyReport>,
     /// Why it could not be looked at.
@@ -130,7 +132,8 @@ impl CheckReport {
 impl SourceReport {
     /// Whether nothing found is an error.
     pub fn is_sound(&self) -> bool {
-        self.findings.iter().all(|f| f.severity < Severity::Error)
+        self.unlisted.errors == 0
+            && self.findings.iter().all(|f| f.severity < Severity::Error)
             && self.files.iter().all(FileReport::is_sound)
     }
 }

@@ -15,11 +15,11 @@
 use std::io::{self, Write};
 use std::path::Path;
 
-use super::{CheckReport, FileReport, PolicyReport, SourceReport};
+use super::{CheckReport, FileReport, PolicyReport, SourceReport, Unlisted};
 use crate::error::Result;
 use crate::finding::{Finding, Severity};
 use crate::report::json::failed;
-use crate::report::text::{Style, count, glued, key, percent, plural, size, wrap};
+use crate::report::text::{self, Style, count, glued, key, percent, plural, size, wrap};
 
 /// How wide a key may be.
 const KEY_WIDTH: usize = 60;
@@ -72,13 +72,20 @@ fn source(
     if let Some(why) = &report.could_not_look {
         // The sentence may begin with the name, as sentences about files do.
         let why = why.strip_prefix(&format!("{}: ", report.name)).unwrap_or(why);
-        return writeln!(out, "{}: {} {why}", report.name, style.bad("COULD NOT LOOK:"));
+        return writeln!(
+            out,
+            "{}: {} {why}",
+            text::name(&report.name),
+            style.bad("COULD NOT LOOK:")
+        );
     }
     let all = || report.findings.iter().chain(report.files.iter().flat_map(|f| &f.findings));
     let listed = |severity| all().filter(|f| f.severity == severity).count() as u64;
-    let unlisted = |of: fn(&FileReport) -> u64| report.files.iter().map(of).sum::<u64>();
-    let errors = listed(Severity::Error) + unlisted(|file| file.unlisted.errors);
-    let warnings = listed(Severity::Warning) + unlisted(|file| file.unlisted.others);
+    let unlisted = |of: fn(&Unlisted) -> u64| {
+        of(&report.unlisted) + report.files.iter().map(|file| of(&file.unlisted)).sum::<u64>()
+    };
+    let errors = listed(Severity::Error) + unlisted(|all| all.errors);
+    let warnings = listed(Severity::Warning) + unlisted(|all| all.others);
     let verdict = Verdict { errors, warnings };
 
     let mut block = Block { out, style, width, indent: 0, file: &report.name, root: &report.name };
@@ -92,6 +99,7 @@ fn source(
     }
     block.verdict(&report.name, verdict, &report.kind)?;
     block.findings(&report.findings)?;
+    block.unlisted(report.unlisted)?;
     for file in &report.files {
         let errors = file.count(Severity::Error);
         let warnings = file.count(Severity::Warning);
@@ -147,6 +155,7 @@ impl Block<'_> {
                 };
             }
         }
+        let name = &*text::name(name);
         let used = self.indent + width_of(name) + 2 + width_of(&plain) + 1;
         let facts = wrap(&format!("({facts})"), used, self.indent + 4, self.width);
         let space = if facts.starts_with('\n') { "" } else { " " };
@@ -228,7 +237,7 @@ impl Block<'_> {
         }
         let elsewhere = !finding.file.is_empty() && finding.file != self.file;
         if elsewhere {
-            place += &format!(" in {}", below(self.root, &finding.file));
+            place += &format!(" in {}", text::name(below(self.root, &finding.file)));
         }
         let key = finding.key.as_ref().map(|bytes| glued(&key(bytes, KEY_WIDTH)));
         match (finding.doing.as_str(), key) {
@@ -283,20 +292,27 @@ impl Block<'_> {
         writeln!(self.out, "{:indent$}{} {text}", "", self.style.dim(format!("{word:<8}")))
     }
 
-    /// What is not listed, and up to where a log is good.
-    fn rest(&mut self, file: &FileReport) -> io::Result<()> {
+    /// How many findings are not listed.
+    fn unlisted(&mut self, unlisted: Unlisted) -> io::Result<()> {
         let indent = self.indent + 2;
         let more = |n: u64, one: &str| match n {
             0 => None,
             1 => Some(format!("1 more {one}")),
             n => Some(format!("{} more {one}s", count(n))),
         };
-        let unlisted = [more(file.unlisted.errors, "error"), more(file.unlisted.others, "warning")];
+        let unlisted = [more(unlisted.errors, "error"), more(unlisted.others, "warning")];
         let unlisted: Vec<String> = unlisted.into_iter().flatten().collect();
         if !unlisted.is_empty() {
             let unlisted = unlisted.join(" and ");
             writeln!(self.out, "{:indent$}… and {unlisted}; --max-findings lists more", "")?;
         }
+        Ok(())
+    }
+
+    /// What is not listed, and up to where a log is good.
+    fn rest(&mut self, file: &FileReport) -> io::Result<()> {
+        self.unlisted(file.unlisted)?;
+        let indent = self.indent + 2;
         match file.good_up_to {
             Some(offset) if !file.is_sound() => writeln!(
                 self.out,
@@ -363,7 +379,6 @@ fn width_of(text: &str) -> usize {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::report::check::Unlisted;
 
     #[test]
     fn what_servers_do_is_told_once_for_each_explanation() {
