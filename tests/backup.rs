@@ -456,7 +456,7 @@ impl Drop for Following {
 #[test]
 fn what_is_stopped_before_a_snapshot_came_is_no_backup() {
     let Some(kind) = require_any(&["redis-7.0"]) else { return };
-    let server = Server::start(&kind, &["--repl-diskless-sync-delay", "60"]);
+    let server = Server::start(&kind, &["--repl-diskless-sync-delay", "8"]);
     let folder = tempfile::tempdir().unwrap();
     let metrics = folder.path().join("rdbkit.prom");
     let to = folder.path().join("log");
