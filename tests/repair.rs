@@ -273,7 +273,7 @@ fn the_fields_of_a_broken_hash_do_not_become_keys() {
             let mut hash = b"\x18\x07session\x51\xdb\x30\x7e\xa4\x01\0\0\x28".to_vec();
             for field in 0..40 {
                 let mut field = string(&format!("name{field}"), &format!("value{field}"));
-                if ttls > 0 && hash.len() % ttls == 0 {
+                if ttls > 0 && hash.len().is_multiple_of(ttls) {
                     field.splice(0..1, [0x80, 0, 1, 0, field.len() as u8]);
                 }
                 hash.extend(field);
