@@ -439,22 +439,6 @@ fn what_can_be_unpacked_of_a_broken_stream_is_looked_at() {
 }
 
 #[test]
-fn a_log_behind_a_snapshot_that_does_not_say_so_is_run() {
-    let folder = tempfile::tempdir().unwrap();
-    let mut bytes = b"REDIS0011\xfe\0\0\x01a\x01b\xff\0\0\0\0\0\0\0\0".to_vec();
-    bytes.extend(b"*3\r\n$3\r\nSET\r\n$1\r\nc\r\n$1\r\nd\r\n");
-    let file = folder.path().join("appendonly.aof");
-    std::fs::write(&file, &bytes).unwrap();
-    let output = rdbkit().args(["keys", "--format=csv"]).arg(&file).output().unwrap();
-    assert_eq!(output.status.code(), Some(0));
-    assert_eq!(String::from_utf8(output.stdout).unwrap().lines().count(), 3);
-    // Of what comes through a pipe the end cannot be seen.
-    let output = rdbkit().args(["keys", "-"]).write_stdin(bytes).output().unwrap();
-    assert_eq!(output.status.code(), Some(1));
-    assert!(String::from_utf8_lossy(&output.stderr).contains("runs it whole"));
-}
-
-#[test]
 fn what_may_not_be_written_is_said_before_anything_is_read() {
     let folder = tempfile::tempdir().unwrap();
     let out = folder.path().join("out");

@@ -167,15 +167,10 @@ pub(super) fn tally_run<T: Tally>(
 
 /// Whether a snapshot is the preamble of a log that goes on behind it. Of such a file nothing must
 /// be told, so this is asked before anything is; but only where one of the first fields says that
-/// the snapshot is the base of a log, as every server writes it, or a file at hand ends as logs do:
-/// all others need not be read twice.
+/// the snapshot is the base of a log, as every server writes it: all others need not be read twice.
 fn has_log_behind(feed: &mut Feed) -> bool {
     if !says_that_it_is_a_base(feed) {
-        // Of a file at hand the last bytes tell, too: what ends as a log does is looked at.
-        let end = feed.whole().unwrap_or_default();
-        if !end.ends_with(b"\r\n") || has_end_marker(end) {
-            return false;
-        }
+        return false;
     }
     // The window keeps what is large in a temporary file. A failure is met again where keys are
     // read, behind those that could be.
@@ -230,13 +225,8 @@ fn is_announced_as_base(head: &[u8]) -> bool {
 /// Whether the end marker stands where it does with nothing behind the checksum. A log ends with a
 /// line end, which a checksum does once in 65536 files.
 fn ends_as_snapshot(bytes: &[u8]) -> bool {
-    has_end_marker(bytes) && !bytes.ends_with(b"\r\n")
-}
-
-/// Whether the end marker stands where a snapshot has it in front of its checksum.
-fn has_end_marker(bytes: &[u8]) -> bool {
     let marker = bytes.len().checked_sub(9).and_then(|at| bytes.get(at));
-    marker == Some(&opcode::EOF)
+    marker == Some(&opcode::EOF) && !bytes.ends_with(b"\r\n")
 }
 
 /// A tally of nothing.
