@@ -103,6 +103,16 @@ pub fn check(sources: &[Locator], options: &CheckOptions, observer: &dyn Observe
 
 /// The report of a source that could not be opened, or not be read to its end: the bytes are to
 /// blame, or something else is, of which `could_not_look` tells then.
+///
+/// ```
+/// use rdbkit::ops::check::unreadable;
+/// use rdbkit::source::{OpenOptions, open};
+///
+/// let Err(error) = open(&"Cargo.toml".into(), &OpenOptions::default()) else { panic!("no dump") };
+/// let report = unreadable("Cargo.toml".to_owned(), error);
+/// let codes: Vec<_> = report.all_findings().map(|finding| finding.code).collect();
+/// assert_eq!(codes, ["unreadable"]);
+/// ```
 pub fn unreadable(name: String, error: Error) -> SourceReport {
     match error {
         // Compressed data that are broken or cut off: what they hold cannot be had.

@@ -100,6 +100,18 @@ fn is_seekable(source: &Source) -> bool {
 
 /// How many bytes a merge of these reads, where that is known: each source is looked at and then
 /// written, and what cannot be read twice is read once more before.
+///
+/// ```
+/// use rdbkit::ops::merge::bytes_to_read;
+/// use rdbkit::source::{OpenOptions, open};
+///
+/// # fn main() -> Result<(), Box<dyn std::error::Error>> {
+/// let name = "fixtures/redis-7.0.15-lru.rdb";
+/// let source = open(&name.into(), &OpenOptions::default())?;
+/// assert_eq!(bytes_to_read(&[source]), Some(2 * std::fs::metadata(name)?.len()));
+/// # Ok(())
+/// # }
+/// ```
 pub fn bytes_to_read(sources: &[Source]) -> Option<u64> {
     let of = |source: &Source| {
         let times = if is_seekable(source) && source.form == Form::Rdb { 2 } else { 3 };
