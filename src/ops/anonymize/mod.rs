@@ -143,8 +143,14 @@ pub fn anonymize(
         root: None,
     };
     let mut root = Anonymizing { root: Some((writer, Databases::default())), ..fresh() };
-    let how =
-        How { walk: &options.walk, open: &options.open, compress: false, plain: false, observer };
+    let how = How {
+        walk: &options.walk,
+        open: &options.open,
+        compress: false,
+        plain: false,
+        once: false,
+        observer,
+    };
     let ran = keys.tally(&name, &how, &fresh, &mut root)?;
     let Anonymizing { counts, root, .. } = root;
     if let Some((writer, _)) = root {

@@ -172,9 +172,10 @@ pub(super) fn make(
         open: &options.open,
         compress: options.compress.unwrap_or(true),
         plain: plan.digest,
+        once: true,
         observer,
     };
-    let ran = keys.tally_once(name, &how, &fresh, &mut root)?;
+    let ran = keys.tally(name, &how, &fresh, &mut root)?;
     let mut counts = root.into_counts();
     if let Some(run) = &ran {
         note_lost_metadata(run, options.list, &mut counts.losses);
@@ -248,6 +249,8 @@ pub(super) struct How<'o> {
     pub(super) compress: bool,
     /// Whether keys of an engine come once more, with nothing packed.
     pub(super) plain: bool,
+    /// Whether a key that stands twice in a snapshot is a failure, as for what a server is to load.
+    pub(super) once: bool,
     pub(super) observer: &'o dyn Observer,
 }
 
@@ -291,6 +294,16 @@ impl Keys {
         root: &mut T,
     ) -> Result<Option<Box<Run>>> {
         match self {
+            Keys::Snapshot { base, header } if how.once => {
+                let mut noted = Noted::of(base.feed.as_ref());
+                let logged = noted.is_logged();
+                let fresh = || Once::batch(fresh(), logged);
+                let root = &mut noted.root(root);
+                let ended = snapshot::walk(*base, how.open, &fresh, root, how.walk, how.observer)?;
+                check_ended(name, ended)?;
+                noted.finish(name, header, how.walk.threads)?;
+                Ok(None)
+            }
             Keys::Snapshot { base, .. } => {
                 let ended = snapshot::walk(*base, how.open, fresh, root, how.walk, how.observer)?;
                 check_ended(name, ended)?;
@@ -304,24 +317,6 @@ impl Keys {
                 Ok(Some(run))
             }
         }
-    }
-
-    /// As [`tally`](Self::tally), for what a server is to load: no key may stand twice.
-    pub(super) fn tally_once<T: Tally>(
-        self,
-        name: &str,
-        how: &How<'_>,
-        fresh: &(dyn Fn() -> T + Sync),
-        root: &mut T,
-    ) -> Result<Option<Box<Run>>> {
-        let Keys::Snapshot { base, header } = &self else {
-            return self.tally(name, how, fresh, root);
-        };
-        let (header, mut noted) = (*header, Noted::of(base.feed.as_ref()));
-        let logged = noted.is_logged();
-        self.tally(name, how, &|| Once::batch(fresh(), logged), &mut noted.root(root))?;
-        noted.finish(name, header, how.walk.threads)?;
-        Ok(None)
     }
 
     fn of_snapshot(mut base: Source) -> Result<Self> {
@@ -431,8 +426,8 @@ pub(super) fn to_unnamed(
         tempfile::tempfile().map_err(|cause| Error::io("cannot make a temporary file", cause))?;
     let mut output = Output::begin(&mut file, &ConvertOptions::default(), &target, plan.same)?;
     let mut root = Encoder::root(&plan, &mut output);
-    let how = How { walk, open, compress: false, plain: false, observer };
-    keys.tally_once(name, &how, &|| Encoder::batch(&plan), &mut root)?;
+    let how = How { walk, open, compress: false, plain: false, once: true, observer };
+    keys.tally(name, &how, &|| Encoder::batch(&plan), &mut root)?;
     let losses = listed(root.into_counts().losses);
     if let Some(sentence) = refusal(&target, &losses) {
         return Err(Error::Usage(format!("{name}: {sentence}")));

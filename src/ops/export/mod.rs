@@ -139,7 +139,7 @@ pub fn export(
     if options.form == ExportForm::ParquetTypes {
         let keys = Keys::of_source(source, &options.walk, &options.open, observer)?;
         let (walk, open) = (&options.walk, &options.open);
-        let how = How { walk, open, compress: false, plain: false, observer };
+        let how = How { walk, open, compress: false, plain: false, once: false, observer };
         let ran = keys.ran();
         let report = parquet::write_types(&name, keys, &how, out, &publish, options)?;
         return Ok(ExportReport { ran, ..report });
@@ -149,8 +149,14 @@ pub fn export(
         .then(|| Estimator::new(options.memory.profile(&mut source)));
     let keys = Keys::of_source(source, &options.walk, &options.open, observer)?;
     let (bytes_read, ran) = (keys.size_bytes(), keys.ran());
-    let how =
-        How { walk: &options.walk, open: &options.open, compress: false, plain: false, observer };
+    let how = How {
+        walk: &options.walk,
+        open: &options.open,
+        compress: false,
+        plain: false,
+        once: false,
+        observer,
+    };
     let mut report = match options.form {
         ExportForm::Resp => commands(&name, keys, &how, &mut file, options)?,
         #[cfg(feature = "parquet")]

@@ -66,30 +66,18 @@ impl Input {
         Keys::of_source(source, &options.walk, &options.open, &Silent)
     }
 
-    /// Goes through its keys.
+    /// Goes through its keys; where they are written (`once`), none may be there twice.
     pub(super) fn tally<T: Tally>(
         &self,
+        once: bool,
         options: &MergeOptions,
         fresh: &(dyn Fn() -> T + Sync),
         root: &mut T,
         observer: &dyn Observer,
     ) -> Result<()> {
         let MergeOptions { walk, open, .. } = options;
-        let how = How { walk, open, compress: true, plain: false, observer };
+        let how = How { walk, open, compress: true, plain: false, once, observer };
         self.keys(options)?.tally(&self.name, &how, fresh, root).map(drop)
-    }
-
-    /// Goes through its keys for the last time, to write them: none may be there twice.
-    pub(super) fn tally_once<T: Tally>(
-        &self,
-        options: &MergeOptions,
-        fresh: &(dyn Fn() -> T + Sync),
-        root: &mut T,
-        observer: &dyn Observer,
-    ) -> Result<()> {
-        let MergeOptions { walk, open, .. } = options;
-        let how = How { walk, open, compress: true, plain: false, observer };
-        self.keys(options)?.tally_once(&self.name, &how, fresh, root).map(drop)
     }
 }
 

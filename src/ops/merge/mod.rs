@@ -170,7 +170,7 @@ pub fn merge(
         let fresh = || Merging { encoder: Encoder::batch(&plan), losers, lost: 0, root: None };
         let root = Root { output: &mut output, counts: Counts::default() };
         let mut root = Merging { root: Some(root), ..fresh() };
-        input.tally_once(options, &fresh, &mut root, &Behind::bytes(observer, done))?;
+        input.tally(true, options, &fresh, &mut root, &Behind::bytes(observer, done))?;
         done += input.size_bytes.unwrap_or(0);
         let Merging { root: Some(Root { counts, .. }), lost, .. } = root else { continue };
         merged.push(MergedSource {

@@ -103,15 +103,21 @@ pub fn split(
         copies: false,
         parts: true,
     };
-    let how =
-        How { walk: &options.walk, open: &options.open, compress: true, plain: false, observer };
+    let how = How {
+        walk: &options.walk,
+        open: &options.open,
+        compress: true,
+        plain: false,
+        once: true,
+        observer,
+    };
     let fresh = || Split::batch(&plan, &parting);
     let mut root = Split { root: Some(&mut directory), ..fresh() };
     // Parts that are known before their keys are there whether they get any or not.
     for label in parting.known() {
         root.part(&label)?;
     }
-    let ran = keys.tally_once(&name, &how, &fresh, &mut root)?;
+    let ran = keys.tally(&name, &how, &fresh, &mut root)?;
     let Split { parts, mut counts, keys: keys_read, beyond, .. } = root;
     let are_nodes =
         matches!(&options.by, By::Slots(parts) if parts.iter().any(|part| part.name.is_some()));
