@@ -12,7 +12,7 @@
 //! Who comes back with the id and the offset up to which he has everything is answered `+CONTINUE`,
 //! and gets the commands from there on, where the server still has them.
 //!
-//! Newer servers can be told to send the snapshot over a connection of its own ([`channel`]).
+//! Newer servers can be told to send the snapshot over a connection of its own, the RDB channel.
 //!
 //! The one danger is to take what is cut off for what is complete: a snapshot is over when its
 //! length or its mark has come, and never because nothing comes any more.
