@@ -12,7 +12,7 @@ use std::path::{Path, PathBuf};
 
 pub use super::convert::OutputForm;
 use super::convert::output::Place;
-use super::convert::{ConvertOptions, Keys, make};
+use super::convert::{ConvertOptions, Keys, Prove, make};
 use super::run::{self, Run, RunOptions};
 use super::snapshot::is_empty;
 use super::walk::{Observer, WalkOptions};
@@ -41,6 +41,8 @@ pub struct CompactOptions {
     pub drop_expired_at_ms: Option<i64>,
     /// Replaces the source itself, of which a backup stays.
     pub in_place: bool,
+    /// Computes the digest of all keys even where the output can be proved without it.
+    pub digest: bool,
     /// An output that exists is replaced.
     pub force: bool,
     /// How many threads.
@@ -131,9 +133,11 @@ pub fn compact(
         ..ConvertOptions::default()
     };
     // What expired keys are left out of is another keyspace, which has another digest.
-    let prove = options.drop_expired_at_ms.is_none() && out != Path::new("-");
+    let same = options.drop_expired_at_ms.is_none() && out != Path::new("-");
+    let prove = if options.digest { Prove::SamenessAndDigest } else { Prove::Sameness };
+    let prove = same.then_some(prove);
     let keys = Keys::Ran(Box::new(run));
-    let written = make(&name, keys, place, &convert, prove, observer)?;
+    let (written, proof) = make(&name, keys, place, &convert, prove, observer)?;
     let grown = sizes(&files)?
         .iter()
         .zip(&before)
@@ -154,7 +158,9 @@ pub fn compact(
         written_bytes: written.bytes_written,
         dropped_from: written.ran.and_then(|ran| ran.dropped_from),
         grown_bytes: grown,
-        digest: written.digest,
+        proved: proof.is_some(),
+        copied_keys: proof.as_ref().map_or(0, |proof| proof.copied),
+        digest: proof.and_then(|proof| proof.digest),
         losses: written.losses,
         files: written.files.into_iter().map(|(name, _)| name).collect(),
         backup: written.backup.map(|path| path.display().to_string()),

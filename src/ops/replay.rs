@@ -126,7 +126,7 @@ pub fn save(
     };
     let keys = Keys::Ran(Box::new(run));
     let place = Place::create(out, options.form, &publish)?;
-    let written = make(name, keys, place, &options, false, observer)?;
+    let (written, _) = make(name, keys, place, &options, None, observer)?;
     Ok(Saved {
         path: written.output.display().to_string(),
         size_bytes: written.bytes_written,

@@ -40,7 +40,13 @@ pub struct CompactReport {
     pub dropped_from: Option<(String, u64)>,
     /// How much the source has grown while it was read; that is not in the output.
     pub grown_bytes: u64,
-    /// Our digest of the keyspace and of the output that was read back, which are the same.
+    /// Whether the output was read back, and found to hold the keyspace.
+    pub proved: bool,
+    /// Keys among them that no command had touched, and that were found to lie in the output byte by
+    /// byte as in the base; the others were held against their digest.
+    pub copied_keys: u64,
+    /// Our digest of the keyspace and of the output that was read back, which are the same; where
+    /// keys were copied only if it was asked for.
     pub digest: Option<String>,
     /// What the output cannot hold.
     pub losses: Vec<Lost>,
@@ -96,9 +102,14 @@ pub fn write_text(out: &mut dyn Write, report: &CompactReport, style: Style) -> 
         );
         line(format!("  {}", style.warn(words)));
     }
+    let copied = plural(report.copied_keys, "key");
     match &report.digest {
         Some(digest) => {
             line(format!("  proof      read back, and the same: {digest}"));
+        }
+        None if report.proved => {
+            line(format!("  proof      read back, and the same: {copied} byte by byte as in the"));
+            line("             base, the others by their digest".to_owned());
         }
         None => line("  proof      none: what was left out changes the digest".to_owned()),
     }

@@ -19,6 +19,7 @@ use std::path::{Path, PathBuf};
 
 use self::encode::{Encoder, Plan};
 use self::output::{Output, Place};
+pub(super) use self::proof::{Proof, Prove};
 use super::filter::Filter;
 use super::once::{Noted, Once};
 use super::run::{self, Run, RunOptions, entries};
@@ -132,19 +133,19 @@ pub fn convert(
     // What may not be written is said before anything is read.
     let place = Place::create(out, options.form, &publish)?;
     let keys = Keys::of_source(source, &options.walk, &options.open, observer)?;
-    make(&name, keys, place, options, false, observer)
+    Ok(make(&name, keys, place, options, None, observer)?.0)
 }
 
-/// Writes keys, and publishes what was written; where they come from a log and it is asked for,
-/// after having read them back and found the same.
+/// Writes keys, and publishes what was written; where they come from a log and a proof is asked
+/// for, after having read them back and found the same.
 pub(super) fn make(
     name: &str,
     keys: Keys,
     mut place: Place,
     options: &ConvertOptions,
-    prove: bool,
+    prove: Option<Prove>,
     observer: &dyn Observer,
-) -> Result<ConvertReport> {
+) -> Result<(ConvertReport, Option<Proof>)> {
     let bytes_in = keys.size_bytes();
     let (header, log) = (keys.header(), keys.ran());
     let target = options.target.unwrap_or_else(|| keys.writer());
@@ -160,7 +161,7 @@ pub(super) fn make(
         list: options.list,
         filter: Filter::default(),
         functions: true,
-        digest: prove && options.form.is_snapshot(),
+        digest: prove.is_some() && options.form.is_snapshot(),
         copies: options.compress.is_none() && options.drop_expired_at_ms.is_none(),
         parts: false,
     };
@@ -187,12 +188,13 @@ pub(super) fn make(
         return Err(Error::Usage(format!("{name}: {sentence}")));
     }
     let written = output.finish()?;
-    let digest = match &ran {
-        Some(run) if prove => {
+    let proof = match (&ran, prove) {
+        (Some(run), Some(prove)) => {
             // What the target does not keep, and times that no command carries, are in the full
             // digest and not in the servers'.
             let full = counts.digest.filter(|_| losses.is_empty());
-            let proven = proof::same(&mut place, run, full.as_ref(), &written.copies, options);
+            let copies = &written.copies;
+            let proven = proof::same(&mut place, run, full.as_ref(), copies, prove, options);
             Some(proven.map_err(|error| error.in_file(name))?)
         }
         _ => None,
@@ -202,7 +204,6 @@ pub(super) fn make(
         source: name.to_owned(),
         source_version: header.magic(),
         ran: log,
-        digest,
         backup: published.backup,
         output: published.name,
         form: options.form.name(),
@@ -225,7 +226,7 @@ pub(super) fn make(
     };
     // Giving back all that memory piece by piece takes time that nobody needs to wait for.
     std::mem::forget(ran);
-    Ok(report)
+    Ok((report, proof))
 }
 
 /// Keys that are to be written.

@@ -7,7 +7,7 @@
 //! ```
 
 use std::fs::File;
-use std::ops::Range;
+use std::ops::{ControlFlow, Range};
 use std::thread;
 
 use super::ConvertOptions;
@@ -23,16 +23,35 @@ use crate::ops::walk::{Silent, Tally, WalkOptions};
 use crate::rdb::{Entry, Record, Scratch};
 use crate::source::{OpenOptions, Source, open_part};
 
+/// What is asked of a proof.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(in crate::ops) enum Prove {
+    /// That the output holds what was to be written.
+    Sameness,
+    /// Its digest besides: one of all keys takes longer than to find copies the same.
+    SamenessAndDigest,
+}
+
+/// How an output was found to hold what was to be written.
+#[derive(Debug, Clone, Default)]
+pub(in crate::ops) struct Proof {
+    /// Keys that lie in it byte by byte as in the base.
+    pub(in crate::ops) copied: u64,
+    /// The digest of all keys, where it was computed.
+    pub(in crate::ops) digest: Option<String>,
+}
+
 /// Reads back what was written, and holds it against what was to be written: against its full
 /// digest, if it is given, which leaves out what was copied, otherwise against the servers' digest
-/// of what the engine holds. The digest of all, which is the same.
+/// of what the engine holds.
 pub(super) fn same(
     place: &mut Place,
     run: &Run,
     full: Option<&full::Accumulator>,
     copies: &[Copied],
+    prove: Prove,
     options: &ConvertOptions,
-) -> Result<String> {
+) -> Result<Proof> {
     let Some(path) = place.readable()? else {
         return Err(Error::Usage(
             "what goes to a pipe or device cannot be read back: write a file".to_owned(),
@@ -43,7 +62,7 @@ pub(super) fn same(
     thread::spawn(move || File::open(path).and_then(|file| file.sync_data()));
     if let Some(full) = full {
         let base = run.engine.keyspace.base();
-        return in_full(source, full, base, copies, &options.walk);
+        return in_full(source, full, base, copies, prove, &options.walk);
     }
     let walk = options.walk;
     let threads = walk.threads;
@@ -62,7 +81,10 @@ pub(super) fn same(
         let again = run::run(source, &asked, &Silent)?;
         digest::of_engine(&again.engine, threads)?
     };
-    if read == want { Ok(want) } else { Err(not_the_same(&read, &want)) }
+    if read != want {
+        return Err(not_the_same(&read, &want));
+    }
+    Ok(Proof { copied: 0, digest: Some(want) })
 }
 
 fn not_the_same(read: &str, want: &str) -> Error {
@@ -76,17 +98,24 @@ fn other(what: &str) -> Error {
     ))
 }
 
-/// The full digest of a snapshot that was read back. `want` is that of what was written; what was
-/// copied has to be the bytes of the base.
+/// Reads back a snapshot. `want` is the full digest of what was written; what was copied has to be
+/// the bytes of the base.
 fn in_full(
     source: Source,
     want: &full::Accumulator,
     base: Option<&Base>,
     copies: &[Copied],
+    prove: Prove,
     walk: &WalkOptions,
-) -> Result<String> {
+) -> Result<Proof> {
     let regions = regions(copies);
-    let fresh = || ReadBack { regions: &regions, ..ReadBack::default() };
+    let all = prove == Prove::SamenessAndDigest || copies.is_empty();
+    let fresh = || ReadBack {
+        regions: &regions,
+        copied: 0,
+        all: all.then(|| full::Accumulator::new(None)),
+        written: full::Accumulator::default(),
+    };
     let mut read = fresh();
     if let Some(base) = base.filter(|_| !copies.is_empty()) {
         let bytes = source.feed.as_ref().and_then(|feed| feed.whole()).unwrap_or_default();
@@ -108,15 +137,16 @@ fn in_full(
     if ended.checksum_mismatch.is_some() {
         return Err(other("another checksum than was written"));
     }
-    let (written, mut all) = (read.written.finish(), read.copied);
-    all.merge(&read.written);
-    let keys: u64 = copies.iter().map(|copy| copy.keys).sum();
-    let (all, want) = (all.finish(), want.finish());
-    if written == want && all.keys == want.keys + keys {
-        Ok(all.to_string())
-    } else {
-        Err(not_the_same(&written.to_string(), &want.to_string()))
+    let (written, want) = (read.written.finish(), want.finish());
+    let copied: u64 = copies.iter().map(|copy| copy.keys).sum();
+    if written != want || read.copied != copied {
+        return Err(not_the_same(&written.to_string(), &want.to_string()));
     }
+    let digest = read.all.map(|mut all| {
+        all.merge(&read.written);
+        all.finish().to_string()
+    });
+    Ok(Proof { copied, digest })
 }
 
 /// What is broken in a copy is so in the base.
@@ -152,23 +182,49 @@ fn regions(copies: &[Copied]) -> Vec<Region> {
     regions
 }
 
-/// Digests of what is read back: of what was copied, and of what was written.
-#[derive(Default)]
+/// What is read back: what was copied, and what was written.
 struct ReadBack<'r> {
     regions: &'r [Region],
-    copied: full::Accumulator,
+    /// Keys that were copied.
+    copied: u64,
+    /// Their digest, where that is asked for.
+    all: Option<full::Accumulator>,
     written: full::Accumulator,
+}
+
+impl ReadBack<'_> {
+    #[inline]
+    fn is_copied(&self, entry: &Entry<'_>) -> bool {
+        let behind = self.regions.partition_point(|region| region.place.start <= entry.offset);
+        let region = behind.checked_sub(1).and_then(|index| self.regions.get(index));
+        region.is_some_and(|it| entry.end <= it.place.end && entry.db == it.db)
+    }
 }
 
 impl Tally for ReadBack<'_> {
     type Room = Scratch;
 
+    #[inline]
     fn entry(&mut self, entry: &Entry<'_>, room: &mut Scratch) -> Result<()> {
-        let behind = self.regions.partition_point(|region| region.place.start <= entry.offset);
-        let region = behind.checked_sub(1).and_then(|index| self.regions.get(index));
-        let is_copied = region.is_some_and(|it| entry.end <= it.place.end && entry.db == it.db);
-        let share = if is_copied { &mut self.copied } else { &mut self.written };
-        share.add(entry, room)
+        if !self.is_copied(entry) {
+            return self.written.add(entry, room);
+        }
+        self.copied += 1;
+        match &mut self.all {
+            Some(all) => all.add(entry, room),
+            // What is broken inside was so in the base, where nobody has looked.
+            None => Ok(entry.visit(room, |_| ControlFlow::Continue(()))?),
+        }
+    }
+
+    #[inline(always)]
+    fn plain_string(&mut self, entry: &Entry<'_>, room: &mut Scratch) -> Result<()> {
+        if self.all.is_some() || !self.is_copied(entry) {
+            return self.entry(entry, room);
+        }
+        // There is nothing in it that could be broken.
+        self.copied += 1;
+        Ok(())
     }
 
     fn record(&mut self, record: &Record<'_>, offset: u64, room: &mut Scratch) -> Result<()> {
@@ -176,7 +232,10 @@ impl Tally for ReadBack<'_> {
     }
 
     fn merge(&mut self, later: Self) -> Result<()> {
-        self.copied.merge(&later.copied);
+        self.copied += later.copied;
+        if let (Some(all), Some(later)) = (&mut self.all, &later.all) {
+            all.merge(later);
+        }
         self.written.merge(&later.written);
         Ok(())
     }

@@ -19,8 +19,6 @@ pub struct ConvertReport {
     pub source_version: String,
     /// How the log ran, if the keys are those of a log.
     pub ran: Option<Ran>,
-    /// Our digest of all that was written, where it was read back and found to be the same.
-    pub digest: Option<String>,
     /// Where the files are that were replaced, if they were the source.
     pub backup: Option<PathBuf>,
     /// The output.
