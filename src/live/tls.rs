@@ -158,6 +158,8 @@ struct Incoming {
     bytes: Box<[u8]>,
     start: usize,
     end: usize,
+    /// What was wrong behind all that could be decrypted.
+    fault: Option<rustls::Error>,
 }
 
 impl fmt::Debug for Tls {
@@ -180,7 +182,7 @@ impl Tls {
         while session.is_handshaking() {
             session.complete_io(tcp)?;
         }
-        let incoming = Incoming { bytes: vec![0; CHUNK].into(), start: 0, end: 0 };
+        let incoming = Incoming { bytes: vec![0; CHUNK].into(), start: 0, end: 0, fault: None };
         Ok(Tls {
             session: Mutex::new(session),
             incoming: Mutex::new(incoming),
@@ -196,13 +198,16 @@ impl Tls {
                 Err(error) if error.kind() == io::ErrorKind::WouldBlock => {}
                 done => return done,
             }
-            let Incoming { bytes, start, end } = &mut *incoming;
+            let Incoming { bytes, start, end, fault } = &mut *incoming;
+            if let Some(fault) = fault {
+                return Err(io::Error::new(io::ErrorKind::InvalidData, fault.clone()));
+            }
             let mut have = bytes.get(*start..*end).unwrap_or_default();
             if !have.is_empty() {
                 *start += session.read_tls(&mut have)?;
-                session
-                    .process_new_packets()
-                    .map_err(|error| io::Error::new(io::ErrorKind::InvalidData, error))?;
+                // What came before it is read first. A server whose child has sent a snapshot says
+                // farewell with keys that are the parent's, and nobody can read that.
+                *fault = session.process_new_packets().err();
                 continue;
             }
             drop(session);
