@@ -29,6 +29,7 @@ use support::cluster::{Cluster, seen};
 use support::fill;
 use support::sentinel::Watched;
 use support::servers::{Flavour, Kind, Server, require_any, servers};
+use support::tls::Certificates;
 use support::wait_until;
 
 const PATIENCE: Duration = Duration::from_secs(60);
@@ -427,10 +428,19 @@ impl Following {
         self.stop_with(0)
     }
 
-    fn stop_with(mut self, code: i32) -> String {
-        let child = self.child.take().unwrap();
-        let done = Command::new("kill").args(["-INT", &child.id().to_string()]).status().unwrap();
+    fn signal(&self) {
+        let id = self.child.as_ref().unwrap().id().to_string();
+        let done = Command::new("kill").args(["-INT", &id]).status().unwrap();
         assert!(done.success());
+    }
+
+    fn stop_with(self, code: i32) -> String {
+        self.signal();
+        self.ends(code)
+    }
+
+    fn ends(mut self, code: i32) -> String {
+        let child = self.child.take().unwrap();
         let Output { status, stdout, stderr } = child.wait_with_output().unwrap();
         let all = String::from_utf8_lossy(&stdout).into_owned() + &String::from_utf8_lossy(&stderr);
         assert_eq!(status.code(), Some(code), "{all}");
@@ -456,19 +466,35 @@ impl Drop for Following {
 #[test]
 fn what_is_stopped_before_a_snapshot_came_is_no_backup() {
     let Some(kind) = require_any(&["redis-7.0"]) else { return };
-    let server = Server::start(&kind, &["--repl-diskless-sync-delay", "8"]);
+    // Longer than anybody waits.
+    let server = Server::start(&kind, &["--repl-diskless-sync-delay", "3600"]);
     let folder = tempfile::tempdir().unwrap();
     let metrics = folder.path().join("rdbkit.prom");
     let to = folder.path().join("log");
-    let more = ["--metrics", path(&metrics), "--timeout", "6"];
-    let following = Following::with(&server, &to, &more);
-    wait_until("it asks for a snapshot", PATIENCE, || {
-        text(server.cmd(&["INFO", "replication"])).contains("state=wait_bgsave")
-    });
-    let said = following.stop_with(2);
-    assert!(said.contains("there is no backup of it"), "{said}");
-    let figures = fs::read_to_string(&metrics).unwrap();
-    assert!(figures.lines().any(|l| l.starts_with("rdbkit_backup_taken") && l.ends_with(" 0")));
+    for (more, words) in [
+        (&["--follow"][..], "there is no backup of it"),
+        (&[], "stopped before the snapshot had come whole: nothing was kept of it"),
+    ] {
+        let mut command = command(&["backup", &server.url(), "-o", path(&to)]);
+        command.args(["--metrics", path(&metrics)]).args(more);
+        let child = command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
+        let mut following = Following { child: Some(child), folder: to.clone() };
+        wait_until("it asks for a snapshot", PATIENCE, || {
+            text(server.cmd(&["INFO", "replication"])).contains("state=wait_bgsave")
+        });
+        following.signal();
+        wait_until("it has heard that", PATIENCE, || {
+            following.child.as_mut().unwrap().try_wait().unwrap().is_some()
+        });
+        let said = following.ends(2);
+        assert!(said.contains(words), "{said}");
+        let figures = fs::read_to_string(&metrics).unwrap();
+        let is_none = |line: &str| line.starts_with("rdbkit_backup_taken") && line.ends_with(" 0");
+        assert!(figures.lines().any(is_none), "{figures}");
+        assert!(!to.is_file(), "{said}");
+        fs::remove_file(&metrics).unwrap();
+        let _ = fs::remove_dir_all(&to);
+    }
 }
 
 #[test]
@@ -587,6 +613,47 @@ fn a_snapshot_with_a_connection_of_its_own_loses_nothing() {
         run(&[&["backup", &server.url()][..], &force].concat(), 0);
         assert_eq!(json(&folder.path().join("out.rdb.json"))["digest"]["value"], server.digest());
         assert_eq!(channels(), before, "{name}");
+    }
+}
+
+/// Both connections are encrypted, whoever reads.
+#[test]
+fn over_tls_a_snapshot_has_a_connection_of_its_own_too() {
+    let Some(made) = Certificates::make() else { return };
+    for (name, option, logged) in CHANNELS {
+        let Some(kind) = support::servers::require(name) else { continue };
+        let option = format!("--{option}");
+        let more = [&AT_ONCE[..], &[&option, "yes", "--tls-auth-clients", "no"]].concat();
+        let Some((server, port)) = made.start(&kind, &more) else { continue };
+        let channels = || server.log().lines().filter(|line| line.contains(logged)).count();
+        server.cmd(&["DEBUG", "POPULATE", "20000", "key", "200"]);
+        let url = format!("rediss://localhost:{port}");
+        let tls = ["--tls-ca", &made.ca];
+        let folder = tempfile::tempdir().unwrap();
+        let out = folder.path().join("out.rdb");
+        run(&[&["backup", &url, "-o", path(&out)][..], &tls].concat(), 0);
+        let said = json(&folder.path().join("out.rdb.json"));
+        assert_eq!(said["digest"]["value"], server.digest(), "{name}");
+        let after_backup = channels();
+        assert!(after_backup > 0, "{name}: {}", server.log());
+        let digest = run(&[&["digest", &url][..], &tls].concat(), 0);
+        assert!(digest.starts_with(&server.digest()), "{name}: {digest}");
+        let after_digest = channels();
+        assert!(after_digest > after_backup, "{name}: {}", server.log());
+
+        let to = folder.path().join("log");
+        let following = Following::of(&url, &to, &tls);
+        following.caught_up(&server.connect());
+        assert!(channels() > after_digest, "{name}: {}", server.log());
+        server.cmd(&["CLIENT", "KILL", "TYPE", "replica"]);
+        following.caught_up(&server.connect());
+        let words = following.stop();
+        assert!(words.contains("goes on at offset") && !words.contains("new base"), "{words}");
+        same_as(&server, &kind, &to);
+        // Nobody is let in who is not vouched for, over neither.
+        let other = made.other_authority();
+        let force = ["backup", &url, "-o", path(&out), "--force", "--tls-ca", &other];
+        assert!(run(&force, 2).contains("certificate"));
     }
 }
 

@@ -123,6 +123,7 @@ pub(crate) fn run(args: &BackupArgs) -> Result<Exit, Error> {
 }
 
 fn take(args: &BackupArgs, endpoint: &Endpoint) -> Result<Exit, Error> {
+    let stop = stop()?;
     let options = BackupOptions {
         output: PathBuf::from(&args.output),
         force: args.force,
@@ -136,13 +137,19 @@ fn take(args: &BackupArgs, endpoint: &Endpoint) -> Result<Exit, Error> {
         keep: args.keep.and_then(|keep| usize::try_from(keep).ok()),
         max_findings: 100,
         live: args.live.options()?,
+        stop: Arc::clone(&stop),
     };
     if args.follow {
         return run_follow(args, endpoint, &options);
     }
     let bar = Bar::counting(&endpoint.to_string(), None, args.common.shows_progress());
-    let outcome = backup(endpoint, &options, &bar)?;
+    let outcome = backup(endpoint, &options, &bar);
     drop(bar);
+    if outcome.is_err() && stop.load(Ordering::Relaxed) {
+        super::complain("stopped before the snapshot had come whole: nothing was kept of it");
+        return Ok(Exit::Failed);
+    }
+    let outcome = outcome?;
     let taken = match outcome {
         Outcome::Taken(taken) => taken,
         Outcome::Unsound(report) => return unsound(args, &report),
@@ -172,6 +179,21 @@ fn take(args: &BackupArgs, endpoint: &Endpoint) -> Result<Exit, Error> {
     Ok(Exit::Clean)
 }
 
+/// What SIGINT and SIGTERM set.
+fn stop() -> Result<Arc<AtomicBool>, Error> {
+    let stop = Arc::new(AtomicBool::new(false));
+    let asked = Arc::clone(&stop);
+    let handler = move || {
+        // Who asks twice does not want to wait for a server that says nothing.
+        if asked.swap(true, Ordering::Relaxed) {
+            std::process::exit(2);
+        }
+    };
+    ctrlc::set_handler(handler)
+        .map_err(|error| Error::Usage(format!("cannot listen for signals: {error}")))?;
+    Ok(stop)
+}
+
 fn unsound(args: &BackupArgs, report: &check::CheckReport) -> Result<Exit, Error> {
     let mut out = super::stdout();
     match args.format {
@@ -190,19 +212,9 @@ fn run_follow(
     endpoint: &Endpoint,
     options: &BackupOptions,
 ) -> Result<Exit, Error> {
-    let stop = Arc::new(AtomicBool::new(false));
-    let asked = Arc::clone(&stop);
-    let handler = move || {
-        // Who asks twice does not want to wait for a server that says nothing.
-        if asked.swap(true, Ordering::Relaxed) {
-            std::process::exit(2);
-        }
-    };
-    ctrlc::set_handler(handler)
-        .map_err(|error| Error::Usage(format!("cannot listen for signals: {error}")))?;
     let bar = Bar::counting(&endpoint.to_string(), None, args.common.shows_progress());
     let teller = Teller { bar, quiet: args.common.is_quiet() };
-    let outcome = follow(endpoint, options, &stop, &teller)?;
+    let outcome = follow(endpoint, options, &teller)?;
     drop(teller);
     let followed = match outcome {
         FollowOutcome::Stopped(followed) => followed,

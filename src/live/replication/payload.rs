@@ -135,6 +135,7 @@ impl Read for Payload {
             if let Some(main) = &self.main {
                 main.holds().map_err(|cause| self.failed(cause))?;
             }
+            self.wire.heed().map_err(|cause| self.failed(cause))?;
             self.wire.poll().map_err(|cause| self.failed(cause))?;
         }
         Ok(0)

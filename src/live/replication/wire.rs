@@ -5,6 +5,8 @@
 //! what is to be done meanwhile is done. Only silence beyond the patience is one.
 
 use std::io::{self, ErrorKind, Read, Write};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
 use crate::error::{Error, Result};
@@ -55,6 +57,7 @@ pub struct Wire {
     start: usize,
     end: usize,
     heard: Instant,
+    stop: Option<Arc<AtomicBool>>,
 }
 
 impl Wire {
@@ -71,6 +74,7 @@ impl Wire {
             start: 0,
             end: 0,
             heard: Instant::now(),
+            stop: None,
         })
     }
 
@@ -81,6 +85,12 @@ impl Wire {
         wire.end = rest.len();
         wire.buffer = rest;
         Ok(wire)
+    }
+
+    /// The same, which waits no more once `stop` is set.
+    #[must_use]
+    pub fn until(self, stop: &Arc<AtomicBool>) -> Self {
+        Wire { stop: Some(Arc::clone(stop)), ..self }
     }
 
     /// What sentences call the server.
@@ -209,11 +219,20 @@ impl Wire {
     /// Reads until something comes, the patience ends, or the connection does. How much came.
     pub(super) fn fill(&mut self) -> io::Result<usize> {
         loop {
+            self.heed()?;
             match self.poll()? {
                 0 => {}
                 n => return Ok(n),
             }
         }
+    }
+
+    /// Fails where nobody wants to wait any more.
+    pub(super) fn heed(&self) -> io::Result<()> {
+        if self.stop.as_ref().is_some_and(|stop| stop.load(Ordering::Relaxed)) {
+            return Err(io::Error::new(ErrorKind::ConnectionAborted, "stopped as asked"));
+        }
+        Ok(())
     }
 
     /// Reads what has come, and waits only a moment for it: 0 where nothing did.

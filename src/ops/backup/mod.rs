@@ -14,6 +14,8 @@ mod rotation;
 mod stream;
 
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::sync::atomic::AtomicBool;
 use std::thread;
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
@@ -56,6 +58,8 @@ pub struct BackupOptions {
     pub max_findings: usize,
     /// How the server is reached.
     pub live: LiveOptions,
+    /// Ends it once it is set: then nothing is kept of what is not whole.
+    pub stop: Arc<AtomicBool>,
 }
 
 impl Default for BackupOptions {
@@ -70,6 +74,7 @@ impl Default for BackupOptions {
             keep: None,
             max_findings: 100,
             live: LiveOptions::default(),
+            stop: Arc::default(),
         }
     }
 }
@@ -212,7 +217,8 @@ fn pend(
     let publish = Publish { force: options.force, ..Publish::default() };
     // Before the server is put to work for nothing.
     let mut file = AtomicFile::create(&path, &publish)?;
-    let arrival = Arrival::begin(node, connector, &Ask { snapshot_only: true, ..Ask::default() })?;
+    let ask = Ask { snapshot_only: true, ..Ask::default() };
+    let arrival = Arrival::begin(node, connector, &ask, &options.stop)?;
     let Answered::Snapshot { point, mut payload, .. } = arrival.answered else {
         return Err(Error::Usage(format!("{} sends no snapshot", node.name)));
     };
@@ -287,7 +293,12 @@ struct Arrival {
 
 impl Arrival {
     /// Connects, asks who it is where that is allowed, and asks as a replica does.
-    fn begin(node: &Node, connector: &Connector, ask: &Ask) -> Result<Self> {
+    fn begin(
+        node: &Node,
+        connector: &Connector,
+        ask: &Ask,
+        stop: &Arc<AtomicBool>,
+    ) -> Result<Self> {
         let mut connection = connector.open(&node.address)?;
         let info = match ServerInfo::of(&mut connection) {
             Ok(info) => Some(info),
@@ -296,8 +307,9 @@ impl Arrival {
             Err(failure) => return Err(failure.into()),
         };
         let patience = connector.timeouts().reply;
-        let wire = Wire::of(connection, &node.name, patience)?;
-        let mut again = || Wire::of(connector.open(&node.address)?, &node.name, patience);
+        let wire_of = |connection| Ok(Wire::of(connection, &node.name, patience)?.until(stop));
+        let wire = wire_of(connection)?;
+        let mut again = || wire_of(connector.open(&node.address)?);
         Ok(Arrival { info, answered: replication::ask(wire, &mut again, ask)? })
     }
 }

@@ -66,18 +66,17 @@ struct Cluster<'a> {
     options: &'a BackupOptions,
 }
 
-/// Follows all shards until `stop` is set, or one of them cannot go on.
+/// Follows all shards until it is to stop, or one of them cannot go on.
 pub(super) fn follow(
     endpoint: &Endpoint,
     connector: &Connector,
     options: &BackupOptions,
-    stop: &AtomicBool,
     observer: &dyn FollowObserver,
 ) -> Result<FollowOutcome> {
     let cluster = &Cluster { endpoint, connector, options };
     let found = cluster.nodes()?;
     let mut begun = begun(&options.output)?;
-    let halt = &AtomicBool::new(false);
+    let halt = &Arc::new(AtomicBool::new(false));
     let ended = thread::scope(|scope| {
         let mut running: Vec<(Arc<Shard>, ScopedJoinHandle<'_, Result<FollowOutcome>>)> =
             Vec::new();
@@ -95,7 +94,9 @@ pub(super) fn follow(
         };
         look(&found, &mut running);
         let mut looked = Instant::now();
-        while !stop.load(Ordering::Relaxed) && !running.iter().any(|(_, it)| it.is_finished()) {
+        while !options.stop.load(Ordering::Relaxed)
+            && !running.iter().any(|(_, it)| it.is_finished())
+        {
             thread::sleep(TICK);
             if looked.elapsed() > LOOK_EVERY {
                 // Where it does not answer now, those who follow say so.
@@ -131,10 +132,14 @@ impl Cluster<'_> {
     fn follow(
         &self,
         shard: &Shard,
-        halt: &AtomicBool,
+        halt: &Arc<AtomicBool>,
         observer: &dyn FollowObserver,
     ) -> Result<FollowOutcome> {
-        let options = BackupOptions { output: shard.directory.clone(), ..self.options.clone() };
+        let options = BackupOptions {
+            output: shard.directory.clone(),
+            stop: Arc::clone(halt),
+            ..self.options.clone()
+        };
         let find = |point: Option<&Point>| {
             let nodes = self.nodes()?;
             let found = shard.find(&nodes).or_else(|| {
@@ -146,7 +151,7 @@ impl Cluster<'_> {
                 Error::Usage(format!("no master of {endpoint} goes on with what is in {directory}"))
             })
         };
-        one((self.endpoint, self.connector, &find), &options, halt, observer)
+        one((self.endpoint, self.connector, &find), &options, observer)
     }
 
     /// Whether a node goes on with a stream, be it under another id by now.

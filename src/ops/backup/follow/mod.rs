@@ -25,7 +25,7 @@ mod state;
 use std::ffi::{OsStr, OsString};
 use std::io::{self, Read};
 use std::path::Path;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::Ordering;
 use std::thread;
 use std::time::{Duration, Instant};
 
@@ -67,12 +67,13 @@ pub enum FollowOutcome {
     Unsound(CheckReport),
 }
 
-/// Follows a server until `stop` is set.
+/// Follows a server until [`stop`](BackupOptions::stop) is set.
 ///
 /// Fails where the directory is not one that following began, or can't be written, and where the
 /// server can't be had to begin with. Later, a connection that breaks is made anew, without end.
 ///
 /// ```no_run
+/// use std::sync::Arc;
 /// use std::sync::atomic::AtomicBool;
 ///
 /// use rdbkit::ops::backup::BackupOptions;
@@ -91,28 +92,27 @@ pub enum FollowOutcome {
 ///
 /// # fn main() -> Result<(), Box<dyn std::error::Error>> {
 /// // Whoever sets it ends the whole.
-/// static STOP: AtomicBool = AtomicBool::new(false);
-/// let options = BackupOptions { output: "log".into(), ..BackupOptions::default() };
-/// follow(&"redis://localhost".parse()?, &options, &STOP, &Teller)?;
+/// let stop = Arc::new(AtomicBool::new(false));
+/// let options = BackupOptions { output: "log".into(), stop, ..BackupOptions::default() };
+/// follow(&"redis://localhost".parse()?, &options, &Teller)?;
 /// # Ok(())
 /// # }
 /// ```
 pub fn follow(
     endpoint: &Endpoint,
     options: &BackupOptions,
-    stop: &AtomicBool,
     observer: &dyn FollowObserver,
 ) -> Result<FollowOutcome> {
     let connector = Connector::new(endpoint, &options.live.tls, options.live.timeouts)?;
     if let Place::Cluster { .. } = endpoint.place {
-        return cluster::follow(endpoint, &connector, options, stop, observer);
+        return cluster::follow(endpoint, &connector, options, observer);
     }
     let find = |_: Option<&Point>| {
         let nodes = nodes(endpoint, &connector, options.live.prefer_replica)?;
         let none = || Error::Usage(format!("{endpoint} names no server"));
         nodes.into_iter().next().ok_or_else(none)
     };
-    one((endpoint, &connector, &find), options, stop, observer)
+    one((endpoint, &connector, &find), options, observer)
 }
 
 /// Whom to follow: the server that goes on behind a point, or begins.
@@ -122,7 +122,6 @@ type Find<'a> = dyn Fn(Option<&Point>) -> Result<Node> + 'a;
 fn one(
     (endpoint, connector, find): (&Endpoint, &Connector, &Find<'_>),
     options: &BackupOptions,
-    stop: &AtomicBool,
     observer: &dyn FollowObserver,
 ) -> Result<FollowOutcome> {
     let server = endpoint.to_string();
@@ -131,7 +130,6 @@ fn one(
         find,
         connector,
         options,
-        stop,
         observer,
         log: Log::reopen(directory, &server)?,
         report: Followed {
@@ -185,7 +183,6 @@ struct Following<'a> {
     find: &'a Find<'a>,
     connector: &'a Connector,
     options: &'a BackupOptions,
-    stop: &'a AtomicBool,
     observer: &'a dyn FollowObserver,
     /// None before the first snapshot.
     log: Option<Log>,
@@ -194,7 +191,7 @@ struct Following<'a> {
 
 impl Following<'_> {
     fn is_stopped(&self) -> bool {
-        self.stop.load(Ordering::Relaxed)
+        self.options.stop.load(Ordering::Relaxed)
     }
 
     fn wait(&self, pause: Duration) {
@@ -227,7 +224,8 @@ impl Following<'_> {
         let node = &(self.find)(from.as_ref()).map_err(broken)?;
         let went_on = from.is_some();
         let ask = Ask { snapshot_only: false, from, one_connection };
-        let arrival = Arrival::begin(node, self.connector, &ask).map_err(broken)?;
+        let arrival = Arrival::begin(node, self.connector, &ask, &self.options.stop);
+        let arrival = arrival.map_err(broken)?;
         match arrival.answered {
             Answered::Continues { point, wire } => {
                 if let Some(log) = &mut self.log {
@@ -261,7 +259,7 @@ impl Following<'_> {
     ) -> Result<Follow, End> {
         let directory = &self.options.output;
         let mut new = NewLog::create(directory, db).map_err(End::Failed)?;
-        let mut until = Until { payload, stop: self.stop, is_broken: false };
+        let mut until = Until { payload, is_broken: false };
         let took = take(
             &mut until,
             &node.name,
@@ -310,7 +308,7 @@ impl Following<'_> {
     fn run(&mut self, mut stream: Follow) -> Result<(), End> {
         let Some(log) = &mut self.log else { return Ok(()) };
         let mut synced = Instant::now();
-        while !self.stop.load(Ordering::Relaxed) {
+        while !self.options.stop.load(Ordering::Relaxed) {
             let is_quiet = match stream.next_event().map_err(End::Broken)? {
                 Event::Quiet => true,
                 Event::Command(command) => {
@@ -412,20 +410,14 @@ fn incr_name(seq: i64) -> String {
     format!("{LOG}.{seq}.incr.aof")
 }
 
-/// A snapshot that is given up when it is to stop.
-struct Until<'a> {
+/// A snapshot, and whether it was the stream that failed where something did.
+struct Until {
     payload: Payload,
-    stop: &'a AtomicBool,
-    /// Whether it was the stream that failed.
     is_broken: bool,
 }
 
-impl Read for Until<'_> {
+impl Read for Until {
     fn read(&mut self, room: &mut [u8]) -> io::Result<usize> {
-        if self.stop.load(Ordering::Relaxed) {
-            self.is_broken = true;
-            return Err(io::Error::new(io::ErrorKind::ConnectionAborted, "stopped"));
-        }
         let read = self.payload.read(room);
         self.is_broken = read.is_err();
         read
