@@ -115,6 +115,50 @@ fn fields_expire_as_their_keys_do() {
 }
 
 #[test]
+fn what_has_expired_of_a_hash_is_left_out() {
+    const AT: i64 = 4_000_000_000_000;
+    for name in ["redis-8.0", "redis-8.10", "valkey-9.1"] {
+        let Some(kind) = require(name) else { continue };
+        let (source, target) = (Server::start(&kind, &[]), Server::start(&kind, &[]));
+        let (at, later) = (AT.to_string(), (AT + 3_600_000).to_string());
+        // One that is packed, one that is too large for it, and one of which nothing is left.
+        for (key, fields) in [("small", 4), ("large", 700), ("gone", 3)] {
+            for n in 0..fields {
+                source.cmd(&["HSET", key, &format!("f{n}"), &format!("v{n}")]);
+            }
+            source.cmd(&["HPEXPIREAT", key, &at, "FIELDS", "2", "f0", "f2"]);
+            source.cmd(&["HPEXPIREAT", key, &later, "FIELDS", "1", "f1"]);
+        }
+        source.cmd(&["HPEXPIREAT", "gone", &at, "FIELDS", "1", "f1"]);
+        source.cmd(&["HSET", "plain", "f", "v"]);
+        source.cmd(&["SET", "text", "v", "PXAT", &at]);
+        let saved = source.save();
+        // What the source has without all that.
+        for key in ["small", "large"] {
+            source.cmd(&["HDEL", key, "f0", "f2"]);
+        }
+        source.cmd(&["DEL", "gone", "text"]);
+        let now = (AT + 1000).to_string();
+        for form in ["auto", "restore", "commands"] {
+            let here = format!("{name} {form}");
+            let more = ["--now", &now, "--as", form, "--no-state", "--flush-first", "--yes"];
+            // Without the option it is for the server to say what has expired.
+            replays(&saved, &target.url(), &more);
+            assert_eq!(keys(&target), 5, "{here}");
+            assert_eq!(target.cmd(&["HLEN", "large"]), Value::Int(700), "{here}");
+            let told = replays(&saved, &target.url(), &[&more[..], &["--drop-expired"]].concat());
+            assert!(told.contains("2 expired"), "{here}: {told}");
+            assert_eq!(keys(&target), 3, "{here}: {told}");
+            assert_eq!(target.digest(), source.digest(), "{here}: {told}");
+            for key in ["small", "large"] {
+                let want = [-1, -2, AT + 3_600_000, -2, -1];
+                assert_eq!(times(&target, key, &["f0", "f1", "f2", "f3"]), want, "{here} {key}");
+            }
+        }
+    }
+}
+
+#[test]
 fn a_target_behind_a_unix_socket() {
     let Some(kind) = require_any(&["valkey-9.1", "redis-8.0", "redis-7.0"]) else { return };
     let folder = tempfile::tempdir().unwrap();

@@ -262,11 +262,7 @@ impl Tally for Batch<'_, '_, '_> {
         }
         let key = plan.key(entry)?;
         let expires_at_ms = plan.expiry(entry);
-        let now_ms = plan.options.now_ms;
-        // A time of -1 is none, as it is for a loader.
-        let has_expired =
-            entry.expires_at_ms != Some(-1) && expires_at_ms.is_some_and(|at| at < now_ms);
-        if plan.options.drop_expired && has_expired {
+        if plan.drops(entry) {
             self.taken.counts.expired += 1;
             return Ok(());
         }
@@ -276,7 +272,7 @@ impl Tally for Batch<'_, '_, '_> {
             return self.send(entry, &key, database, expires_at_ms, room);
         }
         let mut living = std::mem::take(&mut room.living);
-        let fields_from_ms = now_ms.saturating_sub(plan.options.ttl_shift_ms);
+        let fields_from_ms = plan.options.now_ms.saturating_sub(plan.options.ttl_shift_ms);
         let done = match living.of(entry, fields_from_ms)? {
             Living::All => self.send(entry, &key, database, expires_at_ms, room),
             Living::Some(left) => {
@@ -285,6 +281,7 @@ impl Tally for Batch<'_, '_, '_> {
                 self.send(&left, &key, database, expires_at_ms, room)
             }
             Living::None => {
+                self.taken.apart.push(hash_of(database, &key));
                 self.taken.counts.expired += 1;
                 Ok(())
             }

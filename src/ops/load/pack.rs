@@ -147,6 +147,13 @@ impl<'o> Plan<'o> {
         entry.expires_at_ms.map(|at| at.saturating_add(self.options.ttl_shift_ms))
     }
 
+    /// Whether a key is left out because it has expired. A time of -1 is none, as it is for a loader.
+    pub(super) fn drops(&self, entry: &Entry<'_>) -> bool {
+        self.options.drop_expired
+            && entry.expires_at_ms != Some(-1)
+            && self.expiry(entry).is_some_and(|at| at < self.options.now_ms)
+    }
+
     /// The database on the target.
     pub(super) fn database(&self, db: u64) -> Result<u32> {
         if let Some(mapped) = self.options.map_db.get(&db) {

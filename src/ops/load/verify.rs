@@ -120,6 +120,9 @@ impl Tally for Looks<'_, '_> {
         if !plan.options.filter.is_empty() && !plan.options.filter.matches(entry)? {
             return Ok(());
         }
+        if plan.drops(entry) {
+            return Ok(());
+        }
         let key = plan.key(entry)?;
         let database = plan.database(entry.db)?;
         let hash = hash_of(database, &key);
