@@ -19,6 +19,8 @@ use crate::target::live::{Claim, Courier, Halt, Parcel, Progress, Refusal, Route
 const NOTED: Duration = Duration::from_secs(1);
 /// How many refusals are kept in full.
 const SHOWN: usize = 100;
+/// How many marks are remembered with what stands before them.
+const MARKS: usize = 1024;
 
 /// What a load has come to, over all its turns.
 #[derive(Debug, Default)]
@@ -36,7 +38,8 @@ pub(super) struct Ledger {
     begun: u64,
     /// How many of them stand before the mark.
     settled: u64,
-    /// What had come before the marks that the target may remember.
+    /// What had come before marks that the target may remember: some of them, the longer a load
+    /// takes the fewer. A target may come back as old as it likes, so none is ever of no use.
     noted: Vec<Noted>,
     lanes: Vec<String>,
     state: StateFile,
@@ -110,15 +113,20 @@ impl Ledger {
         self.arrived
     }
 
-    /// Goes back to a mark: what stands behind it is sent again, and counted again.
-    pub(super) fn rewind(&mut self, mark: u64) {
+    /// Goes back to a mark, or to one before it of which is known what stands before it: what stands
+    /// behind that is sent again, and counted again.
+    pub(super) fn rewind(&mut self, mark: u64) -> u64 {
         let keep = self.noted.iter().take_while(|noted| noted.mark <= mark).count();
         self.noted.truncate(keep);
         match self.noted.last() {
-            Some(noted) => (self.arrived, self.counts) = (noted.arrived, noted.counts),
+            Some(noted) => {
+                (self.arrived, self.counts) = (noted.arrived, noted.counts);
+                noted.mark
+            }
             None => {
                 (self.arrived, self.counts) = (0, Counts::default());
                 self.before_keys = 0;
+                mark
             }
         }
     }
@@ -126,6 +134,14 @@ impl Ledger {
     /// Notes what stands before the mark.
     fn note(&mut self, counts: Counts) {
         if self.noted.last().is_none_or(|last| last.mark < self.mark) {
+            if self.noted.len() >= MARKS {
+                // The first and the last one stay.
+                let mut index = 0;
+                self.noted.retain(|_| {
+                    index += 1;
+                    index % 2 == 1 || index == MARKS
+                });
+            }
             self.noted.push(Noted { mark: self.mark, arrived: self.settled, counts });
         }
     }
@@ -376,15 +392,32 @@ mod tests {
         ledger.note(Counts { keys: 12, by_restore: 12, ..Counts::default() });
         // Five more had come behind the mark when the target came back without them.
         (ledger.sent.keys, ledger.arrived) = (15, 15);
-        ledger.rewind(100);
+        assert_eq!(ledger.rewind(100), 100);
         assert_eq!((ledger.arrived, ledger.counts.by_restore), (10, 12));
         (ledger.begun, ledger.arrived, ledger.sent.keys) = (10, 18, 23);
         let mut report = LoadReport::default();
         ledger.fill(&mut report);
         assert_eq!((report.keys, report.keys_again), (18, 5));
         ledger.before_keys = 7;
-        ledger.rewind(99);
+        assert_eq!(ledger.rewind(99), 0);
         assert_eq!((ledger.arrived, ledger.counts.keys), (0, 0));
         assert_eq!(ledger.before_keys, 7);
+    }
+
+    #[test]
+    fn a_long_load_remembers_some_of_its_marks() {
+        let mut ledger = Ledger::default();
+        for n in 0..100_000 {
+            (ledger.mark, ledger.settled) = (n * 10, n);
+            ledger.note(Counts { keys: n, ..Counts::default() });
+            assert!(ledger.noted.len() <= MARKS);
+        }
+        // The last one is there, and whichever it goes back to is what it was.
+        assert_eq!(ledger.rewind(999_990), 999_990);
+        for mark in [700_003, 123_456, 9] {
+            let at = ledger.rewind(mark);
+            assert!(at <= mark && at + 10_000 > mark, "{at} for {mark}");
+            assert_eq!((ledger.arrived * 10, ledger.counts.keys * 10), (at, at));
+        }
     }
 }

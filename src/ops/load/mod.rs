@@ -297,13 +297,12 @@ pub fn load(
         }
         match (ended, halt) {
             (_, Some(Halt::Rewind(mark))) => {
+                from = ledger.rewind(mark);
                 report.notes.push(format!(
                     "{target} came back without some of what it had taken, so everything behind \
                      {} of the source was sent again",
-                    marks.named(mark)
+                    marks.named(from)
                 ));
-                from = mark;
-                ledger.rewind(mark);
                 was_rewound = true;
             }
             (_, Some(halt)) => break Some(halt),
