@@ -306,8 +306,7 @@ fn a_log_is_loaded_up_to_a_point() {
         assert_eq!(server.cmd(&["DBSIZE"]), Value::Int(3), "{more:?}");
     };
     for (more, words) in [
-        (&["--until-command", "4"][..], "rdbkit rewrite"),
-        (&["--target", "redis:6.2"], "--target"),
+        (&["--target", "redis:6.2"][..], "--target"),
         (&["--ttl-shift", "1h"], "--ttl-shift is for keys"),
         (&["--on-existing", "skip"], "--on-existing is for keys"),
         (&["--drop-expired"], "--drop-expired is for keys"),
@@ -317,7 +316,10 @@ fn a_log_is_loaded_up_to_a_point() {
     }
     refuses(&path, &["--save", "x.rdb"], "--save writes a file");
     let snapshot = fixture("redis-7.0.15-lru.rdb");
-    refuses(&snapshot, &["--until-time", "1006"], "a point to stop at is for logs");
+    for form in ["auto", "log"] {
+        let more = ["--until-time", "1006", "--as", form];
+        refuses(&snapshot, &more, "a point to stop at is for logs");
+    }
     let text = replays(0, &path, &server, &["--as", "log", "--flush-first", "--yes"]);
     assert!(text.contains("commands/s") && !text.contains("0 keys"), "{text}");
 }

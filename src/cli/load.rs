@@ -205,6 +205,8 @@ pub(crate) fn run(
             std::process::exit(130);
         }
     });
+    // A log that was sent up to a point goes on from there up to another one.
+    let bound = if args.send == As::Log { Until::default() } else { until };
     let options = LoadOptions {
         send: match args.send {
             As::Auto | As::Log => load::As::Auto,
@@ -242,7 +244,7 @@ pub(crate) fn run(
         },
         restart: args.restart,
         settings: format!(
-            "{:?} {:?} {:?} {:?} {:?} {run:?} {until:?} {runs_as:?}",
+            "{:?} {:?} {:?} {:?} {:?} {run:?} {bound:?} {runs_as:?}",
             args.filters, args.rename, args.map_db, args.ttl_shift, args.drop_expired
         ),
         verify: args.verify.map(|how| match how {

@@ -55,6 +55,29 @@ impl Replayer {
         at_work
     }
 
+    /// Lets it stand still: when this returns it does.
+    #[track_caller]
+    pub fn stand_still(&self) {
+        self.signal("-STOP");
+        let stat = format!("/proc/{}/stat", self.child.id());
+        super::wait_until("it stands still", PATIENCE, || {
+            std::fs::read_to_string(&stat).is_ok_and(|text| text.contains(") T "))
+        });
+    }
+
+    /// Lets it go on.
+    #[track_caller]
+    pub fn go_on(&self) {
+        self.signal("-CONT");
+    }
+
+    #[track_caller]
+    fn signal(&self, signal: &str) {
+        let id = self.child.id().to_string();
+        let done = Command::new("kill").args([signal, &id]).status();
+        assert!(done.is_ok_and(|status| status.success()), "{signal} to {id}");
+    }
+
     pub fn is_at_work(&mut self) -> bool {
         self.child.try_wait().expect("our own child").is_none()
     }

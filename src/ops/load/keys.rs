@@ -100,7 +100,21 @@ fn only_for_logs(name: &str, options: &LoadOptions) -> Result<()> {
     } else {
         return Ok(());
     };
-    Err(Error::Usage(format!("{name} is a snapshot, of which nothing is run: {what} is for logs")))
+    Err(is_no_log(name, what))
+}
+
+/// What there is to say of a snapshot where something is asked for that only a log has.
+pub(super) fn is_no_log(name: &str, what: &str) -> Error {
+    Error::Usage(format!("{name} is a snapshot, of which nothing is run: {what} is for logs"))
+}
+
+/// Looks through the keys that are there after a run: whether all databases have a place.
+pub(super) fn look_over(run: &Run, plan: &Plan<'_>) -> Result<()> {
+    let fresh = || Databases { plan, first: None };
+    match plan.has_slots || plan.options.database.is_some() {
+        true => snapshot::tally_run(run, plan.options.walk.threads, &fresh, &mut fresh()),
+        false => Ok(()),
+    }
 }
 
 /// Looks through a snapshot before anything is done to the target: whether all databases have a

@@ -19,11 +19,13 @@ mod batch;
 mod by_slot;
 mod confirm;
 mod destination;
+mod files;
 mod keys;
 mod ledger;
 mod lent;
 mod log;
 mod pack;
+mod point;
 mod settle;
 mod state;
 mod verify;
@@ -220,6 +222,9 @@ pub fn load(
     let reopen =
         || Keys::of(snapshot::view(again()?, &options.open)?, (&name, form), options, observer);
     let plan = Plan::new(options, &info, marks);
+    if let Keys::Ran(run) = &keys {
+        keys::look_over(run, &plan)?;
+    }
     let mut ledger = Ledger::default();
     let mut report = LoadReport {
         schema: "rdbkit.replay-to/1",

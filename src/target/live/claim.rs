@@ -7,7 +7,9 @@
 //!
 //! The lock keeps two replayers apart. A replayer that was killed leaves it behind: its connections
 //! carry its name, and where none of them is left the lock is taken over; a server that does not
-//! tell who is connected is waited for until the lock expires.
+//! tell who is connected is waited for until the lock expires. One that stands still for longer than
+//! its lock lasts keeps others away by its connections; where those are gone as well, it asks for
+//! the lock before it goes on.
 //!
 //! The progress is written into the target itself, behind the keys that it speaks of. A target that
 //! comes back without some of its data (restarted from an older file, or failed over to a replica
@@ -32,6 +34,10 @@ pub const PROGRESS: &str = "rdbkit:replay:progress";
 
 /// How long a lock lasts without being renewed.
 const LASTS: Duration = Duration::from_secs(120);
+/// How long the connections of one that has ended may take to go away.
+const LINGER: Duration = Duration::from_secs(2);
+/// What the names of all replayers begin with.
+const OWNERS: &str = "rdbkit-";
 
 /// What a target remembers.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -90,7 +96,7 @@ impl Claim {
                 .duration_since(std::time::UNIX_EPOCH)
                 .map_or(0, |since| since.as_nanos()),
         );
-        let owner = format!("rdbkit-{}-{:016x}", std::process::id(), chance.finish());
+        let owner = format!("{OWNERS}{}-{:016x}", std::process::id(), chance.finish());
         Claim { owner, session: session.to_owned(), tag: tag.to_owned(), keeper: None }
     }
 
@@ -152,11 +158,17 @@ impl Claim {
         loop {
             // Asked first: a server that is full says who is there, and takes no lock.
             let Some(owner) = text(connection.request(&["GET", &key])?) else {
-                let set = ["SET", &key, &self.owner, "NX", "PX", &lasts()];
-                if connection.request(&set)? != Value::Nil {
-                    return Ok(Held::Yes);
+                if connection.request(&self.words_to_hold())? == Value::Nil {
+                    continue;
                 }
-                continue;
+                // One that stands still may have lost its lock, and goes on one day.
+                return Ok(match self.other(connection)? {
+                    Some(owner) => {
+                        connection.request(&["DEL", &key])?;
+                        Held::No(busy(connection, &owner))
+                    }
+                    None => Held::Yes,
+                });
             };
             if owner == self.owner {
                 self.renew(connection)?;
@@ -187,13 +199,20 @@ impl Claim {
 
     /// Whether a connection with the owner's name is there; `None` where the server does not tell.
     fn lives(&self, connection: &mut Connection, owner: &str) -> Result<Option<bool>, Failure> {
-        match connection.request(&["CLIENT", "LIST"]) {
-            Ok(list) => {
-                let name = format!(" name={owner} ");
-                Ok(text(list).map(|list| list.contains(&name)))
+        Ok(names(connection)?.map(|names| names.iter().any(|name| name == owner)))
+    }
+
+    /// Another replayer that is connected, and does not just go away.
+    fn other(&self, connection: &mut Connection) -> Result<Option<String>, Failure> {
+        let until = Instant::now() + LINGER;
+        loop {
+            let names = names(connection)?.unwrap_or_default();
+            let mut others = names.into_iter().filter(|name| *name != self.owner);
+            let Some(other) = others.next() else { return Ok(None) };
+            if Instant::now() >= until {
+                return Ok(Some(other));
             }
-            Err(failure) if failure.reply().is_some_and(|r| r.class() != Class::Wait) => Ok(None),
-            Err(failure) => Err(failure),
+            thread::sleep(Duration::from_millis(20));
         }
     }
 
@@ -214,6 +233,18 @@ impl Claim {
     /// Makes the lock last as long again.
     pub fn renew(&self, connection: &mut Connection) -> Result<(), Failure> {
         connection.request(&["SET", &self.lock_key(), &self.owner, "PX", &lasts()]).map(drop)
+    }
+
+    /// The command that takes the lock where nobody holds it.
+    pub fn words_to_hold(&self) -> Vec<String> {
+        let words = ["SET", &self.lock_key(), &self.owner, "NX", "PX", &lasts()];
+        words.map(str::to_owned).to_vec()
+    }
+
+    /// The command that makes the lock last as long again, where there is one.
+    pub fn words_to_prolong(&self) -> Vec<String> {
+        let words = ["SET", &self.lock_key(), &self.owner, "XX", "PX", &lasts()];
+        words.map(str::to_owned).to_vec()
     }
 
     /// The commands that renew the lock and write the progress, to go out behind what it covers.
@@ -260,6 +291,20 @@ impl Claim {
 
 pub(super) fn lasts() -> String {
     LASTS.as_millis().to_string()
+}
+
+/// The replayers that are connected; `None` where the server does not tell.
+fn names(connection: &mut Connection) -> Result<Option<Vec<String>>, Failure> {
+    let list = match connection.request(&["CLIENT", "LIST"]) {
+        Ok(list) => text(list),
+        Err(failure) if failure.reply().is_some_and(|r| r.class() != Class::Wait) => None,
+        Err(failure) => return Err(failure),
+    };
+    let words = |list: String| {
+        let names = list.split_ascii_whitespace().filter_map(|word| word.strip_prefix("name="));
+        names.filter(|name| name.starts_with(OWNERS)).map(str::to_owned).collect()
+    };
+    Ok(list.map(words))
 }
 
 /// A server that does not know a command, or forbids it, goes without.

@@ -13,71 +13,25 @@ use std::collections::HashSet;
 
 use crossbeam_channel::Sender;
 
+use super::databases;
 use super::window::Window;
 use crate::bytes::quoted;
 use crate::error::{Error, FormatError, Result};
 use crate::ops::load::batch::Batch;
+use crate::ops::load::files::File;
 use crate::ops::load::pack::{Plan, Room};
+use crate::ops::load::point::Point;
 use crate::ops::load::{CrossSlot, LoadOptions};
 use crate::ops::rewrite::{Noted, Rules, Verdict, number};
-use crate::ops::run;
 use crate::ops::run::log::{About, Progress, Runner, read};
-use crate::ops::walk::{Observer, Tally as _};
-use crate::rdb::{Framer, HEADER_BYTES, Record, Snapshot};
+use crate::ops::walk::Tally as _;
+use crate::rdb::Record;
 use crate::report::load::RefusedKey;
 use crate::resp::cluster::{Place, place};
 use crate::resp::{Command, command_keys, encode};
-use crate::source::{Form, OpenOptions, Source, Whole, open_part};
 
 /// How many refusals are kept with their words.
 const KEPT: usize = 100;
-
-/// One file of the source.
-pub(super) struct File {
-    pub(super) name: String,
-    whole: Whole,
-    is_snapshot: bool,
-    /// The bytes of the files before it.
-    begins_at: u64,
-    is_last: bool,
-}
-
-impl File {
-    pub(super) fn bytes(&self) -> &[u8] {
-        self.whole.as_ref()
-    }
-}
-
-/// The files of a source, all of whose bytes are at hand.
-pub(super) fn gather(
-    source: Source,
-    open: &OpenOptions,
-    observer: &dyn Observer,
-) -> Result<Vec<File>> {
-    let mut sources = vec![];
-    match source.form {
-        Form::AofDir | Form::Manifest => {
-            for part in run::survey(&source)?.parts {
-                sources.push(open_part(&part.path, open)?);
-            }
-        }
-        Form::Aof | Form::Rdb => sources.push(source),
-        _ => return Err(Error::Usage(format!("{} is no log", source.name))),
-    }
-    let (mut files, mut begins_at) = (Vec::new(), 0);
-    let count = sources.len();
-    for (index, Source { name, form, feed, .. }) in sources.into_iter().enumerate() {
-        let Some(feed) = feed else {
-            return Err(Error::Usage(format!("{name} is a directory where a file is expected")));
-        };
-        let whole = feed.spool(&|bytes| observer.progress(bytes))?;
-        let len = whole.as_ref().len() as u64;
-        let is_snapshot = form == Form::Rdb;
-        files.push(File { name, whole, is_snapshot, begins_at, is_last: index + 1 == count });
-        begins_at += len;
-    }
-    Ok(files)
-}
 
 /// What comes out.
 pub(super) enum Step {
@@ -113,7 +67,7 @@ pub(super) struct Fed {
     pub(super) refused_count: u64,
     /// The file, and where its tail begins that was left out.
     pub(super) dropped: Option<(String, u64)>,
-    /// The bytes of all files.
+    /// The bytes of all files, or those before the point at which it ends.
     pub(super) end: u64,
 }
 
@@ -143,11 +97,22 @@ pub(super) struct Feeding<'f> {
     pub(super) plan: &'f Plan<'f>,
     pub(super) rules: &'f Rules,
     pub(super) options: &'f LoadOptions,
+    /// Where it ends before the end of the log.
+    pub(super) point: Option<Point>,
     /// What a window holds at most: bytes, commands.
     pub(super) full: (usize, usize),
 }
 
-impl Feeding<'_> {
+impl<'f> Feeding<'f> {
+    /// The files, and where the log in each of them ends early.
+    pub(super) fn files(self) -> impl Iterator<Item = (&'f File, Progress)> {
+        let count = self.point.map_or(usize::MAX, |point| point.part.saturating_add(1));
+        self.files.iter().take(count).enumerate().map(move |(part, file)| {
+            let point = self.point.filter(|point| point.part == part);
+            (file, Progress { offset: point.map(|point| point.offset), ..Progress::default() })
+        })
+    }
+
     /// Feeds all files; `None` where nobody takes any more. `floors` is what each slot has reached.
     pub(super) fn run(self, floors: &[u64], steps: &Sender<Step>) -> Result<Option<Fed>> {
         let mut splitter = Splitter {
@@ -160,8 +125,8 @@ impl Feeding<'_> {
             fed: Fed::default(),
         };
         let mut go = || {
-            for file in self.files {
-                splitter.file(file).map_err(|stop| match stop {
+            for (file, progress) in self.files() {
+                splitter.file(file, &progress).map_err(|stop| match stop {
                     Stop::Error(error) => Stop::Error(error.in_file(&file.name)),
                     Stop::Gone => Stop::Gone,
                 })?;
@@ -187,17 +152,17 @@ struct Splitter<'s> {
 }
 
 impl Splitter<'_> {
-    fn file(&mut self, file: &File) -> Result<(), Stop> {
+    fn file(&mut self, file: &File, progress: &Progress) -> Result<(), Stop> {
         let bytes = file.bytes();
         self.begins_at = file.begins_at;
         self.fed.end = file.begins_at + bytes.len() as u64;
-        let at = if file.is_snapshot { self.snapshot(bytes)? } else { 0 };
         self.database = 0;
-        // Bytes behind a snapshot that are no log: servers do not look at them.
-        if !matches!(bytes.get(at), Some(b'*' | b'#')) {
+        let Some(at) = self.snapshot(file)? else { return Ok(()) };
+        let end = read(bytes, at, progress, self)?;
+        if let Some(offset) = progress.offset {
+            self.fed.end = file.begins_at + offset;
             return Ok(());
         }
-        let end = read(bytes, at, &Progress::default(), self)?;
         if end.good_up_to == bytes.len() as u64 {
             return Ok(());
         }
@@ -214,27 +179,19 @@ impl Splitter<'_> {
         }
     }
 
-    /// The keys of a snapshot, packed as those of any snapshot; where it ends.
-    fn snapshot(&mut self, bytes: &[u8]) -> Result<usize, Stop> {
-        let header = Snapshot::new(bytes)?.header();
-        let mut framer = Framer::new(header);
+    /// The keys of a snapshot, packed as those of any snapshot; where the log behind it begins.
+    fn snapshot(&mut self, file: &File) -> Result<Option<usize>, Stop> {
         let mut batch = Batch::fresh(self.how.plan, 0);
         let mut room: Option<Box<Room>> = None;
-        let mut rest = bytes.get(HEADER_BYTES..).unwrap_or_default();
-        loop {
-            let offset = (bytes.len() - rest.len()) as u64;
-            let (found, after) = framer.next(rest, offset)?;
-            let end = (bytes.len() - after.len()) as u64;
-            match &found {
+        file.log_begins(|found, offset, end| {
+            match found {
                 Record::Entry(entry) => batch.entry(entry, &mut room)?,
-                Record::Function(_) => batch.record(&found, offset, &mut room)?,
-                Record::End { .. } => return Ok(bytes.len() - after.len()),
+                Record::Function(_) => batch.record(found, offset, &mut room)?,
                 _ => {}
             }
-            rest = after;
             self.packed(&mut batch, end)?;
-            self.ship_if_full()?;
-        }
+            self.ship_if_full()
+        })
     }
 
     /// Takes in what was packed of one key, or of one library.
@@ -269,15 +226,7 @@ impl Splitter<'_> {
 
     /// The database on the target has to be the one that there is.
     fn check_database(&self) -> Result<(), Stop> {
-        let (database, options) = (self.database, self.how.options);
-        let mapped = options.map_db.get(&database).copied();
-        match mapped.or_else(|| options.database.map(u64::from)).unwrap_or(database) {
-            0 => Ok(()),
-            _ => Err(Stop::Error(Error::Usage(format!(
-                "the log writes to database {database}, and a Cluster has database 0 alone: \
-                 --map-db {database}=0 sends its keys there"
-            )))),
-        }
+        Ok(databases::check(self.database, self.how.options)?)
     }
 
     /// A command of the log: where it begins and ends.
@@ -418,9 +367,11 @@ fn words<'a>(name: &'a [u8], args: &[&'a [u8]]) -> Vec<&'a [u8]> {
     std::iter::once(name).chain(args.iter().copied()).collect()
 }
 
-/// Commands without keys that change nothing.
+/// Commands without keys that change nothing; of databases, those that are not sent were swapped.
 fn is_of_no_account(command: &Command<'_>) -> bool {
-    ["PING", "REPLCONF", "PUBLISH", "SPUBLISH", "SELECT"].iter().any(|name| command.is(name))
+    ["PING", "REPLCONF", "PUBLISH", "SPUBLISH", "SELECT", "SWAPDB"]
+        .iter()
+        .any(|name| command.is(name))
 }
 
 impl<'a> Runner<'a> for Splitter<'_> {

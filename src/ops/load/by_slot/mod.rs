@@ -12,6 +12,7 @@
 //! Commands of different slots have nothing to do with each other, and overtake each other inside
 //! a window.
 
+mod databases;
 mod feed;
 mod fleet;
 mod window;
@@ -23,19 +24,20 @@ use std::time::{Duration, Instant};
 
 use crossbeam_channel::bounded;
 
-use self::feed::{Fed, Feeding, File, Step, gather};
-use self::fleet::Fleet;
+use self::feed::{Fed, Feeding, Step};
+use self::fleet::{Fleet, LOG};
 use self::window::{FULL, Window};
 use super::LoadOptions;
 use super::destination::Destination;
+use super::files::File;
 use super::pack::{Marks, Plan};
+use super::point::Point;
 use crate::bytes::crc64;
 use crate::error::{Error, Result};
 use crate::ops::rewrite::Rules;
 use crate::ops::walk::Observer;
 use crate::report::load::LoadReport;
 use crate::report::text::plural;
-use crate::source::Source;
 use crate::target::live::{Halt, Rate, Route};
 
 /// Bytes that tell a log from others; it may grow at its end.
@@ -45,14 +47,13 @@ const SHOWN: usize = 100;
 
 /// Replays a log into a Cluster.
 pub(super) fn load_by_slot(
-    source: Source,
+    (files, point): (&[File], Option<Point>),
     destination: Destination,
     options: &LoadOptions,
     mut report: LoadReport,
     observer: &dyn Observer,
 ) -> Result<LoadReport> {
     let began = Instant::now();
-    let files = gather(source, &options.open, observer)?;
     let Destination { route, info, name, connector } = destination;
     let plan = Plan::new(options, &info, Marks::None);
     let rules = Rules {
@@ -71,7 +72,8 @@ pub(super) fn load_by_slot(
         }
         None => FULL,
     };
-    let feeding = Feeding { files: &files, plan: &plan, rules: &rules, options, full };
+    let feeding = Feeding { files, plan: &plan, rules: &rules, options, point, full };
+    databases::look_ahead(feeding)?;
     if options.dry_run {
         let fed = count(feeding, &*route, &mut report, observer)?;
         tell(&mut report, fed);
@@ -80,7 +82,7 @@ pub(super) fn load_by_slot(
     }
     let limits = (options.courier.patience, options.courier.max_errors);
     let stop = Arc::clone(&options.courier.stop);
-    let mut fleet = Fleet::claim(route, &connector, session(&files, options), limits, stop)
+    let mut fleet = Fleet::claim(route, &connector, session(files, options), limits, stop)
         .map_err(|halt| Error::Usage(super::why(&halt, &name)))?;
     let mut restart = options.restart;
     if options.flush_first
@@ -90,15 +92,19 @@ pub(super) fn load_by_slot(
         return Err(Error::Usage(super::why(&halt, &name)));
     }
     let mut rewound = 0;
+    let ends_at = point.and_then(|point| Some((point, files.get(point.part)?)));
     let halt = loop {
-        match pass(feeding, &mut fleet, restart, began, observer) {
+        match pass(feeding, &mut fleet, restart, (&name, began), observer) {
             Ok(Ok(fed)) => {
                 let end = fed.end;
-                match fleet.finish(end) {
+                match fleet.finish(end, point.is_some()) {
                     Err(Halt::Rewind(_)) => {}
                     Ok(late) => {
                         tell(&mut report, fed);
                         report.notes.extend(late);
+                        if let Some((point, file)) = ends_at {
+                            report.notes.push(point.reached(&file.name, LOG));
+                        }
                         break None;
                     }
                     Err(halt) => {
@@ -151,13 +157,19 @@ fn pass(
     feeding: Feeding<'_>,
     fleet: &mut Fleet<'_>,
     restart: bool,
-    began: Instant,
+    (name, began): (&str, Instant),
     observer: &dyn Observer,
 ) -> Result<Result<Fed, Halt>> {
     let floors = match fleet.read(restart) {
         Ok(floors) => floors,
         Err(halt) => return Ok(Err(halt)),
     };
+    let ends_at = feeding.point.and_then(|point| Some((point, feeding.files.get(point.part)?)));
+    if let Some((point, file)) = ends_at
+        && floors.iter().any(|&floor| floor > file.begins_at + point.offset)
+    {
+        return Err(point.is_past(name, &file.name));
+    }
     let mut paced = 0;
     steps(feeding, &floors, |step| match step {
         Step::Window(window) => {

@@ -11,8 +11,10 @@
 //! a batch runs, the next one is on its way already; only its EXEC waits for the word of the GET.
 //!
 //! A transaction of the log lies in one batch. The snapshot in front of a log is loaded first, as
-//! any snapshot is: that can be repeated as long as no command has taken effect.
+//! any snapshot is: that can be repeated as long as no command has taken effect. A mark says so
+//! where the progress will stand; whoever does not find its own there any more loads nothing.
 
+mod begin;
 mod read;
 mod send;
 mod stretch;
@@ -29,16 +31,17 @@ use self::stretch::{End, Position, Stretch};
 use super::batch::Batch;
 use super::confirm::confirmed;
 use super::destination::Destination;
+use super::files::gather;
 use super::ledger::{Ledger, Root};
 use super::lent::Lent;
 use super::pack::{Marks, Plan};
+use super::point::{Point, point};
 use super::{LoadOptions, OnExisting, Verify, settle};
-use crate::aof;
 use crate::bytes::{Input as _, crc64};
 use crate::error::{Error, Result};
 use crate::live::{Address, Connection, ErrorReply, Failure, Role, ServerInfo};
 use crate::ops::rewrite::Rules;
-use crate::ops::run::Until;
+use crate::ops::run::{self, Until};
 use crate::ops::walk::{Checksum, Observer, Silent, WalkOptions, Walked, walk};
 use crate::report::load::LoadReport;
 use crate::source::{Form, Source, open_part};
@@ -97,16 +100,25 @@ pub fn load_log(
         dry_run: options.dry_run,
         ..LoadReport::default()
     };
+    drop(source);
+    let is_limited = options.until != Until::default();
+    let files = match info.is_cluster || is_limited {
+        true => gather(&paths, &options.open, observer)?,
+        false => Vec::new(),
+    };
+    let point = point(&files, options.until)?;
     if info.is_cluster {
         let destination = Destination { route, name: target, info, connector };
-        return super::by_slot::load_by_slot(source, destination, options, report, observer);
+        let log = (files.as_slice(), point);
+        return super::by_slot::load_by_slot(log, destination, options, report, observer);
     }
-    drop(source);
+    drop(files);
     let session = session(&paths, options)?;
     let claim = Claim::new(&session, "").kept_by(Keeper::new(&connector));
     let mut log = Log {
         options,
         paths,
+        point,
         claim,
         rules: Rules {
             filter: options.filter.clone(),
@@ -135,11 +147,13 @@ pub fn load_log(
     }
     let halt = log.run(&mut *route, &target, &info, observer)?;
     let (claim, dropped) = (log.claim.clone(), log.dropped_from.take());
+    if let (Some(point), None) = (point, &halt) {
+        log.report.notes.push(point.reached(&log.file(point.part), &claim.progress_key()));
+    }
     note_dropped(&mut report, dropped);
-    if !matches!(halt, Some(Halt::Taken(_)))
-        && let Ok(mut connection) = route.open(0)
-    {
-        let _ = claim.release(&mut connection, halt.is_none());
+    // Only a lock of its own is given back.
+    if let Ok(mut connection) = route.open(0) {
+        let _ = claim.release(&mut connection, halt.is_none() && point.is_none());
     }
     report.took_ms = super::millis(began);
     report.stopped = halt.map(|halt| {
@@ -155,10 +169,7 @@ pub fn load_log(
 /// Commands are sent as they stand, all of them; what is about keys has nothing to say of them.
 fn refuse(options: &LoadOptions) -> Result<()> {
     let verify = options.verify.unwrap_or(Verify::None);
-    let why = if options.until != Until::default() {
-        "sends a log to its end: `rdbkit rewrite` with the same --until-… makes a log that ends \
-         there, and without --as log the keys of that time are sent"
-    } else if options.runs_as.is_some() {
+    let why = if options.runs_as.is_some() {
         "runs nothing here, so there is no server to be played (--target)"
     } else if options.ttl_shift_ms != 0 {
         "leaves commands as they are, so times are not shifted: --ttl-shift is for keys"
@@ -210,8 +221,7 @@ pub(super) fn parts(source: &Source) -> Result<Vec<std::path::PathBuf>> {
         ));
     };
     let directory = match source.form {
-        Form::AofDir => aof::survey(path)?,
-        Form::Manifest => aof::survey_manifest(path)?,
+        Form::AofDir | Form::Manifest => run::survey(source)?,
         Form::Aof | Form::Rdb => return Ok(vec![path.clone()]),
         Form::Dump | Form::Empty | Form::Ndjson => {
             return Err(Error::Usage(format!("{} is no log", source.name)));
@@ -239,6 +249,8 @@ fn session(paths: &[std::path::PathBuf], options: &LoadOptions) -> Result<String
 struct Log<'a> {
     options: &'a LoadOptions,
     paths: Vec<std::path::PathBuf>,
+    /// Where it ends before the end of the log.
+    point: Option<Point>,
     claim: Claim,
     rules: Rules,
     /// Commands that the server does not know: where they begin.
@@ -281,25 +293,29 @@ impl Log<'_> {
         }
         match known.and_then(Position::of) {
             Some((at, _)) => {
+                let here = Point { part: at.part, offset: at.offset };
+                if let Some(point) = self.point.filter(|point| here > *point) {
+                    self.claim.release(&mut connection, false)?;
+                    return Err(point.is_past(target, &self.file(point.part)));
+                }
                 self.report.resumed_from = Some(at.offset);
                 self.report.notes.push(format!(
                     "goes on behind what has taken effect: offset {} of {}",
                     at.offset,
-                    self.paths
-                        .get(at.part)
-                        .map_or(String::new(), |path| path.display().to_string())
+                    self.file(at.part)
                 ));
             }
             None => {
                 if self.options.flush_first {
                     connection.request(&["FLUSHALL"])?;
                 }
+                begin::mark(&self.claim, &mut connection)?;
                 if let Some(halt) = self.base(route, info, observer)? {
                     return Ok(Some(halt));
                 }
-                let start = Position::default().progress(&self.claim);
-                let mut connection = route.open(0)?;
-                self.claim.note(&mut connection, &start)?;
+                if let Some(halt) = self.start(route) {
+                    return Ok(Some(halt));
+                }
             }
         }
         let mut pause = PAUSES.0;
@@ -341,6 +357,28 @@ impl Log<'_> {
         }
     }
 
+    /// Says that commands follow; why it cannot, if it cannot.
+    fn start(&self, route: &mut dyn Route) -> Option<Halt> {
+        let until = Instant::now() + self.options.courier.patience;
+        loop {
+            let begun = route.open(0).and_then(|mut to| begin::start(&self.claim, &mut to));
+            match begun {
+                Ok(halt) => return halt,
+                Err(_) if self.is_stopped() => return Some(Halt::Interrupted),
+                Err(failure) if failure.is_passing() && Instant::now() < until => {
+                    route.broke(0, &failure);
+                    thread::sleep(PAUSES.0);
+                }
+                Err(failure) => return Some(Halt::Failed(failure)),
+            }
+        }
+    }
+
+    /// The name of a file of the log.
+    fn file(&self, part: usize) -> String {
+        self.paths.get(part).map_or(String::new(), |path| path.display().to_string())
+    }
+
     fn is_stopped(&self) -> bool {
         self.options.courier.stop.load(Ordering::Relaxed)
     }
@@ -360,7 +398,7 @@ impl Log<'_> {
             let plan = Plan::new(self.options, info, Marks::None);
             let mut ledger = Ledger::default();
             let servers = settle::Servers::default();
-            let reopened = settle::reopened(&self.claim, &servers);
+            let reopened = begin::reopened(&self.claim, &servers);
             let mut courier =
                 Courier::new(Box::new(Lent(route)), reopened, 0, self.options.courier.clone());
             let whole = feed.is_seekable();
@@ -458,12 +496,7 @@ impl Log<'_> {
             let progress = self.claim.progress(connection)?;
             let Some(progress) = progress.filter(|p| p.session == self.claim.session()) else {
                 let _ = connection.request(&["UNWATCH"]);
-                return Err(End::Halt(Halt::Taken(format!(
-                    "{} does not remember this replay any more: it was emptied, or restarted \
-                     without its data, and what has taken effect there is not known; empty it and \
-                     begin anew (--flush-first --restart)",
-                    connection.address()
-                ))));
+                return Err(End::Halt(begin::forgotten(connection)));
             };
             let Some((at, _)) = Position::of(&progress) else {
                 return Err(End::Error(Error::Usage(format!(

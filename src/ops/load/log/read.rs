@@ -23,6 +23,9 @@ impl Log<'_> {
     ) -> Result<(), End> {
         let from = stretch.position;
         for (part, path) in self.paths.clone().iter().enumerate().skip(from.part) {
+            if self.point.is_some_and(|point| part > point.part) {
+                break;
+            }
             let Source { form, feed, name, .. } = open_part(path, &self.options.open)?;
             let Some(mut feed) = feed else { continue };
             if form == Form::Rdb {
@@ -76,7 +79,13 @@ impl Log<'_> {
         let mut db = db;
         let mut ended: Option<End> = None;
         let mut broken = None;
+        let end = self.point.filter(|point| point.part == part).map(|point| point.offset);
         each(feed, |seen| {
+            if let (Seen::Item { at, .. } | Seen::Broken { at, .. }, Some(end)) = (&seen, end)
+                && *at >= end
+            {
+                return Ok(Go::Stop);
+            }
             let (at, (command, bytes), behind) = match seen {
                 Seen::Item { at, item: LogItem::Command(command), raw, quirks, .. } => {
                     // What loaders let through is sent as a server would have written it.

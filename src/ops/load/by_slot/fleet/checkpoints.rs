@@ -7,11 +7,46 @@ use super::{Fleet, LOG, PAUSES, one};
 use crate::bytes::slot::slot;
 use crate::live::{Class, reply_of};
 use crate::ops::load::by_slot::window::Batch;
-use crate::target::live::{Halt, tag_of};
+use crate::target::live::{Claim, Halt, tag_of};
+
+/// What the servers remember.
+pub(super) struct Found {
+    /// What all slots have reached; `None` where nothing says so.
+    base: Option<u64>,
+    /// What each slot has reached, as far as it says so.
+    slots: Vec<Option<u64>>,
+    /// Who holds each of the locks.
+    owners: Vec<Option<String>>,
+}
+
+impl Found {
+    pub(super) fn base(&self) -> u64 {
+        self.base.unwrap_or_default()
+    }
+
+    /// What each slot has reached, at least.
+    pub(super) fn reached(&self) -> impl Iterator<Item = u64> + '_ {
+        let base = self.base();
+        self.slots.iter().map(move |at| at.unwrap_or_default().max(base))
+    }
+
+    /// What the checkpoints of slots say.
+    pub(super) fn slots(&self) -> impl Iterator<Item = u64> + '_ {
+        self.slots.iter().map(|at| at.unwrap_or_default())
+    }
+}
 
 impl Fleet<'_> {
     /// Removes all checkpoints, the one that speaks of all of them last.
     pub(super) fn remove(&mut self) -> Result<(), Halt> {
+        self.forget()?;
+        let key = self.base_key();
+        let job = one((slot(key.as_bytes()), vec!["DEL".to_owned(), key]));
+        self.settle(vec![job]).map(drop)
+    }
+
+    /// Removes the checkpoints of slots.
+    pub(super) fn forget(&mut self) -> Result<(), Halt> {
         let keys = |at: usize| {
             let slot = u16::try_from(at).unwrap_or_default();
             let tag = format!("{{{}}}", tag_of(slot));
@@ -25,17 +60,17 @@ impl Fleet<'_> {
             (slot, words)
         };
         let jobs: Vec<Job> = (0..self.reached.len()).map(keys).map(one).collect();
-        self.settle(jobs)?;
-        let key = self.base_key();
-        let job = one((slot(key.as_bytes()), vec!["DEL".to_owned(), key]));
-        self.settle(vec![job]).map(drop)
+        self.settle(jobs).map(drop)
     }
 
     /// Compares the checkpoints with what they were: leaves out of `left` what has taken effect.
     pub(super) fn look(&mut self, left: &mut Vec<Batch>) -> Result<(), Halt> {
-        let (base, found) = self.found()?;
-        if base < self.base {
+        let found = self.found()?;
+        if found.base() < self.base {
             return Err(Halt::Rewind(0));
+        }
+        if found.base() > self.base {
+            return Err(taken());
         }
         let mut under_way: Vec<Option<u64>> = vec![None; self.reached.len()];
         for batch in left.iter() {
@@ -43,20 +78,18 @@ impl Fleet<'_> {
                 *end = Some(batch.end);
             }
         }
-        for ((&found, &before), &end) in found.iter().zip(&self.reached).zip(&under_way) {
-            let found = found.max(base);
+        for ((found, &before), &end) in found.reached().zip(&self.reached).zip(&under_way) {
             if found < before {
                 return Err(Halt::Rewind(0));
             }
             if found > before && Some(found) != end {
-                return Err(Halt::Taken(
-                    "another replay of the same log has written to the target".to_owned(),
-                ));
+                return Err(taken());
             }
         }
+        let reached: Vec<u64> = found.reached().collect();
         for batch in std::mem::take(left) {
             let at = usize::from(batch.slot);
-            if found.get(at).is_some_and(|&found| found == batch.end) {
+            if reached.get(at).is_some_and(|&found| found == batch.end) {
                 // Its answer was lost, and with it which of its commands failed.
                 self.took(&batch, Vec::new())?;
             } else {
@@ -66,31 +99,102 @@ impl Fleet<'_> {
         Ok(())
     }
 
-    /// The checkpoints as they are: that of all, and that of each slot.
-    pub(super) fn found(&mut self) -> Result<(u64, Vec<u64>), Halt> {
-        let jobs = (0..self.reached.len()).map(|at| {
-            let slot = u16::try_from(at).unwrap_or_default();
-            one((slot, vec!["GET".to_owned(), self.checkpoint(slot)]))
-        });
-        let mut jobs: Vec<Job> = jobs.collect();
-        let key = self.base_key();
-        jobs.push(one((slot(key.as_bytes()), vec!["GET".to_owned(), key])));
-        let values = self.settle(jobs)?;
-        let mut positions = Vec::with_capacity(values.len());
-        for value in values {
-            positions.push(self.position(&value)?);
+    /// Before something is sent over connections of which some are new: what another one may have
+    /// done since the old ones were lost.
+    pub(super) fn look_if_new(&mut self, left: &mut Vec<Batch>) -> Result<bool, Halt> {
+        if self.opened { self.look(left).map(|()| true) } else { Ok(false) }
+    }
+
+    /// What the servers remember, all of it asked over connections that were there before the first
+    /// question and are there behind the last answer: no other replayer holds the servers as long
+    /// as these are.
+    pub(super) fn found(&mut self) -> Result<Found, Halt> {
+        loop {
+            self.opened = false;
+            let found = self.ask_all()?;
+            if self.opened {
+                continue;
+            }
+            let is_ours = |owner: &Option<String>| owner.as_deref() == Some(self.claim.owner());
+            let is_known = found.base.is_some()
+                || found.slots.iter().any(Option::is_some)
+                || found.owners.iter().any(is_ours);
+            if is_known {
+                return Ok(found);
+            }
+            return Err(Halt::Taken(
+                "the target does not remember this replay any more: another one of the same log \
+                 has come to its end meanwhile, or the target was emptied; what has taken effect \
+                 there is not known"
+                    .to_owned(),
+            ));
         }
-        let base = positions.pop().unwrap_or_default();
-        Ok((base, positions))
+    }
+
+    fn ask_all(&mut self) -> Result<Found, Halt> {
+        let get = |key: String| one((slot(key.as_bytes()), vec!["GET".to_owned(), key]));
+        let mut jobs: Vec<Job> = (0..self.reached.len())
+            .map(|at| self.checkpoint(u16::try_from(at).unwrap_or_default()))
+            .map(get)
+            .collect();
+        jobs.push(get(self.base_key()));
+        jobs.extend(self.tags.iter().map(|tag| get(self.claim.tagged(tag).lock_key())));
+        let mut values = self.settle(jobs)?.into_iter();
+        let mut slots = Vec::with_capacity(self.reached.len());
+        for value in values.by_ref().take(self.reached.len()) {
+            slots.push(self.position(&value)?);
+        }
+        let base = self.position(&values.next().unwrap_or(Value::Nil))?;
+        let owner = |value: Value| match value {
+            Value::BulkString(bytes) => Some(String::from_utf8_lossy(&bytes).into_owned()),
+            _ => None,
+        };
+        Ok(Found { base, slots, owners: values.map(owner).collect() })
+    }
+
+    /// Takes again the locks that a server has lost.
+    pub(super) fn hold_lost(&mut self, found: &Found) {
+        let lost = self.tags.iter().zip(&found.owners).filter(|(_, owner)| owner.is_none());
+        let lost: Vec<String> = lost.map(|(tag, _)| tag.clone()).collect();
+        for tag in lost {
+            // One that cannot be taken now is taken another time.
+            let _ = self.tell(slot(tag.as_bytes()), &self.claim.tagged(&tag).words_to_hold());
+        }
+    }
+
+    /// Sends what says that this replay is at work: over a connection that is there, or not at all.
+    fn tell(&mut self, slot: u16, words: &[String]) -> Result<(), Halt> {
+        let lane = self.lane(slot);
+        let Some(Some(connection)) = self.lanes.get_mut(lane) else { return Err(Halt::Rewind(0)) };
+        match connection.request(words) {
+            Err(failure) if failure.is_passing() => {
+                self.broke(lane, &failure);
+                Err(Halt::Rewind(0))
+            }
+            other => Ok(other.map(drop)?),
+        }
+    }
+
+    /// Makes the locks last as long again, those that are still ours.
+    pub(super) fn prolong(&mut self) -> Result<(), Halt> {
+        let claims: Vec<Claim> = self.tags.iter().map(|tag| self.claim.tagged(tag)).collect();
+        let job =
+            |claim: &Claim, words: Vec<String>| one((slot(claim.lock_key().as_bytes()), words));
+        let ask = |claim: &Claim| job(claim, vec!["GET".to_owned(), claim.lock_key()]);
+        let owners = self.settle(claims.iter().map(ask).collect())?;
+        let ours = Value::BulkString(self.claim.owner().as_bytes().to_vec());
+        let held = claims.iter().zip(owners).filter(|(_, owner)| *owner == ours);
+        let jobs = held.map(|(claim, _)| job(claim, claim.words_to_prolong())).collect();
+        self.settle(jobs).map(drop)
     }
 
     /// Reads a checkpoint.
-    fn position(&self, value: &Value) -> Result<u64, Halt> {
-        let Value::BulkString(bytes) = value else { return Ok(0) };
+    fn position(&self, value: &Value) -> Result<Option<u64>, Halt> {
+        let Value::BulkString(bytes) = value else { return Ok(None) };
         let text = String::from_utf8_lossy(bytes);
         match text.split_once(' ') {
             Some((session, position)) if session == self.session => {
-                Ok(position.parse().unwrap_or_default())
+                Ok(Some(position.parse().unwrap_or_default()))
             }
             _ => Err(Halt::Taken(format!(
                 "the target remembers the replay of another log that was not finished ({LOG}…): \
@@ -111,9 +215,11 @@ impl Fleet<'_> {
         LOG.to_owned()
     }
 
-    pub(super) fn keep(&mut self, key: &str, position: u64) -> Result<(), Halt> {
-        let words = vec!["SET".to_owned(), key.to_owned(), self.value(position)];
-        self.settle(vec![one((slot(key.as_bytes()), words))]).map(drop)
+    /// Notes what all slots have reached.
+    pub(super) fn keep(&mut self, position: u64) -> Result<(), Halt> {
+        let key = self.base_key();
+        let words = ["SET".to_owned(), key.clone(), self.value(position)];
+        self.tell(slot(key.as_bytes()), &words)
     }
 
     /// Asks what may be asked again, until everything is answered.
@@ -164,4 +270,8 @@ impl Fleet<'_> {
         }
         Ok(answers)
     }
+}
+
+pub(super) fn taken() -> Halt {
+    Halt::Taken("another replay of the same log has written to the target".to_owned())
 }

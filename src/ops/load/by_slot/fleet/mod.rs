@@ -11,6 +11,11 @@
 //! whose answer was lost is read from there. A checkpoint that is older than it was before says
 //! that the server lost something: then the source is read again from its beginning, and each slot
 //! goes on where it is.
+//!
+//! No other replayer works on the servers as long as connections of this one are there. One that
+//! stood still until they were closed may have been replaced meanwhile: before anything goes out
+//! over a new connection, the checkpoints are looked at, and where nothing of this replay is left,
+//! neither a checkpoint nor a lock, another one has ended it.
 
 mod checkpoints;
 mod servers;
@@ -33,7 +38,7 @@ use crate::resp::{command_keys, encode};
 use crate::target::live::{Claim, Halt, Held, Keeper, Route};
 
 /// What the key of a checkpoint begins with.
-const LOG: &str = "rdbkit:replay:log";
+pub(super) const LOG: &str = "rdbkit:replay:log";
 /// How long the first of several waits is, and the longest.
 const PAUSES: (Duration, Duration) = (Duration::from_millis(20), Duration::from_secs(1));
 /// How long the connections of a replayer that was killed may take to go away.
@@ -75,8 +80,10 @@ pub(super) struct Fleet<'r> {
     max_errors: Option<u64>,
     stop: Arc<AtomicBool>,
     waiting: Option<Instant>,
-    /// When the locks were renewed; `None` where they have to be.
-    renewed: Option<Instant>,
+    /// When the locks were renewed.
+    renewed: Instant,
+    /// Whether a connection is new since the checkpoints were looked at.
+    opened: bool,
     pub(super) done: Done,
 }
 
@@ -114,7 +121,8 @@ impl<'r> Fleet<'r> {
             max_errors,
             stop,
             waiting: None,
-            renewed: Some(Instant::now()),
+            renewed: Instant::now(),
+            opened: true,
             done: Done::default(),
         })
     }
@@ -125,14 +133,15 @@ impl<'r> Fleet<'r> {
         if begins_anew {
             self.remove()?;
         }
-        let (mut base, reached) = self.found()?;
+        let found = self.found()?;
+        self.hold_lost(&found);
+        self.base = found.base();
         // A server that forgot that it was emptied: it is emptied again.
-        if reached.iter().any(|&at| at > 0 && at < base) {
-            self.keep(&self.base_key(), 0)?;
-            base = 0;
+        if found.slots().any(|at| at > 0 && at < self.base) {
+            self.keep(0)?;
+            self.base = 0;
         }
-        self.base = base;
-        self.reached = reached.iter().map(|&at| at.max(base)).collect();
+        self.reached = found.slots().map(|at| at.max(self.base)).collect();
         Ok(self.reached.clone())
     }
 
@@ -143,13 +152,26 @@ impl<'r> Fleet<'r> {
         }
         for lane in 0..self.route.lanes() {
             self.open(lane)?;
+            let lock = self.lock_of(lane);
             if let Some(Some(connection)) = self.lanes.get_mut(lane) {
+                connection.request(&["MULTI"])?;
                 connection.request(&["FLUSHALL"])?;
+                // It went with the rest.
+                connection.request(&lock)?;
+                connection.request(&["EXEC"])?;
             }
         }
-        // The locks went with the rest.
-        self.renewed = None;
-        self.renew()
+        Ok(())
+    }
+
+    /// What takes the lock of a lane.
+    fn lock_of(&mut self, lane: usize) -> Vec<String> {
+        let tag = self.route.tag(lane);
+        let words = self.claim.tagged(&tag).words_to_hold();
+        if !self.tags.contains(&tag) {
+            self.tags.push(tag);
+        }
+        words
     }
 
     /// Runs a window: returns when all of it has taken effect.
@@ -163,6 +185,11 @@ impl<'r> Fleet<'r> {
             if is_doubtful {
                 self.look(&mut left)?;
                 is_doubtful = false;
+                continue;
+            }
+            let slots: Vec<u16> = left.iter().map(|batch| batch.slot).collect();
+            self.open_for(&slots)?;
+            if self.look_if_new(&mut left)? {
                 continue;
             }
             let jobs: Vec<Job> = left.iter().map(|batch| self.job(batch)).collect();
@@ -209,6 +236,18 @@ impl<'r> Fleet<'r> {
                 let from = self.lane(batch.slot);
                 let there = self.route.asked(from, &to)?;
                 let job = self.job(&batch);
+                if self.lanes.get(there).is_none_or(Option::is_none) {
+                    // Asked when the checkpoints were looked at behind the new connection.
+                    if let Err(Halt::Failed(failure)) = self.open(there) {
+                        if !failure.is_passing() {
+                            return Err(Halt::Failed(failure));
+                        }
+                        self.broke(there, &failure);
+                        cause = Some(failure);
+                    }
+                    left.push(batch);
+                    continue;
+                }
                 match self.ask(there, &job)? {
                     Outcome::Replies(replies) => match verdict(&replies) {
                         Verdict::Done(refused) => {
@@ -257,11 +296,11 @@ impl<'r> Fleet<'r> {
                 Ok(()) if !step.flushes => return Ok(()),
                 // A node that took over meanwhile may not have heard of it.
                 Ok(()) => {
-                    let (base, reached) = self.found()?;
-                    if base == step.position && reached.iter().all(|&at| at == 0) {
-                        self.base = base;
-                        self.reached.fill(base);
-                        self.renewed = None;
+                    let found = self.found()?;
+                    if found.base() == step.position && found.slots().all(|at| at == 0) {
+                        self.hold_lost(&found);
+                        self.base = step.position;
+                        self.reached.fill(step.position);
                         self.done.commands += 1;
                         return Ok(());
                     }
@@ -287,10 +326,22 @@ impl<'r> Fleet<'r> {
         }
         // The last one is where it is written that all have done it.
         lanes.sort_by_key(|&lane| self.route.name(lane) == self.route.name(base_lane));
+        for &lane in &lanes {
+            self.open(lane)?;
+        }
+        if self.opened {
+            let found = self.found()?;
+            // Nobody else was here who has come further.
+            if found.base() > self.base.max(step.position)
+                || found.slots().any(|at| at > step.position)
+            {
+                return Err(checkpoints::taken());
+            }
+        }
         for lane in lanes {
             let is_last = self.route.name(lane) == self.route.name(base_lane);
             let (key, value) = (self.base_key(), self.value(step.position));
-            self.open(lane)?;
+            let lock = self.lock_of(lane);
             let Some(Some(connection)) = self.lanes.get_mut(lane) else { continue };
             if !step.flushes {
                 match connection.request(&step.words) {
@@ -302,23 +353,23 @@ impl<'r> Fleet<'r> {
                 }
                 continue;
             }
-            if is_last {
-                connection.request(&["MULTI"])?;
-                connection.request(&step.words)?;
-                connection.request(&["SET", &key, &value])?;
-                connection.request(&["EXEC"])?;
-            } else {
-                connection.request(&step.words)?;
-            }
+            // Something of this replay is left at any moment.
+            connection.request(&["MULTI"])?;
+            connection.request(&step.words)?;
+            match is_last {
+                true => connection.request(&["SET", &key, &value])?,
+                false => connection.request(&lock)?,
+            };
+            connection.request(&["EXEC"])?;
             // Replicas that are behind would bring everything back.
             connection.request(&["WAIT", "1", "300"])?;
         }
         Ok(())
     }
 
-    /// Makes sure that everything is there and stays, and forgets how it came there. Returns what
-    /// there is to say of replicas.
-    pub(super) fn finish(&mut self, end: u64) -> Result<Vec<String>, Halt> {
+    /// Makes sure that everything is there and stays, and forgets how it came there; where it is to
+    /// go on one day, all but how far it came. Returns what there is to say of replicas.
+    pub(super) fn finish(&mut self, end: u64, goes_on: bool) -> Result<Vec<String>, Halt> {
         self.look(&mut Vec::new())?;
         let limits = (self.patience, &*self.stop);
         let late = confirmed(&mut *self.route, &self.claim, limits, &mut |_, _, _| Ok(()))?;
@@ -326,9 +377,13 @@ impl<'r> Fleet<'r> {
         self.lanes.iter_mut().for_each(|connection| *connection = None);
         self.look(&mut Vec::new())?;
         // Whoever comes after a crash here finds that nothing is left to be done.
-        self.keep(&self.base_key(), end)?;
+        self.keep(end)?;
         self.base = end;
-        self.remove()?;
+        if goes_on {
+            self.forget()?
+        } else {
+            self.remove()?
+        }
         Ok(late)
     }
 
@@ -442,21 +497,11 @@ impl<'r> Fleet<'r> {
 
     /// Renews the locks now and then.
     fn renew(&mut self) -> Result<(), Halt> {
-        if self.renewed.is_some_and(|at| at.elapsed() < RENEWED) {
+        if self.renewed.elapsed() < RENEWED {
             return Ok(());
         }
-        self.renewed = Some(Instant::now());
-        let jobs = self.tags.iter().map(|tag| {
-            let progress = crate::target::live::Progress {
-                session: self.session.clone(),
-                mark: 0,
-                more: String::new(),
-            };
-            let [lock, _] = self.claim.tagged(tag).words(&progress);
-            one((slot(tag.as_bytes()), lock))
-        });
-        let jobs: Vec<Job> = jobs.collect();
-        self.settle(jobs).map(drop)
+        self.renewed = Instant::now();
+        self.prolong()
     }
 }
 

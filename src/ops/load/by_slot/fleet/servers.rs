@@ -31,6 +31,21 @@ impl Fleet<'_> {
         self.route.lane(slot).unwrap_or(0)
     }
 
+    /// Connects to whoever serves these slots, where that can be done.
+    pub(super) fn open_for(&mut self, slots: &[u16]) -> Result<(), Halt> {
+        let mut lanes: Vec<usize> = slots.iter().map(|&slot| self.lane(slot)).collect();
+        lanes.sort_unstable();
+        lanes.dedup();
+        for lane in lanes {
+            match self.open(lane) {
+                // It is met again where something is sent.
+                Err(Halt::Failed(failure)) if failure.is_passing() => self.broke(lane, &failure),
+                other => other?,
+            }
+        }
+        Ok(())
+    }
+
     /// Sends each job to whoever serves its slot, all servers at once.
     pub(super) fn scatter(&mut self, jobs: &[Job]) -> Result<Vec<Outcome>, Halt> {
         let mut by_lane: Vec<Vec<usize>> = Vec::new();
@@ -173,6 +188,7 @@ impl Fleet<'_> {
             *slot = id;
         }
         self.alone(&mut connection)?;
+        self.opened = true;
         if let Some(slot) = self.lanes.get_mut(lane) {
             *slot = Some(connection);
         }

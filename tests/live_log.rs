@@ -1,0 +1,410 @@
+//! Logs that are sent as they are: nothing of what has no place on the target, up to a point and on
+//! from there, and never twice.
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    missing_docs,
+    reason = "tests"
+)]
+
+mod support;
+
+use std::fs;
+use std::process::{Command, Stdio};
+use std::time::Duration;
+
+use redis::Value;
+use support::client::text;
+use support::cluster::Cluster;
+use support::random::Random;
+use support::replayer::{Replayer, log, snapshot};
+use support::servers::{Kind, Server, require_any};
+use support::wait_until;
+
+/// Runs it, for its exit status and all that it says.
+fn said(args: &[&str]) -> (i32, String) {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_rdbkit"));
+    let output = command.args(args).stdin(Stdio::null()).output().unwrap();
+    let all = [output.stdout, output.stderr].concat();
+    (output.status.code().unwrap_or(-1), String::from_utf8_lossy(&all).into_owned())
+}
+
+/// A log of these commands, `; ` between them.
+fn log_of(commands: &str) -> Vec<u8> {
+    let mut log = Vec::new();
+    for command in commands.split("; ") {
+        let words: Vec<&str> = command.split(' ').collect();
+        log.extend_from_slice(format!("*{}\r\n", words.len()).as_bytes());
+        for word in words {
+            log.extend_from_slice(format!("${}\r\n{word}\r\n", word.len()).as_bytes());
+        }
+    }
+    log
+}
+
+/// No test waits longer for anything.
+const PATIENCE: Duration = Duration::from_secs(60);
+
+/// How many keys a Cluster has, those of a replay among them.
+fn keys(cluster: &Cluster) -> i64 {
+    let size = |master: usize| match cluster.nodes[master].cmd(&["DBSIZE"]) {
+        Value::Int(keys) => keys,
+        other => panic!("{other:?}"),
+    };
+    cluster.masters().into_iter().map(size).sum()
+}
+
+#[test]
+fn a_cluster_is_sent_nothing_of_what_has_no_place_there() {
+    let Some(kind) = require_any(&["redis-8.0", "redis-7.0"]) else { return };
+    let cluster = Cluster::start(&kind, &[]);
+    let url = cluster.url();
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("appendonly.aof");
+    let source = path.to_str().unwrap();
+    let (one, log) = (&[][..], &["--as", "log"][..]);
+    let map = &["--map-db", "1=0"][..];
+    let only = &["--db", "0"][..];
+    let other = &["--map-db", "0=3"][..];
+    // What the log does, how it is sent, and what is said of it.
+    for (commands, form, more, words) in [
+        ("SET a 1; SELECT 1; SET b 1", one, one, "database 1"),
+        ("SET a 1; SELECT 1; SET b 1", one, other, "database 3"),
+        ("SET a 1; SELECT 1; SET b 1", log, one, "offset 50: the log writes to database 1"),
+        ("SET a 1; SELECT 1; SET b 1", log, other, "offset 0: the log writes to database 0"),
+        ("SET a 1; SELECT 1; FLUSHDB", log, one, "database 1"),
+        ("SET a 1; MOVE a 2", log, one, "the log moves keys to database 2"),
+        ("SET a 1; MOVE a 2", log, only, "moves keys between a database"),
+        ("SET a 1; COPY a {a}b DB 2", log, one, "the log moves keys to database 2"),
+        ("SET a 1; SWAPDB 0 2", log, map, "the log moves keys to database 2"),
+        ("SET a 1; SWAPDB 0 2", log, only, "moves keys between a database"),
+        ("SET a 1; SELECT 1; SET b 1; SWAPDB 0 1", one, one, "database 1"),
+    ] {
+        fs::write(&path, log_of(commands)).unwrap();
+        let args = ["replay", source, "--to", &url, "--no-state"];
+        let (code, told) = said(&[&args[..], form, more].concat());
+        assert_eq!(code, 2, "{commands} {form:?} {more:?}: {told}");
+        assert!(told.contains(words), "{words:?} is not in {told:?}");
+        assert_eq!(keys(&cluster), 0, "{commands} {form:?} {more:?}: {told}");
+    }
+    // And those that have one.
+    for (commands, more, want) in [
+        ("SET a 1; SELECT 1; SET b 1", map, 2),
+        ("SET a 1; SELECT 1; SET b 1", only, 1),
+        ("SET a 1; SELECT 1; SELECT 0; SET b 1", one, 2),
+        ("SET a 1; SELECT 1; SET b 1; SELECT 0; SET c 1; SWAPDB 1 2", only, 2),
+        ("SET a 1; SELECT 1; SET b 1; SWAPDB 0 1", map, 2),
+    ] {
+        fs::write(&path, log_of(commands)).unwrap();
+        for form in [one, log] {
+            let args = ["replay", source, "--to", &url, "--no-state"];
+            let (code, told) = said(&[&args[..], form, more].concat());
+            // In a run the two databases are swapped; sent one by one they were one from the start.
+            assert_eq!(code, 0, "{commands} {form:?} {more:?}: {told}");
+            assert_eq!(keys(&cluster), want, "{commands} {form:?} {more:?}: {told}");
+            cluster.empty();
+        }
+    }
+}
+
+/// A log of commands that do harm when they run twice, some of them in transactions, with their
+/// times: a second has ten.
+fn timed_log(commands: usize) -> Vec<u8> {
+    let mut random = Random::new(9);
+    let mut log = Vec::new();
+    for n in 0..commands {
+        if n % 10 == 0 {
+            log.extend_from_slice(format!("#TS:{}\r\n", 1000 + n / 10).as_bytes());
+        }
+        let (a, b) = (random.below(50), random.below(20));
+        log.extend(log_of(&match n % 7 {
+            3 => format!("MULTI; INCR {{t{a}}}:c; RPUSH {{t{a}}}:l {n}; INCRBY {{t{a}}}:d 3; EXEC"),
+            4 => format!("RPUSH l:{b} {n}"),
+            5 => format!("APPEND a:{b} x"),
+            _ => format!("INCRBY c:{a} 7"),
+        }));
+    }
+    log
+}
+
+/// A target of a replay.
+enum Target {
+    One(Box<Server>),
+    Many(Cluster),
+}
+
+impl Target {
+    fn url(&self) -> String {
+        match self {
+            Target::One(server) => server.url(),
+            Target::Many(cluster) => cluster.url(),
+        }
+    }
+
+    /// What a replay keeps there.
+    fn kept(&self) -> Vec<String> {
+        let of = |server: &Server| match server.cmd(&["KEYS", "rdbkit:*"]) {
+            Value::Array(keys) => keys.into_iter().map(text).collect::<Vec<_>>(),
+            other => panic!("{other:?}"),
+        };
+        match self {
+            Target::One(server) => of(server),
+            Target::Many(cluster) => {
+                cluster.masters().into_iter().flat_map(|node| of(&cluster.nodes[node])).collect()
+            }
+        }
+    }
+
+    /// The digest of all keys but those.
+    fn digest(&self) -> String {
+        let kept: Vec<(String, Value)> = self
+            .kept()
+            .into_iter()
+            .map(|key| {
+                let value = self.at(&key, &["GET", &key]);
+                self.at(&key, &["DEL", &key]);
+                (key, value)
+            })
+            .collect();
+        let digest = match self {
+            Target::One(server) => server.digest(),
+            Target::Many(cluster) => cluster.digest(),
+        };
+        for (key, value) in kept {
+            self.at(&key, &["SET", &key, &text(value)]);
+        }
+        digest
+    }
+
+    fn at(&self, key: &str, words: &[&str]) -> Value {
+        match self {
+            Target::One(server) => server.cmd(words),
+            Target::Many(cluster) => cluster.at(key.as_bytes(), words),
+        }
+    }
+
+    fn servers(&self) -> Vec<&Server> {
+        match self {
+            Target::One(server) => vec![server.as_ref()],
+            Target::Many(cluster) => {
+                cluster.masters().into_iter().map(|node| &cluster.nodes[node]).collect()
+            }
+        }
+    }
+
+    /// How often a command was called.
+    fn calls(&self, name: &str) -> u64 {
+        let of = |server: &Server| {
+            let info = text(server.cmd(&["INFO", "commandstats"]));
+            let found = info.lines().find_map(|line| {
+                let calls = line.strip_prefix(&format!("cmdstat_{name}:calls="))?;
+                calls.split(',').next()?.parse::<u64>().ok()
+            });
+            found.unwrap_or(0)
+        };
+        self.servers().into_iter().map(of).sum()
+    }
+
+    /// Closes all connections but that of the test.
+    fn hang_up(&self) {
+        for server in self.servers() {
+            server.cmd(&["CLIENT", "KILL", "TYPE", "normal"]);
+        }
+    }
+
+    fn empty(&self) {
+        match self {
+            Target::One(server) => drop(server.cmd(&["FLUSHALL"])),
+            Target::Many(cluster) => cluster.empty(),
+        }
+    }
+}
+
+fn targets(kind: &Kind) -> [Target; 2] {
+    [Target::One(Box::new(Server::start(kind, &[]))), Target::Many(Cluster::start(kind, &[]))]
+}
+
+#[test]
+fn a_log_is_sent_up_to_a_point_and_goes_on_there() {
+    let Some(kind) = require_any(&["redis-8.0", "redis-7.0"]) else { return };
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("appendonly.aof");
+    let log = timed_log(20_000);
+    fs::write(&path, &log).unwrap();
+    let source = path.to_str().unwrap();
+    // In the middle of a transaction, which is left out then.
+    let multi = log.windows(12).position(|it| it == b"*1\r\n$5\r\nMULT").unwrap();
+    let inside = (multi + 60).to_string();
+    let whole = Server::start_with_aof_file(&kind, &log, &[]).digest();
+    // What the embedded engine has at a point.
+    let engine = |point: &[&str]| {
+        let saved = folder.path().join("saved.rdb");
+        let args = ["replay", source, "--save", saved.to_str().unwrap(), "--force"];
+        let played = ["--target", &kind.name.replace('-', ":")];
+        let (code, told) = said(&[&args[..], &played, point].concat());
+        assert_eq!(code, 0, "{told}");
+        Server::start_with_rdb(&kind, &fs::read(saved).unwrap(), &[]).digest()
+    };
+    let points = [
+        &["--until-offset", &inside][..],
+        &["--until-command", "7000"],
+        &["--until-command", "7001"],
+        &["--until-command", "7002"],
+        &["--until-command", "7003"],
+        &["--until-time", "1500"],
+        &["--until-offset", "500000"],
+    ];
+    for target in targets(&kind) {
+        let url = target.url();
+        let args = |more: &[&str]| {
+            [&["replay", source, "--to", &url, "--as", "log"][..], more].concat().join(" ")
+        };
+        let run = |more: &[&str]| said(&args(more).split(' ').collect::<Vec<_>>());
+        for point in points {
+            let (code, told) = run(point);
+            assert_eq!(code, 0, "{point:?}: {told}");
+            assert!(told.contains("the target remembers it (rdbkit:replay:"), "{told}");
+            assert_eq!(target.digest(), engine(point), "{point:?}");
+            assert_eq!(target.kept().len(), 1, "{:?}", target.kept());
+            // The same once more: there is nothing to do.
+            let (code, told) = run(point);
+            assert_eq!(code, 0, "{point:?}: {told}");
+            assert_eq!(target.digest(), engine(point), "{point:?}: {told}");
+        }
+        // Nothing is taken back.
+        let (code, told) = run(points[0]);
+        assert_eq!(code, 2, "{told}");
+        assert!(told.contains("has taken more of the log than is asked for"), "{told}");
+        assert_eq!(target.digest(), engine(points[6]));
+        // To the end, whatever happens on the way.
+        let slow = ["--as", "log", "--rate", "15000"];
+        let replay = |more: &[&str]| {
+            Replayer::start(folder.path(), &path, &url, &[&slow[..], more].concat())
+        };
+        let mut random = Random::new(4);
+        support::mishaps::survives_kills(&mut random, &|| replay(&["--until-time", "2500"]));
+        assert_eq!(target.digest(), engine(&["--until-time", "2500"]));
+        support::mishaps::survives_kills(&mut random, &|| replay(&[]));
+        assert_eq!(target.digest(), whole);
+        assert!(target.kept().is_empty(), "{:?}", target.kept());
+        target.empty();
+        // A point behind the end is none.
+        let (code, told) = run(&["--until-command", "999999"]);
+        assert_eq!(code, 0, "{told}");
+        assert!(target.kept().is_empty() && !told.contains("remembers"), "{told}");
+        assert_eq!(target.digest(), whole);
+        target.empty();
+    }
+}
+
+/// When a replay of a log stands still.
+#[derive(Debug, Clone, Copy)]
+enum When {
+    /// While the snapshot in front of it is loaded.
+    Before,
+    /// While commands are sent.
+    Amid,
+}
+
+/// One stands still for so long that its connections are closed, and another one does its work:
+/// the first one finds out, and does nothing of it again.
+#[test]
+fn whoever_stood_still_does_nothing_twice() {
+    let Some(kind) = require_any(&["redis-8.0", "redis-7.0"]) else { return };
+    let folder = tempfile::tempdir().unwrap();
+    let (single, path) = log(&kind, 51, (30_000, 20_000), true);
+    let digest = single.digest();
+    for target in targets(&kind) {
+        let url = target.url();
+        let form = ["--as", "log"];
+        let start = |name: &str, more: &[&str]| {
+            let own = folder.path().join(name);
+            fs::create_dir_all(&own).unwrap();
+            let _ = fs::remove_file(own.join("replay.log"));
+            Replayer::start(&own, &path, &url, &[&form[..], more].concat())
+        };
+        let stopped = |when: When| {
+            let calls = |target: &Target| match when {
+                When::Before => target.calls("set") + target.calls("restore"),
+                When::Amid => target.calls("rpush"),
+            };
+            let before = calls(&target);
+            let first = start("first", &["--rate", "15000"]);
+            wait_until("it is at work", PATIENCE, || calls(&target) > before + 200);
+            first.stand_still();
+            first
+        };
+        for when in [When::Before, When::Amid] {
+            let what = format!("{url} {when:?}");
+            // Another one ends it.
+            let first = stopped(when);
+            target.hang_up();
+            start("second", &[]).succeeds();
+            assert_eq!(target.digest(), digest, "{what}");
+            first.go_on();
+            let (status, told) = first.ends();
+            assert_eq!(status.code(), Some(2), "{what}: {told}");
+            assert!(told.contains("does not remember this replay any more"), "{what}: {told}");
+            assert_eq!(target.digest(), digest, "{what}: {told}");
+            assert!(target.kept().is_empty(), "{what}: {:?}", target.kept());
+            target.empty();
+
+            // Another one goes on with it, and is killed: it is known how far that came.
+            let first = stopped(when);
+            target.hang_up();
+            let before = target.calls("rpush");
+            let second = start("second", &["--rate", "15000"]);
+            wait_until("it is at work, too", PATIENCE, || target.calls("rpush") > before + 200);
+            second.kill();
+            first.go_on();
+            let (status, told) = first.ends();
+            let was_told = told.contains("another replay") && status.code() == Some(2);
+            assert!(status.success() || was_told, "{what}: {told}");
+            if was_told {
+                start("third", &[]).succeeds();
+            }
+            assert_eq!(target.digest(), digest, "{what}: {told}");
+            assert!(target.kept().is_empty(), "{what}: {:?}", target.kept());
+            target.empty();
+
+            // Its lock has expired, but it is still connected.
+            let first = stopped(when);
+            for key in target.kept().into_iter().filter(|key| key.contains(":lock")) {
+                target.at(&key, &["DEL", &key]);
+            }
+            let (status, told) = start("second", &[]).ends();
+            assert_eq!(status.code(), Some(2), "{what}: {told}");
+            assert!(told.contains("another replay (rdbkit-"), "{what}: {told}");
+            first.go_on();
+            first.succeeds();
+            assert_eq!(target.digest(), digest, "{what}");
+            assert!(target.kept().is_empty(), "{what}: {:?}", target.kept());
+            target.empty();
+        }
+    }
+}
+
+/// Keys of a snapshot are the same ones however often they are sent.
+#[test]
+fn whoever_stood_still_sends_keys_that_are_there() {
+    let Some(kind) = require_any(&["redis-8.0", "redis-7.0"]) else { return };
+    let folder = tempfile::tempdir().unwrap();
+    let (single, path) = snapshot(&kind, 52, 20_000);
+    for target in targets(&kind) {
+        let url = target.url();
+        let calls = || target.calls("restore");
+        let before = calls();
+        let slow = ["--no-state", "--rate", "8000", "--pipeline", "64kb"];
+        let first = Replayer::start(folder.path(), &path, &url, &slow);
+        wait_until("it is at work", PATIENCE, || calls() > before + 200);
+        first.stand_still();
+        target.hang_up();
+        Replayer::start(folder.path(), &path, &url, &["--no-state"]).succeeds();
+        first.go_on();
+        first.succeeds();
+        assert_eq!(target.digest(), single.digest(), "{url}");
+        assert!(target.kept().is_empty(), "{:?}", target.kept());
+    }
+}
