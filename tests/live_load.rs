@@ -324,6 +324,48 @@ fn a_log_is_loaded_up_to_a_point() {
     assert!(text.contains("commands/s") && !text.contains("0 keys"), "{text}");
 }
 
+/// Keys of a database that the server lacks go nowhere, and least of all into another one.
+#[test]
+fn keys_stay_out_of_other_databases() {
+    let Some(kind) = require("redis-7.0") else { return };
+    let server = Server::start(&kind, &["--databases", "2"]);
+    let url = server.url();
+    let folder = tempfile::tempdir().unwrap();
+    let (log, snapshot) = (folder.path().join("a.aof"), folder.path().join("a.rdb"));
+    let lines = "SET a right|SELECT 3|SET a wrong|SET b wrong".split('|').map(|line| {
+        let words: Vec<String> =
+            line.split(' ').map(|word| format!("${}\r\n{word}\r\n", word.len())).collect();
+        format!("*{}\r\n{}", words.len(), words.concat())
+    });
+    fs::write(&log, lines.collect::<String>()).unwrap();
+    let [log, snapshot] = [&log, &snapshot].map(|path| path.to_str().unwrap());
+    assert_eq!(said(&["replay", log, "--save", snapshot]).0, 0);
+    for (source, form) in [(log, "auto"), (snapshot, "auto"), (snapshot, "commands"), (log, "log")]
+    {
+        server.cmd(&["FLUSHALL"]);
+        let args = ["replay", source, "--to", &url, "--no-state", "--as", form];
+        refused(&args, "has no database 3");
+        assert_eq!(server.cmd(&["EXISTS", "b"]), Value::Int(0), "{source} {form}");
+        assert_ne!(text_or_nil(&server, "a"), "wrong", "{source} {form}");
+        // With a place for them, or without them.
+        for (more, both) in [(["--map-db", "3=1"], true), (["--db", "0"], false)] {
+            server.cmd(&["FLUSHALL"]);
+            let (code, told) = said(&[&args[..], &more, &["--restart"]].concat());
+            assert_eq!(code, 0, "{source} {form} {more:?}: {told}");
+            assert_eq!(text_or_nil(&server, "a"), "right", "{told}");
+            let keyspace = text(server.cmd(&["INFO", "keyspace"]));
+            assert_eq!(keyspace.contains("db1:keys=2"), both, "{keyspace}");
+        }
+    }
+}
+
+fn text_or_nil(server: &Server, key: &str) -> String {
+    match server.cmd(&["GET", key]) {
+        Value::Nil => String::new(),
+        value => text(value),
+    }
+}
+
 #[test]
 fn what_cannot_be_compared_is_counted() {
     let Some(kind) = require("redis-7.0") else { return };

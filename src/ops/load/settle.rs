@@ -13,7 +13,9 @@ use super::{LoadOptions, OnExisting};
 use crate::error::{Error, Result};
 use crate::live::{Address, Connection, Connector, ErrorReply, Failure, Role, ServerInfo};
 use crate::report::text;
-use crate::target::live::{Claim, Halt, Held, KEYS, Keeper, Progress, Reopened, Route};
+use crate::target::live::{
+    Claim, Halt, Held, KEYS, Keeper, Progress, Reopened, Route, has_database,
+};
 
 /// Which process serves each master's part, by its tag.
 pub(super) type Servers = Arc<Mutex<HashMap<String, String>>>;
@@ -168,19 +170,6 @@ fn databases(connection: &mut Connection, options: &LoadOptions) -> Result<(), F
         has_database(connection, database)?;
     }
     connection.select(0)
-}
-
-/// Whether the server has a database.
-pub(super) fn has_database(connection: &mut Connection, database: u32) -> Result<(), Failure> {
-    connection.select(database).map_err(|failure| match failure {
-        Failure::Refused { address, reply, .. } => Failure::Unfit {
-            address,
-            words: format!(
-                "has no database {database} ({reply}): --map-db {database}=0 sends its keys elsewhere"
-            ),
-        },
-        other => other,
-    })
 }
 
 /// Looks at the server behind each link before anything goes out to it.

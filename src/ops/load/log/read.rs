@@ -198,6 +198,9 @@ impl Log<'_> {
                 encode::command(out, ["SELECT", spelled.format(mapped)]);
             });
             batch.db = Some(mapped);
+            if mapped != 0 && !batch.databases.contains(&mapped) {
+                batch.databases.push(mapped);
+            }
         }
         batch.push(Some(place), |out| match words {
             Some(words) => encode::command(out, &words),

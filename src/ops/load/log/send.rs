@@ -34,6 +34,9 @@ impl Log<'_> {
         self.pace(&batch);
         let key = self.claim.progress_key();
         let mut head = Vec::new();
+        for database in &batch.databases {
+            encode::command(&mut head, ["SELECT", &database.to_string()]);
+        }
         encode::command(&mut head, ["SELECT", "0"]);
         encode::command(&mut head, ["WATCH", &key]);
         encode::command(&mut head, ["GET", &key]);

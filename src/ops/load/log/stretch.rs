@@ -5,7 +5,7 @@ use redis::Value;
 use crate::error::Error;
 use crate::live::{Connection, ErrorReply, Failure};
 use crate::resp::{Command, command_keys};
-use crate::target::live::{Claim, Halt, Progress};
+use crate::target::live::{Claim, Halt, Progress, lacks};
 
 /// Where in a log.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, PartialOrd, Ord)]
@@ -60,6 +60,8 @@ pub(super) struct Pending {
     pub(super) behind: Position,
     /// The database that the commands are in.
     pub(super) db: Option<u64>,
+    /// All databases that they are in but the first of the server.
+    pub(super) databases: Vec<u64>,
 }
 
 impl Pending {
@@ -123,7 +125,13 @@ impl Stretch {
     /// Reads what stands in front of a batch, and makes sure that the progress is ours and as it
     /// was left: only then may its EXEC go.
     pub(super) fn check(&mut self, batch: &Pending, claim: &Claim) -> Result<(), End> {
-        let _ = batch;
+        // Behind a SELECT that failed commands would run in another database.
+        for &database in &batch.databases {
+            if let Value::ServerError(error) = self.read()? {
+                let address = self.connection()?.address().clone();
+                return Err(lacks(address, database, crate::live::reply_of(&error)).into());
+            }
+        }
         let mut found = Value::Nil;
         for index in 0..4 {
             match self.read()? {

@@ -20,7 +20,7 @@ use std::time::{Duration, Instant};
 use crossbeam_channel::{Receiver, Sender, unbounded};
 
 pub use self::terms::{CourierOptions, Halt, Rate, Refusal, Reopened, Sent};
-use super::{Event, Link, Parcel, Route};
+use super::{Event, Link, Parcel, Route, has_database};
 use crate::bytes::slot::slot;
 use crate::live::Failure;
 
@@ -66,6 +66,8 @@ pub struct Courier<'r> {
     refusals: Vec<Refusal>,
     skipped: Vec<(u32, Vec<u8>)>,
     paced: Option<(Instant, u64)>,
+    /// Databases that the target is known to have.
+    databases: Vec<u32>,
 }
 
 impl std::fmt::Debug for Courier<'_> {
@@ -100,6 +102,7 @@ impl<'r> Courier<'r> {
             refusals: Vec::new(),
             skipped: Vec::new(),
             paced: None,
+            databases: vec![0],
         }
     }
 
@@ -223,6 +226,7 @@ impl<'r> Courier<'r> {
 
     /// Hands a parcel to a lane's link, which is opened if it is not.
     fn post(&mut self, lane: usize, parcel: Parcel) -> Result<(), Halt> {
+        self.look_for(lane, parcel.database)?;
         self.opened(parcel.chunk);
         let mut parcel = Arc::new(parcel);
         loop {
@@ -242,6 +246,25 @@ impl<'r> Courier<'r> {
             }
             self.hear(Duration::ZERO)?;
         }
+    }
+
+    /// Makes sure that the target has a database: what is sent is behind its SELECT on the same
+    /// wire, and would run where that failed.
+    fn look_for(&mut self, lane: usize, database: u32) -> Result<(), Halt> {
+        let mut pause = PAUSES.0;
+        while !self.databases.contains(&database) {
+            self.check_stop()?;
+            let asked = self.route.open(lane).and_then(|mut to| has_database(&mut to, database));
+            match asked {
+                Ok(()) => self.databases.push(database),
+                Err(failure) if failure.is_passing() => {
+                    self.route.broke(lane, &failure);
+                    self.wait(failure, &mut pause)?;
+                }
+                Err(failure) => return Err(Halt::Failed(failure)),
+            }
+        }
+        Ok(())
     }
 
     /// Opens a lane's link, as patiently as is allowed.
