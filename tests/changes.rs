@@ -528,6 +528,33 @@ fn a_watch_ends_as_asked() {
     assert_eq!(intervals[1]["base_bytes"], 506);
     assert_eq!(intervals[1]["rewrite"]["at_bytes"], (64 << 20) + 1);
     says(2, &["watch", "no-such-directory", "--count=1"]);
+    says(0, &["watch", "preamble-ok.aof", "--interval=50ms", "--count=1"]);
+    says(0, &["watch", "empty.aof", "--interval=50ms", "--count=1"]);
+}
+
+/// What no server appends to would be followed in vain.
+#[test]
+fn what_is_no_log_is_not_watched() {
+    let folder = tempfile::tempdir().unwrap();
+    let name = |name: &str| folder.path().join(name).to_str().unwrap().to_owned();
+    let snapshot = "redis-7.0.15-lru.rdb";
+    says(0, &["export", snapshot, "-o", &name("keys.ndjson")]);
+    let log = fs::read(fixtures().join("annotations.aof")).unwrap();
+    let mut packed = flate2::write::GzEncoder::new(Vec::new(), flate2::Compression::fast());
+    std::io::Write::write_all(&mut packed, &log).unwrap();
+    fs::write(name("log.gz"), packed.finish().unwrap()).unwrap();
+    fs::write(name("words.txt"), "no log").unwrap();
+    for (file, words) in [
+        (snapshot, "redis-7.0.15-lru.rdb is an RDB snapshot"),
+        (&name("keys.ndjson"), "is NDJSON and no log"),
+        (&name("log.gz"), "is compressed with gzip"),
+        (&name("words.txt"), "is no RDB, AOF or manifest"),
+    ] {
+        let output = rdbkit(&["watch", file, "--interval=50ms", "--count=1"]);
+        let complaint = String::from_utf8_lossy(&output.stderr);
+        assert!(complaint.contains(words), "{complaint}");
+        assert_eq!(output.status.code(), Some(1), "{complaint}");
+    }
 }
 
 /// What is compressed in a file alone is the same in a server.

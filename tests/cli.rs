@@ -8,6 +8,7 @@ use std::path::{Path, PathBuf};
 use std::process::{Output, Stdio};
 
 use assert_cmd::Command;
+use rdbkit::bytes::unquoted;
 
 const ROOT: &str = env!("CARGO_MANIFEST_DIR");
 /// Times to live are counted from here, so that screens repeat.
@@ -400,6 +401,8 @@ fn a_key_that_stands_twice_is_not_written_twice() {
     exits(1, &["convert", source, to, "--no-mmap"], says);
     exits(1, &["convert", source, to, "--to=aof"], says);
     exits(1, &["split", source, "-o", to, "--parts=2"], says);
+    exits(1, &["anonymize", source, "-o", to], says);
+    exits(1, &["anonymize", source, "-o", to, "--threads=1", "--no-mmap"], says);
     exits(1, &["merge", source, "redis-7.0.15-lru.rdb", "-o", to], says);
     let pipe = std::fs::read(Path::new("fixtures").join(source)).unwrap();
     let output = rdbkit().args(["convert", "-", to]).write_stdin(pipe).output().unwrap();
@@ -480,15 +483,75 @@ fn an_empty_file_is_refused_unless_it_is_said_to_be_a_log() {
 }
 
 #[test]
-fn a_name_that_would_break_a_line_is_quoted() {
-    let folder = tempfile::tempdir().unwrap();
-    let path = folder.path().join("a\n\u{1b}[31mb.rdb");
-    std::fs::copy(fixtures().join("redis-7.0.15-lru.rdb"), &path).unwrap();
-    for verb in ["digest", "check", "inspect"] {
-        let said = rdbkit().arg(verb).arg(&path).output().unwrap();
-        let text = String::from_utf8(said.stdout).unwrap();
-        assert!(text.contains("/a\\n\\x1b[31mb.rdb\""), "{text}");
-        assert!(!text.contains('\u{1b}'), "{text}");
+#[cfg(unix)]
+fn names_of_files_are_shown_in_one_way() {
+    use std::ffi::OsStr;
+    use std::os::unix::ffi::OsStrExt as _;
+
+    for (name, shown) in
+        [(b"a\n\x1b[31mb".as_slice(), r"a\n\x1b[31mb"), (b"caf\xe9".as_slice(), r"caf\xe9")]
+    {
+        let folder = tempfile::tempdir().unwrap();
+        let file =
+            |end: &str| folder.path().join(OsStr::from_bytes(&[name, end.as_bytes()].concat()));
+        let (source, log, out) = (file(".rdb"), file(".aof"), file(".out"));
+        std::fs::copy(fixtures().join("redis-7.0.15-lru.rdb"), &source).unwrap();
+        std::fs::copy(fixtures().join("annotations.aof"), &log).unwrap();
+        let json = OsStr::new("--format=json");
+        let told = |verb: &str, source: &Path, args: &[&OsStr], status| {
+            let said = rdbkit().arg(verb).arg(source).args(args).output().unwrap();
+            let all = [said.stdout.as_slice(), &said.stderr].concat();
+            let text = String::from_utf8(all).unwrap();
+            assert_eq!(said.status.code(), Some(status), "{verb}: {text}");
+            assert!(!text.contains('\u{1b}'), "{verb}: {text}");
+            // In JSON, the escapes are escaped.
+            let is_json = args.contains(&json);
+            let shown = if is_json { shown.replace('\\', "\\\\") } else { shown.to_owned() };
+            assert!(text.contains(&format!("/{shown}.")), "{verb}: {text}");
+            said.stdout
+        };
+        // Text first, so that the output is there already when JSON is asked for.
+        let (to, force) = (OsStr::new("-o"), OsStr::new("--force"));
+        let dry = OsStr::new("--dry-run");
+        let verbs: [(&str, &Path, Vec<&OsStr>); 10] = [
+            ("check", &source, vec![]),
+            ("inspect", &source, vec![]),
+            ("digest", &source, vec![]),
+            ("replay", &log, vec![]),
+            ("convert", &source, vec![out.as_os_str(), force]),
+            ("anonymize", &source, vec![to, out.as_os_str(), force]),
+            ("merge", &source, vec![to, out.as_os_str(), force]),
+            ("compact", &log, vec![to, out.as_os_str(), force]),
+            ("rewrite", &log, vec![to, out.as_os_str(), force]),
+            ("repair", &source, vec![dry]),
+        ];
+        for (verb, source, args) in verbs {
+            told(verb, source, &args, 0);
+            let told = told(verb, source, &[&args[..], &[json]].concat(), 0);
+            let document: serde_json::Value = serde_json::from_slice(&told).unwrap();
+            let found = strings(&document).into_iter().any(|text| {
+                unquoted(text.as_bytes()).as_deref() == Some(source.as_os_str().as_bytes())
+            });
+            assert!(found, "{verb}: {document}");
+        }
+        // Sentences about files that are not there, or no good.
+        told("check", &file(".none"), &[], 2);
+        std::fs::write(&source, "REDIS0011").unwrap();
+        told("keys", &source, &[], 1);
+        // A program gets the name as it is.
+        let sarif = rdbkit().arg("check").arg(&source).arg("--format=sarif").output().unwrap();
+        let codes = if name.starts_with(b"a") { "a%0A%1B%5B31mb.rdb" } else { "caf%E9.rdb" };
+        assert!(String::from_utf8(sarif.stdout).unwrap().contains(codes));
+    }
+}
+
+/// All strings in a document.
+fn strings(document: &serde_json::Value) -> Vec<&str> {
+    match document {
+        serde_json::Value::String(text) => vec![text],
+        serde_json::Value::Array(all) => all.iter().flat_map(strings).collect(),
+        serde_json::Value::Object(all) => all.values().flat_map(strings).collect(),
+        _ => Vec::new(),
     }
 }
 

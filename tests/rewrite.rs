@@ -133,9 +133,39 @@ fn the_report_says_what_was_added_and_what_was_not_found() {
     assert!(text.contains("no FLUSHALL in the log"), "{text}");
     assert!(text.contains("no XGROUP|DESTROY in the log"), "{text}");
     assert!(!text.contains("no FLUSHDB"), "{text}");
-    // There is one place to split at.
-    let both = ["--split-at-offset", "27", "--split-at-command", "2"];
-    refused("SET a 1; SET b 1", &both, "cannot be used with");
+}
+
+#[test]
+fn a_log_is_split_at_several_places() {
+    let parts = |log_text: &str, args: &[&str]| {
+        let folder = tempfile::tempdir().unwrap();
+        let (path, out) = (folder.path().join("log.aof"), folder.path().join("out"));
+        fs::write(&path, log(log_text)).unwrap();
+        rewrite(&path, &out, args).success();
+        let part = |n: usize| fs::read(out.join(format!("appendonly.aof.{n}.incr.aof"))).ok();
+        (1..).map_while(part).collect::<Vec<_>>()
+    };
+    let check = |log_text: &str, args: &[&str], want: &[&str]| {
+        let want: Vec<Vec<u8>> = want.iter().map(|part| log(part)).collect();
+        assert_eq!(parts(log_text, args), want, "{args:?}");
+    };
+    // Each SET takes 27 bytes.
+    let all = "SET a 1; SET b 1; SET c 1; SET d 1";
+    let two: &[&str] = &["SET a 1", "SET b 1; SET c 1", "SET d 1"];
+    check(all, &["--split-at-command", "2"], &["SET a 1", "SET b 1; SET c 1; SET d 1"]);
+    check(all, &["--split-at-command", "4,2"], two);
+    check(all, &["--split-at-command", "2", "--split-at-command", "4"], two);
+    check(all, &["--split-at-offset", "27,81"], two);
+    check(all, &["--split-at-offset", "27", "--split-at-command", "4"], two);
+    // Nothing stands between two of them, or in front of the first.
+    check(all, &["--split-at-offset", "0,20,27,80,81,999"], two);
+    let log = "#TS:100; SET a 1; #TS:200; SET b 1; #TS:300; SET c 1";
+    let two = ["#TS:100; SET a 1", "#TS:200; SET b 1", "#TS:300; SET c 1"];
+    check(log, &["--split-at-time", "150,1970-01-01T00:05:00Z"], &two);
+    // A transaction stays whole.
+    let log = "SET a 1; MULTI; SET b 1; SET c 1; EXEC; SET d 1";
+    let two = ["SET a 1; MULTI; SET b 1; SET c 1; EXEC", "SET d 1"];
+    check(log, &["--split-at-command", "3,4"], &two);
 }
 
 #[test]

@@ -16,7 +16,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 use super::manifest::{self, Entry, Manifest, PartType};
-use crate::bytes::quoted;
+use crate::bytes::{PathName as _, quoted};
 use crate::error::{Error, Result};
 use crate::finding::{Finding, Severity};
 
@@ -125,7 +125,7 @@ fn survey_directory(path: &Path) -> Result<Directory> {
     if !manifests.is_empty() {
         let names: Vec<String> = manifests.iter().map(|f| quoted(&f.name).to_string()).collect();
         let names = names.join(", ");
-        let what = format!("{} holds several manifests ({names}): name one", path.display());
+        let what = format!("{} holds several manifests ({names}): name one", path.shown());
         return Err(Error::Usage(what));
     }
     if let Some(directory) = without_manifest(path, &files) {
@@ -138,7 +138,7 @@ fn survey_directory(path: &Path) -> Result<Directory> {
     match (logs.next(), logs.next()) {
         (Some(file), None) => Ok(single(&path.join(os(&file.name)), file.size_bytes)),
         (Some(_), Some(_)) => {
-            Err(Error::Usage(format!("{} holds several logs: name one", path.display())))
+            Err(Error::Usage(format!("{} holds several logs: name one", path.shown())))
         }
         // The working directory of a server, one above the one that is meant.
         (None, _) if path.join(DEFAULT_NAME).is_dir() => survey_directory(&path.join(DEFAULT_NAME)),
@@ -148,7 +148,7 @@ fn survey_directory(path: &Path) -> Result<Directory> {
             } else {
                 ""
             };
-            Err(Error::Usage(format!("{} holds no log and no manifest{hint}", path.display())))
+            Err(Error::Usage(format!("{} holds no log and no manifest{hint}", path.shown())))
         }
     }
 }
@@ -205,7 +205,7 @@ pub fn survey_manifest(path: &Path) -> Result<Directory> {
         _ => Path::new("."),
     };
     let (manifest, errors) = manifest::read(&bytes);
-    let file = path.display().to_string();
+    let file = path.shown().to_string();
     let mut findings: Vec<Finding> =
         errors.iter().map(|error| Finding { file: file.clone(), ..error.finding() }).collect();
     let files = list(folder)?;
@@ -313,7 +313,7 @@ fn found(
     Finding {
         severity,
         code,
-        file: file.display().to_string(),
+        file: file.shown().to_string(),
         offset: None,
         db: None,
         key: None,
@@ -393,7 +393,7 @@ fn os(name: &[u8]) -> PathBuf {
 }
 
 fn io(what: &str, path: &Path, cause: std::io::Error) -> Error {
-    Error::io(format!("{what} {}", path.display()), cause)
+    Error::io(format!("{what} {}", path.shown()), cause)
 }
 
 #[cfg(test)]

@@ -15,6 +15,7 @@ mod sha1;
 mod words;
 
 pub use input::{Input, SliceInput};
-pub use quoted::{Quoted, is_invisible, quoted, unquoted};
+pub use quoted::{PathName, Quoted, ShownName, is_invisible, quoted, unquoted};
+pub(crate) use quoted::{name_bytes, path_of};
 pub use sha1::sha1_hex;
 pub(crate) use words::split_words;

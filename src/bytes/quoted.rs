@@ -1,6 +1,9 @@
 //! Bytes for a human's eye: double quotes, and escapes for what a terminal would not show.
 
+use std::borrow::Cow;
+use std::ffi::OsStr;
 use std::fmt;
+use std::path::{Path, PathBuf};
 
 /// Displays bytes in double quotes, with the escapes that the servers' own tools use.
 pub fn quoted(bytes: &[u8]) -> Quoted<'_> {
@@ -36,6 +39,67 @@ impl fmt::Display for Quoted<'_> {
         }
         f.write_str("\"")
     }
+}
+
+/// A name of a file, for reports and sentences.
+pub trait PathName {
+    /// Displays the name: as it is, or as [`quoted`] where it is no UTF-8, where it holds what would
+    /// break a line or move a terminal, and where it looks as if it were quoted. So no two files have
+    /// one name, and [`unquoted`] has the bytes of one in quotes.
+    fn shown(&self) -> ShownName<'_>;
+}
+
+impl PathName for OsStr {
+    fn shown(&self) -> ShownName<'_> {
+        let is_plain = |name: &&str| {
+            !name.starts_with('"') && !name.chars().any(|c| c.is_control() || is_invisible(c))
+        };
+        match self.to_str().filter(is_plain) {
+            Some(name) => ShownName::Plain(name),
+            None => ShownName::Quoted(Quoted(self.as_encoded_bytes())),
+        }
+    }
+}
+
+impl PathName for Path {
+    fn shown(&self) -> ShownName<'_> {
+        self.as_os_str().shown()
+    }
+}
+
+/// See [`PathName::shown`].
+#[derive(Clone, Copy)]
+pub enum ShownName<'a> {
+    /// As it is.
+    Plain(&'a str),
+    /// In quotes.
+    Quoted(Quoted<'a>),
+}
+
+impl fmt::Display for ShownName<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            ShownName::Plain(name) => f.write_str(name),
+            ShownName::Quoted(name) => name.fmt(f),
+        }
+    }
+}
+
+/// The bytes of the name that [`PathName::shown`] displays so.
+pub(crate) fn name_bytes(shown: &str) -> Cow<'_, [u8]> {
+    match shown.starts_with('"').then(|| unquoted(shown.as_bytes())).flatten() {
+        Some(bytes) => bytes.into(),
+        None => shown.as_bytes().into(),
+    }
+}
+
+/// The path that [`PathName::shown`] displays so.
+pub(crate) fn path_of(shown: &str) -> PathBuf {
+    let bytes = name_bytes(shown);
+    #[cfg(unix)]
+    return PathBuf::from(<OsStr as std::os::unix::ffi::OsStrExt>::from_bytes(&bytes));
+    #[cfg(not(unix))]
+    PathBuf::from(String::from_utf8_lossy(&bytes).into_owned())
 }
 
 /// Whether a terminal shows nothing for a character, or what stands around it in another order:
@@ -96,7 +160,7 @@ fn braced(rest: &mut impl Iterator<Item = u8>) -> Option<char> {
 
 #[cfg(test)]
 mod tests {
-    use super::{quoted, unquoted};
+    use super::{Path, PathName as _, path_of, quoted, unquoted};
 
     #[test]
     fn what_is_quoted_comes_back() {
@@ -109,6 +173,27 @@ mod tests {
         for wrong in [b"\\".as_slice(), b"\\q", b"\\x1", b"\\xg1", b"\\u{", b"\\u{d800}", b"\\u12"]
         {
             assert_eq!(unquoted(wrong), None);
+        }
+    }
+
+    #[test]
+    fn names_of_files_are_shown_and_found_again() {
+        let check = |path: &Path, want: &str| {
+            let shown = path.shown().to_string();
+            assert_eq!(shown, want);
+            assert_eq!(path_of(&shown), path);
+        };
+        check(Path::new("a b\\\"\u{e9}/c.rdb"), "a b\\\"\u{e9}/c.rdb");
+        check(Path::new("a\n\u{1b}[31m"), "\"a\\n\\x1b[31m\"");
+        check(Path::new("a\u{202e}"), "\"a\\u{202e}\"");
+        check(Path::new("\"a\""), "\"\\\"a\\\"\"");
+        check(Path::new("\"a"), "\"\\\"a\"");
+        check(Path::new(""), "");
+        #[cfg(unix)]
+        {
+            use std::os::unix::ffi::OsStrExt as _;
+            let name = std::ffi::OsStr::from_bytes(b"caf\xe9.rdb");
+            check(Path::new(name), "\"caf\\xe9.rdb\"");
         }
     }
 

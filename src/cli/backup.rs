@@ -11,6 +11,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 
 use clap::{Args, ValueEnum};
 use rdbkit::Error;
+use rdbkit::bytes::PathName as _;
 use rdbkit::live::Endpoint;
 use rdbkit::ops::backup::follow::{FollowObserver, FollowOutcome, follow};
 use rdbkit::ops::backup::{BackupOptions, Outcome, backup};
@@ -156,7 +157,7 @@ fn take(args: &BackupArgs, endpoint: &Endpoint) -> Result<Exit, Error> {
     };
     let mut out = super::stdout();
     for one in &taken {
-        let path = one.path.display().to_string();
+        let path = one.path.shown().to_string();
         match args.format {
             Format::Human => {
                 write_text(&mut out, &one.backup, &path, &one.removed, args.common.style())?;

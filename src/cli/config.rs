@@ -20,6 +20,7 @@ use std::path::{Path, PathBuf};
 use clap::builder::BoolishValueParser;
 use clap::{Arg, ArgAction, Command};
 use rdbkit::Error;
+use rdbkit::bytes::PathName as _;
 use toml::{Table, Value};
 
 /// Options without a default from elsewhere: what they do should be asked for each time.
@@ -156,7 +157,7 @@ fn find(args: &[OsString]) -> Option<(PathBuf, bool)> {
 }
 
 fn read(path: &Path, asked: bool) -> Result<File, Error> {
-    let name = path.display().to_string();
+    let name = path.shown().to_string();
     match std::fs::read_to_string(path) {
         Ok(text) => {
             let table = text.parse::<Table>().map_err(|error| say(&name, error.to_string()))?;

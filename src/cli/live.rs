@@ -7,6 +7,7 @@ use std::time::Duration;
 
 use clap::Args;
 use rdbkit::Error;
+use rdbkit::bytes::PathName as _;
 use rdbkit::live::{Access, Endpoint, LiveOptions, Secret, Timeouts, TlsOptions};
 
 /// Where a password may stand, the first that does counts. The others are those of the servers' own
@@ -95,7 +96,7 @@ fn password_of(text: &OsStr) -> Option<Secret> {
 
 /// The first line of a file.
 fn password_in(path: &Path) -> Result<Secret, Error> {
-    let name = path.display();
+    let name = path.shown();
     let text = std::fs::read_to_string(path)
         .map_err(|cause| Error::io(format!("cannot read the password in {name}"), cause))?;
     match text.lines().next().filter(|line| !line.is_empty()) {

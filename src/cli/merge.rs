@@ -7,6 +7,7 @@ use std::ffi::OsString;
 
 use clap::{Args, ValueEnum};
 use rdbkit::Error;
+use rdbkit::bytes::PathName as _;
 use rdbkit::ops::merge::{MergeOptions, OnConflict, bytes_to_read, merge};
 use rdbkit::report::merge::{write_json, write_text};
 
@@ -97,7 +98,7 @@ pub(crate) fn run(args: &MergeArgs) -> Result<Exit, Error> {
     one_stdin(&args.sources)?;
     let sources = args.sources.iter().map(|source| args.from.open(source));
     let sources = sources.collect::<Result<Vec<_>, _>>()?;
-    let name = args.output.required().display().to_string();
+    let name = args.output.required().shown().to_string();
     let bar = Bar::counting(&name, bytes_to_read(&sources), args.common.shows_progress());
     let report = merge(sources, &args.output.required(), &options, &bar)?;
     drop(bar);

@@ -6,6 +6,7 @@ use std::path::Path;
 use clap::Args;
 use clap::builder::PossibleValuesParser;
 use rdbkit::Error;
+use rdbkit::bytes::PathName as _;
 use rdbkit::ops::check::{Policy, RULES};
 use rdbkit::rdb::Target;
 use rdbkit::value::Kind;
@@ -132,7 +133,7 @@ impl PolicyArgs {
 }
 
 fn read(path: &Path) -> Result<Policy, Error> {
-    let name = path.display();
+    let name = path.shown();
     let text = std::fs::read_to_string(path)
         .map_err(|error| Error::io(format!("cannot read the policies of {name}"), error))?;
     let wrong = |why: String| Error::Usage(format!("{name}: {why}"));

@@ -37,6 +37,7 @@ Examples:
   rdbkit rewrite appendonlydir -o before --until-time 2026-11-23T14:00:00Z
   rdbkit rewrite appendonly.aof -o users.aof --prefix user: --rename 'user:*=member:*'
   rdbkit rewrite appendonlydir -o one.aof --join --strip-annotations
+  rdbkit rewrite appendonly.aof -o days --split-at-time 2026-11-23,2026-11-24
   zcat log.aof.gz | rdbkit rewrite - -o - --map-db 1=0 | redis-cli --pipe
 
 Exit status: 0 written, 1 written but with commands that should be looked at, or the source is
@@ -109,22 +110,18 @@ pub(crate) struct RewriteArgs {
     #[arg(long, value_name = "BYTES", value_parser = size, help_heading = "Output options")]
     split: Option<u64>,
 
-    /// Write a directory, with a new part from the first annotation of this time or later on
-    #[arg(long, value_name = "TIME", value_parser = secs, conflicts_with_all = ["split_at_offset", "split_at_command"], help_heading = "Output options")]
-    split_at_time: Option<u64>,
+    /// Write a directory, with a new part from the first annotation of this time or later on; give
+    /// several times, with commas or again, for several parts
+    #[arg(long, value_name = "TIME", value_delimiter = ',', value_parser = secs, help_heading = "Output options")]
+    split_at_time: Vec<u64>,
 
-    /// Write a directory, with a new part from this offset on
-    #[arg(
-        long,
-        value_name = "N",
-        conflicts_with = "split_at_command",
-        help_heading = "Output options"
-    )]
-    split_at_offset: Option<u64>,
+    /// Write a directory, with a new part from this offset on, or from each of several
+    #[arg(long, value_name = "N", value_delimiter = ',', help_heading = "Output options")]
+    split_at_offset: Vec<u64>,
 
-    /// Write a directory, with a new part from this command on
-    #[arg(long, value_name = "N", help_heading = "Output options")]
-    split_at_command: Option<u64>,
+    /// Write a directory, with a new part from this command on, or from each of several
+    #[arg(long, value_name = "N", value_delimiter = ',', help_heading = "Output options")]
+    split_at_command: Vec<u64>,
 
     /// Replace the source itself; what it was stays as a backup beside it
     #[arg(long, conflicts_with = "output", help_heading = "Output options")]
@@ -212,9 +209,9 @@ impl RewriteArgs {
         }
         let split = Split {
             bytes: self.split,
-            offset: self.split_at_offset,
-            command: self.split_at_command,
-            time: self.split_at_time,
+            offsets: self.split_at_offset.clone(),
+            commands: self.split_at_command.clone(),
+            times: self.split_at_time.clone(),
         };
         Ok(RewriteOptions {
             rules: Rules {

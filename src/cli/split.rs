@@ -11,6 +11,7 @@ use std::path::{Path, PathBuf};
 use clap::{Args, ValueEnum};
 use rdbkit::Error;
 #[cfg(feature = "live")]
+use rdbkit::bytes::PathName as _;
 use rdbkit::ops::split::nodes_of_cluster;
 use rdbkit::ops::split::{By, Node, SlotPart, SplitOptions, nodes, split};
 use rdbkit::report::split::{write_json, write_text};
@@ -124,7 +125,7 @@ impl SplitArgs {
             (Some(What::Prefix), ..) => Ok(By::Prefix { separator, depth: self.depth.into() }),
             (None, Some(parts), _) => Ok(By::Slots(SlotPart::equal(parts))),
             (None, None, Some(path)) => {
-                let name = path.display().to_string();
+                let name = path.shown().to_string();
                 let text = std::fs::read(path)
                     .map_err(|cause| Error::io(format!("cannot read {name}"), cause))?;
                 nodes(&String::from_utf8_lossy(&text), &name).map(of_nodes)

@@ -1,6 +1,6 @@
 //! `watch`: what a server writes into its log.
 //!
-//! Exit status: 0 it was watched as long as asked, 1 it is no log, 2 it could not be.
+//! Exit status: 0 it was watched as long as asked, 1 it is no log, or broken, 2 it could not be.
 
 use std::io::IsTerminal as _;
 use std::path::PathBuf;
@@ -43,7 +43,7 @@ Examples:
   rdbkit watch appendonlydir --interval 10s --for 1h --format json > load.ndjson
   rdbkit watch appendonly.aof --count 1 --top 50
 
-Exit status: 0 watched as long as asked, 1 it is broken, 2 could not")]
+Exit status: 0 watched as long as asked, 1 it is no log, or broken, 2 could not")]
 pub(crate) struct WatchArgs {
     /// appendonlydir, its manifest, or an AOF
     log: PathBuf,

@@ -19,6 +19,7 @@ use rustls::{
     ClientConfig, ClientConnection, DigitallySignedStruct, RootCertStore, SignatureScheme,
 };
 
+use crate::bytes::PathName as _;
 use crate::error::{Error, Result};
 
 /// Whom to trust, and who we are.
@@ -58,12 +59,12 @@ impl TlsOptions {
             (Some(cert), Some(key)) => {
                 let chain = certificates(cert)?;
                 let key_der = PrivateKeyDer::from_pem_file(key)
-                    .map_err(|error| usage(format!("no key in {}: {error}", key.display())))?;
+                    .map_err(|error| usage(format!("no key in {}: {error}", key.shown())))?;
                 builder.with_client_auth_cert(chain, key_der).map_err(|error| {
                     usage(format!(
                         "{} and {} do not go together: {error}",
-                        cert.display(),
-                        key.display()
+                        cert.shown(),
+                        key.shown()
                     ))
                 })?
             }
@@ -77,7 +78,7 @@ impl TlsOptions {
         if let Some(ca) = &self.ca {
             for certificate in certificates(ca)? {
                 roots.add(certificate).map_err(|error| {
-                    Error::Usage(format!("{} is no authority: {error}", ca.display()))
+                    Error::Usage(format!("{} is no authority: {error}", ca.shown()))
                 })?;
             }
             return Ok(roots);
@@ -99,8 +100,8 @@ fn certificates(path: &Path) -> Result<Vec<CertificateDer<'static>>> {
     let read = || CertificateDer::pem_file_iter(path)?.collect::<Result<Vec<_>, _>>();
     match read() {
         Ok(found) if !found.is_empty() => Ok(found),
-        Ok(_) => Err(Error::Usage(format!("no certificate in {}", path.display()))),
-        Err(error) => Err(Error::Usage(format!("no certificate in {}: {error}", path.display()))),
+        Ok(_) => Err(Error::Usage(format!("no certificate in {}", path.shown()))),
+        Err(error) => Err(Error::Usage(format!("no certificate in {}: {error}", path.shown()))),
     }
 }
 

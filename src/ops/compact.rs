@@ -17,6 +17,7 @@ use super::run::{self, Run, RunOptions};
 use super::snapshot::is_empty;
 use super::walk::{Observer, WalkOptions};
 use crate::aof;
+use crate::bytes::PathName as _;
 use crate::error::{Error, Result};
 use crate::rdb::Target;
 use crate::report::compact::CompactReport;
@@ -146,7 +147,7 @@ pub fn compact(
     Ok(CompactReport {
         schema: "rdbkit.compact/1",
         source: name,
-        output: written.output.display().to_string(),
+        output: written.output.shown().to_string(),
         form: written.form,
         server: written.target,
         server_is_guess: is_guessed && form.is_snapshot(),
@@ -163,7 +164,7 @@ pub fn compact(
         digest: proof.and_then(|proof| proof.digest),
         losses: written.losses,
         files: written.files.into_iter().map(|(name, _)| name).collect(),
-        backup: written.backup.map(|path| path.display().to_string()),
+        backup: written.backup.map(|path| path.shown().to_string()),
     })
 }
 
@@ -209,7 +210,7 @@ fn refuse_changed(name: &str, files: &[PathBuf], before: &[Option<u64>]) -> Resu
         Some((file, _)) => Err(Error::Usage(format!(
             "{name}: {} has changed while it was read, so a server writes it: stop the server, or \
              give another output with -o",
-            file.display()
+            file.shown()
         ))),
     }
 }

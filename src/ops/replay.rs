@@ -1,6 +1,6 @@
 //! `replay`: runs a source in the embedded engine, and says what the keyspace is then.
 
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::time::Instant;
 
 use super::convert::output::Place;
@@ -8,6 +8,7 @@ use super::convert::{ConvertOptions, Keys, make};
 use super::digest::Keyed;
 use super::run::{self, Failed, Run, RunOptions, RunPart, entries};
 use super::walk::{Observer, Silent, WalkOptions};
+use crate::bytes::{PathName as _, path_of};
 use crate::digest::{Accumulator, Options, Profile};
 use crate::error::Result;
 use crate::report::replay::{ReplayFailure, ReplayPart, ReplayReport, ReplayedDb, Saved, Skipped};
@@ -117,7 +118,7 @@ pub fn save(
     threads: usize,
     observer: &dyn Observer,
 ) -> Result<Saved> {
-    let sources = run.parts.iter().map(|part| PathBuf::from(&part.name)).collect();
+    let sources = run.parts.iter().map(|part| path_of(&part.name)).collect();
     let publish = Publish { force, sources, ..Publish::default() };
     let options = ConvertOptions {
         force,
@@ -128,9 +129,9 @@ pub fn save(
     let place = Place::create(out, options.form, &publish)?;
     let (written, _) = make(name, keys, place, &options, None, observer)?;
     Ok(Saved {
-        path: written.output.display().to_string(),
+        path: written.output.shown().to_string(),
         size_bytes: written.bytes_written,
-        backup: written.backup.map(|path| path.display().to_string()),
+        backup: written.backup.map(|path| path.shown().to_string()),
     })
 }
 

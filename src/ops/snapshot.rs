@@ -169,9 +169,11 @@ pub(super) fn tally_run<T: Tally>(
 /// be told, so this is asked before anything is; but only where one of the first fields says that
 /// the snapshot is the base of a log, as every server writes it: all others need not be read twice.
 fn has_log_behind(feed: &mut Feed) -> bool {
-    if !says_that_it_is_a_base(feed) {
-        return false;
-    }
+    says_that_it_is_a_base(feed) && goes_on_as_log(feed)
+}
+
+/// Whether commands stand behind a snapshot, whatever it says of itself.
+pub(super) fn goes_on_as_log(feed: &mut Feed) -> bool {
     // The window keeps what is large in a temporary file. A failure is met again where keys are
     // read, behind those that could be.
     while matches!(feed.more(), Ok(true)) {}

@@ -8,6 +8,7 @@ use serde::Serialize;
 use super::convert::Ran;
 use super::json::{self, failed};
 use super::text::{Style, count, plural, size};
+use crate::bytes::PathName as _;
 use crate::error::Result;
 
 /// What was written, and what left out because it may hold secrets.
@@ -46,7 +47,7 @@ pub struct AnonymizeReport {
 /// Writes the report for a human's eye.
 pub fn write_text(out: &mut dyn Write, report: &AnonymizeReport, style: Style) -> Result<()> {
     let AnonymizeReport { source, target, target_version, .. } = report;
-    let head = format!("{}: {source} without its content", report.output.display());
+    let head = format!("{}: {source} without its content", report.output.shown());
     let mut text = format!("{}\n", style.bold(head));
     text += &format!("  format     {target_version}, for {target}\n");
     let mut keys = plural(report.keys_written, "key");

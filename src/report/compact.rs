@@ -6,7 +6,7 @@ use serde::Serialize;
 
 use super::json::{self, failed};
 use super::losses::{Lost, losses_text};
-use super::text::{Style, name, percent, plural, size};
+use super::text::{Style, percent, plural, size};
 use crate::error::Result;
 
 /// The report of a compaction; as JSON it is `rdbkit.compact/1`.
@@ -66,7 +66,7 @@ pub fn write_text(out: &mut dyn Write, report: &CompactReport, style: Style) -> 
     let mut text = String::new();
     let mut line = |line: String| text += &format!("{line}\n");
     let CompactReport { read_bytes, written_bytes, .. } = report;
-    line(style.bold(format!("{} -> {}", name(&report.source), name(&report.output))).to_string());
+    line(style.bold(format!("{} -> {}", report.source, report.output)).to_string());
     let guess = match report.server_is_guess {
         true => ": the log does not say which server wrote it; --target NAME:VERSION",
         false => "",

@@ -5,7 +5,6 @@ use std::io::Write;
 use serde::Serialize;
 
 use super::json::{self, failed, push_bytes};
-use super::text;
 use crate::bytes::quoted;
 use crate::error::Result;
 
@@ -32,7 +31,7 @@ pub struct DigestLine<'a> {
 
 /// Writes `<hex>  <source>`.
 pub fn write_line(out: &mut dyn Write, digest: &str, source: &str) -> Result<()> {
-    writeln!(out, "{digest}  {}", text::name(source)).map_err(failed)
+    writeln!(out, "{digest}  {source}").map_err(failed)
 }
 
 /// Writes the digest of a source as JSON on one line.

@@ -9,6 +9,7 @@ use super::convert::Ran;
 use super::json::{self, failed};
 use super::losses::{Lost, losses_text};
 use super::text::{Style, count, plural, size};
+use crate::bytes::PathName as _;
 use crate::error::Result;
 
 /// What was merged.
@@ -84,7 +85,7 @@ pub fn write_text(out: &mut dyn Write, report: &MergeReport, style: Style) -> Re
         "RDB snapshot" => format!("for {target}"),
         form => format!("as an {form}, for {target}"),
     };
-    let head = format!("{}: {sources} {whom}", report.output.display());
+    let head = format!("{}: {sources} {whom}", report.output.shown());
     let mut text = format!("{}\n", style.bold(head));
     let width = report.sources.iter().map(|one| one.source.len()).max().unwrap_or(0);
     for one in &report.sources {

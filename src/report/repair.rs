@@ -5,7 +5,7 @@ use std::io::Write;
 use serde::Serialize;
 
 use super::json::{self, failed};
-use super::text::{self, Style, count, key, plural, size};
+use super::text::{Style, count, key, plural, size};
 use crate::error::Result;
 
 /// How wide a key may be.
@@ -148,8 +148,8 @@ pub fn write_json(out: &mut dyn Write, report: &RepairReport) -> Result<()> {
 pub fn write_text(out: &mut dyn Write, report: &RepairReport, style: Style) -> Result<()> {
     let mut text = String::new();
     let to = match &report.output {
-        Some(output) => format!("{} -> {}", text::name(&report.source), text::name(output)),
-        None => format!("{} (dry run, nothing was written)", text::name(&report.source)),
+        Some(output) => format!("{} -> {}", report.source, output),
+        None => format!("{} (dry run, nothing was written)", report.source),
     };
     let verdict = match (report.was_sound(), report.is_lossless()) {
         (true, _) => style.good("was sound").to_string(),

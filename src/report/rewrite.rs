@@ -5,7 +5,7 @@ use std::io::Write;
 use serde::Serialize;
 
 use super::json::{self, failed};
-use super::text::{Style, count, name, plural, size};
+use super::text::{Style, count, plural, size};
 use crate::bytes::quoted;
 use crate::error::Result;
 
@@ -116,8 +116,8 @@ pub fn write_text(out: &mut dyn Write, report: &RewriteReport, style: Style) -> 
     let mut line = |line: String| text += &format!("{line}\n");
     let RewriteReport { read_commands, written_commands, .. } = report;
     let to = match &report.output {
-        Some(output) => format!("{} -> {}", name(&report.source), name(output)),
-        None => format!("{} (dry run, nothing was written)", name(&report.source)),
+        Some(output) => format!("{} -> {}", report.source, output),
+        None => format!("{} (dry run, nothing was written)", report.source),
     };
     line(style.bold(to).to_string());
     let added = match report.added_commands {

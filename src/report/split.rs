@@ -9,6 +9,7 @@ use super::convert::Ran;
 use super::json::{self, failed};
 use super::losses::{Lost, losses_text};
 use super::text::{Style, count, plural, size};
+use crate::bytes::PathName as _;
 use crate::error::Result;
 
 /// What was split, and into what.
@@ -83,7 +84,7 @@ pub(crate) fn manifest(report: &SplitReport) -> Result<Vec<u8>> {
 pub fn write_text(out: &mut dyn Write, report: &SplitReport, style: Style) -> Result<()> {
     let SplitReport { source, target, by, .. } = report;
     let parts = plural(report.parts.len() as u64, "part");
-    let head = format!("{}: {source} by {by}, {parts} for {target}", report.output.display());
+    let head = format!("{}: {source} by {by}, {parts} for {target}", report.output.shown());
     let mut text = format!("{}\n", style.bold(head));
     let width = report.parts.iter().map(|part| part.file.len()).max().unwrap_or(0);
     for part in &report.parts {

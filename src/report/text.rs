@@ -1,12 +1,11 @@
 //! Words and numbers for a human's eye: counts, sizes, shares, times, keys; colour only where asked.
 
-use std::borrow::Cow;
 use std::fmt::{self, Display};
 
 use bytesize::ByteSize;
 use jiff::Timestamp;
 
-use crate::bytes::{is_invisible, quoted};
+use crate::bytes::quoted;
 
 /// Whether text may carry colours.
 #[derive(Debug, Clone, Copy, Default)]
@@ -155,15 +154,6 @@ pub fn span(ms: u64) -> String {
 pub fn expiry(at_ms: i64, now_ms: i64) -> String {
     let apart = span(at_ms.abs_diff(now_ms));
     if at_ms > now_ms { format!("in {apart}") } else { format!("{apart} ago") }
-}
-
-/// The name of a file; in quotes, as keys are, if it holds what would break a line or move a
-/// terminal.
-pub fn name(name: &str) -> Cow<'_, str> {
-    match name.chars().any(|c| c.is_control() || is_invisible(c)) {
-        true => quoted(name.as_bytes()).to_string().into(),
-        false => name.into(),
-    }
 }
 
 /// A key in quotes, its middle left out where it is longer than `width` characters.

@@ -4,6 +4,8 @@ use std::ffi::OsStr;
 use std::fmt;
 use std::path::PathBuf;
 
+use crate::bytes::PathName as _;
+
 /// Where a source is to be found.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Locator {
@@ -79,7 +81,7 @@ impl From<&str> for Locator {
 impl fmt::Display for Locator {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Locator::Path(path) => path.display().fmt(f),
+            Locator::Path(path) => path.shown().fmt(f),
             Locator::Stdin => f.write_str("-"),
             Locator::Live(url) => url.fmt(f),
         }

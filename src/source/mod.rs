@@ -38,6 +38,7 @@ pub use mapped::Mapping;
 pub use spill::temporary_file;
 pub use window::{Window, WindowOptions};
 
+use crate::bytes::PathName as _;
 use crate::bytes::input::Input;
 use crate::error::{Error, Result};
 use feed::Counted;
@@ -116,7 +117,7 @@ pub fn open(locator: &Locator, options: &OpenOptions) -> Result<Source> {
              feature live"
         ))),
         Locator::Path(path) => {
-            let name = path.display().to_string();
+            let name = path.shown().to_string();
             let metadata = metadata(path)?;
             if metadata.is_dir() {
                 return directory(path, name, options);
@@ -133,7 +134,7 @@ pub fn open(locator: &Locator, options: &OpenOptions) -> Result<Source> {
 /// Opens one part of a log directory: a snapshot where it begins with the magic of one, else a
 /// log, as a server takes it. [`OpenOptions::from`] is about the directory and has no say.
 pub fn open_part(path: &Path, options: &OpenOptions) -> Result<Source> {
-    let name = path.display().to_string();
+    let name = path.shown().to_string();
     let metadata = metadata(path)?;
     if metadata.is_dir() {
         return Err(Error::Usage(format!("{name} is a directory, a part must be a file")));
@@ -171,18 +172,18 @@ pub fn open_reader(
 }
 
 fn metadata(path: &Path) -> Result<fs::Metadata> {
-    fs::metadata(path).map_err(|error| Error::io(format!("cannot open {}", path.display()), error))
+    fs::metadata(path).map_err(|error| Error::io(format!("cannot open {}", path.shown()), error))
 }
 
 fn open_file(path: &Path, metadata: &fs::Metadata) -> Result<File> {
     #[cfg(unix)]
     if std::os::unix::fs::FileTypeExt::is_socket(&metadata.file_type()) {
-        let name = path.display();
+        let name = path.shown();
         return Err(Error::Usage(format!("{name} is a socket, from which files can't be read")));
     }
     #[cfg(not(unix))]
     let _ = metadata;
-    File::open(path).map_err(|error| Error::io(format!("cannot open {}", path.display()), error))
+    File::open(path).map_err(|error| Error::io(format!("cannot open {}", path.shown()), error))
 }
 
 fn directory(path: &Path, name: String, options: &OpenOptions) -> Result<Source> {

@@ -19,6 +19,7 @@ use std::path::{Path, PathBuf};
 use super::pending::{self, Pending};
 use super::stamp::Stamp;
 use super::{Publish, folder, make_backup, name_of, sync_directory};
+use crate::bytes::PathName as _;
 use crate::error::{Error, Result};
 
 /// An output under way.
@@ -79,7 +80,7 @@ impl AtomicFile {
             let stream = Stream::Stdout(io::stdout());
             return Ok(AtomicFile { sink: Sink::Stream { stream, written: 0 }, path: given });
         }
-        let wrong = |cause| Error::io(format!("cannot write {}", path.display()), cause);
+        let wrong = |cause| Error::io(format!("cannot write {}", path.shown()), cause);
         let metadata = match fs::metadata(path) {
             Ok(metadata) => Some(metadata),
             Err(cause) if cause.kind() == io::ErrorKind::NotFound => None,
@@ -87,7 +88,7 @@ impl AtomicFile {
         };
         let (to, old) = match metadata {
             Some(metadata) if metadata.is_dir() => {
-                let name = path.display();
+                let name = path.shown();
                 return Err(Error::Usage(format!("{name} is a directory, the output is a file")));
             }
             Some(metadata) if !metadata.is_file() => {
@@ -101,7 +102,7 @@ impl AtomicFile {
                 (to, Some((Stamp::of(&metadata), keeps_backup)))
             }
             None if path.is_symlink() => {
-                let name = path.display();
+                let name = path.shown();
                 return Err(Error::Usage(format!("{name} is a link that leads to nothing")));
             }
             None => (given.clone(), None),
@@ -141,7 +142,7 @@ impl AtomicFile {
             Sink::Stream { stream: Stream::Stdout(_), .. } => {
                 Error::io("cannot write to standard output", cause)
             }
-            _ => Error::io(format!("cannot write {}", self.path.display()), cause),
+            _ => Error::io(format!("cannot write {}", self.path.shown()), cause),
         }
     }
 
@@ -160,13 +161,13 @@ impl AtomicFile {
 
 impl Beside {
     fn publish(mut self, path: &Path) -> Result<(Option<PathBuf>, bool)> {
-        let wrong = |cause| Error::io(format!("cannot write {}", path.display()), cause);
+        let wrong = |cause| Error::io(format!("cannot write {}", path.shown()), cause);
         let Some((stamp, keeps_backup)) = self.old else {
             self.pending.sync().map_err(wrong)?;
             self.pending.publish_new(&self.to).map_err(|cause| match cause.kind() {
                 io::ErrorKind::AlreadyExists => Error::Usage(format!(
                     "{} has appeared meanwhile and was left alone",
-                    path.display()
+                    path.shown()
                 )),
                 _ => wrong(cause),
             })?;
@@ -177,7 +178,7 @@ impl Beside {
         if keeps_backup && Stamp::of(&old) != stamp {
             return Err(Error::Usage(format!(
                 "{} has changed while it was read, and was left as it is: is a server writing it?",
-                path.display()
+                path.shown()
             )));
         }
         let kept_owner = self.pending.take_after(&old).map_err(wrong)?;

@@ -24,6 +24,7 @@ use super::atomic_file::keep;
 use super::pending::{self, Pending};
 use super::stamp::Stamp;
 use super::{Publish, folder, make_backup, name_of, sync_directory};
+use crate::bytes::PathName as _;
 use crate::error::{Error, Result};
 
 /// A directory under way.
@@ -87,18 +88,18 @@ impl DirectoryTarget {
                     .to_owned(),
             ));
         }
-        let wrong = |cause| Error::io(format!("cannot write {}", path.display()), cause);
+        let wrong = |cause| Error::io(format!("cannot write {}", path.shown()), cause);
         let metadata = match fs::metadata(path) {
             Ok(metadata) => Some(metadata),
             Err(cause) if cause.kind() == io::ErrorKind::NotFound => None,
             Err(cause) => return Err(wrong(cause)),
         };
         if metadata.as_ref().is_some_and(|metadata| !metadata.is_dir()) {
-            let name = path.display();
+            let name = path.shown();
             return Err(Error::Usage(format!("{name} is a file, the output is a directory")));
         }
         if metadata.is_none() && path.is_symlink() {
-            let name = path.display();
+            let name = path.shown();
             return Err(Error::Usage(format!("{name} is a link that leads to nothing")));
         }
         let to = match metadata {
@@ -123,7 +124,7 @@ impl DirectoryTarget {
             Place::Fresh(_) => Ok(target),
             Place::Existing { .. } => Err(Error::Usage(format!(
                 "{} is there and not empty: a new directory is made, so name one that is not there",
-                path.display()
+                path.shown()
             ))),
         }
     }
@@ -148,10 +149,10 @@ impl DirectoryTarget {
         let name = name.as_ref();
         if self.is_taken(name) {
             let name = self.path.join(name);
-            return Err(Error::Usage(format!("{} exists already", name.display())));
+            return Err(Error::Usage(format!("{} exists already", name.shown())));
         }
         let pending = Pending::create(self.work(), name, false).map_err(|cause| {
-            Error::io(format!("cannot write {}", self.path.join(name).display()), cause)
+            Error::io(format!("cannot write {}", self.path.join(name).shown()), cause)
         })?;
         Ok(Part { name: name.to_owned(), pending })
     }
@@ -177,7 +178,7 @@ impl DirectoryTarget {
         let DirectoryTarget { path, to, place, mut parts } = self;
         let manifest = manifest.as_ref();
         let wrong = |name: &OsStr| {
-            let name = path.join(name).display().to_string();
+            let name = path.join(name).shown().to_string();
             move |cause| Error::io(format!("cannot write {name}"), cause)
         };
         let fresh = match &place {
@@ -199,7 +200,7 @@ impl DirectoryTarget {
                     return Err(Error::Usage(format!(
                         "{} has changed while it was read, and was left as it is: is a server \
                          writing it?",
-                        path.display()
+                        path.shown()
                     )));
                 }
                 // A server that may not write its new files does not start.
@@ -236,10 +237,10 @@ impl DirectoryTarget {
                     io::ErrorKind::DirectoryNotEmpty | io::ErrorKind::AlreadyExists => {
                         Error::Usage(format!(
                             "{} has appeared meanwhile and was left alone",
-                            path.display()
+                            path.shown()
                         ))
                     }
-                    _ => Error::io(format!("cannot write {}", path.display()), cause),
+                    _ => Error::io(format!("cannot write {}", path.shown()), cause),
                 })?;
                 let _ = work.keep();
                 sync_directory(folder(&to))?;
@@ -293,7 +294,7 @@ impl Part {
 
     /// The error for a failure of [`Write`] on this file.
     pub fn failed(&self, cause: io::Error) -> Error {
-        Error::io(format!("cannot write {}", Path::new(&self.name).display()), cause)
+        Error::io(format!("cannot write {}", self.name.shown()), cause)
     }
 }
 
@@ -360,7 +361,7 @@ fn back_up(
     let filled = fill_backup(path, &backup, files, manifest, old);
     if let Err(cause) = filled {
         let _ = fs::remove_dir_all(&backup);
-        return Err(Error::io(format!("cannot keep a backup of {}", path.display()), cause));
+        return Err(Error::io(format!("cannot keep a backup of {}", path.shown()), cause));
     }
     sync_directory(&backup)?;
     sync_directory(folder(path))?;

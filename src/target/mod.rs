@@ -27,6 +27,7 @@ pub use atomic_file::{AtomicFile, Published};
 pub use compressed::{Packer, Packing};
 pub use directory::{DirectoryTarget, Part, PublishedDirectory, PublishedPart};
 
+use crate::bytes::PathName as _;
 use crate::error::{Error, Result};
 
 /// What may be replaced.
@@ -53,7 +54,7 @@ impl Publish {
 
     /// Whether what lies at `path` may be replaced, and whether a backup of it has to stay.
     fn judge(&self, path: &Path, metadata: &fs::Metadata) -> Result<bool> {
-        let name = path.display();
+        let name = path.shown();
         match (self.is_source(metadata), self.in_place, self.force) {
             (true, true, _) => Ok(true),
             (true, false, _) => Err(Error::Usage(format!(
@@ -77,7 +78,7 @@ fn folder(path: &Path) -> &Path {
 /// The last name of a path.
 fn name_of(path: &Path) -> Result<&OsStr> {
     path.file_name()
-        .ok_or_else(|| Error::Usage(format!("{} is no name for an output", path.display())))
+        .ok_or_else(|| Error::Usage(format!("{} is no name for an output", path.shown())))
 }
 
 /// `NAME.bak-20261123T174501Z`, counted up where that is taken.
@@ -102,10 +103,7 @@ fn make_backup(path: &Path, make: impl Fn(&Path) -> io::Result<()>) -> Result<Pa
                 attempt += 1;
             }
             Err(cause) => {
-                return Err(Error::io(
-                    format!("cannot keep a backup of {}", path.display()),
-                    cause,
-                ));
+                return Err(Error::io(format!("cannot keep a backup of {}", path.shown()), cause));
             }
         }
     }
@@ -128,7 +126,7 @@ fn sync_directory(path: &Path) -> Result<()> {
                 Ok(())
             }
             Err(cause) => {
-                Err(Error::io(format!("cannot sync the directory {}", path.display()), cause))
+                Err(Error::io(format!("cannot sync the directory {}", path.shown()), cause))
             }
         }
     }

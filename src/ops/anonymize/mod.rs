@@ -98,8 +98,9 @@ impl Default for AnonymizeOptions {
 
 /// Writes a snapshot of the same shape; a log is run first.
 ///
-/// Fails with [`Error::Format`] where the source is not sound, and with [`Error::Usage`] where the
-/// target cannot hold a value, or the output may not be replaced; nothing is published then.
+/// Fails with [`Error::Format`] where the source is not sound, with [`Error::Source`] where a key
+/// stands twice in it, and with [`Error::Usage`] where the target cannot hold a value, or the output
+/// may not be replaced; nothing is published then.
 ///
 /// ```
 /// use rdbkit::ops::anonymize::{AnonymizeOptions, anonymize};
@@ -148,7 +149,7 @@ pub fn anonymize(
         open: &options.open,
         compress: false,
         plain: false,
-        once: false,
+        once: true,
         observer,
     };
     let ran = keys.tally(&name, &how, &fresh, &mut root)?;

@@ -21,6 +21,7 @@ use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 use jiff::Timestamp;
 
+use crate::bytes::PathName as _;
 use crate::digest::Profile;
 use crate::error::{Error, Result};
 use crate::finding::Severity;
@@ -157,7 +158,7 @@ enum Place {
 impl Place {
     fn of(options: &BackupOptions, several: bool) -> Result<Self> {
         let output = &options.output;
-        let name = output.display();
+        let name = output.shown();
         if output == Path::new("-") {
             return Err(Error::Usage(
                 "a backup is published when it is known to be sound, so it can't go to standard \
@@ -229,7 +230,7 @@ fn pend(
     let Came { written, size_bytes, header, check, holds } = came;
     let backup = Backup {
         schema: SCHEMA.to_owned(),
-        file: path.file_name().unwrap_or_default().to_string_lossy().into_owned(),
+        file: path.file_name().unwrap_or_default().shown().to_string(),
         taken_at: taken_at.strftime("%Y-%m-%dT%H:%M:%SZ").to_string(),
         took_ms: 0,
         server: facts,

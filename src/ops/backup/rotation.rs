@@ -14,6 +14,7 @@ use std::fs;
 use std::io;
 use std::path::{Path, PathBuf};
 
+use crate::bytes::PathName as _;
 use crate::error::{Error, Result};
 use crate::live::Address;
 use crate::report::backup::{Backup, SCHEMA};
@@ -48,7 +49,7 @@ pub(super) fn beside(path: &Path, suffix: &str) -> PathBuf {
 /// Removes all but the newest backups of a server; the names of those that went.
 pub(super) fn rotate(folder: &Path, stem: &str, keep: usize) -> Result<Vec<String>> {
     let wrong = |cause: io::Error| {
-        Error::io(format!("cannot remove older backups in {}", folder.display()), cause)
+        Error::io(format!("cannot remove older backups in {}", folder.shown()), cause)
     };
     let mut found = Vec::new();
     for entry in fs::read_dir(folder).map_err(wrong)? {

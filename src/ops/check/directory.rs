@@ -5,6 +5,7 @@ use std::path::Path;
 use super::snapshot::Findings;
 use super::{CheckOptions, SourceReport, file};
 use crate::aof::{self, Layout, Part, PartType, Place};
+use crate::bytes::PathName as _;
 use crate::error::{Error, Result};
 use crate::finding::{Finding, Severity};
 use crate::ops::behind::Behind;
@@ -59,7 +60,7 @@ fn snapshot_beside(path: &Path) -> Finding {
     Finding {
         severity: Severity::Info,
         code: "snapshot-beside",
-        file: path.join("dump.rdb").display().to_string(),
+        file: path.join("dump.rdb").shown().to_string(),
         offset: None,
         db: None,
         key: None,

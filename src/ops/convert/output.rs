@@ -9,6 +9,7 @@ use super::encode::{Chunk, Copied};
 use super::{ConvertOptions, OutputForm, PublishedOutput};
 use crate::aof;
 use crate::aof::write::CommandWriter;
+use crate::bytes::PathName as _;
 use crate::error::{Error, Result};
 use crate::rdb::Target;
 use crate::rdb::write::SnapshotWriter;
@@ -49,7 +50,7 @@ impl Place {
             !to.is_taken(base.as_ref()) && !to.is_taken(incr.as_ref())
         };
         let Some(seq) = (1..=1_000_000).find(free) else {
-            return Err(Error::Usage(format!("{} has no free names left", out.display())));
+            return Err(Error::Usage(format!("{} has no free names left", out.shown())));
         };
         let (base_name, incr_name) = name(seq);
         let old = match to.existing().next() {
@@ -82,7 +83,7 @@ impl Place {
                 let mut files: Vec<(String, u64)> = published
                     .parts
                     .iter()
-                    .map(|part| (part.name.to_string_lossy().into_owned(), part.size_bytes))
+                    .map(|part| (part.name.shown().to_string(), part.size_bytes))
                     .collect();
                 files.push((name, manifest.len() as u64));
                 let backup = published.backup;

@@ -6,6 +6,7 @@ use std::io::Write;
 use std::path::Path;
 
 use super::{ExportForm, ExportOptions};
+use crate::bytes::PathName as _;
 use crate::error::{Error, Result};
 use crate::ops::convert::{How, Keys};
 use crate::ops::encoding;
@@ -71,7 +72,7 @@ pub(super) fn write_types(
     };
     for (_, Table { file, counts: Counts { keys, rows } }) in tables {
         let part: Part = file.finish()?;
-        let file = part.name().to_string_lossy().into_owned();
+        let file = part.name().shown().to_string();
         let size_bytes = directory.add(part)?;
         report.files.push(ExportedFile { file, keys, rows, size_bytes });
         report.keys_written += keys;

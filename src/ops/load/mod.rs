@@ -46,6 +46,7 @@ use super::rewrite::Rename;
 use super::run::Until;
 use super::snapshot::{self, Ended, View};
 use super::walk::{Observer, Silent, WalkOptions};
+use crate::bytes::PathName as _;
 use crate::error::{Error, Result};
 use crate::rdb::Target;
 use crate::report::load::LoadReport;
@@ -404,7 +405,7 @@ fn stopped(halt: &Halt, ledger: &Ledger, target: &str, marks: Marks) -> String {
             "{why}; everything before {} has arrived: the same command goes on there, or a \
              second's worth before ({})",
             marks.named(mark),
-            state.display()
+            state.shown()
         ),
         None => format!("{why}; the same command begins anew, which does no harm"),
     }

@@ -10,6 +10,7 @@ use std::time::{Duration, Instant};
 use super::pack::Marks;
 use super::state::Found;
 use super::{LoadOptions, OnExisting};
+use crate::bytes::PathName as _;
 use crate::error::{Error, Result};
 use crate::live::{Address, Connection, Connector, ErrorReply, Failure, Role, ServerInfo};
 use crate::report::text;
@@ -142,7 +143,7 @@ fn try_settle(
             "goes on at {}, behind {} that have arrived already ({})",
             marks.named(from),
             text::plural(found.keys, "key"),
-            found.path.display()
+            found.path.shown()
         ));
     }
     for (claim, connection) in &mut masters {

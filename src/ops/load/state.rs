@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 use serde::{Deserialize, Serialize};
 
 use super::StatePlace;
-use crate::bytes::crc64;
+use crate::bytes::{PathName as _, crc64};
 use crate::error::{Error, Result};
 use crate::target::{AtomicFile, Publish};
 
@@ -50,7 +50,7 @@ impl Identity {
             let ends = format!("{crc:016x}{:016x}", crc64::update(0, &bytes));
             Ok(Identity { size_bytes, ends })
         };
-        read().map_err(|cause| Error::io(format!("cannot read {}", path.display()), cause))
+        read().map_err(|cause| Error::io(format!("cannot read {}", path.shown()), cause))
     }
 }
 
@@ -92,7 +92,7 @@ fn refused(path: &Path, why: &str) -> Error {
     Error::Usage(format!(
         "{} belongs to another replay: {why}; --restart begins anew, --state FILE keeps the two \
          apart",
-        path.display()
+        path.shown()
     ))
 }
 
@@ -137,7 +137,7 @@ impl StateFile {
     /// What an earlier load left; refuses one that was another load of this source.
     pub(super) fn load(&mut self) -> Result<Option<Found>> {
         let (Some(path), Some(content)) = (&self.path, &self.content) else { return Ok(None) };
-        let shown = path.display();
+        let shown = path.shown();
         let bytes = match fs::read(path) {
             Ok(bytes) => bytes,
             Err(cause) if cause.kind() == io::ErrorKind::NotFound => return Ok(None),

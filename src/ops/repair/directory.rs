@@ -17,7 +17,7 @@ use std::path::{Path, PathBuf};
 use crate::aof::directory::part_name;
 use crate::aof::manifest::{self, Entry, ManifestRule};
 use crate::aof::{self, Layout, Part, PartType};
-use crate::bytes::quoted;
+use crate::bytes::{PathName as _, quoted};
 use crate::error::{Error, Result};
 use crate::ops::names::{bytes_of, os};
 use crate::ops::rewrite::output::stem;
@@ -108,7 +108,7 @@ pub(super) fn plan(path: &Path, form: Form, notes: &mut Vec<Note>) -> Result<Pla
         notes.push(Note { is_loss: true, ..files_note("missing-part", text) });
     }
     if plan.parts.is_empty() {
-        return Err(Error::Source(format!("{} has no parts that could be saved", path.display())));
+        return Err(Error::Source(format!("{} has no parts that could be saved", path.shown())));
     }
     Ok(plan)
 }
@@ -116,7 +116,7 @@ pub(super) fn plan(path: &Path, form: Form, notes: &mut Vec<Note>) -> Result<Pla
 /// The lines of a manifest, with those put right that a server refuses.
 fn complete(path: &Path, folder: &Path, stem: &[u8], notes: &mut Vec<Note>) -> Result<Vec<Entry>> {
     let bytes = fs::read(path)
-        .map_err(|cause| Error::io(format!("cannot read {}", path.display()), cause))?;
+        .map_err(|cause| Error::io(format!("cannot read {}", path.shown()), cause))?;
     let (manifest, errors) = manifest::read(&bytes);
     let mut entries: Vec<Entry> = manifest.loaded().cloned().collect();
     let history: Vec<&[u8]> = manifest.history().map(|entry| entry.name.as_slice()).collect();
@@ -279,7 +279,7 @@ fn names(entries: &[Entry]) -> String {
 }
 
 fn list(folder: &Path) -> Result<Vec<Vec<u8>>> {
-    let wrong = |cause| Error::io(format!("cannot list {}", folder.display()), cause);
+    let wrong = |cause| Error::io(format!("cannot list {}", folder.shown()), cause);
     let mut files = Vec::new();
     for file in fs::read_dir(folder).map_err(wrong)? {
         let file = file.map_err(wrong)?;

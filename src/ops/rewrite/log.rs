@@ -58,7 +58,8 @@ pub(super) struct LogWriter<'o> {
     saw_time: bool,
     /// The last time that was seen.
     secs: Option<u64>,
-    split_done: bool,
+    /// Where new parts will begin.
+    split: Option<Split>,
 }
 
 /// A transaction under way.
@@ -99,7 +100,7 @@ impl<'o> LogWriter<'o> {
             stopped: false,
             saw_time: false,
             secs: None,
-            split_done: false,
+            split: options.shape.split().cloned(),
         }
     }
 
@@ -414,19 +415,12 @@ impl<'o> LogWriter<'o> {
 
     /// Begins another part before what stands here, if it is time.
     fn split(&mut self, at: u64, number: u64) -> Result<()> {
-        let Some(Split { bytes, offset, command, time }) = self.options.shape.split() else {
-            return Ok(());
-        };
-        let full = bytes.is_some_and(|bytes| self.output.part_bytes() >= bytes);
-        let reached = offset.is_some_and(|offset| at >= offset)
-            || command.is_some_and(|command| number >= command)
-            || time.is_some_and(|time| self.secs.is_some_and(|secs| secs >= time));
-        if full || reached && !self.split_done {
-            self.split_done |= reached;
-            if self.output.part_bytes() > 0 {
-                self.output.begin_part(PartType::Incr, false, None)?;
-                self.begin_file();
-            }
+        let Some(split) = &mut self.split else { return Ok(()) };
+        let full = split.bytes.is_some_and(|bytes| self.output.part_bytes() >= bytes);
+        let reached = split.reach(at, number, self.secs);
+        if (full || reached) && self.output.part_bytes() > 0 {
+            self.output.begin_part(PartType::Incr, false, None)?;
+            self.begin_file();
         }
         Ok(())
     }

@@ -17,7 +17,7 @@ pub(super) use rules::{Noted, Verdict, number};
 
 use crate::aof::manifest::{Entry, Manifest};
 use crate::aof::{self, Layout, PartType};
-use crate::bytes::Input as _;
+use crate::bytes::{Input as _, PathName as _};
 use crate::error::{Error, Result};
 use crate::finding::Severity;
 use crate::ops::before;
@@ -76,7 +76,7 @@ impl Range {
 }
 
 /// The files of the output.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub enum Shape {
     /// As the source: one file, or a directory of parts.
     #[default]
@@ -87,23 +87,39 @@ pub enum Shape {
     Split(Split),
 }
 
-/// Where a new part begins: always outside a transaction.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+/// Where new parts begin: always outside a transaction, and none of them empty.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Split {
     /// Once a part has this many bytes.
     pub bytes: Option<u64>,
-    /// At this offset, once.
-    pub offset: Option<u64>,
-    /// At this command, once.
-    pub command: Option<u64>,
-    /// At the first annotation of this time or a later one, once.
-    pub time: Option<u64>,
+    /// At each of these offsets.
+    pub offsets: Vec<u64>,
+    /// At each of these commands.
+    pub commands: Vec<u64>,
+    /// At the first annotation of each of these times or a later one.
+    pub times: Vec<u64>,
+}
+
+impl Split {
+    /// Takes out the places that have been reached; whether there were any.
+    fn reach(&mut self, at: u64, number: u64, secs: Option<u64>) -> bool {
+        let mut reached = false;
+        let mut take = |places: &mut Vec<u64>, now: Option<u64>| {
+            let before = places.len();
+            places.retain(|place| now.is_none_or(|now| *place > now));
+            reached |= places.len() < before;
+        };
+        take(&mut self.offsets, Some(at));
+        take(&mut self.commands, Some(number));
+        take(&mut self.times, secs);
+        reached
+    }
 }
 
 impl Shape {
-    fn split(&self) -> Option<Split> {
+    fn split(&self) -> Option<&Split> {
         match self {
-            Shape::Split(split) => Some(*split),
+            Shape::Split(split) => Some(split),
             Shape::Same | Shape::Join => None,
         }
     }
@@ -181,7 +197,7 @@ pub fn rewrite(
             }
             for part in &directory.parts {
                 let entry = entries.iter().find(|entry| entry.name == part.name).cloned();
-                let name = part.path.display().to_string();
+                let name = part.path.shown().to_string();
                 pieces.push(Piece { path: Some(part.path.clone()), name, entry });
             }
         }
@@ -312,7 +328,7 @@ fn sound(path: &Path) -> Result<aof::Directory> {
 
 fn entries(manifest: &Path) -> Result<Vec<Entry>> {
     let bytes = std::fs::read(manifest)
-        .map_err(|cause| Error::io(format!("cannot read {}", manifest.display()), cause))?;
+        .map_err(|cause| Error::io(format!("cannot read {}", manifest.shown()), cause))?;
     let parsed = Manifest::parse(&bytes);
     Ok(parsed.map(|manifest| manifest.entries).unwrap_or_default())
 }
@@ -335,8 +351,8 @@ fn judge_options(options: &RewriteOptions) -> Result<()> {
 
 fn offsets_need_one_file(pieces: &[Piece], options: &RewriteOptions) -> Result<()> {
     let Range { from_offset, until_offset, .. } = options.range;
-    let split = options.shape.split().and_then(|split| split.offset);
-    if pieces.len() > 1 && (from_offset.or(until_offset).or(split)).is_some() {
+    let splits = options.shape.split().is_some_and(|split| !split.offsets.is_empty());
+    if pieces.len() > 1 && (splits || from_offset.or(until_offset).is_some()) {
         return Err(Error::Usage(
             "the log has several files, and an offset counts in one of them: name that file, or \
              give the number of a command or a time"

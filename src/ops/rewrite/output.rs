@@ -6,6 +6,7 @@ use std::path::Path;
 
 use crate::aof::manifest::{Entry, Manifest};
 use crate::aof::{self, PartType};
+use crate::bytes::PathName as _;
 use crate::error::Result;
 use crate::ops::names::{bytes_of, os};
 use crate::report::rewrite::{FileReport, RewriteReport};
@@ -72,7 +73,7 @@ impl Output {
         match self {
             Output::Nothing { files, names } => {
                 let name = names.as_mut().map(|names| names.next(part_type, is_snapshot, like));
-                let name = name.unwrap_or_default().to_string_lossy().into_owned();
+                let name = name.unwrap_or_default().shown().to_string();
                 files.push(FileReport { name, size_bytes: 0 });
                 Ok(())
             }
@@ -89,7 +90,7 @@ impl Output {
             Output::Nothing { files, names } => {
                 if files.is_empty() {
                     let name = names.as_mut().map(|names| names.next(PartType::Incr, false, None));
-                    let name = name.unwrap_or_default().to_string_lossy().into_owned();
+                    let name = name.unwrap_or_default().shown().to_string();
                     files.push(FileReport { name, size_bytes: 0 });
                 }
                 if let Some(file) = files.last_mut() {
@@ -123,10 +124,10 @@ impl Output {
             Output::Nothing { files, .. } => report.files = files,
             Output::File(file) => {
                 let published = file.commit()?;
-                let name = published.path.display().to_string();
+                let name = published.path.shown().to_string();
                 report.output = Some(name.clone());
                 report.files = vec![FileReport { name, size_bytes: published.size_bytes }];
-                report.backup = published.backup.map(|path| path.display().to_string());
+                report.backup = published.backup.map(|path| path.shown().to_string());
             }
             Output::Directory(mut directory) => {
                 directory.end_part()?;
@@ -134,16 +135,16 @@ impl Output {
                 let Names { manifest, stem, .. } = names;
                 let name = os(&[&stem[..], b".manifest"].concat());
                 let published = target.publish(name, manifest.to_string().as_bytes(), &old)?;
-                report.output = Some(published.path.display().to_string());
+                report.output = Some(published.path.shown().to_string());
                 report.files = published
                     .parts
                     .iter()
                     .map(|part| FileReport {
-                        name: part.name.to_string_lossy().into_owned(),
+                        name: part.name.shown().to_string(),
                         size_bytes: part.size_bytes,
                     })
                     .collect();
-                report.backup = published.backup.map(|path| path.display().to_string());
+                report.backup = published.backup.map(|path| path.shown().to_string());
             }
         }
         Ok(())

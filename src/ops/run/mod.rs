@@ -25,6 +25,7 @@ use std::time::{SystemTime, UNIX_EPOCH};
 
 use super::walk::{Observer, WalkOptions};
 use crate::aof;
+use crate::bytes::PathName as _;
 use crate::engine::Engine;
 use crate::error::{Error, FormatError, Result};
 use crate::ops::before;
@@ -295,7 +296,7 @@ pub(super) fn survey(source: &Source) -> Result<aof::Directory> {
         Some(part) => Err(Error::Source(format!(
             "{} is listed in the manifest and not there: what it held is lost, and no server \
              would start",
-            part.path.display()
+            part.path.shown()
         ))),
         None => Ok(log),
     }

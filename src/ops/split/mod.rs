@@ -27,6 +27,7 @@ use super::convert::output::Databases;
 use super::convert::{How, Keys, listed, refusal};
 use super::filter::Filter;
 use super::walk::{Observer, Tally, WalkOptions};
+use crate::bytes::PathName as _;
 use crate::error::{Error, Result};
 use crate::rdb::write::SnapshotWriter;
 use crate::rdb::{Entry, Record, Target};
@@ -141,7 +142,7 @@ pub fn split(
         let Some(written) = part.written else { continue };
         let (file, size_bytes) = written.file.finish()?;
         report.parts.push(PartReport {
-            file: file.name().to_string_lossy().into_owned(),
+            file: file.name().shown().to_string(),
             part: parting.words(&label),
             is_rest: parting.is_rest(&label),
             keys: part.counts.written,

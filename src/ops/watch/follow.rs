@@ -15,8 +15,11 @@ use std::path::{Path, PathBuf};
 
 use crate::aof::log::{Quirks, find_command, item};
 use crate::aof::{self, Layout, LogItem};
+use crate::bytes::PathName as _;
 use crate::error::{Error, Result, unwrap_bad};
+use crate::ops::snapshot;
 use crate::resp::Command;
+use crate::source::{self, Form, Locator, OpenOptions};
 
 /// How much is read at a time.
 const CHUNK: usize = 1 << 20;
@@ -61,8 +64,11 @@ impl Follower {
     pub(super) fn open(path: &Path) -> Result<Self> {
         let log = aof::survey(path)?;
         let is_directory = log.layout != Layout::SingleFile;
+        if !is_directory {
+            expect_log(path)?;
+        }
         let Some(part) = log.parts.last() else {
-            let path = path.display();
+            let path = path.shown();
             return Err(Error::Usage(format!("{path} has no parts to follow: is this the log?")));
         };
         let mut file = open(&part.path)?;
@@ -233,6 +239,29 @@ impl Follower {
     }
 }
 
+/// Refuses a file to which no server appends commands.
+fn expect_log(path: &Path) -> Result<()> {
+    let mut source = source::open(&Locator::Path(path.to_owned()), &OpenOptions::default())?;
+    let name = &source.name;
+    let log = "name the appendonlydir of a server, or its AOF";
+    if let Some(compression) = source.compression {
+        return Err(Error::Source(format!(
+            "{name} is compressed with {compression}, and no server writes to it; {log}"
+        )));
+    }
+    // The preamble of a log says that it is one, or commands stand behind it.
+    let is_base = source.feed.as_mut().is_some_and(|feed| {
+        snapshot::says_that_it_is_a_base(feed) || snapshot::goes_on_as_log(feed)
+    });
+    match source.form {
+        Form::Rdb if !is_base => Err(Error::Source(format!(
+            "{name} is an RDB snapshot, which a server writes as a whole; {log}"
+        ))),
+        Form::Ndjson => Err(Error::Source(format!("{name} is NDJSON and no log; {log}"))),
+        _ => Ok(()),
+    }
+}
+
 /// Where a log has gone.
 enum Moved {
     No,
@@ -255,11 +284,11 @@ fn is_same_file(one: &Metadata, other: &Metadata) -> bool {
 }
 
 fn open(path: &Path) -> Result<File> {
-    File::open(path).map_err(|cause| Error::io(format!("cannot open {}", path.display()), cause))
+    File::open(path).map_err(|cause| Error::io(format!("cannot open {}", path.shown()), cause))
 }
 
 fn cannot_read(path: &Path, cause: std::io::Error) -> Error {
-    Error::io(format!("cannot read {}", path.display()), cause)
+    Error::io(format!("cannot read {}", path.shown()), cause)
 }
 
 #[cfg(test)]

@@ -11,6 +11,7 @@ use hashbrown::HashMap;
 use self::follow::{Follower, New, Sizes};
 use self::hot::{Hot, Slot};
 use super::diff::prefix;
+use crate::bytes::PathName as _;
 use crate::error::Result;
 use crate::report::watch::{HotKey, HotPrefix, Interval, Named, NextRewrite};
 use crate::resp::{Command, command_keys};
@@ -61,7 +62,8 @@ impl Default for WatchOptions {
 /// Follows a log from its end on, and hands out each interval as it ends, until the options or
 /// `each` say that it is enough (by `false`).
 ///
-/// Fails with [`Error::Io`](crate::Error::Io) where the log cannot be read, or is gone.
+/// Fails with [`Error::Io`](crate::Error::Io) where the log cannot be read, or is gone, and with
+/// [`Error::Source`](crate::Error::Source) where the file is no log but a snapshot, say.
 ///
 /// ```
 /// use std::time::Duration;
@@ -113,7 +115,7 @@ pub fn watch(
             let mut interval = counted.interval(options, elapsed);
             interval.number = number;
             interval.watched_ms = millis(now - began);
-            interval.file = follower.current().display().to_string();
+            interval.file = follower.current().shown().to_string();
             interval.offset = follower.offset();
             let sizes = follower.sizes();
             interval.size_bytes = sizes.total_bytes;
@@ -217,7 +219,7 @@ impl Counted {
             New::Rotated(path) => {
                 // A server says in each file anew which database it is about.
                 self.db = None;
-                let name = path.file_name().unwrap_or_default().to_string_lossy();
+                let name = path.file_name().unwrap_or_default().shown();
                 self.events.push(format!("a rewrite began: the log goes on in {name}"));
             }
             New::Rewritten => {

@@ -4,7 +4,7 @@
 use std::io::Write;
 
 use super::CheckReport;
-use crate::bytes::quoted;
+use crate::bytes::{name_bytes, quoted};
 use crate::error::Result;
 use crate::finding::{Finding, Severity};
 use crate::report::json::failed;
@@ -30,7 +30,9 @@ pub fn write_github(out: &mut dyn Write, report: &CheckReport) -> Result<()> {
 }
 
 fn line(level: &str, file: &str, title: &str, message: &str) -> String {
-    format!("::{level} file={},title={}::{}\n", property(file), property(title), escaped(message))
+    // The name goes to a program, which wants it as it is.
+    let file = property(&String::from_utf8_lossy(&name_bytes(file)));
+    format!("::{level} file={file},title={}::{}\n", property(title), escaped(message))
 }
 
 /// Where, what was expected, what was found.

@@ -9,7 +9,7 @@ use serde::Serialize;
 
 use super::CheckReport;
 use super::github::sentence;
-use crate::bytes::quoted;
+use crate::bytes::{name_bytes, quoted};
 use crate::error::Result;
 use crate::finding::{Finding, Severity};
 use crate::report::json;
@@ -178,10 +178,10 @@ impl Location {
     }
 }
 
-/// A path as a relative reference: what has a meaning in one goes as a code.
+/// A path, as it is shown, as a relative reference: what has a meaning in one goes as a code.
 fn uri(path: &str) -> String {
     let mut uri = String::new();
-    for byte in path.bytes() {
+    for &byte in &*name_bytes(path) {
         match byte {
             b'a'..=b'z' | b'A'..=b'Z' | b'0'..=b'9' | b'/' | b'-' | b'.' | b'_' | b'~' => {
                 uri.push(char::from(byte));
@@ -200,5 +200,6 @@ mod tests {
     fn paths_are_references() {
         assert_eq!(uri("backups/a b:1.rdb"), "backups/a%20b%3A1.rdb");
         assert_eq!(uri("é.rdb"), "%C3%A9.rdb");
+        assert_eq!(uri("\"caf\\xe9\\n.rdb\""), "caf%E9%0A.rdb");
     }
 }

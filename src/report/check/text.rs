@@ -13,13 +13,13 @@
 //! has one kind of fault many times.
 
 use std::io::{self, Write};
-use std::path::Path;
 
 use super::{CheckReport, FileReport, PolicyReport, SourceReport, Unlisted};
+use crate::bytes::{PathName as _, path_of};
 use crate::error::Result;
 use crate::finding::{Finding, Severity};
 use crate::report::json::failed;
-use crate::report::text::{self, Style, count, glued, key, percent, plural, size, wrap};
+use crate::report::text::{Style, count, glued, key, percent, plural, size, wrap};
 
 /// How wide a key may be.
 const KEY_WIDTH: usize = 60;
@@ -72,12 +72,7 @@ fn source(
     if let Some(why) = &report.could_not_look {
         // The sentence may begin with the name, as sentences about files do.
         let why = why.strip_prefix(&format!("{}: ", report.name)).unwrap_or(why);
-        return writeln!(
-            out,
-            "{}: {} {why}",
-            text::name(&report.name),
-            style.bad("COULD NOT LOOK:")
-        );
+        return writeln!(out, "{}: {} {why}", report.name, style.bad("COULD NOT LOOK:"));
     }
     let all = || report.findings.iter().chain(report.files.iter().flat_map(|f| &f.findings));
     let listed = |severity| all().filter(|f| f.severity == severity).count() as u64;
@@ -111,7 +106,7 @@ fn source(
             ..block
         };
         let name = below(block.root, &file.name);
-        block.verdict(name, Verdict { errors, warnings }, &facts(file))?;
+        block.verdict(&name, Verdict { errors, warnings }, &facts(file))?;
         block.file(file)?;
     }
     block.policy(report.policy.as_ref())
@@ -155,7 +150,6 @@ impl Block<'_> {
                 };
             }
         }
-        let name = &*text::name(name);
         let used = self.indent + width_of(name) + 2 + width_of(&plain) + 1;
         let facts = wrap(&format!("({facts})"), used, self.indent + 4, self.width);
         let space = if facts.starts_with('\n') { "" } else { " " };
@@ -237,7 +231,7 @@ impl Block<'_> {
         }
         let elsewhere = !finding.file.is_empty() && finding.file != self.file;
         if elsewhere {
-            place += &format!(" in {}", text::name(below(self.root, &finding.file)));
+            place += &format!(" in {}", below(self.root, &finding.file));
         }
         let key = finding.key.as_ref().map(|bytes| glued(&key(bytes, KEY_WIDTH)));
         match (finding.doing.as_str(), key) {
@@ -356,12 +350,11 @@ fn facts(file: &FileReport) -> String {
 }
 
 /// A file as seen from the directory, or from the manifest beside it, that the source names.
-fn below<'a>(root: &str, file: &'a str) -> &'a str {
-    let path = Path::new(file);
-    let root = Path::new(root);
-    let rest = path.strip_prefix(root).ok().filter(|rest| !rest.as_os_str().is_empty());
+fn below(root: &str, file: &str) -> String {
+    let (path, root) = (path_of(file), path_of(root));
+    let rest = path.strip_prefix(&root).ok().filter(|rest| !rest.as_os_str().is_empty());
     let rest = rest.or_else(|| path.strip_prefix(root.parent()?).ok());
-    rest.and_then(Path::to_str).unwrap_or(file)
+    rest.unwrap_or(&path).shown().to_string()
 }
 
 /// The words begin large and end in a full stop.
@@ -447,6 +440,8 @@ f: NOT SOUND, 1 error (RDB snapshot, 0 B, frames checked)
         assert_eq!(below("a.manifest", "a.aof"), "a.aof");
         assert_eq!(below("/data", "/data/appendonlydir/a.aof"), "appendonlydir/a.aof");
         assert_eq!(below("dir", "other/a.aof"), "other/a.aof");
+        assert_eq!(below("dir", "\"dir/a\\n.aof\""), "\"a\\n.aof\"");
+        assert_eq!(below("\"a\\n\"", "\"a\\n/b.aof\""), "b.aof");
     }
 
     #[test]

@@ -8,6 +8,7 @@ use serde::Serialize;
 use super::json::{self, failed};
 use super::losses::{Lost, losses_text};
 use super::text::{Style, count, plural, size};
+use crate::bytes::PathName as _;
 use crate::error::Result;
 
 /// What was written, and what not.
@@ -78,7 +79,7 @@ pub struct Written {
 /// Writes the report for a human's eye.
 pub fn write_text(out: &mut dyn Write, report: &ConvertReport, style: Style) -> Result<()> {
     let ConvertReport { source, source_version, target, target_version, .. } = report;
-    let head = format!("{}: {} for {target}", report.output.display(), report.form);
+    let head = format!("{}: {} for {target}", report.output.shown(), report.form);
     let mut text = format!("{}\n", style.bold(head));
     let mut line = |name: &str, value: String| {
         text += &format!("  {name:<10} {value}\n");
@@ -119,7 +120,7 @@ pub fn write_json(out: &mut dyn Write, report: &ConvertReport) -> Result<()> {
             source: &report.source,
             source_version: &report.source_version,
             ran: report.ran.as_ref(),
-            output: report.output.to_string_lossy().into_owned(),
+            output: report.output.shown().to_string(),
             form: report.form,
             target: &report.target,
             target_version: &report.target_version,

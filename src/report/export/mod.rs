@@ -19,6 +19,7 @@ use super::convert::Ran;
 use super::json::{self, failed};
 use super::losses::{Lost, losses_text};
 use super::text::{Style, count, plural, size};
+use crate::bytes::PathName as _;
 use crate::error::Result;
 
 /// What was exported.
@@ -93,7 +94,7 @@ pub(crate) fn manifest(report: &ExportReport) -> Result<Vec<u8>> {
 
 /// Writes the report for a human's eye.
 pub fn write_text(out: &mut dyn Write, report: &ExportReport, style: Style) -> Result<()> {
-    let head = format!("{}: {} of {}", report.output.display(), report.form, report.source);
+    let head = format!("{}: {} of {}", report.output.shown(), report.form, report.source);
     let mut text = format!("{}\n", style.bold(head));
     let mut line = |name: &str, value: String| text += &format!("  {name:<10} {value}\n");
     let read = report.bytes_read.map_or_else(|| "a pipe".into(), |bytes| size(bytes).to_string());
@@ -144,7 +145,7 @@ pub fn write_json(out: &mut dyn Write, report: &ExportReport) -> Result<()> {
             schema: "rdbkit.export-report/1",
             source: &report.source,
             ran: report.ran.as_ref(),
-            output: report.output.to_string_lossy().into_owned(),
+            output: report.output.shown().to_string(),
             form: report.form,
             keys_read: report.keys_read,
             keys_written: report.keys_written,

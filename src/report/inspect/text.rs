@@ -9,7 +9,7 @@ use crate::bytes::{is_invisible, quoted};
 use crate::error::Result;
 use crate::report::json::failed;
 use crate::report::table::Table;
-use crate::report::text::{Style, count, instant, key, name, percent, plural, size, span};
+use crate::report::text::{Style, count, instant, key, percent, plural, size, span};
 
 /// How wide a key may be in a table.
 const KEY_WIDTH: usize = 40;
@@ -70,7 +70,7 @@ fn headline(out: &mut dyn Write, report: &InspectReport, style: Style) -> io::Re
     };
     let wide = report.source.chars().count() + what.chars().count() > 96;
     let apart = if wide { "\n  " } else { " " };
-    writeln!(out, "{}{apart}{what}", style.bold(format!("{}:", name(&report.source))))?;
+    writeln!(out, "{}{apart}{what}", style.bold(format!("{}:", report.source)))?;
     let mut facts = Vec::new();
     if let Some(snapshot) = &report.snapshot {
         let databases = plural(snapshot.databases.len() as u64, "database");

@@ -7,7 +7,7 @@ use crate::bytes::quoted;
 use crate::error::Result;
 use crate::report::json::failed;
 use crate::report::table::Table;
-use crate::report::text::{Style, count, key, name, plural, size};
+use crate::report::text::{Style, count, key, plural, size};
 
 /// How many failures are shown.
 const SHOWN: usize = 10;
@@ -16,7 +16,7 @@ const SHOWN: usize = 10;
 pub fn write_text(out: &mut dyn Write, report: &ReplayReport, style: Style) -> Result<()> {
     let mut text = String::new();
     let mut line = |line: String| text += &format!("{line}\n");
-    line(style.bold(format!("{}, run as {}", name(&report.source), report.server)).to_string());
+    line(style.bold(format!("{}, run as {}", report.source, report.server)).to_string());
     let ReplayReport { commands, transactions, base_keys, failed: wrong, .. } = report;
     if report.has_snapshot {
         line(format!("  snapshot   {}", plural(*base_keys, "key")));

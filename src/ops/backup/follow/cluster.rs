@@ -17,6 +17,7 @@ use std::time::{Duration, Instant};
 
 use super::state::State;
 use super::{FollowObserver, FollowOutcome, one};
+use crate::bytes::PathName as _;
 use crate::error::{Error, Result};
 use crate::live::replication::Point;
 use crate::live::{Address, Connector, Endpoint, Node, ServerInfo, nodes};
@@ -147,7 +148,7 @@ impl Cluster<'_> {
                 nodes.iter().find(streams).inspect(|node| shard.is(node))
             });
             found.cloned().ok_or_else(|| {
-                let (endpoint, directory) = (self.endpoint, shard.directory.display());
+                let (endpoint, directory) = (self.endpoint, shard.directory.shown());
                 Error::Usage(format!("no master of {endpoint} goes on with what is in {directory}"))
             })
         };
@@ -195,7 +196,7 @@ impl Cluster<'_> {
 
 /// The logs that a run before this one began.
 fn begun(directory: &Path) -> Result<Vec<(PathBuf, State)>> {
-    let name = directory.display();
+    let name = directory.shown();
     if State::read(directory)?.is_some() {
         return Err(Error::Usage(format!(
             "{name} is the log of one server: a Cluster needs a directory of its own, in which each \

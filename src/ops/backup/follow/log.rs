@@ -6,6 +6,7 @@ use std::path::{Path, PathBuf};
 
 use super::state::{self, State};
 use crate::aof;
+use crate::bytes::PathName as _;
 use crate::error::{Error, Result};
 use crate::live::replication::Point;
 use crate::report::backup::Replication;
@@ -37,7 +38,7 @@ impl Log {
     /// Goes on with the log of a directory, up to where it is known to be whole; `None` where there
     /// is none, or its increment is not the one that the state speaks of.
     pub(super) fn reopen(directory: &Path, server: &str) -> Result<Option<Self>> {
-        let name = directory.display();
+        let name = directory.shown();
         let Some(state) = State::read(directory)? else {
             let is_empty = match fs::read_dir(directory) {
                 Ok(mut entries) => entries.next().is_none(),
@@ -83,7 +84,7 @@ impl Log {
             Ok(file)
         });
         let file =
-            file.map_err(|cause| Error::io(format!("cannot open {}", path.display()), cause))?;
+            file.map_err(|cause| Error::io(format!("cannot open {}", path.shown()), cause))?;
         Ok(Log {
             directory: directory.to_owned(),
             file,
@@ -192,7 +193,7 @@ impl Log {
     #[cold]
     fn wrong(&self, cause: io::Error) -> Error {
         let path = self.directory.join(&self.good.file);
-        Error::io(format!("cannot write {}", path.display()), cause)
+        Error::io(format!("cannot write {}", path.shown()), cause)
     }
 }
 

@@ -33,6 +33,7 @@ use super::stream::{Came, take};
 use super::{Arrival, BackupOptions, facts, profile};
 use crate::aof;
 use crate::aof::manifest::{Entry, PartType};
+use crate::bytes::PathName as _;
 use crate::error::{Error, Result};
 use crate::live::replication::{Answered, Ask, Event, Follow, Payload, Point};
 use crate::live::{Connector, Endpoint, Node, Place, nodes};
@@ -134,7 +135,7 @@ fn one(
         log: Log::reopen(directory, &server)?,
         report: Followed {
             schema: "rdbkit.follow/1",
-            directory: directory.display().to_string(),
+            directory: directory.shown().to_string(),
             server,
             ..Followed::default()
         },

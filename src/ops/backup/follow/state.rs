@@ -6,6 +6,7 @@ use std::path::Path;
 
 use serde::{Deserialize, Serialize};
 
+use crate::bytes::PathName as _;
 use crate::error::{Error, Result};
 use crate::report::backup::Replication;
 use crate::target::{AtomicFile, Publish};
@@ -50,7 +51,7 @@ impl State {
     /// The state in a directory; `None` where there is none.
     pub(super) fn read(directory: &Path) -> Result<Option<Self>> {
         let path = directory.join(NAME);
-        let wrong = |cause| Error::io(format!("cannot read {}", path.display()), cause);
+        let wrong = |cause| Error::io(format!("cannot read {}", path.shown()), cause);
         let text = match fs::read(&path) {
             Err(cause) if cause.kind() == io::ErrorKind::NotFound => return Ok(None),
             read => read.map_err(wrong)?,
@@ -60,7 +61,7 @@ impl State {
             _ => Err(Error::Usage(format!(
                 "{} does not say where following was left: remove the file to begin with a new \
                  snapshot in an empty directory",
-                path.display()
+                path.shown()
             ))),
         }
     }

@@ -37,7 +37,7 @@ use super::lent::Lent;
 use super::pack::{Marks, Plan};
 use super::point::{Point, point};
 use super::{LoadOptions, OnExisting, Verify, settle};
-use crate::bytes::{Input as _, crc64};
+use crate::bytes::{Input as _, PathName as _, crc64};
 use crate::error::{Error, Result};
 use crate::live::{Address, Connection, ErrorReply, Failure, Role, ServerInfo};
 use crate::ops::rewrite::Rules;
@@ -376,7 +376,7 @@ impl Log<'_> {
 
     /// The name of a file of the log.
     fn file(&self, part: usize) -> String {
-        self.paths.get(part).map_or(String::new(), |path| path.display().to_string())
+        self.paths.get(part).map_or(String::new(), |path| path.shown().to_string())
     }
 
     fn is_stopped(&self) -> bool {
