@@ -110,6 +110,77 @@ fn logs_are_run_and_exported() {
     }
 }
 
+/// What is huge is written while it is read, and looks like all else.
+#[test]
+fn huge_values_are_whole_and_in_their_place() {
+    const HUGE: usize = 17 << 20;
+    let len = |n: usize| [&[0x80][..], &u32::try_from(n).unwrap().to_be_bytes()].concat();
+    let string = |bytes: &[u8]| [&*len(bytes.len()), bytes].concat();
+    let key = |ty: u8, name: &str, value: &[u8]| [&[ty], &*string(name.as_bytes()), value].concat();
+    let text = format!("caf\u{e9} \"\n{}", "-".repeat(99)).repeat(HUGE / 100);
+    let part = "v".repeat(1 << 20);
+    let fields: Vec<String> = (0..17).map(|n| format!("f{n}")).collect();
+    let pairs = fields.iter().flat_map(|field| [string(field.as_bytes()), string(part.as_bytes())]);
+    let hash: Vec<u8> = pairs.flatten().collect();
+    let (begin, end) = (b"REDIS0009\xfe\x00".to_vec(), b"\xff\0\0\0\0\0\0\0\0".to_vec());
+    let small = key(0, "small", &string(b"x"));
+    let file = [
+        begin.clone(),
+        key(0, "first", &string(text.as_bytes())),
+        small.clone(),
+        key(4, "hash", &[len(fields.len()), hash].concat()),
+        key(0, "last", &string(b"y")),
+        end.clone(),
+    ];
+    let folder = tempfile::tempdir().unwrap();
+    let (source, out) = (folder.path().join("huge.rdb"), folder.path().join("out"));
+    fs::write(&source, file.concat()).unwrap();
+    let object = |name: &str, kind: &str, encoding: &str, value: &str| {
+        format!(
+            "{{\"db\":0,\"key\":\"{name}\",\"type\":\"{kind}\",\"encoding\":\"{encoding}\",\
+             \"value\":{value}}}"
+        )
+    };
+    let pair = |field: &String| format!("{{\"field\":\"{field}\",\"value\":\"{part}\"}}");
+    let pairs: Vec<String> = fields.iter().map(pair).collect();
+    let text = text.replace('"', "\\\"").replace('\n', "\\n");
+    let want = [
+        object("first", "string", "raw", &format!("\"{text}\"")),
+        object("small", "string", "raw", "\"x\""),
+        object("hash", "hash", "hashtable", &format!("[{}]", pairs.join(","))),
+        object("last", "string", "raw", "\"y\""),
+    ];
+    let (lines, document) = (want.join("\n") + "\n", format!("[\n{}\n]", want.join(",\n")));
+    let written = |form, threads, no_mmap, filter| {
+        let opened = OpenOptions { no_mmap, ..OpenOptions::default() };
+        let source = open(&Locator::Path(source.clone()), &opened).unwrap();
+        let walk = walk(threads);
+        let options = ExportOptions { form, force: true, walk, filter, keys_only: true, ..plain() };
+        let report = export(source, &out, &options, &Silent).unwrap();
+        assert_eq!(report.keys_read, 4);
+        fs::read_to_string(&out).unwrap()
+    };
+    for (threads, no_mmap) in [(1, false), (2, false), (2, true)] {
+        let got = written(ExportForm::Ndjson, threads, no_mmap, Filter::default());
+        assert!(got == lines, "{threads} threads, {no_mmap}: {}", got.len());
+    }
+    let got = written(ExportForm::Json, 2, false, Filter::default());
+    assert!(got.contains(&document), "{}", got.len());
+    let globs = Criteria { globs: vec![b"last".to_vec()], ..Criteria::default() };
+    let last = Filter::new(&globs, &Criteria::default(), 0).unwrap();
+    assert_eq!(written(ExportForm::Ndjson, 2, false, last), want[3].clone() + "\n");
+    // A row that would break half-way is not begun: here a field of a hash has no value.
+    let big = [&b"\xf0"[..], &u32::to_le_bytes(HUGE as u32), &vec![b'-'; HUGE], &[0; 4]].concat();
+    let entries = [&b"\x81f\x02"[..], &big, b"\x83odd\x04\xff"].concat();
+    let total = u32::try_from(entries.len() + 6).unwrap();
+    let listpack = [&total.to_le_bytes()[..], b"\xff\xff", &entries].concat();
+    let odd = key(16, "odd", &string(&listpack));
+    fs::write(&source, [begin, small, odd, end].concat()).unwrap();
+    let said = rdbkit().arg("export").arg(&source).output().unwrap();
+    assert_eq!(said.status.code(), Some(1), "{}", String::from_utf8_lossy(&said.stderr));
+    assert_eq!(said.stdout.iter().filter(|&&byte| byte == b'\n').count(), 2);
+}
+
 #[test]
 fn threads_and_arrival_make_no_difference() {
     let folder = tempfile::tempdir().unwrap();

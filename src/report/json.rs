@@ -1,7 +1,8 @@
 //! JSON that keeps bytes exact.
 //!
 //! Keys and values are bytes. Those that are UTF-8 are a JSON string, all others are
-//! `{"base64": "…"}`: nothing is replaced, nothing can be mistaken. Reports carry
+//! `{"base64": "…"}`: nothing is replaced, nothing can be mistaken. Names of files are strings, those
+//! that are no UTF-8 or hold control characters in quotes, as in text. Reports carry
 //! `"schema": "rdbkit.<verb>/<version>"`; the version changes when a field changes its meaning or
 //! goes away, not when one is added.
 
@@ -16,6 +17,7 @@ use serde::de::{Deserialize, Deserializer, Error as _, IgnoredAny, MapAccess, Vi
 use serde::ser::{Serialize, SerializeMap as _, Serializer};
 
 use super::short;
+use crate::bytes::PathName as _;
 use crate::error::{Error, Result};
 
 /// Bytes as JSON: a string where they are UTF-8, else `{"base64": "…"}`.
@@ -60,6 +62,28 @@ pub fn push_bytes(out: &mut Vec<u8>, bytes: &[u8]) {
     }
 }
 
+/// Appends bytes as JSON, `put` taking away what has been appended from time to time: for huge ones,
+/// of which not all is to be held.
+pub(crate) fn push_bytes_in_pieces<E>(
+    out: &mut Vec<u8>,
+    bytes: &[u8],
+    put: &mut impl FnMut(&mut Vec<u8>) -> Result<(), E>,
+) -> Result<(), E> {
+    let is_text = std::str::from_utf8(bytes).is_ok();
+    out.extend_from_slice(if is_text { b"\"" } else { b"{\"base64\":\"" });
+    // A piece of three bytes each has no end in the middle.
+    for piece in bytes.chunks(3 << 18) {
+        if is_text {
+            push_escaped(out, piece);
+        } else {
+            push_base64(out, piece);
+        }
+        put(out)?;
+    }
+    out.extend_from_slice(if is_text { b"\"" } else { b"\"}" });
+    Ok(())
+}
+
 #[inline(never)]
 fn push_with_care(out: &mut Vec<u8>, bytes: &[u8]) {
     if std::str::from_utf8(bytes).is_err() {
@@ -85,11 +109,13 @@ pub(crate) fn push_blob(out: &mut Vec<u8>, bytes: &[u8]) {
 }
 
 fn push_base64(out: &mut Vec<u8>, bytes: &[u8]) {
-    let start = out.len();
-    let len = base64::encoded_len(bytes.len(), true).unwrap_or(0);
-    out.resize(start + len, 0);
-    // There is just as much room as it takes.
-    let _ = STANDARD.encode_slice(bytes, out.get_mut(start..).unwrap_or_default());
+    out.reserve(base64::encoded_len(bytes.len(), true).unwrap_or(0));
+    let mut room = [0; 1024];
+    // Pieces of three bytes each have no end in the middle.
+    for piece in bytes.chunks(room.len() / 4 * 3) {
+        let written = STANDARD.encode_slice(piece, &mut room).unwrap_or_default();
+        out.extend_from_slice(room.get(..written).unwrap_or_default());
+    }
 }
 
 /// Whether bytes are text that stands in a JSON string as it is, and ASCII.
@@ -158,22 +184,51 @@ pub(crate) fn push_number(out: &mut Vec<u8>, number: impl itoa::Integer) {
     out.extend_from_slice(itoa::Buffer::new().format(number).as_bytes());
 }
 
-/// Appends a number that JSON may not have: those that are not finite become strings.
+/// A number that JSON may not have, by how it is written: those that are not finite become strings.
+#[derive(Debug, Clone, Copy)]
+pub(crate) enum Double {
+    /// A whole number, with `.0` behind it.
+    Whole(i64),
+    /// As few digits as tell it from all others.
+    Finite(f64),
+    /// This.
+    None(&'static str),
+}
+
+impl Double {
+    #[inline]
+    pub(crate) fn of(number: f64) -> Self {
+        /// Below this every whole number is a double.
+        const WHOLE: f64 = 9_007_199_254_740_992.0;
+        #[expect(
+            clippy::cast_possible_truncation,
+            clippy::cast_precision_loss,
+            reason = "what is lost makes a difference, which is asked for"
+        )]
+        let (whole, again) = (number as i64, number as i64 as f64);
+        let is_minus_zero = whole == 0 && number.is_sign_negative();
+        match number {
+            _ if number.abs() < WHOLE && again == number && !is_minus_zero => Double::Whole(whole),
+            _ if number.is_finite() => Double::Finite(number),
+            f64::INFINITY => Double::None("\"inf\""),
+            f64::NEG_INFINITY => Double::None("\"-inf\""),
+            _ => Double::None("\"nan\""),
+        }
+    }
+}
+
+/// Appends a number that JSON may not have.
 #[inline]
 pub fn push_double(out: &mut Vec<u8>, number: f64) {
-    /// Below this every whole number is a double.
-    const WHOLE: f64 = 9_007_199_254_740_992.0;
-    if number.abs() < WHOLE && number.fract() == 0.0 && (number != 0.0 || number.is_sign_positive())
-    {
-        #[expect(clippy::cast_possible_truncation, reason = "it is whole, and small enough")]
-        push_number(out, number as i64);
-        out.extend_from_slice(b".0");
-    } else if number.is_finite() {
-        drop(serde_json::to_writer(out, &number));
-    } else if number.is_nan() {
-        out.extend_from_slice(b"\"nan\"");
-    } else {
-        out.extend_from_slice(if number > 0.0 { b"\"inf\"" } else { b"\"-inf\"" });
+    match Double::of(number) {
+        Double::Whole(n) => {
+            push_number(out, n);
+            out.extend_from_slice(b".0");
+        }
+        Double::Finite(n) => {
+            out.extend_from_slice(zmij::Buffer::new().format_finite(n).as_bytes());
+        }
+        Double::None(word) => out.extend_from_slice(word.as_bytes()),
     }
 }
 
@@ -227,9 +282,9 @@ pub fn line<T: Serialize>(out: &mut dyn Write, object: &T) -> Result<()> {
     out.write_all(b"\n").map_err(failed)
 }
 
-/// For `serialize_with`: a path, as well as text can say it.
+/// For `serialize_with`: a path, as text says it.
 pub(crate) fn path<S: Serializer>(path: &Path, serializer: S) -> Result<S::Ok, S::Error> {
-    serializer.collect_str(&path.display())
+    serializer.collect_str(&path.shown())
 }
 
 /// A failure to write a result.
@@ -247,6 +302,23 @@ mod tests {
         let mut out = Vec::new();
         push_bytes(&mut out, bytes);
         assert_eq!(String::from_utf8(out).unwrap(), want);
+        let mut told = Vec::new();
+        let mut out = Vec::new();
+        let put = &mut |out: &mut Vec<u8>| -> Result<(), ()> {
+            told.append(out);
+            Ok(())
+        };
+        push_bytes_in_pieces(&mut out, bytes, put).unwrap();
+        told.append(&mut out);
+        assert_eq!(String::from_utf8(told).unwrap(), want);
+    }
+
+    #[test]
+    fn pieces_are_joined_without_a_seam() {
+        let text = "caf\u{e9} \"x\"\n".repeat(100_000);
+        check(text.as_bytes(), &serde_json::to_string(&text).unwrap());
+        let noise: Vec<u8> = (0..2_000_001_u32).map(|n| (n.wrapping_mul(n) >> 3) as u8).collect();
+        check(&noise, &format!("{{\"base64\":\"{}\"}}", STANDARD.encode(&noise)));
     }
 
     #[test]
@@ -290,10 +362,11 @@ mod tests {
     #[test]
     fn what_json_has_no_number_for_is_a_string() {
         let mut out = Vec::new();
-        for n in [1.5, -0.0, 0.1 + 0.2, f64::INFINITY, f64::NEG_INFINITY] {
+        for n in [1.5, -0.0, 0.1 + 0.2, f64::INFINITY, f64::NEG_INFINITY, f64::NAN, -7.0, 1e300] {
             push_double(&mut out, n);
             out.push(b' ');
         }
-        assert_eq!(out, br#"1.5 -0.0 0.30000000000000004 "inf" "-inf" "#);
+        let want = br#"1.5 -0.0 0.30000000000000004 "inf" "-inf" "nan" -7.0 1e+300 "#;
+        assert_eq!(String::from_utf8_lossy(&out), String::from_utf8_lossy(want));
     }
 }

@@ -11,7 +11,7 @@
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 
-use super::json::{is_plain_8, is_plain_16, push_double, special};
+use super::json::{Double, is_plain_8, is_plain_16, special};
 use crate::value::Elem;
 
 /// Texts that are no longer are taken: that much pays.
@@ -19,14 +19,12 @@ const LONGEST: usize = 64;
 /// Two texts of which each byte takes six, and what is around them.
 const SIZE: usize = 2 * 6 * LONGEST + 256;
 
-/// How a byte of ASCII stands in a string: the bytes, then how many they are.
-type Escape = [u8; 8];
-
-/// How each byte stands in a string; those that are not ASCII as they are.
+/// How each byte stands in a string, those that are not ASCII as they are: the bytes, and in the
+/// highest of the word how many they are.
 #[allow(clippy::indexing_slicing, reason = "evaluated by the compiler, which checks it")]
-static ESCAPES: [Escape; 256] = {
+static ESCAPES: [u64; 256] = {
     const HEX: &[u8; 16] = b"0123456789abcdef";
-    let mut table = [[0; 8]; 256];
+    let mut table = [0; 256];
     let mut byte = 0;
     while byte < 256 {
         let short = match byte as u8 {
@@ -39,22 +37,22 @@ static ESCAPES: [Escape; 256] = {
             0x0c => b'f',
             _ => 0,
         };
-        table[byte] = if short != 0 {
+        table[byte] = u64::from_le_bytes(if short != 0 {
             [b'\\', short, 0, 0, 0, 0, 0, 2]
         } else if byte < 0x20 {
             [b'\\', b'u', b'0', b'0', HEX[byte >> 4], HEX[byte & 15], 0, 6]
         } else {
             [byte as u8, 0, 0, 0, 0, 0, 0, 1]
-        };
+        });
         byte += 1;
     }
     table
 };
 
 #[inline(always)]
-fn escape(byte: u8) -> (Escape, usize) {
+fn escape(byte: u8) -> ([u8; 8], usize) {
     let escape = ESCAPES.get(usize::from(byte)).copied().unwrap_or_default();
-    (escape, usize::from(escape[7]))
+    (escape.to_le_bytes(), (escape >> 56) as usize)
 }
 
 /// Bytes with zeros behind them, and how many they are.
@@ -74,12 +72,11 @@ pub(crate) const fn padded<const N: usize>(bytes: &[u8]) -> ([u8; N], usize) {
 pub(crate) struct Short {
     bytes: Box<[u8; SIZE]>,
     at: usize,
-    number: Vec<u8>,
 }
 
 impl Default for Short {
     fn default() -> Self {
-        Short { bytes: Box::new([0; SIZE]), at: 0, number: Vec::new() }
+        Short { bytes: Box::new([0; SIZE]), at: 0 }
     }
 }
 
@@ -90,10 +87,14 @@ impl Short {
         self.at = 0;
     }
 
-    /// What has been put together.
+    /// Appends what has been put together to `out`: in pieces of one size, for which nothing has to
+    /// be called, and so a little too much at first.
     #[inline(always)]
-    pub(crate) fn written(&self) -> &[u8] {
-        self.bytes.get(..self.at).unwrap_or_default()
+    pub(crate) fn append_to(&self, out: &mut Vec<u8>) {
+        let len = out.len() + self.at;
+        let (pieces, _) = self.bytes.as_chunks::<64>();
+        pieces.iter().take(self.at.div_ceil(64)).for_each(|piece| out.extend_from_slice(piece));
+        out.truncate(len);
     }
 
     /// Appends all of some bytes.
@@ -158,14 +159,17 @@ impl Short {
         self.put(b"\"")
     }
 
-    /// Appends a number as [`push_double`] writes it.
+    /// Appends a number that JSON may not have, as it stands in JSON.
+    #[inline(always)]
     pub(crate) fn double(&mut self, number: f64) -> Option<()> {
-        self.number.clear();
-        push_double(&mut self.number, number);
-        let len = self.number.len();
-        self.bytes.get_mut(self.at..self.at + len)?.copy_from_slice(&self.number);
-        self.at += len;
-        Some(())
+        match Double::of(number) {
+            Double::Whole(n) => {
+                self.plain(itoa::Buffer::new().format(n).as_bytes())?;
+                self.put(b".0")
+            }
+            Double::Finite(n) => self.plain(zmij::Buffer::new().format_finite(n).as_bytes()),
+            Double::None(word) => word.bytes().try_for_each(|byte| self.put(&[byte])),
+        }
     }
 
     /// Appends text, if it is short and stands in a string of JSON as it is.
@@ -211,27 +215,44 @@ impl Short {
 
 const BASE64: ([u8; 16], usize) = padded(b"{\"base64\":\"");
 
+#[inline(always)]
+fn put(room: &mut [u8; LONGEST_WORD], at: usize, bytes: [u8; 8]) {
+    if let Some(place) = room.get_mut(at..).and_then(|room| room.first_chunk_mut()) {
+        *place = bytes;
+    }
+}
+
+/// What eight bytes become at the most, and what the last of them writes too much.
+const LONGEST_WORD: usize = 7 * 6 + 8;
+
 /// Writes text, with all that must be escaped, as long as there is room; returns how many bytes of
 /// it were taken, and how many written.
 pub(super) fn escaped(text: &[u8], room: &mut [u8]) -> (usize, usize) {
     let (mut read, mut at) = (0, 0);
     while let (Some(word), Some(to)) = (
         text.get(read..).and_then(|rest| rest.first_chunk::<8>()),
-        room.get_mut(at..).and_then(|room| room.first_chunk_mut::<16>()),
+        room.get_mut(at..).and_then(|room| room.first_chunk_mut::<LONGEST_WORD>()),
     ) {
-        let (begin, _) = to.split_at_mut(8);
-        begin.copy_from_slice(word);
-        let marks = special(u64::from_le_bytes(*word));
-        if marks == 0 {
-            (read, at) = (read + 8, at + 8);
+        read += 8;
+        let mut word = u64::from_le_bytes(*word);
+        if special(word) == 0 {
+            put(to, 0, word.to_le_bytes());
+            at += 8;
             continue;
         }
-        let plain = (marks.trailing_zeros() / 8) as usize;
-        let (bytes, len) = escape(word.get(plain).copied().unwrap_or_default());
-        if let Some(to) = to.get_mut(plain..plain + 8) {
-            to.copy_from_slice(&bytes);
+        // Where each goes hangs on the lengths of those before it, and on no jump.
+        let mut written = 0;
+        for _ in 0..8 {
+            let (bytes, len) = escape(word as u8);
+            put(to, written, bytes);
+            written += len;
+            word >>= 8;
         }
-        (read, at) = (read + plain + 1, at + plain + len);
+        at += written;
+    }
+    // What is left of a long text waits for more room.
+    if text.len() - read >= 8 && room.len() >= LONGEST_WORD {
+        return (read, at);
     }
     while let (Some(&byte), Some(to)) =
         (text.get(read), room.get_mut(at..).and_then(|room| room.first_chunk_mut::<8>()))
@@ -279,6 +300,12 @@ mod tests {
         check(&mut short, &[1; LONGEST], format!("\"{}\"", "\\u0001".repeat(LONGEST)).as_bytes());
     }
 
+    fn written(short: &Short) -> Vec<u8> {
+        let mut out = Vec::new();
+        short.append_to(&mut out);
+        out
+    }
+
     #[track_caller]
     fn check(short: &mut Short, text: &[u8], want: &[u8]) {
         short.clear();
@@ -287,7 +314,7 @@ mod tests {
         assert_eq!(done.is_some(), text.len() <= LONGEST, "{text:?}");
         if done.is_some() {
             short.put(b"]").unwrap();
-            let got = String::from_utf8_lossy(short.written()).into_owned();
+            let got = String::from_utf8_lossy(&written(short)).into_owned();
             assert_eq!(got, format!("[{}]", String::from_utf8_lossy(want)));
         }
     }
@@ -301,6 +328,6 @@ mod tests {
         short.clear();
         let numbers = [1.0, -0.5, f64::INFINITY];
         numbers.into_iter().for_each(|number| short.double(number).unwrap());
-        assert_eq!(short.written(), b"1.0-0.5\"inf\"");
+        assert_eq!(written(&short), b"1.0-0.5\"inf\"");
     }
 }

@@ -116,7 +116,7 @@ impl ValueJson {
     pub(crate) fn item(&mut self, out: &mut Vec<u8>, item: &Item<'_>) {
         if self.short(item).is_some() {
             self.comma = true;
-            return out.extend_from_slice(self.short.written());
+            return self.short.append_to(out);
         }
         match item {
             Item::Text(text) => push_elem(out, *text),
@@ -207,7 +207,7 @@ impl ValueJson {
             short.put(b"]")
         };
         if pair().is_some() {
-            return out.extend_from_slice(self.short.written());
+            return self.short.append_to(out);
         }
         out.push(b'[');
         push_elem(out, field);

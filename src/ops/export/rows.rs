@@ -1,5 +1,6 @@
 //! Rows and objects: made of batches on any thread, written in the order of the file.
 
+use std::ops::ControlFlow;
 use std::sync::Mutex;
 
 use super::ExportForm;
@@ -213,6 +214,34 @@ impl Tally for Rows<'_> {
         self.counts.keys += 1;
         self.counts.written += 1;
         Ok(())
+    }
+
+    fn huge(&mut self, entry: &Entry<'_>, room: &mut RowRoom) -> Result<bool> {
+        let (before, behind): (&[u8], &[u8]) = match self.plan.form {
+            ExportForm::Ndjson => (b"", b"\n"),
+            ExportForm::Json if self.begun => (b",\n", b""),
+            ExportForm::Json => (b"\n", b""),
+            _ => return Ok(false),
+        };
+        let Some(out) = &mut self.out else { return Ok(false) };
+        self.counts.keys += 1;
+        if !self.plan.filter.matches(entry)? {
+            return Ok(true);
+        }
+        // Whoever reads the output as it comes gets whole rows: it must not break half-way.
+        entry.visit(&mut room.scratch, |_| ControlFlow::Continue(()))?;
+        let mut put = |text: &mut Vec<u8>| {
+            let done = out.put(text);
+            text.clear();
+            done
+        };
+        let mut text = before.to_vec();
+        row::push_huge_key(&mut text, entry, encoding::encoding(entry), room, &mut put)?;
+        text.extend_from_slice(behind);
+        put(&mut text)?;
+        self.begun = true;
+        self.counts.written += 1;
+        Ok(true)
     }
 
     fn record(&mut self, record: &Record<'_>, offset: u64, _: &mut RowRoom) -> Result<()> {

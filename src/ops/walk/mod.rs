@@ -45,6 +45,14 @@ pub trait Tally: Send + Sized {
         false
     }
 
+    /// Takes in a huge key, if it can: it comes to the root, after all before it has been merged, so
+    /// what is made of it goes where it belongs at once and needs no room. Whether it was taken in; if
+    /// not, it comes as all others do.
+    fn huge(&mut self, entry: &Entry<'_>, room: &mut Self::Room) -> Result<bool> {
+        let _ = (entry, room);
+        Ok(false)
+    }
+
     /// Takes in another record, which begins at `offset`.
     fn record(&mut self, record: &Record<'_>, offset: u64, room: &mut Self::Room) -> Result<()> {
         let _ = (record, offset, room);
@@ -55,6 +63,9 @@ pub trait Tally: Send + Sized {
     /// calling thread.
     fn merge(&mut self, later: Self) -> Result<()>;
 }
+
+/// A key of this size or more is huge.
+const HUGE: u64 = 16 << 20;
 
 /// How a walk is done.
 #[derive(Debug, Clone, Copy)]

@@ -2,11 +2,11 @@
 
 use super::checksum::Checksum;
 use super::whole::parse_header;
-use super::{Observer, Tally, WalkOptions, Walked};
+use super::{HUGE, Observer, Tally, WalkOptions, Walked};
 use crate::bytes::crc64;
 use crate::bytes::input::Input;
 use crate::error::{Doing, Error, Fault, FormatError, Result};
-use crate::rdb::{Claim, Framer, HEADER_BYTES, NAMED_BYTES, Record};
+use crate::rdb::{Claim, Entry, Framer, HEADER_BYTES, NAMED_BYTES, Record};
 
 /// Bytes are given back to the window, and tallies merged, in steps of this size.
 const STEP_BYTES: usize = 256 << 10;
@@ -49,7 +49,7 @@ pub(super) fn walk<T: Tally>(
                     match &record {
                         Record::Entry(entry) => {
                             keys += 1;
-                            if options.tally {
+                            if options.tally && !huge(entry, &mut tally, root, fresh, &mut room)? {
                                 result = tally.entry(entry, &mut room);
                             }
                         }
@@ -107,6 +107,21 @@ pub(super) fn walk<T: Tally>(
         None => (Checksum::Unknown, None),
     };
     Ok(Walked { header, checksum, end: ended_at, keys, others, fault })
+}
+
+/// Whether the root takes in an entry because it is huge; what was tallied before is merged then.
+fn huge<T: Tally>(
+    entry: &Entry<'_>,
+    tally: &mut T,
+    root: &mut T,
+    fresh: &(dyn Fn() -> T + Sync),
+    room: &mut T::Room,
+) -> Result<bool> {
+    if entry.size_bytes() < HUGE {
+        return Ok(false);
+    }
+    root.merge(std::mem::replace(tally, fresh()))?;
+    root.huge(entry, room)
 }
 
 /// Holds what a value claims against the bytes left, which come one after the other.

@@ -6,7 +6,7 @@ use std::ops::Range;
 use crossbeam_channel as channel;
 
 use super::checksum::{Blocks, Checksum, Position};
-use super::{Observer, Tally, WalkOptions, Walked};
+use super::{HUGE, Observer, Tally, WalkOptions, Walked};
 use crate::bytes::crc64;
 use crate::error::{Doing, FormatError, Result, unwrap_bad};
 use crate::rdb::{Framer, HEADER_BYTES, Header, Record, Step};
@@ -28,6 +28,12 @@ struct Job {
     range: Range<usize>,
     /// Whether it is one large record, whose end has been found.
     large: bool,
+}
+
+impl Job {
+    fn is_huge(&self) -> bool {
+        self.large && self.range.len() as u64 >= HUGE
+    }
 }
 
 pub(super) fn walk<T: Tally>(
@@ -69,14 +75,20 @@ pub(super) fn walk<T: Tally>(
             if let Some(blocks) = &blocks {
                 blocks.advance(walker.at + BATCH_BYTES);
             }
-            if options.tally {
+            if options.tally && walker.large_ahead.is_none() {
                 let mut tally = fresh();
-                let result = walker.tally(u64::MAX, &mut tally, &mut room);
+                let result = walker.tally(HUGE, &mut tally, &mut room);
                 // What stands before a failure is still told.
                 root.merge(tally)?;
                 result?;
             } else {
-                walker.batch();
+                let job = walker.batch();
+                if options.tally && !read_huge(&job, bytes, start, root, &mut room)? {
+                    let mut tally = fresh();
+                    let result = read(job, bytes, start, &mut tally, &mut room);
+                    root.merge(tally)?;
+                    result?;
+                }
             }
             observer.progress(start + walker.at as u64);
         }
@@ -142,6 +154,21 @@ pub(super) fn walk<T: Tally>(
                 merger.take(number, (tally, result))?;
             } else {
                 let job = walker.batch();
+                if options.tally && job.is_huge() {
+                    while merger.next < job.number {
+                        if let Ok(job) = jobs_rx.try_recv() {
+                            merger.take(job.number, answer(job, &mut room))?;
+                        } else if let Ok((number, tally)) = tallies_rx.recv() {
+                            merger.take(number, tally)?;
+                        } else {
+                            break;
+                        }
+                    }
+                    if read_huge(&job, bytes, start, merger.root, &mut room)? {
+                        merger.next += 1;
+                        continue;
+                    }
+                }
                 if options.tally && jobs_tx.send(job).is_err() {
                     break;
                 }
@@ -364,6 +391,23 @@ fn read<T: Tally>(
     }
     let mut walker = Walker { framer: job.framer, rest, ..Walker::new(bytes, start, header) };
     walker.tally(u64::MAX, tally, room)
+}
+
+/// Whether the root takes in a record because it is huge. All before it has been merged.
+fn read_huge<T: Tally>(
+    job: &Job,
+    bytes: &[u8],
+    start: u64,
+    root: &mut T,
+    room: &mut T::Room,
+) -> Result<bool> {
+    let record = bytes.get(job.range.clone()).filter(|_| job.is_huge());
+    let at = start + job.range.start as u64;
+    match record.map(|record| job.framer.clone().only(record, at)) {
+        Some(Ok((Record::Entry(entry), _))) => root.huge(&entry, room),
+        // A failure is met where it is read.
+        _ => Ok(false),
+    }
 }
 
 /// Merges tallies in the order of their batches, in whatever order they come. A failure counts

@@ -40,7 +40,7 @@ impl Line {
     ) -> bool {
         let pushed = self.make(entry, before, behind);
         if pushed.is_some() {
-            out.extend_from_slice(self.short.written());
+            self.short.append_to(out);
         }
         pushed.is_some()
     }

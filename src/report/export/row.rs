@@ -14,9 +14,9 @@
 use std::ops::ControlFlow;
 
 use super::line::Line;
-use crate::error::FormatError;
+use crate::error::{FormatError, Result};
 use crate::rdb::{Entry, Eviction, ModuleId, Scratch, Text, ValueType, length};
-use crate::report::json::{push_blob, push_bytes, push_number};
+use crate::report::json::{push_blob, push_bytes, push_bytes_in_pieces, push_number};
 use crate::report::value_json::{ValueJson, push_elem};
 use crate::value::{Elem, Item, Kind};
 
@@ -41,6 +41,48 @@ pub(crate) fn push_key(
     encoding: &str,
     room: &mut RowRoom,
 ) -> Result<(), Box<FormatError>> {
+    push_head(out, entry, encoding)?;
+    push_value(out, entry, room)?;
+    out.push(b'}');
+    Ok(())
+}
+
+/// Appends the object of a huge key, `put` taking away what has been appended from time to time.
+/// The value has to be sound: what has been taken away cannot be had back.
+pub(crate) fn push_huge_key(
+    out: &mut Vec<u8>,
+    entry: &Entry<'_>,
+    encoding: &str,
+    room: &mut RowRoom,
+    put: &mut impl FnMut(&mut Vec<u8>) -> Result<()>,
+) -> Result<()> {
+    const PIECE: usize = 1 << 20;
+    push_head(out, entry, encoding)?;
+    if entry.value_type.kind() == Kind::Module {
+        push_value(out, entry, room)?;
+    } else {
+        let (json, mut done) = (&mut room.json, Ok(()));
+        json.begin(out, entry.value_type.kind());
+        entry.visit(&mut room.scratch, |item| {
+            done = match item {
+                Item::Text(Elem::Bytes(bytes)) => push_bytes_in_pieces(out, bytes, put),
+                item => {
+                    json.item(out, &item);
+                    if out.len() < PIECE { Ok(()) } else { put(out) }
+                }
+            };
+            if done.is_ok() { ControlFlow::Continue(()) } else { ControlFlow::Break(()) }
+        })?;
+        done?;
+        json.end(out);
+    }
+    out.push(b'}');
+    Ok(())
+}
+
+/// Appends all that stands in front of a value.
+#[inline]
+fn push_head(out: &mut Vec<u8>, entry: &Entry<'_>, encoding: &str) -> Result<(), Box<FormatError>> {
     out.extend_from_slice(b"{\"db\":");
     push_number(out, entry.db);
     out.extend_from_slice(b",\"key\":");
@@ -56,8 +98,6 @@ pub(crate) fn push_key(
     out.push(b'"');
     push_facts(out, entry);
     out.extend_from_slice(b",\"value\":");
-    push_value(out, entry, room)?;
-    out.push(b'}');
     Ok(())
 }
 
