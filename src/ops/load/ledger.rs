@@ -19,8 +19,10 @@ use crate::target::live::{Claim, Courier, Halt, Parcel, Progress, Refusal, Route
 const NOTED: Duration = Duration::from_secs(1);
 /// How many refusals are kept in full.
 const SHOWN: usize = 100;
-/// How many marks are remembered with what stands before them.
-const MARKS: usize = 1024;
+/// When so many marks are remembered with what stands before them, some are forgotten.
+const MARKS: usize = 4096;
+/// What is sent again of a target that came back with less is this part more, at most, than it lacks.
+const SHARE: u64 = 128;
 
 /// What a load has come to, over all its turns.
 #[derive(Debug, Default)]
@@ -38,8 +40,8 @@ pub(super) struct Ledger {
     begun: u64,
     /// How many of them stand before the mark.
     settled: u64,
-    /// What had come before marks that the target may remember: some of them, the longer a load
-    /// takes the fewer. A target may come back as old as it likes, so none is ever of no use.
+    /// What had come before marks that the target may remember: of the older ones only some. A target
+    /// may come back as old as it likes, so none is ever of no use.
     noted: Vec<Noted>,
     lanes: Vec<String>,
     state: StateFile,
@@ -135,15 +137,30 @@ impl Ledger {
     fn note(&mut self, counts: Counts) {
         if self.noted.last().is_none_or(|last| last.mark < self.mark) {
             if self.noted.len() >= MARKS {
-                // The first and the last one stay.
-                let mut index = 0;
-                self.noted.retain(|_| {
-                    index += 1;
-                    index % 2 == 1 || index == MARKS
-                });
+                self.forget_some();
             }
             self.noted.push(Noted { mark: self.mark, arrived: self.settled, counts });
         }
+    }
+
+    /// Forgets marks that are close to others, for how long ago they were.
+    fn forget_some(&mut self) {
+        let now = self.mark;
+        let marks: Vec<u64> = self.noted.iter().map(|noted| noted.mark).collect();
+        let (mut later, mut kept) = (marks.into_iter().skip(1), None);
+        self.noted.retain(|noted| {
+            // The first and the last one stay.
+            let is_close = match (later.next(), kept) {
+                (Some(next), Some(kept)) => {
+                    next.saturating_sub(kept) <= now.saturating_sub(next) / SHARE
+                }
+                _ => false,
+            };
+            if !is_close {
+                kept = Some(noted.mark);
+            }
+            !is_close
+        });
     }
 
     /// Lets go of the target, and of the state if the load is `done`.
@@ -416,7 +433,8 @@ mod tests {
         assert_eq!(ledger.rewind(999_990), 999_990);
         for mark in [700_003, 123_456, 9] {
             let at = ledger.rewind(mark);
-            assert!(at <= mark && at + 10_000 > mark, "{at} for {mark}");
+            let more = (999_990 - mark) / SHARE + 10;
+            assert!(at <= mark && at + more >= mark, "{at} for {mark}");
             assert_eq!((ledger.arrived * 10, ledger.counts.keys * 10), (at, at));
         }
     }
