@@ -10,8 +10,8 @@ use std::path::{Path, PathBuf};
 
 use clap::{Args, ValueEnum};
 use rdbkit::Error;
-#[cfg(feature = "live")]
 use rdbkit::bytes::PathName as _;
+#[cfg(feature = "live")]
 use rdbkit::ops::split::nodes_of_cluster;
 use rdbkit::ops::split::{By, Node, SlotPart, SplitOptions, nodes, split};
 use rdbkit::report::split::{write_json, write_text};
