@@ -1,7 +1,7 @@
 //! The proof that an output holds what was to be written: it is read back before it is published.
 //!
 //! ```text
-//! snapshot   its full digest, and that of the keys that were written
+//! snapshot   the full digest of the keys that were written
 //!            what was copied from a base: byte by byte
 //! commands   the servers' digest of the keys that they lead to
 //! ```

@@ -132,14 +132,9 @@ pub(super) fn walk<T: Tally>(
             }
             if options.tally {
                 // No more than that may be unmerged: memory stays bounded.
-                while walker.batches - merger.next >= options.threads * AHEAD {
-                    if let Ok(job) = jobs_rx.try_recv() {
-                        merger.take(job.number, answer(job, &mut room))?;
-                    } else if let Ok((number, tally)) = tallies_rx.recv() {
-                        merger.take(number, tally)?;
-                    } else {
-                        break;
-                    }
+                while walker.batches - merger.next >= options.threads * AHEAD
+                    && merger.one_more(&jobs_rx, &tallies_rx, |job| answer(job, &mut room))?
+                {
                 }
                 for (number, tally) in tallies_rx.try_iter() {
                     merger.take(number, tally)?;
@@ -155,14 +150,9 @@ pub(super) fn walk<T: Tally>(
             } else {
                 let job = walker.batch();
                 if options.tally && job.is_huge() {
-                    while merger.next < job.number {
-                        if let Ok(job) = jobs_rx.try_recv() {
-                            merger.take(job.number, answer(job, &mut room))?;
-                        } else if let Ok((number, tally)) = tallies_rx.recv() {
-                            merger.take(number, tally)?;
-                        } else {
-                            break;
-                        }
+                    while merger.next < job.number
+                        && merger.one_more(&jobs_rx, &tallies_rx, |job| answer(job, &mut room))?
+                    {
                     }
                     if read_huge(&job, bytes, start, merger.root, &mut room)? {
                         merger.next += 1;
@@ -427,5 +417,23 @@ impl<T: Tally> Merger<'_, T> {
             self.next += 1;
         }
         Ok(())
+    }
+
+    /// Takes one more batch, read here if nobody has begun with it; whether there is one.
+    fn one_more(
+        &mut self,
+        jobs: &channel::Receiver<Job>,
+        tallies: &channel::Receiver<(usize, (T, Result<()>))>,
+        read: impl FnOnce(Job) -> (T, Result<()>),
+    ) -> Result<bool> {
+        let (number, tally) = match jobs.try_recv() {
+            Ok(job) => (job.number, read(job)),
+            Err(_) => match tallies.recv() {
+                Ok(done) => done,
+                Err(_) => return Ok(false),
+            },
+        };
+        self.take(number, tally)?;
+        Ok(true)
     }
 }
