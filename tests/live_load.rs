@@ -343,10 +343,13 @@ fn keys_stay_out_of_other_databases() {
     for (source, form) in [(log, "auto"), (snapshot, "auto"), (snapshot, "commands"), (log, "log")]
     {
         server.cmd(&["FLUSHALL"]);
+        server.cmd(&["SET", "kept", "v"]);
         let args = ["replay", source, "--to", &url, "--no-state", "--as", form];
-        refused(&args, "has no database 3");
-        assert_eq!(server.cmd(&["EXISTS", "b"]), Value::Int(0), "{source} {form}");
-        assert_ne!(text_or_nil(&server, "a"), "wrong", "{source} {form}");
+        for more in [&[][..], &["--dry-run"], &["--flush-first", "--yes"]] {
+            refused(&[&args[..], more].concat(), "has no database 3");
+            let keys = server.cmd(&["KEYS", "*"]);
+            assert_eq!(keys, Value::Array(vec![Value::BulkString(b"kept".into())]), "{more:?}");
+        }
         // With a place for them, or without them.
         for (more, both) in [(["--map-db", "3=1"], true), (["--db", "0"], false)] {
             server.cmd(&["FLUSHALL"]);
@@ -357,6 +360,19 @@ fn keys_stay_out_of_other_databases() {
             assert_eq!(keyspace.contains("db1:keys=2"), both, "{keyspace}");
         }
     }
+    // One that nobody asked for is none that the keys need, and is no reason to empty anything.
+    server.cmd(&["FLUSHALL"]);
+    server.cmd(&["SET", "kept", "v"]);
+    let args = ["replay", snapshot, "--to", &url, "--no-state", "--flush-first", "--yes"];
+    refused(&[&args[..], &["--map-db", "3=7"]].concat(), "has no database 7");
+    refused(&["replay", snapshot, "--to", &format!("{url}/9"), "--db", "0"], "has no database 9");
+    assert_eq!(server.cmd(&["DBSIZE"]), Value::Int(1));
+    // What comes through a pipe cannot be looked through: what stands before has arrived.
+    let file = fs::File::open(snapshot).unwrap();
+    let output = program(&["replay", "-", "--to", &url]).stdin(file).output().unwrap();
+    assert_eq!(output.status.code(), Some(2), "{output:?}");
+    assert!(String::from_utf8_lossy(&output.stderr).contains("has no database 3"), "{output:?}");
+    assert_eq!(text_or_nil(&server, "a"), "right");
 }
 
 fn text_or_nil(server: &Server, key: &str) -> String {

@@ -109,6 +109,155 @@ fn a_cluster_is_sent_nothing_of_what_has_no_place_there() {
     }
 }
 
+/// What cannot be sent to the end is not begun: the log is looked through first.
+#[test]
+fn a_server_is_sent_nothing_of_what_has_no_place_there() {
+    let Some(kind) = require_any(&["redis-8.0", "redis-7.0"]) else { return };
+    let server = Server::start(&kind, &["--databases", "4"]);
+    let url = server.url();
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("appendonly.aof");
+    let source = path.to_str().unwrap();
+    let keyspace = || text(server.cmd(&["INFO", "keyspace"])).replace("# Keyspace", "");
+    let run = |commands: &str, more: &[&str]| {
+        fs::write(&path, log_of(commands)).unwrap();
+        said(&[&["replay", source, "--to", &url, "--as", "log"][..], more].concat())
+    };
+    server.cmd(&["SET", "kept", "v"]);
+    let before = keyspace();
+    for (commands, more, words) in [
+        ("SET a 1; SELECT 9; SET b 1", &[][..], "has no database 9 (ERR DB index is out of range)"),
+        ("SET a 1; SELECT 9; SET b 1", &[], "the log writes to it at offset 50 of"),
+        ("SET a 1; SELECT 9; SET b 1", &["--dry-run"], ": --map-db 9=0 sends its keys elsewhere"),
+        ("SET a 1; SELECT 9; SET b 1", &["--flush-first", "--yes"], "has no database 9"),
+        ("SET a 1; SELECT 1; SET b 1", &["--map-db", "1=7"], "has no database 7"),
+        ("SET a 1; MOVE a 9", &[], "the log moves keys to it at offset 27 of"),
+        ("SET a 1; COPY a b DB 9", &[], "has no database 9"),
+        ("SET a 1; SWAPDB 0 9", &[], "has no database 9"),
+        ("SET a 1; SELECT 5000000000; SET a 1", &[], "no server has that many"),
+        // Filters that would have to run the log.
+        ("SET a 1; MOVE a 2", &["--db", "0"], "offset 27: \"MOVE\" moves keys between"),
+        ("SET a 1; SWAPDB 0 2", &["--db", "0"], "offset 27: \"SWAPDB\" moves keys between"),
+        ("SET a 1; NOSUCH a 2", &["--key", "a*"], "offset 27: which arguments of \"NOSUCH\""),
+    ] {
+        let (code, told) = run(commands, more);
+        assert_eq!(code, 2, "{commands} {more:?}: {told}");
+        assert!(told.contains(words), "{words:?} is not in {told:?}");
+        assert_eq!(keyspace(), before, "{commands} {more:?}: {told}");
+    }
+    // And those that have one.
+    for (commands, more, want) in [
+        ("SET a 1; SELECT 9; SELECT 0; SET b 1", &[][..], "db0:keys=2,"),
+        ("SET a 1; SELECT 9; SET b 1", &["--db", "0"], "db0:keys=1,"),
+        ("SET a 1; SELECT 9; SET b 1", &["--map-db", "9=3"], "db3:keys=1,"),
+        ("SET a 1; SELECT 9; SET b 1; FLUSHALL; SET c 1", &["--db", "0"], ""),
+        ("SET a 1; SELECT 9; SET b 1; SWAPDB 8 9", &["--db", "0"], "db0:keys=1,"),
+        ("SET a 1; SELECT 9; MOVE a 8", &["--db", "0"], "db0:keys=1,"),
+        ("SET a 1; SWAPDB 0 3; SELECT 3; SET b 1", &[], "db3:keys=2,"),
+        ("SET a 1; NOSUCH a 2", &["--key", "a*", "--on-unknown", "skip"], "db0:keys=1,"),
+    ] {
+        server.cmd(&["FLUSHALL"]);
+        let (code, told) = run(commands, more);
+        assert_eq!(code, 0, "{commands} {more:?}: {told}");
+        assert!(keyspace().contains(want), "{commands} {more:?}: {}", keyspace());
+    }
+}
+
+/// A replay that is killed behind its end, before it has forgotten how each slot came there.
+#[test]
+fn what_an_end_leaves_behind_takes_nothing_back() {
+    let Some(kind) = require_any(&["redis-8.0", "redis-7.0"]) else { return };
+    let cluster = Cluster::start(&kind, &[]);
+    let url = cluster.url();
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("appendonly.aof");
+    let counters: Vec<String> = (0..9).map(|n| format!("n:{n}")).collect();
+    let round: Vec<String> = counters.iter().map(|key| format!("INCR {key}")).collect();
+    // In the second round only the first of them is written to.
+    let commands = [round.join("; "), round[0].clone(), round.join("; ")].join("; ");
+    fs::write(&path, log_of(&commands)).unwrap();
+    let run = |more: &[&str]| {
+        let (code, told) = said(
+            &[&["replay", path.to_str().unwrap(), "--to", &url, "--as", "log"], more].concat(),
+        );
+        assert_eq!(code, 0, "{more:?}: {told}");
+    };
+    let counted = |want: [&str; 2]| {
+        for (n, key) in counters.iter().enumerate() {
+            let found = text(cluster.at(key.as_bytes(), &["GET", key]));
+            assert_eq!(found, want[n.min(1)], "{key}");
+        }
+    };
+    run(&["--until-command", "9"]);
+    let (kept, slot) = ("rdbkit:replay:log", rdbkit::bytes::slot::slot(counters[0].as_bytes()));
+    let first = text(cluster.at(kept.as_bytes(), &["GET", kept]));
+    run(&["--until-command", "10"]);
+    counted(["2", "1"]);
+    // What the slot had before its last command, and what it says of that.
+    let checkpoint = format!("{kept}{{{}}}", rdbkit::target::live::tag_of(slot));
+    let value = first.trim_end_matches(" end");
+    cluster.at(checkpoint.as_bytes(), &["SET", &checkpoint, value]);
+    run(&["--until-command", "10"]);
+    counted(["2", "1"]);
+    cluster.at(checkpoint.as_bytes(), &["SET", &checkpoint, value]);
+    run(&[]);
+    counted(["3", "2"]);
+}
+
+/// Who has written how far the Cluster has come is not overwritten by one that looked before that.
+#[test]
+fn what_a_cluster_keeps_is_not_overwritten() {
+    let Some(kind) = require_any(&["redis-8.0", "redis-7.0"]) else { return };
+    let mut cluster = Cluster::start(&kind, &[]);
+    let url = cluster.url();
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("appendonly.aof");
+    let kept = "rdbkit:replay:log";
+    let owner =
+        |cluster: &Cluster, key: &str| match cluster.nodes[0].cmd(&["CLUSTER", "KEYSLOT", key]) {
+            Value::Int(slot) => cluster.owner(u16::try_from(slot).unwrap()),
+            other => panic!("{other:?}"),
+        };
+    // Its replica would be waited for while its writes wait.
+    let master = owner(&cluster, kept);
+    let replica = cluster.replica_of(master);
+    cluster.nodes[replica].crash();
+    let (cluster, node) = (&cluster, &cluster.nodes[master]);
+    let alone = || text(node.cmd(&["INFO", "replication"])).contains("connected_slaves:0");
+    wait_until("it has no replica", PATIENCE, alone);
+    let owner = |key: &str| owner(cluster, key);
+    // All of the log goes to another node.
+    let key = (0..).map(|n| format!("n:{n}")).find(|key| owner(key) != owner(kept)).unwrap();
+    fs::write(&path, log_of(&vec![format!("INCR {key}"); 80].join("; "))).unwrap();
+    let source = path.to_str().unwrap();
+    let args = ["replay", source, "--to", &url, "--as", "log", "--until-command"];
+    let (code, told) = said(&[&args[..], &["5"]].concat());
+    assert_eq!(code, 0, "{told}");
+    let was = text(node.cmd(&["GET", kept]));
+    let further = was.replacen(' ', " 1000000", 1);
+    assert!(further.ends_with(" end"), "{further}");
+
+    // Writes to the node wait, so both see what was: the other one writes first.
+    let options = ["--as", "log", "--rate", "20", "--until-command", "70"];
+    let replay = Replayer::start(folder.path(), &path, &url, &options);
+    let count = || text(cluster.at(key.as_bytes(), &["GET", &key])).parse::<u64>().unwrap();
+    wait_until("commands are sent", PATIENCE, || count() > 8);
+    node.cmd(&["CLIENT", "PAUSE", "10000", "WRITE"]);
+    let other = node.connect();
+    let writer = std::thread::spawn({
+        let further = further.clone();
+        move || other.cmd(&["SET", "rdbkit:replay:log", &further])
+    });
+    wait_until("all are there", PATIENCE, || count() == 70);
+    std::thread::sleep(Duration::from_secs(2));
+    node.cmd(&["CLIENT", "UNPAUSE"]);
+    writer.join().unwrap();
+    let (status, told) = replay.ends();
+    assert_eq!(text(node.cmd(&["GET", kept])), further, "{told}");
+    assert_eq!((status.code(), count()), (Some(2), 70), "{told}");
+    assert!(told.contains("has taken more of the log than is asked for"), "{told}");
+}
+
 /// A log of commands that do harm when they run twice, some of them in transactions, with their
 /// times: a second has ten.
 fn timed_log(commands: usize) -> Vec<u8> {

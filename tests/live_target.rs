@@ -181,6 +181,9 @@ fn a_target_behind_a_unix_socket() {
     assert_eq!(keys(&target), 3000);
     let nobody = format!("unix://{}", folder.path().join("none").display());
     refused(&path, &nobody, &[], "is the server running");
+    // A name that would break the line, or move the terminal, stands in quotes.
+    let odd = format!("unix://{}/a%0ab%1b[2J", folder.path().display());
+    refused(&path, &odd, &[], r#"/a\nb\x1b[2J": "#);
 }
 
 #[test]

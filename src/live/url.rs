@@ -16,6 +16,7 @@ use std::str::FromStr;
 
 use percent_encoding::percent_decode_str;
 
+use crate::bytes::PathName as _;
 use crate::error::{Error, Result};
 
 const PORT: u16 = 6379;
@@ -100,7 +101,7 @@ impl fmt::Display for Address {
         match self {
             Address::Tcp(host, port) if host.contains(':') => write!(f, "[{host}]:{port}"),
             Address::Tcp(host, port) => write!(f, "{host}:{port}"),
-            Address::Unix(path) => write!(f, "{}", path.display()),
+            Address::Unix(path) => path.shown().fmt(f),
         }
     }
 }
@@ -375,6 +376,8 @@ mod tests {
             "unix:///run/r s.sock?db=2",
         );
         assert_eq!(at.access.password.unwrap().reveal(), "secret");
+        let odd = Place::Server(Address::Unix("/run/r\n\u{1b}[2J.sock".into()));
+        check("unix:///run/r%0a%1b[2J.sock", &odd, None, r#"unix://"/run/r\n\x1b[2J.sock""#);
     }
 
     #[test]

@@ -3,13 +3,12 @@
 
 use super::LoadOptions;
 use super::batch::Batch;
-use super::ledger::{Root, several_databases};
+use super::ledger::Root;
 use super::pack::Plan;
 use crate::error::{Error, Result};
 use crate::ops::run::{self, Run, RunOptions, Until};
 use crate::ops::snapshot::{self, Ended, View};
 use crate::ops::walk::{Observer, Tally, WalkOptions};
-use crate::rdb::Entry;
 use crate::source::{Form, Source};
 
 /// The keys of a source, which was read no further than it takes to have them.
@@ -106,76 +105,4 @@ fn only_for_logs(name: &str, options: &LoadOptions) -> Result<()> {
 /// What there is to say of a snapshot where something is asked for that only a log has.
 pub(super) fn is_no_log(name: &str, what: &str) -> Error {
     Error::Usage(format!("{name} is a snapshot, of which nothing is run: {what} is for logs"))
-}
-
-/// Looks through the keys that are there after a run: whether all databases have a place.
-pub(super) fn look_over(run: &Run, plan: &Plan<'_>) -> Result<()> {
-    let fresh = || Databases { plan, first: None };
-    match plan.has_slots || plan.options.database.is_some() {
-        true => snapshot::tally_run(run, plan.options.walk.threads, &fresh, &mut fresh()),
-        false => Ok(()),
-    }
-}
-
-/// Looks through a snapshot before anything is done to the target: whether all databases have a
-/// place there, and, if the target is to be `emptied` for it, whether the snapshot is whole.
-/// A sentence on why it is not.
-pub(super) fn look_ahead(
-    source: Source,
-    plan: &Plan<'_>,
-    emptied: bool,
-    observer: &dyn Observer,
-) -> Result<Option<String>> {
-    let may_lack = plan.has_slots || plan.options.database.is_some();
-    if !may_lack && !emptied {
-        return Ok(None);
-    }
-    let name = source.name.clone();
-    let walk = WalkOptions { checksum: emptied, tally: may_lack, ..plan.options.walk };
-    let fresh = || Databases { plan, first: None };
-    let ended = snapshot::walk_snapshot(source, &fresh, &mut fresh(), &walk, observer)?;
-    if !emptied {
-        return Ok(None);
-    }
-    let broken = ended.fault.map(|fault| Error::from(fault).in_file(&name).to_string());
-    Ok(broken.or_else(|| {
-        ended.checksum_mismatch.map(|(stored, computed)| {
-            format!(
-                "{name}: the checksum is {stored:016x} but the bytes have {computed:016x}, so it \
-                 is not known which of them are right"
-            )
-        })
-    }))
-}
-
-/// The databases of the keys that are to be sent.
-struct Databases<'p> {
-    plan: &'p Plan<'p>,
-    first: Option<u64>,
-}
-
-impl Databases<'_> {
-    fn take(&mut self, db: u64) -> Result<()> {
-        let first = *self.first.get_or_insert(db);
-        if self.plan.options.database.is_some() && first != db {
-            return Err(several_databases(first, db));
-        }
-        self.plan.database(db).map(drop)
-    }
-}
-
-impl Tally for Databases<'_> {
-    type Room = ();
-
-    fn entry(&mut self, entry: &Entry<'_>, (): &mut ()) -> Result<()> {
-        let filter = &self.plan.options.filter;
-        if self.first == Some(entry.db) || (!filter.is_empty() && !filter.matches(entry)?) {
-            return Ok(());
-        }
-        self.take(entry.db)
-    }
-
-    fn merge(&mut self, later: Self) -> Result<()> {
-        later.first.map_or(Ok(()), |db| self.take(db))
-    }
 }

@@ -15,6 +15,7 @@
 //!
 //! How a target is reached is a [`Route`](crate::target::live::Route); [`connect`] makes the one for an endpoint.
 
+mod ahead;
 mod batch;
 mod by_slot;
 mod confirm;
@@ -223,9 +224,20 @@ pub fn load(
     let reopen =
         || Keys::of(snapshot::view(again()?, &options.open)?, (&name, form), options, observer);
     let plan = Plan::new(options, &info, marks);
-    if let Keys::Ran(run) = &keys {
-        keys::look_over(run, &plan)?;
-    }
+    // Who goes on has looked already, at the same file.
+    let is_begun = found.as_ref().is_some_and(|found| found.offset > 0);
+    let looks = !is_begun && !is_log && can_read_again;
+    let empties = options.flush_first && !options.dry_run;
+    let (needs, broken) = match (&keys, looks) {
+        (Keys::Ran(run), _) => (ahead::look_over(run, &plan)?, None),
+        (Keys::Snapshot(_), false) => Default::default(),
+        (Keys::Snapshot(_), true) => match reopen()? {
+            Keys::Snapshot(source) => ahead::look_through(source, &plan, empties, &Silent)?,
+            Keys::Ran(_) => {
+                return Err(Error::Source(format!("{name} is another source than it was")));
+            }
+        },
+    };
     let mut ledger = Ledger::default();
     let mut report = LoadReport {
         schema: "rdbkit.replay-to/1",
@@ -237,6 +249,7 @@ pub fn load(
         ..LoadReport::default()
     };
     if options.dry_run {
+        route.open(0).and_then(|mut connection| needs.ask(&mut connection))?;
         let mut root = Root::counting(&mut ledger, &*route);
         match keys.send(&plan, 0, &mut root, observer)? {
             Some(Ended { fault: Some(fault), .. }) => {
@@ -249,20 +262,14 @@ pub fn load(
         report.took_ms = millis(began);
         return Ok(report);
     }
-    // Who goes on has looked already, at the same file.
-    let is_begun = found.as_ref().is_some_and(|found| found.offset > 0);
-    if !is_begun && !is_log && can_read_again {
-        let Keys::Snapshot(ahead) = reopen()? else {
-            return Err(Error::Source(format!("{name} is another source than it was")));
-        };
-        if let Some(why) = keys::look_ahead(ahead, &plan, options.flush_first, &Silent)? {
-            report.is_broken = true;
-            report.stopped = Some(format!("{why}; nothing was sent, and {target} was not emptied"));
-            report.took_ms = millis(began);
-            return Ok(report);
-        }
+    if let Some(why) = broken {
+        report.is_broken = true;
+        report.stopped = Some(format!("{why}; nothing was sent, and {target} was not emptied"));
+        report.took_ms = millis(began);
+        return Ok(report);
     }
-    let settled = settle::settle(&mut *route, &connector, (found.as_ref(), marks), options)?;
+    let settled =
+        settle::settle(&mut *route, &connector, (found.as_ref(), marks), &needs, options)?;
     report.notes.extend(settled.notes);
     if has_changed {
         report

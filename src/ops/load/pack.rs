@@ -154,6 +154,17 @@ impl<'o> Plan<'o> {
             && self.expiry(entry).is_some_and(|at| at < self.options.now_ms)
     }
 
+    /// Whether something may be left out of a source.
+    pub(super) fn may_leave_out(&self) -> bool {
+        self.options.drop_expired || !self.options.filter.is_empty()
+    }
+
+    /// Whether a key is left out, by the filter or because it has expired.
+    pub(super) fn leaves_out(&self, entry: &Entry<'_>) -> Result<bool> {
+        let filter = &self.options.filter;
+        Ok(self.drops(entry) || !filter.is_empty() && !filter.matches(entry)?)
+    }
+
     /// The database on the target.
     pub(super) fn database(&self, db: u64) -> Result<u32> {
         if let Some(mapped) = self.options.map_db.get(&db) {

@@ -40,6 +40,18 @@ impl Point {
     }
 }
 
+/// The files that are sent of, and where the log in each of them ends early.
+pub(super) fn up_to(
+    files: &[File],
+    point: Option<Point>,
+) -> impl Iterator<Item = (&File, Progress)> {
+    let count = point.map_or(usize::MAX, |point| point.part.saturating_add(1));
+    files.iter().take(count).enumerate().map(move |(part, file)| {
+        let point = point.filter(|point| point.part == part);
+        (file, Progress { offset: point.map(|point| point.offset), ..Progress::default() })
+    })
+}
+
 /// The point at which sending ends; `None` where that is the end of the log.
 pub(super) fn point(files: &[File], until: Until) -> Result<Option<Point>> {
     if until == Until::default() {

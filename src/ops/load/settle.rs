@@ -7,6 +7,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::thread;
 use std::time::{Duration, Instant};
 
+use super::ahead::Needs;
 use super::pack::Marks;
 use super::state::Found;
 use super::{LoadOptions, OnExisting};
@@ -59,12 +60,13 @@ pub(super) fn settle(
     route: &mut dyn Route,
     connector: &Connector,
     found: (Option<&Found>, Marks),
+    needs: &Needs,
     options: &LoadOptions,
 ) -> Result<Settled> {
     let until = Instant::now() + options.courier.patience;
     let keeper = Keeper::new(connector);
     loop {
-        match try_settle(route, &keeper, found, options) {
+        match try_settle(route, &keeper, found, needs, options) {
             Ok(settled) => return Ok(settled),
             Err(Unsettled::Error(error)) => return Err(error),
             Err(Unsettled::Failure(failure)) => {
@@ -98,6 +100,7 @@ fn try_settle(
     route: &mut dyn Route,
     keeper: &Arc<Keeper>,
     (found, marks): (Option<&Found>, Marks),
+    needs: &Needs,
     options: &LoadOptions,
 ) -> Result<Settled, Unsettled> {
     let fresh = || format!("{:x}-{}", options.now_ms, std::process::id());
@@ -113,6 +116,8 @@ fn try_settle(
             continue;
         }
         let mut connection = route.open(lane)?;
+        needs.ask(&mut connection)?;
+        databases(&mut connection, options)?;
         if let Held::No(words) = claim.hold(&mut connection, options.courier.patience)? {
             return Err(Error::Usage(words).into());
         }
@@ -150,7 +155,6 @@ fn try_settle(
         if options.flush_first && from == 0 {
             connection.request(&["FLUSHALL"])?;
         }
-        databases(connection, options)?;
         claim.note(
             connection,
             &Progress { session: session.clone(), mark: from, more: String::new() },
@@ -168,7 +172,7 @@ fn try_settle(
 fn databases(connection: &mut Connection, options: &LoadOptions) -> Result<(), Failure> {
     let mapped = options.map_db.values().filter_map(|db| u32::try_from(*db).ok());
     for database in options.database.into_iter().chain(mapped) {
-        has_database(connection, database)?;
+        has_database(connection, database, "")?;
     }
     connection.select(0)
 }

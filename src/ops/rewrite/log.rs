@@ -9,14 +9,13 @@
 //! The danger is a command in the wrong database: after each one, `out_db` is what a loader of
 //! the output has selected, and a command is written only after the two agree.
 
-use std::borrow::Cow;
 use std::collections::BTreeMap;
 use std::io::{self, Read as _, Seek as _, Write as _};
 
 use tempfile::SpooledTempFile;
 
 use super::output::Output;
-use super::rules::{Noted, Verdict, number};
+use super::rules::{Noted, number};
 use super::{Range, RewriteOptions, Split};
 use crate::aof::annotation::Annotation;
 use crate::aof::{LogItem, PartType};
@@ -352,9 +351,9 @@ impl<'o> LogWriter<'o> {
             let place = || Place { file, offset: at, command: number };
             self.report.first_straddling.get_or_insert_with(place);
         }
-        let changed;
-        let bytes = match verdict {
-            Verdict::Drop => {
+        let mut room = Vec::new();
+        let bytes = match verdict.command(*command, &mut room) {
+            None => {
                 let name = command.name().to_ascii_uppercase();
                 let (count, bytes) = self.dropped.entry(name).or_default();
                 *count += 1;
@@ -365,13 +364,7 @@ impl<'o> LogWriter<'o> {
                 self.dropped_since = true;
                 return Ok(());
             }
-            Verdict::Keep => command.frame(),
-            Verdict::Change(words) => {
-                let mut out = Vec::new();
-                encode::command(&mut out, words.iter().map(Cow::as_ref).collect::<Vec<_>>());
-                changed = out;
-                changed.as_slice()
-            }
+            Some(command) => command.frame(),
         };
         if self.transaction.is_none() {
             self.split(at, number)?;

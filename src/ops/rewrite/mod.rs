@@ -13,7 +13,7 @@ use std::path::{Path, PathBuf};
 
 pub use rules::{CommandName, OnUnknown, Rename, Rules};
 #[cfg(feature = "live")]
-pub(super) use rules::{Noted, Verdict, number};
+pub(super) use rules::{Noted, Verdict, database_places, is_about_all_databases, number};
 
 use crate::aof::manifest::{Entry, Manifest};
 use crate::aof::{self, Layout, PartType};

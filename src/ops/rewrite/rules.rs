@@ -8,11 +8,12 @@
 use std::borrow::Cow;
 use std::collections::BTreeMap;
 use std::fmt;
+use std::ops::Range;
 
 use crate::bytes::quoted;
 use crate::error::{Error, Result};
 use crate::ops::filter::Filter;
-use crate::resp::{Command, is_known_command, key_positions};
+use crate::resp::{Command, encode, is_known_command, key_positions};
 
 /// The name of a command, perhaps with a subcommand: `flushall`, `xgroup|create`.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -158,6 +159,26 @@ pub(in crate::ops) enum Verdict<'a> {
     Change(Vec<Cow<'a, [u8]>>),
 }
 
+impl Verdict<'_> {
+    /// What is left of the command that was judged; `None` where it goes. One that has changed is
+    /// written into `room`.
+    pub(in crate::ops) fn command<'c>(
+        &self,
+        judged: Command<'c>,
+        room: &'c mut Vec<u8>,
+    ) -> Option<Command<'c>> {
+        match self {
+            Verdict::Keep => Some(judged),
+            Verdict::Drop => None,
+            Verdict::Change(words) => {
+                room.clear();
+                encode::command(room, words);
+                Command::strict(room).map(|(command, _)| command)
+            }
+        }
+    }
+}
+
 /// What is counted on the way.
 #[derive(Debug, Clone, Copy, Default)]
 pub(in crate::ops) struct Noted {
@@ -176,7 +197,7 @@ impl Rules {
     }
 
     /// The number that a database gets.
-    pub(super) fn mapped(&self, db: u64) -> u64 {
+    pub(in crate::ops) fn mapped(&self, db: u64) -> u64 {
         self.map_db.get(&db).copied().unwrap_or(db)
     }
 
@@ -213,10 +234,15 @@ impl Rules {
             .find(|(old, _)| command.name().eq_ignore_ascii_case(old))
             .map(|(_, new)| new.clone());
         let name = new_name.map_or(Cow::Borrowed(command.name()), Cow::Owned);
-        let about_all_databases = [&b"FLUSHALL"[..], b"SWAPDB", b"FUNCTION", b"SCRIPT"]
-            .iter()
-            .any(|all| name.eq_ignore_ascii_case(all));
-        if !about_all_databases && !self.filter.matches_db(db) {
+        let left_out = match name.eq_ignore_ascii_case(b"SWAPDB") {
+            // Databases that are swapped among themselves.
+            true => {
+                let mut swapped = command.args().filter_map(number).peekable();
+                swapped.peek().is_some() && !swapped.any(|db| self.filter.matches_db(db))
+            }
+            false => !is_about_all_databases(&name) && !self.filter.matches_db(db),
+        };
+        if left_out {
             return Ok(Verdict::Drop);
         }
         let mut changed = matches!(name, Cow::Owned(_));
@@ -309,19 +335,13 @@ impl Rules {
 
     /// Arguments that name databases.
     fn map_arguments(&self, name: &[u8], args: &mut [Cow<'_, [u8]>], db: u64) -> Result<bool> {
-        let is = |other: &str| name.eq_ignore_ascii_case(other.as_bytes());
-        let places: Vec<usize> = if is("SWAPDB") {
-            vec![0, 1]
-        } else if is("MOVE") {
-            vec![1]
-        } else if is("COPY") {
-            let word = args.iter().skip(2).position(|arg| arg.eq_ignore_ascii_case(b"DB"));
-            word.map(|at| at + 3).into_iter().collect()
-        } else {
+        let places = database_places(name, args);
+        if places.is_empty() {
             return Ok(false);
-        };
+        }
         let mut changed = false;
-        let mut passes = if is("SWAPDB") { Vec::new() } else { vec![self.filter.matches_db(db)] };
+        let runs_there = !is_about_all_databases(name);
+        let mut passes = if runs_there { vec![self.filter.matches_db(db)] } else { Vec::new() };
         for at in places {
             let Some(arg) = args.get_mut(at) else { continue };
             let Some(number) = number(arg) else { continue };
@@ -343,6 +363,27 @@ impl Rules {
     }
 }
 
+/// Which arguments of a command name databases.
+pub(in crate::ops) fn database_places(name: &[u8], args: &[impl AsRef<[u8]>]) -> Range<usize> {
+    match name.len() {
+        6 if name.eq_ignore_ascii_case(b"SWAPDB") => 0..2,
+        4 if name.eq_ignore_ascii_case(b"MOVE") => 1..2,
+        4 if name.eq_ignore_ascii_case(b"COPY") => {
+            let is_word = |arg: &[u8]| arg.eq_ignore_ascii_case(b"DB");
+            let word = args.iter().skip(2).position(|arg| is_word(arg.as_ref()));
+            word.map_or(0..0, |at| at + 3..at + 4)
+        }
+        _ => 0..0,
+    }
+}
+
+/// Whether it does not matter in which database a command runs.
+pub(in crate::ops) fn is_about_all_databases(name: &[u8]) -> bool {
+    [&b"FLUSHALL"[..], b"SWAPDB", b"FUNCTION", b"SCRIPT"]
+        .iter()
+        .any(|all| name.eq_ignore_ascii_case(all))
+}
+
 /// A plain number.
 pub(in crate::ops) fn number(text: &[u8]) -> Option<u64> {
     std::str::from_utf8(text).ok()?.parse().ok()
@@ -350,8 +391,7 @@ pub(in crate::ops) fn number(text: &[u8]) -> Option<u64> {
 
 fn unknown(name: &[u8]) -> Error {
     Error::Usage(format!(
-        "which arguments of {} are keys is not known: --on-unknown keep or --on-unknown drop says \
-         what to do with it",
+        "which arguments of {} are keys is not known: --on-unknown says what to do with it",
         crate::bytes::quoted(name)
     ))
 }
@@ -360,7 +400,6 @@ fn unknown(name: &[u8]) -> Error {
 mod tests {
     use super::*;
     use crate::ops::filter::Criteria;
-    use crate::resp::encode;
 
     #[test]
     fn names_of_commands() {
@@ -419,6 +458,21 @@ mod tests {
     }
 
     #[test]
+    fn databases_that_commands_name() {
+        for (command, want) in [
+            ("SWAPDB 1 2", 0..2),
+            ("MOVE k 7", 1..2),
+            ("COPY a b REPLACE DB 3", 4..5),
+            ("COPY DB DB", 0..0),
+            ("COPY a b", 0..0),
+            ("SET a 1", 0..0),
+        ] {
+            let words: Vec<&str> = command.split(' ').collect();
+            assert_eq!(database_places(words[0].as_bytes(), &words[1..]), want, "{command}");
+        }
+    }
+
+    #[test]
     fn databases_that_stay() {
         let only = Criteria { dbs: vec![3..=3], ..Criteria::default() };
         let filter = Filter::new(&only, &Criteria::default(), 0).unwrap();
@@ -428,6 +482,7 @@ mod tests {
         check(&rules, "FLUSHALL", "FLUSHALL");
         check(&rules, "MOVE k 3", "-");
         check(&rules, "SWAPDB 0 3", "cannot be told");
+        check(&rules, "SWAPDB 0 1", "-");
     }
 
     #[test]
@@ -455,13 +510,16 @@ mod tests {
         encode::command(&mut bytes, &words);
         let (parsed, _) = Command::strict(&bytes).unwrap();
         let mut noted = Noted::default();
+        let mut room = Vec::new();
         let mut got = match rules.judge(&parsed, 0, &mut noted) {
-            Ok(Verdict::Keep) => command.to_owned(),
-            Ok(Verdict::Drop) => "-".to_owned(),
-            Ok(Verdict::Change(words)) => {
-                String::from_utf8(words.iter().map(|w| &w[..]).collect::<Vec<_>>().join(&b' '))
-                    .unwrap()
-            }
+            Ok(verdict) => match verdict.command(parsed, &mut room) {
+                Some(left) => {
+                    let words: Vec<&[u8]> =
+                        std::iter::once(left.name()).chain(left.args()).collect();
+                    String::from_utf8(words.join(&b' ')).unwrap()
+                }
+                None => "-".to_owned(),
+            },
             Err(error) => {
                 let error = error.to_string();
                 assert!(error.contains(want), "{error}");

@@ -19,7 +19,7 @@ use std::time::Duration;
 
 use crossbeam_channel::Sender;
 
-use super::Parcel;
+use super::{Parcel, elsewhere};
 use crate::live::{Address, Connection, ErrorReply, Failure, Frames, Stream};
 use crate::resp::encode;
 
@@ -306,10 +306,8 @@ impl Reader {
         }
         if let Some(reply) = whole {
             // What ran in another database is not what was asked for, and nothing more shall.
-            let words = format!(
-                "has no database {} ({reply}): --map-db {}=0 sends its keys elsewhere",
-                parcel.database, parcel.database
-            );
+            let database = parcel.database;
+            let words = format!("has no database {database} ({reply}){}", elsewhere(database));
             return Err(io::Error::new(io::ErrorKind::Unsupported, words));
         }
         let mut state = self.shared.lock();

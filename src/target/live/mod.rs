@@ -35,7 +35,7 @@ mod sentinel;
 pub use claim::{Claim, Held, KEYS, LOCK, PROGRESS, Progress};
 pub use cluster::{Slots, tag_of};
 pub use courier::{Courier, CourierOptions, Halt, Rate, Refusal, Reopened, Sent};
-pub use databases::{has_database, lacks};
+pub use databases::{elsewhere, has_database, lacks};
 pub use keeper::Keeper;
 pub use link::{Event, Link, Refused};
 pub use parcel::{Item, Parcel};

@@ -13,16 +13,16 @@ use std::collections::HashSet;
 
 use crossbeam_channel::Sender;
 
-use super::databases;
 use super::window::Window;
 use crate::bytes::quoted;
 use crate::error::{Error, FormatError, Result};
+use crate::ops::load::ahead::has_place_in_cluster;
 use crate::ops::load::batch::Batch;
 use crate::ops::load::files::File;
 use crate::ops::load::pack::{Plan, Room};
-use crate::ops::load::point::Point;
+use crate::ops::load::point::{Point, up_to};
 use crate::ops::load::{CrossSlot, LoadOptions};
-use crate::ops::rewrite::{Noted, Rules, Verdict, number};
+use crate::ops::rewrite::{Noted, Rules, number};
 use crate::ops::run::log::{About, Progress, Runner, read};
 use crate::ops::walk::Tally as _;
 use crate::rdb::Record;
@@ -104,15 +104,6 @@ pub(super) struct Feeding<'f> {
 }
 
 impl<'f> Feeding<'f> {
-    /// The files, and where the log in each of them ends early.
-    pub(super) fn files(self) -> impl Iterator<Item = (&'f File, Progress)> {
-        let count = self.point.map_or(usize::MAX, |point| point.part.saturating_add(1));
-        self.files.iter().take(count).enumerate().map(move |(part, file)| {
-            let point = self.point.filter(|point| point.part == part);
-            (file, Progress { offset: point.map(|point| point.offset), ..Progress::default() })
-        })
-    }
-
     /// Feeds all files; `None` where nobody takes any more. `floors` is what each slot has reached.
     pub(super) fn run(self, floors: &[u64], steps: &Sender<Step>) -> Result<Option<Fed>> {
         let mut splitter = Splitter {
@@ -125,7 +116,7 @@ impl<'f> Feeding<'f> {
             fed: Fed::default(),
         };
         let mut go = || {
-            for (file, progress) in self.files() {
+            for (file, progress) in up_to(self.files, self.point) {
                 splitter.file(file, &progress).map_err(|stop| match stop {
                     Stop::Error(error) => Stop::Error(error.in_file(&file.name)),
                     Stop::Gone => Stop::Gone,
@@ -226,7 +217,7 @@ impl Splitter<'_> {
 
     /// The database on the target has to be the one that there is.
     fn check_database(&self) -> Result<(), Stop> {
-        Ok(databases::check(self.database, self.how.options)?)
+        Ok(has_place_in_cluster(self.database, self.how.options)?)
     }
 
     /// A command of the log: where it begins and ends.
@@ -238,19 +229,13 @@ impl Splitter<'_> {
             return Ok(());
         }
         let mut noted = Noted::default();
-        match self.how.rules.judge(command, self.database, &mut noted)? {
-            Verdict::Keep => self.by_slot(offset, end, command),
-            Verdict::Drop => {
+        let verdict = self.how.rules.judge(command, self.database, &mut noted)?;
+        let mut room = Vec::new();
+        match verdict.command(*command, &mut room) {
+            Some(command) => self.by_slot(offset, end, &command),
+            None => {
                 self.fed.filtered += 1;
                 Ok(())
-            }
-            Verdict::Change(words) => {
-                let mut bytes = Vec::new();
-                encode::command(&mut bytes, &words);
-                match Command::strict(&bytes) {
-                    Some((command, _)) => self.by_slot(offset, end, &command),
-                    None => Ok(()),
-                }
             }
         }
     }

@@ -12,7 +12,6 @@
 //! Commands of different slots have nothing to do with each other, and overtake each other inside
 //! a window.
 
-mod databases;
 mod feed;
 mod fleet;
 mod window;
@@ -47,7 +46,7 @@ const SHOWN: usize = 100;
 
 /// Replays a log into a Cluster.
 pub(super) fn load_by_slot(
-    (files, point): (&[File], Option<Point>),
+    (files, point, rules): (&[File], Option<Point>, &Rules),
     destination: Destination,
     options: &LoadOptions,
     mut report: LoadReport,
@@ -56,12 +55,6 @@ pub(super) fn load_by_slot(
     let began = Instant::now();
     let Destination { route, info, name, connector } = destination;
     let plan = Plan::new(options, &info, Marks::None);
-    let rules = Rules {
-        filter: options.filter.clone(),
-        rename: options.rename.clone(),
-        map_db: options.map_db.clone(),
-        ..Rules::default()
-    };
     // What is to go slowly goes in small pieces.
     let full = match options.courier.rate {
         Some(Rate::Keys(rate)) => {
@@ -72,8 +65,7 @@ pub(super) fn load_by_slot(
         }
         None => FULL,
     };
-    let feeding = Feeding { files, plan: &plan, rules: &rules, options, point, full };
-    databases::look_ahead(feeding)?;
+    let feeding = Feeding { files, plan: &plan, rules, options, point, full };
     if options.dry_run {
         let fed = count(feeding, &*route, &mut report, observer)?;
         tell(&mut report, fed);

@@ -36,12 +36,12 @@ use super::ledger::{Ledger, Root};
 use super::lent::Lent;
 use super::pack::{Marks, Plan};
 use super::point::{Point, point};
-use super::{LoadOptions, OnExisting, Verify, settle};
+use super::{LoadOptions, OnExisting, Verify, ahead, settle};
 use crate::bytes::{Input as _, PathName as _, crc64};
 use crate::error::{Error, Result};
 use crate::live::{Address, Connection, ErrorReply, Failure, Role, ServerInfo};
-use crate::ops::rewrite::Rules;
-use crate::ops::run::{self, Until};
+use crate::ops::rewrite::{OnUnknown, Rules};
+use crate::ops::run;
 use crate::ops::walk::{Checksum, Observer, Silent, WalkOptions, Walked, walk};
 use crate::report::load::LoadReport;
 use crate::source::{Form, Source, open_part};
@@ -101,18 +101,18 @@ pub fn load_log(
         ..LoadReport::default()
     };
     drop(source);
-    let is_limited = options.until != Until::default();
-    let files = match info.is_cluster || is_limited {
-        true => gather(&paths, &options.open, observer)?,
-        false => Vec::new(),
-    };
+    let files = gather(&paths, &options.open, observer)?;
     let point = point(&files, options.until)?;
+    let rules = rules(options);
+    let plan = Plan::new(options, &info, Marks::None);
+    let needs = ahead::look_into(&files, point, &plan, &rules)?;
     if info.is_cluster {
         let destination = Destination { route, name: target, info, connector };
-        let log = (files.as_slice(), point);
+        let log = (files.as_slice(), point, &rules);
         return super::by_slot::load_by_slot(log, destination, options, report, observer);
     }
     drop(files);
+    route.open(0).and_then(|mut connection| needs.ask(&mut connection))?;
     let session = session(&paths, options)?;
     let claim = Claim::new(&session, "").kept_by(Keeper::new(&connector));
     let mut log = Log {
@@ -120,12 +120,7 @@ pub fn load_log(
         paths,
         point,
         claim,
-        rules: Rules {
-            filter: options.filter.clone(),
-            rename: options.rename.clone(),
-            map_db: options.map_db.clone(),
-            ..Rules::default()
-        },
+        rules,
         skip: HashSet::new(),
         report: &mut report,
         since: None,
@@ -183,6 +178,20 @@ fn refuse(options: &LoadOptions) -> Result<()> {
         return Ok(());
     };
     Err(Error::Usage(format!("--as log {why}")))
+}
+
+/// What becomes of each command.
+fn rules(options: &LoadOptions) -> Rules {
+    Rules {
+        filter: options.filter.clone(),
+        rename: options.rename.clone(),
+        map_db: options.map_db.clone(),
+        on_unknown: match options.walk.skip_unknown {
+            true => OnUnknown::Drop,
+            false => OnUnknown::Stop,
+        },
+        ..Rules::default()
+    }
 }
 
 /// Whether the snapshot in front of a log is whole. For one that is not, no target is emptied.

@@ -9,7 +9,7 @@ use crate::aof::LogItem;
 use crate::bytes::Input as _;
 use crate::error::{Doing, Error, FormatError, Result};
 use crate::ops::items::{Go, Seen, each};
-use crate::ops::rewrite::{Noted, Verdict};
+use crate::ops::rewrite::{Noted, Verdict, is_about_all_databases, number};
 use crate::ops::walk::{Observer, WalkOptions, walk};
 use crate::resp::{Command, encode};
 use crate::source::{Feed, Form, Source, open_part};
@@ -171,7 +171,7 @@ impl Log<'_> {
             return Ok(());
         }
         if command.is("SELECT")
-            && let Some(selected) = command.args().next().and_then(crate::ops::rewrite::number)
+            && let Some(selected) = command.args().next().and_then(number)
         {
             *db = selected;
             return Ok(());
@@ -192,20 +192,23 @@ impl Log<'_> {
             (None, None) => *db,
         };
         let batch = &mut stretch.batch;
-        if batch.db != Some(mapped) {
-            let mut spelled = itoa::Buffer::new();
-            batch.push(None, |out| {
-                encode::command(out, ["SELECT", spelled.format(mapped)]);
-            });
-            batch.db = Some(mapped);
-            if mapped != 0 && !batch.databases.contains(&mapped) {
-                batch.databases.push(mapped);
-            }
+        if batch.db != Some(mapped) && !is_about_all_databases(command.name()) {
+            batch.select(mapped);
         }
         batch.push(Some(place), |out| match words {
             Some(words) => encode::command(out, &words),
             None => out.extend_from_slice(bytes),
         });
+        // What is kept there was in one of them, and is written anew at the end of the batch.
+        if command.is("SWAPDB") {
+            let swapped = command.args().filter_map(number).map(|db| self.rules.mapped(db));
+            let swapped: Vec<u64> = swapped.collect();
+            if let [0, other] | [other, 0] = swapped[..] {
+                batch.select(other);
+                let (lock, progress) = (&self.claim.lock_key(), &self.claim.progress_key());
+                batch.push(None, |out| encode::command(out, ["DEL", lock, progress]));
+            }
+        }
         Ok(())
     }
 

@@ -4,8 +4,8 @@ use redis::Value;
 
 use crate::error::Error;
 use crate::live::{Connection, ErrorReply, Failure};
-use crate::resp::{Command, command_keys};
-use crate::target::live::{Claim, Halt, Progress, lacks};
+use crate::resp::{Command, command_keys, encode};
+use crate::target::live::{Claim, Halt, Progress, elsewhere, lacks};
 
 /// Where in a log.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, PartialOrd, Ord)]
@@ -71,6 +71,16 @@ impl Pending {
         write(&mut self.bytes);
     }
 
+    /// Goes to a database, whichever the commands before were in.
+    pub(super) fn select(&mut self, database: u64) {
+        let mut spelled = itoa::Buffer::new();
+        self.push(None, |out| encode::command(out, ["SELECT", spelled.format(database)]));
+        self.db = Some(database);
+        if database != 0 && !self.databases.contains(&database) {
+            self.databases.push(database);
+        }
+    }
+
     /// Name and first key of a command.
     pub(super) fn command(&self, index: usize) -> (Vec<u8>, Vec<u8>) {
         let at = self.starts.get(index).copied().unwrap_or_default();
@@ -129,7 +139,8 @@ impl Stretch {
         for &database in &batch.databases {
             if let Value::ServerError(error) = self.read()? {
                 let address = self.connection()?.address().clone();
-                return Err(lacks(address, database, crate::live::reply_of(&error)).into());
+                let reply = crate::live::reply_of(&error);
+                return Err(lacks(address, database, reply, &elsewhere(database)).into());
             }
         }
         let mut found = Value::Nil;

@@ -20,7 +20,7 @@ use std::time::{Duration, Instant};
 use crossbeam_channel::{Receiver, Sender, unbounded};
 
 pub use self::terms::{CourierOptions, Halt, Rate, Refusal, Reopened, Sent};
-use super::{Event, Link, Parcel, Route, has_database};
+use super::{Event, Link, Parcel, Route, elsewhere, has_database};
 use crate::bytes::slot::slot;
 use crate::live::Failure;
 
@@ -254,7 +254,10 @@ impl<'r> Courier<'r> {
         let mut pause = PAUSES.0;
         while !self.databases.contains(&database) {
             self.check_stop()?;
-            let asked = self.route.open(lane).and_then(|mut to| has_database(&mut to, database));
+            let asked = self
+                .route
+                .open(lane)
+                .and_then(|mut to| has_database(&mut to, database, &elsewhere(database)));
             match asked {
                 Ok(()) => self.databases.push(database),
                 Err(failure) if failure.is_passing() => {

@@ -5,14 +5,19 @@ use redis::Value;
 use super::servers::{Job, Outcome};
 use super::{Fleet, LOG, PAUSES, one};
 use crate::bytes::slot::slot;
-use crate::live::{Class, reply_of};
+use crate::live::{Class, Connection, reply_of};
 use crate::ops::load::by_slot::window::Batch;
 use crate::target::live::{Claim, Halt, tag_of};
+
+/// What stands behind a position where a replay has ended.
+const END: &str = " end";
 
 /// What the servers remember.
 pub(super) struct Found {
     /// What all slots have reached; `None` where nothing says so.
     base: Option<u64>,
+    /// Whether that was the end of a replay, which is kept only when all servers have everything.
+    pub(super) is_end: bool,
     /// What each slot has reached, as far as it says so.
     slots: Vec<Option<u64>>,
     /// Who holds each of the locks.
@@ -144,12 +149,14 @@ impl Fleet<'_> {
         for value in values.by_ref().take(self.reached.len()) {
             slots.push(self.position(&value)?);
         }
-        let base = self.position(&values.next().unwrap_or(Value::Nil))?;
+        let base = values.next().unwrap_or(Value::Nil);
+        let is_end = matches!(&base, Value::BulkString(bytes) if bytes.ends_with(END.as_bytes()));
+        let base = self.position(&base)?;
         let owner = |value: Value| match value {
             Value::BulkString(bytes) => Some(String::from_utf8_lossy(&bytes).into_owned()),
             _ => None,
         };
-        Ok(Found { base, slots, owners: values.map(owner).collect() })
+        Ok(Found { base, is_end, slots, owners: values.map(owner).collect() })
     }
 
     /// Takes again the locks that a server has lost.
@@ -194,6 +201,7 @@ impl Fleet<'_> {
         let text = String::from_utf8_lossy(bytes);
         match text.split_once(' ') {
             Some((session, position)) if session == self.session => {
+                let position = position.strip_suffix(END).unwrap_or(position);
                 Ok(Some(position.parse().unwrap_or_default()))
             }
             _ => Err(Halt::Taken(format!(
@@ -215,11 +223,55 @@ impl Fleet<'_> {
         LOG.to_owned()
     }
 
-    /// Notes what all slots have reached.
-    pub(super) fn keep(&mut self, position: u64) -> Result<(), Halt> {
+    /// Notes that all servers have everything before a position, and that the checkpoints of slots
+    /// say nothing any more.
+    pub(super) fn keep_end(&mut self, position: u64) -> Result<(), Halt> {
+        self.keep(&format!("{}{END}", self.value(position)))
+    }
+
+    /// Takes back what was noted of all slots.
+    pub(super) fn keep_nothing(&mut self) -> Result<(), Halt> {
+        self.keep(&self.value(0))
+    }
+
+    /// Notes what all slots have reached, unless somebody else has noted something meanwhile: over a
+    /// connection that is there, or not at all.
+    fn keep(&mut self, value: &str) -> Result<(), Halt> {
+        let at = slot(self.base_key().as_bytes());
+        let lane = self.lane(at);
+        let Some(mut connection) = self.lanes.get_mut(lane).and_then(Option::take) else {
+            return Err(Halt::Rewind(0));
+        };
+        match self.replace_base(&mut connection, value) {
+            Ok(is_kept) => {
+                if let Some(slot) = self.lanes.get_mut(lane) {
+                    *slot = Some(connection);
+                }
+                if is_kept { Ok(()) } else { Err(Halt::Rewind(0)) }
+            }
+            Err(Halt::Failed(failure)) if failure.is_passing() => {
+                match failure.reply() {
+                    Some(reply) => drop(self.not_taken(at, reply)?),
+                    None => self.broke(lane, &failure),
+                }
+                self.wait(failure, &mut PAUSES.0.clone())?;
+                Err(Halt::Rewind(0))
+            }
+            Err(halt) => Err(halt),
+        }
+    }
+
+    /// Writes a value where the last position stands; whether it still stood there.
+    fn replace_base(&self, connection: &mut Connection, value: &str) -> Result<bool, Halt> {
         let key = self.base_key();
-        let words = ["SET".to_owned(), key.clone(), self.value(position)];
-        self.tell(slot(key.as_bytes()), &words)
+        connection.request(&["WATCH", &key])?;
+        let found = connection.request(&["GET", &key])?;
+        if self.position(&found)?.unwrap_or_default() != self.base {
+            return Err(taken());
+        }
+        connection.request(&["MULTI"])?;
+        connection.request(&["SET", &key, value])?;
+        Ok(connection.request(&["EXEC"])? != Value::Nil)
     }
 
     /// Asks what may be asked again, until everything is answered.

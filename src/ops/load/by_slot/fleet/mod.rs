@@ -3,6 +3,7 @@
 //! ```text
 //! rdbkit:replay:log{tag}      session position      of each slot that was written to
 //! rdbkit:replay:log           session position      everything before it has taken effect
+//! rdbkit:replay:log           session position end  and all servers have it, as a replay has found
 //! ```
 //!
 //! The checkpoint of a slot is written by the transaction that it speaks of, so it is there exactly
@@ -137,8 +138,8 @@ impl<'r> Fleet<'r> {
         self.hold_lost(&found);
         self.base = found.base();
         // A server that forgot that it was emptied: it is emptied again.
-        if found.slots().any(|at| at > 0 && at < self.base) {
-            self.keep(0)?;
+        if !found.is_end && found.slots().any(|at| at > 0 && at < self.base) {
+            self.keep_nothing()?;
             self.base = 0;
         }
         self.reached = found.slots().map(|at| at.max(self.base)).collect();
@@ -377,7 +378,7 @@ impl<'r> Fleet<'r> {
         self.lanes.iter_mut().for_each(|connection| *connection = None);
         self.look(&mut Vec::new())?;
         // Whoever comes after a crash here finds that nothing is left to be done.
-        self.keep(end)?;
+        self.keep_end(end)?;
         self.base = end;
         if goes_on {
             self.forget()?

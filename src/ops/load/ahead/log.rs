@@ -1,0 +1,181 @@
+//! What the commands of a log ask of the target, before the first of them goes out.
+
+use super::Needs;
+use super::keys::Databases;
+use crate::error::{Error, Result};
+use crate::ops::load::LoadOptions;
+use crate::ops::load::files::File;
+use crate::ops::load::pack::Plan;
+use crate::ops::load::point::{Point, up_to};
+use crate::ops::rewrite::{Noted, Rules, database_places, is_about_all_databases, number};
+use crate::ops::run::log::{Runner, read};
+use crate::rdb::Record;
+use crate::resp::Command;
+use crate::resp::cluster::{Place, place};
+
+/// A Cluster has database 0 alone.
+pub(in crate::ops::load) fn has_place_in_cluster(
+    database: u64,
+    options: &LoadOptions,
+) -> Result<()> {
+    match sent_to(database, options) {
+        0 => Ok(()),
+        _ => Err(lacks(database, "writes to")),
+    }
+}
+
+/// The database on the target.
+fn sent_to(database: u64, options: &LoadOptions) -> u64 {
+    let mapped = options.map_db.get(&database).copied();
+    mapped.or_else(|| options.database.map(u64::from)).unwrap_or(database)
+}
+
+fn lacks(database: u64, does: &str) -> Error {
+    Error::Usage(format!(
+        "the log {does} database {database}, and a Cluster has database 0 alone: --map-db \
+         {database}=0 sends its keys there, --db 0 takes only what is about database 0"
+    ))
+}
+
+/// Looks through all that is to be sent. What is broken is met again where it is sent.
+pub(in crate::ops::load) fn look_into(
+    files: &[File],
+    point: Option<Point>,
+    plan: &Plan<'_>,
+    rules: &Rules,
+) -> Result<Needs> {
+    let mut needs = Needs::default();
+    for (file, progress) in up_to(files, point) {
+        let mut databases = Databases::new(plan);
+        let begins = file.log_begins(|found, _, _| match found {
+            Record::Entry(entry) => databases.key(entry),
+            _ => Ok(()),
+        });
+        for (database, need) in databases.needs.0 {
+            needs.0.entry(database).or_insert(need);
+        }
+        let at = match begins {
+            Err(Error::Format(_)) => return Ok(needs),
+            other => other.map_err(|error| error.in_file(&file.name))?,
+        };
+        let Some(at) = at else { continue };
+        let mut looker = Looker {
+            plan,
+            rules,
+            file: &file.name,
+            database: 0,
+            known: None,
+            needs,
+            room: Vec::new(),
+        };
+        let end = read(file.bytes(), at, &progress, &mut looker);
+        needs = looker.needs;
+        if end.map_err(|error| error.in_file(&file.name))?.fault.is_some() {
+            break;
+        }
+    }
+    Ok(needs)
+}
+
+/// Follows the databases of a log.
+struct Looker<'f> {
+    plan: &'f Plan<'f>,
+    rules: &'f Rules,
+    file: &'f str,
+    /// The one that is selected.
+    database: u64,
+    /// One that is needed, as is known already.
+    known: Option<u64>,
+    needs: Needs,
+    room: Vec<u8>,
+}
+
+impl Looker<'_> {
+    /// A command that is sent, as it stands in the log and as it is sent.
+    fn sent(&mut self, offset: u64, logged: &Command<'_>, sent: &Command<'_>) -> Result<()> {
+        let mapped = |database: u64| self.rules.mapped(database);
+        let moves = other_databases(logged);
+        // A database that is swapped with itself stays where it is.
+        let stays = matches!(moves.as_slice(), [one, other] if mapped(*one) == mapped(*other));
+        for database in moves.into_iter().filter(|_| !stays) {
+            self.need(offset, "moves keys to", database, self.rules.mapped(database))?;
+        }
+        if self.known != Some(self.database) && self.has_place(sent) {
+            let database = self.database;
+            self.need(offset, "writes to", database, sent_to(database, self.plan.options))?;
+            self.known = Some(database);
+        }
+        Ok(())
+    }
+
+    /// Whether a command has to run in the database that is selected.
+    fn has_place(&self, command: &Command<'_>) -> bool {
+        if !self.plan.has_slots {
+            return !is_about_all_databases(command.name());
+        }
+        let args: Vec<&[u8]> = command.args().collect();
+        match place(command.name(), &args) {
+            Place::Slot(_) | Place::Parts(_) | Place::Across => true,
+            Place::Everywhere => command.is("FLUSHDB"),
+            Place::Keyless | Place::Unknown => false,
+        }
+    }
+
+    fn need(&mut self, offset: u64, does: &str, source: u64, database: u64) -> Result<()> {
+        if self.plan.has_slots {
+            return match database {
+                0 => Ok(()),
+                _ => Err(at(offset, lacks(source, does))),
+            };
+        }
+        let file = self.file;
+        let why = || format!(", and the log {does} it at offset {offset} of {file}");
+        match u32::try_from(database) {
+            Ok(database) => self.needs.add(database, source, why),
+            Err(_) => {
+                let words =
+                    format!("the log {does} database {source}, and no server has that many");
+                return Err(at(offset, Error::Usage(words)));
+            }
+        }
+        Ok(())
+    }
+}
+
+/// The databases that a command names besides the one that it runs in.
+fn other_databases(command: &Command<'_>) -> Vec<u64> {
+    let args: Vec<&[u8]> = match command.name().len() {
+        // No other name is that of one that does.
+        4 | 6 => command.args().collect(),
+        _ => return Vec::new(),
+    };
+    let places = database_places(command.name(), &args);
+    args.get(places).unwrap_or_default().iter().filter_map(|arg| number(arg)).collect()
+}
+
+/// Where it is that something cannot be done.
+fn at(offset: u64, error: Error) -> Error {
+    match error {
+        Error::Usage(words) => Error::Usage(format!("offset {offset}: {words}")),
+        error => error,
+    }
+}
+
+impl<'a> Runner<'a> for Looker<'_> {
+    type Stop = Error;
+
+    fn command(&mut self, offset: u64, command: Command<'a>) -> Result<()> {
+        if command.is("SELECT") {
+            self.database = command.args().next().and_then(number).unwrap_or(self.database);
+            return Ok(());
+        }
+        let judged = self.rules.judge(&command, self.database, &mut Noted::default());
+        let mut room = std::mem::take(&mut self.room);
+        room.clear();
+        if let Some(sent) = judged.map_err(|error| at(offset, error))?.command(command, &mut room) {
+            self.sent(offset, &command, &sent)?;
+        }
+        self.room = room;
+        Ok(())
+    }
+}
