@@ -245,9 +245,9 @@ pub fn write_followed(out: &mut dyn Write, followed: &Followed, style: Style) ->
     line(style.bold(format!("{} -> {}", followed.server, followed.directory)).to_string());
     line(format!("  point      {} at offset {}", replication.id, count(replication.offset)));
     line(format!(
-        "  log        {} of {}",
-        size(followed.size_bytes),
-        plural(followed.commands, "command")
+        "  log        {}, {} behind the newest snapshot",
+        plural(followed.commands, "command"),
+        size(followed.size_bytes)
     ));
     if let Some(last) = followed.last_ms {
         line(format!("  last       {}", instant(last)));

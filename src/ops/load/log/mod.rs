@@ -138,6 +138,7 @@ pub fn load_log(
         }
         let dropped = log.dropped_from.take();
         note_dropped(&mut report, dropped);
+        report.took_ms = super::millis(began);
         return Ok(report);
     }
     let halt = log.run(&mut *route, &target, &info, observer)?;
