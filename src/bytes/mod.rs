@@ -11,6 +11,7 @@ pub mod slot;
 pub mod take;
 
 mod quoted;
+pub(crate) mod room;
 mod sha1;
 mod words;
 

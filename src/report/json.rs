@@ -16,7 +16,7 @@ use base64::engine::general_purpose::STANDARD;
 use serde::de::{Deserialize, Deserializer, Error as _, IgnoredAny, MapAccess, Visitor};
 use serde::ser::{Serialize, SerializeMap as _, Serializer};
 
-use super::short;
+use super::short::{push_base64, push_escaped};
 use crate::bytes::PathName as _;
 use crate::error::{Error, Result};
 
@@ -86,7 +86,7 @@ pub(crate) fn push_bytes_in_pieces<E>(
 
 #[inline(never)]
 fn push_with_care(out: &mut Vec<u8>, bytes: &[u8]) {
-    if std::str::from_utf8(bytes).is_err() {
+    if !bytes.is_ascii() && std::str::from_utf8(bytes).is_err() {
         out.push(b'{');
         return push_base64_field(out, bytes);
     }
@@ -106,16 +106,6 @@ fn push_base64_field(out: &mut Vec<u8>, bytes: &[u8]) {
 pub(crate) fn push_blob(out: &mut Vec<u8>, bytes: &[u8]) {
     out.push(b'{');
     push_base64_field(out, bytes);
-}
-
-fn push_base64(out: &mut Vec<u8>, bytes: &[u8]) {
-    out.reserve(base64::encoded_len(bytes.len(), true).unwrap_or(0));
-    let mut room = [0; 1024];
-    // Pieces of three bytes each have no end in the middle.
-    for piece in bytes.chunks(room.len() / 4 * 3) {
-        let written = STANDARD.encode_slice(piece, &mut room).unwrap_or_default();
-        out.extend_from_slice(room.get(..written).unwrap_or_default());
-    }
 }
 
 /// Whether bytes are text that stands in a JSON string as it is, and ASCII.
@@ -166,16 +156,6 @@ pub(crate) fn special(word: u64) -> u64 {
     let quotes = zero_in(word ^ (ONES * u64::from(b'"')));
     let slashes = zero_in(word ^ (ONES * u64::from(b'\\')));
     (controls | quotes | slashes) & (ONES * 0x80)
-}
-
-/// Appends UTF-8 with all that must be escaped.
-fn push_escaped(out: &mut Vec<u8>, mut text: &[u8]) {
-    let mut room = [0; 1024];
-    while !text.is_empty() {
-        let (read, written) = short::escaped(text, &mut room);
-        out.extend_from_slice(room.get(..written).unwrap_or_default());
-        text = text.get(read..).unwrap_or_default();
-    }
 }
 
 /// Appends a whole number.

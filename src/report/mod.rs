@@ -32,3 +32,4 @@ pub mod table;
 pub mod text;
 mod value_json;
 pub mod watch;
+mod wide;

@@ -1,23 +1,24 @@
-//! JSON of short texts, put together in a room of its own, in steps of fixed size.
+//! JSON of what is short, put together right where it goes, in steps of fixed size; and how bytes
+//! stand in a string of JSON, whatever their number.
 //!
-//! ```text
-//! room   {"field":"na……………………………      eight bytes of the text are written, two of them count
-//!        {"field":"name","value":"…      what is too much is written over by the next step
-//! ```
-//!
-//! So there is no call for a few bytes, and the output is looked after once for each object. What
-//! does not fit ends in `None`, and then nothing of the room is to be used.
+//! Most elements are a few bytes. What is made of them is written with too much behind each part,
+//! which the next one writes over ([`Room`]). What does not fit ends in `None`, and then nothing has
+//! been appended.
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 
 use super::json::{Double, is_plain_8, is_plain_16, special};
-use crate::value::Elem;
+use super::wide::Wide;
+use crate::bytes::room::{self, Room, Slots, Written};
+use crate::value::{Elem, StreamId};
 
 /// Texts that are no longer are taken: that much pays.
-const LONGEST: usize = 64;
+pub(super) const LONGEST: usize = 64;
 /// Two texts of which each byte takes six, and what is around them.
 const SIZE: usize = 2 * 6 * LONGEST + 256;
+/// What a step may write too much.
+const STEP: usize = 64;
 
 /// How each byte stands in a string, those that are not ASCII as they are: the bytes, and in the
 /// highest of the word how many they are.
@@ -50,9 +51,9 @@ static ESCAPES: [u64; 256] = {
 };
 
 #[inline(always)]
-fn escape(byte: u8) -> ([u8; 8], usize) {
+fn escape(byte: u8, room: &mut Room<'_>) -> Option<()> {
     let escape = ESCAPES.get(usize::from(byte)).copied().unwrap_or_default();
-    (escape.to_le_bytes(), (escape >> 56) as usize)
+    room.put(&escape.to_le_bytes(), (escape >> 56) as usize)
 }
 
 /// Bytes with zeros behind them, and how many they are.
@@ -67,54 +68,36 @@ pub(crate) const fn padded<const N: usize>(bytes: &[u8]) -> ([u8; N], usize) {
     (room, bytes.len())
 }
 
-/// Room for an object.
-#[derive(Debug)]
-pub(crate) struct Short {
-    bytes: Box<[u8; SIZE]>,
-    at: usize,
+/// An object that is being put together.
+pub(crate) struct Short<'o> {
+    room: Room<'o>,
+    wide: Option<Wide>,
 }
 
-impl Default for Short {
-    fn default() -> Self {
-        Short { bytes: Box::new([0; SIZE]), at: 0 }
-    }
+/// Appends what `write` puts together; nothing where it says `None`.
+#[inline(always)]
+pub(crate) fn append(
+    out: &mut Vec<u8>,
+    write: impl FnOnce(&mut Short<'_>) -> Option<()>,
+) -> Option<()> {
+    room::append(out, SIZE, |slots| {
+        let mut short = Short { room: slots.open(), wide: Wide::get() };
+        write(&mut short)?;
+        Some(short.room.close())
+    })
 }
 
-impl Short {
-    /// Begins anew.
-    #[inline(always)]
-    pub(crate) fn clear(&mut self) {
-        self.at = 0;
-    }
-
-    /// Appends what has been put together to `out`: in pieces of one size, for which nothing has to
-    /// be called, and so a little too much at first.
-    #[inline(always)]
-    pub(crate) fn append_to(&self, out: &mut Vec<u8>) {
-        let len = out.len() + self.at;
-        let (pieces, _) = self.bytes.as_chunks::<64>();
-        pieces.iter().take(self.at.div_ceil(64)).for_each(|piece| out.extend_from_slice(piece));
-        out.truncate(len);
-    }
-
+impl Short<'_> {
     /// Appends all of some bytes.
     #[inline(always)]
     pub(crate) fn put<const N: usize>(&mut self, bytes: &[u8; N]) -> Option<()> {
-        self.put_some(bytes, N)
+        self.room.put(bytes, N)
     }
 
     /// Appends the first `len` bytes.
     #[inline(always)]
     pub(crate) fn put_some<const N: usize>(&mut self, bytes: &[u8; N], len: usize) -> Option<()> {
-        self.put_at(self.at, bytes)?;
-        self.at += len;
-        Some(())
-    }
-
-    #[inline(always)]
-    fn put_at<const N: usize>(&mut self, at: usize, bytes: &[u8; N]) -> Option<()> {
-        *self.bytes.get_mut(at..at + N)?.first_chunk_mut()? = *bytes;
-        Some(())
+        self.room.put(bytes, len)
     }
 
     /// Appends a text or the text of an integer, as JSON.
@@ -124,7 +107,7 @@ impl Short {
             Elem::Bytes(bytes) => self.bytes(bytes),
             Elem::Int(n) => {
                 self.put(b"\"")?;
-                self.plain(itoa::Buffer::new().format(n).as_bytes())?;
+                self.int(n)?;
                 self.put(b"\"")
             }
         }
@@ -133,30 +116,53 @@ impl Short {
     /// Appends bytes as JSON.
     #[inline(always)]
     pub(crate) fn bytes(&mut self, bytes: &[u8]) -> Option<()> {
-        let begun = self.at;
-        self.put(b"\"")?;
-        if self.plain(bytes).is_none() {
-            self.at = begun;
-            return self.with_care(bytes);
+        match self.wide {
+            Some(wide) => self.room.lend(|to| wide.string(bytes, to)),
+            None => self.room.lend(|to| string_narrow(bytes, to)),
         }
+    }
+
+    /// Appends an id of a stream, as JSON.
+    #[inline(always)]
+    pub(crate) fn id(&mut self, id: StreamId) -> Option<()> {
+        self.put(b"\"")?;
+        self.number(id.ms)?;
+        self.put(b"-")?;
+        self.number(id.seq)?;
         self.put(b"\"")
     }
 
-    #[inline(never)]
-    fn with_care(&mut self, bytes: &[u8]) -> Option<()> {
-        if bytes.len() > LONGEST {
-            return None;
+    /// Appends the digits of a whole number.
+    #[inline(always)]
+    pub(crate) fn int(&mut self, n: i64) -> Option<()> {
+        self.put_some(b"-", usize::from(n < 0))?;
+        self.number(n.unsigned_abs())
+    }
+
+    /// The same of one without sign.
+    #[inline(always)]
+    pub(crate) fn number(&mut self, n: u64) -> Option<()> {
+        const EIGHT: u64 = 100_000_000;
+        if n < EIGHT {
+            return self.leading(n);
         }
-        if !bytes.is_ascii() && std::str::from_utf8(bytes).is_err() {
-            self.put_some(&BASE64.0, BASE64.1)?;
-            self.at += STANDARD.encode_slice(bytes, self.bytes.get_mut(self.at..)?).ok()?;
-            return self.put(b"\"}");
+        let (high, low) = (n / EIGHT, n % EIGHT);
+        if high < EIGHT {
+            self.leading(high)?;
+        } else {
+            self.leading(high / EIGHT)?;
+            self.put(&(eight_digits(high % EIGHT) | ZEROS).to_le_bytes())?;
         }
-        self.put(b"\"")?;
-        let (read, written) = escaped(bytes, self.bytes.get_mut(self.at..)?);
-        self.at += written;
-        (read == bytes.len()).then_some(())?;
-        self.put(b"\"")
+        self.put(&(eight_digits(low) | ZEROS).to_le_bytes())
+    }
+
+    /// Appends a number of no more than eight digits, without zeros in front.
+    #[inline(always)]
+    fn leading(&mut self, n: u64) -> Option<()> {
+        let digits = eight_digits(n);
+        // The last one stands there even if it is a zero.
+        let zeros = (digits | 1 << 56).trailing_zeros() / 8;
+        self.put_some(&(digits >> (8 * zeros) | ZEROS).to_le_bytes(), 8 - zeros as usize)
     }
 
     /// Appends a number that JSON may not have, as it stands in JSON.
@@ -164,104 +170,145 @@ impl Short {
     pub(crate) fn double(&mut self, number: f64) -> Option<()> {
         match Double::of(number) {
             Double::Whole(n) => {
-                self.plain(itoa::Buffer::new().format(n).as_bytes())?;
+                self.int(n)?;
                 self.put(b".0")
             }
-            Double::Finite(n) => self.plain(zmij::Buffer::new().format_finite(n).as_bytes()),
-            Double::None(word) => word.bytes().try_for_each(|byte| self.put(&[byte])),
+            Double::Finite(n) => self.known(zmij::Buffer::new().format_finite(n).as_bytes()),
+            Double::None(word) => self.room.put_all(word.as_bytes()),
         }
     }
 
-    /// Appends text, if it is short and stands in a string of JSON as it is.
+    /// Appends text that needs no look at it.
     #[inline(always)]
-    pub(crate) fn plain(&mut self, text: &[u8]) -> Option<()> {
-        let (at, len) = (self.at, text.len());
-        // The first bytes and the last ones are all bytes, some of them twice.
-        let is_plain = if let (Some(first), Some(last)) =
-            (text.first_chunk::<16>(), text.last_chunk::<16>())
-        {
-            if len > 32 {
-                return None;
-            }
-            self.put_at(at, first)?;
-            self.put_at(at + len - 16, last)?;
-            is_plain_16(first) & is_plain_16(last)
-        } else if let (Some(first), Some(last)) = (text.first_chunk::<8>(), text.last_chunk::<8>())
-        {
-            self.put_at(at, first)?;
-            self.put_at(at + len - 8, last)?;
-            is_plain_8(u64::from_le_bytes(*first)) & is_plain_8(u64::from_le_bytes(*last))
-        } else if let (Some(first), Some(last)) = (text.first_chunk::<4>(), text.last_chunk::<4>())
-        {
-            self.put_at(at, first)?;
-            self.put_at(at + len - 4, last)?;
-            let (first, last) = (u32::from_le_bytes(*first), u32::from_le_bytes(*last));
-            is_plain_8(u64::from(first) | u64::from(last) << 32)
-        } else {
-            let (Some(&first), Some(&middle), Some(&last)) =
-                (text.first(), text.get(len / 2), text.last())
-            else {
-                return Some(());
-            };
-            self.put_at(at, &[first])?;
-            self.put_at(at + len / 2, &[middle])?;
-            self.put_at(at + len - 1, &[last])?;
-            is_plain_8(u64::from_le_bytes([first, middle, last, b' ', b' ', b' ', b' ', b' ']))
-        };
-        self.at = at + len;
-        is_plain.then_some(())
+    fn known(&mut self, text: &[u8]) -> Option<()> {
+        match (text.first_chunk::<16>(), text.last_chunk::<16>()) {
+            // Nearly every one: these are the digits of a double.
+            (Some(first), Some(last)) => self.room.put_ends(first, last, text.len()),
+            _ => self.room.put_all(text),
+        }
     }
 }
 
-const BASE64: ([u8; 16], usize) = padded(b"{\"base64\":\"");
+/// The character of a zero, eight times.
+const ZEROS: u64 = 0x3030_3030_3030_3030;
 
+/// The digits of a number below ten to the eighth, the first one lowest: it is divided into numbers
+/// of four digits, of two and of one, all at once in one register.
 #[inline(always)]
-fn put(room: &mut [u8; LONGEST_WORD], at: usize, bytes: [u8; 8]) {
-    if let Some(place) = room.get_mut(at..).and_then(|room| room.first_chunk_mut()) {
-        *place = bytes;
+fn eight_digits(n: u64) -> u64 {
+    let fours = (n / 10_000) | ((n % 10_000) << 32);
+    let hundreds = ((fours * 10_486) >> 20) & 0x0000_007f_0000_007f;
+    let pairs = hundreds | ((fours - hundreds * 100) << 16);
+    let tens = ((pairs * 103) >> 10) & 0x000f_000f_000f_000f;
+    tens | ((pairs - tens * 10) << 8)
+}
+
+/// Appends UTF-8 with all that must be escaped.
+pub(super) fn push_escaped(out: &mut Vec<u8>, text: &[u8]) {
+    for piece in text.chunks(1024) {
+        let done = room::append(out, 6 * piece.len() + STEP, |to| match Wide::get() {
+            Some(wide) => wide.escaped(piece, to),
+            None => escaped_narrow(piece, to),
+        });
+        debug_assert!(done.is_some(), "no byte takes more than six");
     }
 }
 
-/// What eight bytes become at the most, and what the last of them writes too much.
-const LONGEST_WORD: usize = 7 * 6 + 8;
+/// Appends base64, padded.
+pub(super) fn push_base64(out: &mut Vec<u8>, bytes: &[u8]) {
+    // Room for what follows, too: a huge value would be moved for the sake of its last bytes.
+    let size = bytes.len().div_ceil(3) * 4 + SIZE;
+    let done = room::append(out, size, |to| match Wide::get() {
+        Some(wide) => wide.base64(bytes, to),
+        None => base64_narrow(bytes, to),
+    });
+    debug_assert!(done.is_some(), "four for three");
+}
 
-/// Writes text, with all that must be escaped, as long as there is room; returns how many bytes of
-/// it were taken, and how many written.
-pub(super) fn escaped(text: &[u8], room: &mut [u8]) -> (usize, usize) {
-    let (mut read, mut at) = (0, 0);
-    while let (Some(word), Some(to)) = (
-        text.get(read..).and_then(|rest| rest.first_chunk::<8>()),
-        room.get_mut(at..).and_then(|room| room.first_chunk_mut::<LONGEST_WORD>()),
-    ) {
-        read += 8;
-        let mut word = u64::from_le_bytes(*word);
-        if special(word) == 0 {
-            put(to, 0, word.to_le_bytes());
-            at += 8;
-            continue;
-        }
-        // Where each goes hangs on the lengths of those before it, and on no jump.
-        let mut written = 0;
-        for _ in 0..8 {
-            let (bytes, len) = escape(word as u8);
-            put(to, written, bytes);
-            written += len;
-            word >>= 8;
-        }
-        at += written;
+fn base64_narrow<'o>(bytes: &[u8], to: Slots<'o>) -> Option<Written<'o>> {
+    let mut room = to.open();
+    let mut text = [0; 1024];
+    // Pieces of three bytes each have no end in the middle.
+    for piece in bytes.chunks(text.len() / 4 * 3) {
+        let written = STANDARD.encode_slice(piece, &mut text).ok()?;
+        room.put_all(text.get(..written)?)?;
     }
-    // What is left of a long text waits for more room.
-    if text.len() - read >= 8 && room.len() >= LONGEST_WORD {
-        return (read, at);
+    Some(room.close())
+}
+
+fn escaped_narrow<'o>(text: &[u8], to: Slots<'o>) -> Option<Written<'o>> {
+    let mut room = to.open();
+    let (words, rest) = text.as_chunks::<8>();
+    for word in words {
+        if special(u64::from_le_bytes(*word)) == 0 {
+            room.put(word, 8)?;
+        } else {
+            // Where each goes hangs on the lengths of those before it, and on no jump.
+            word.iter().try_for_each(|&byte| escape(byte, &mut room))?;
+        }
     }
-    while let (Some(&byte), Some(to)) =
-        (text.get(read), room.get_mut(at..).and_then(|room| room.first_chunk_mut::<8>()))
+    rest.iter().try_for_each(|&byte| escape(byte, &mut room))?;
+    Some(room.close())
+}
+
+/// The same without a look at whether there is anything to escape.
+pub(super) fn escaped_one_by_one<'o>(text: &[u8], to: Slots<'o>) -> Option<Written<'o>> {
+    let mut room = to.open();
+    text.iter().try_for_each(|&byte| escape(byte, &mut room))?;
+    Some(room.close())
+}
+
+fn string_narrow<'o>(bytes: &[u8], to: Slots<'o>) -> Option<Written<'o>> {
+    let mut room = to.open();
+    room.put(b"\"", 1)?;
+    if plain(bytes, &mut room).is_none() {
+        room.back_to(0);
+        string_with_care(bytes, &mut room)?;
+    } else {
+        room.put(b"\"", 1)?;
+    }
+    Some(room.close())
+}
+
+#[inline(never)]
+fn string_with_care(bytes: &[u8], room: &mut Room<'_>) -> Option<()> {
+    if bytes.len() > LONGEST {
+        return None;
+    }
+    if !bytes.is_ascii() && std::str::from_utf8(bytes).is_err() {
+        room.put(b"{\"base64\":\"", 11)?;
+        room.lend(|to| base64_narrow(bytes, to))?;
+        return room.put(b"\"}", 2);
+    }
+    room.put(b"\"", 1)?;
+    room.lend(|to| escaped_narrow(bytes, to))?;
+    room.put(b"\"", 1)
+}
+
+/// Appends text, if it is short and stands in a string of JSON as it is.
+#[inline(always)]
+fn plain(text: &[u8], room: &mut Room<'_>) -> Option<()> {
+    let len = text.len();
+    // The first bytes and the last ones are all bytes, some of them twice.
+    let is_plain = if let (Some(first), Some(last)) =
+        (text.first_chunk::<16>(), text.last_chunk::<16>())
     {
-        let (bytes, len) = escape(byte);
-        *to = bytes;
-        (read, at) = (read + 1, at + len);
-    }
-    (read, at)
+        room.put_ends(first, last, len)?;
+        is_plain_16(first) & is_plain_16(last)
+    } else if let (Some(first), Some(last)) = (text.first_chunk::<8>(), text.last_chunk::<8>()) {
+        room.put_ends(first, last, len)?;
+        is_plain_8(u64::from_le_bytes(*first)) & is_plain_8(u64::from_le_bytes(*last))
+    } else if let (Some(first), Some(last)) = (text.first_chunk::<4>(), text.last_chunk::<4>()) {
+        room.put_ends(first, last, len)?;
+        let (first, last) = (u32::from_le_bytes(*first), u32::from_le_bytes(*last));
+        is_plain_8(u64::from(first) | u64::from(last) << 32)
+    } else {
+        let byte = |at: usize| text.get(at).copied().unwrap_or(b' ');
+        let all = [byte(0), byte(1), byte(2), b' ', b' ', b' ', b' ', b' '];
+        room.put(&all, len)?;
+        is_plain_8(u64::from_le_bytes(all))
+    };
+    is_plain.then_some(())
 }
 
 #[cfg(test)]
@@ -269,10 +316,9 @@ mod tests {
     use super::*;
     use crate::report::json::push_bytes;
 
-    /// The quick way is held against the one of serde, with what needs care at every place.
+    /// The quick ways are held against the one of serde, with what needs care at every place.
     #[test]
     fn it_is_the_json_that_all_others_write() {
-        let mut short = Short::default();
         for len in 0..=LONGEST + 2 {
             for care in ["", "\"", "\\", "\n", "\u{8}", "\u{1f}", "\u{7f}", "\u{e9}", "\u{0}\u{0}"]
             {
@@ -286,48 +332,101 @@ mod tests {
                         text.replace_range(at..at + care.len(), care);
                     }
                     let want = serde_json::to_string(&text).unwrap();
-                    check(&mut short, text.as_bytes(), want.as_bytes());
+                    check(text.as_bytes(), &want);
                     let mut bytes = text.into_bytes();
                     if let Some(byte) = bytes.get_mut(at) {
                         *byte = 0xff;
+                        let want = format!("{{\"base64\":\"{}\"}}", STANDARD.encode(&bytes));
+                        check(&bytes, &want);
                     }
-                    let mut want = Vec::new();
-                    push_bytes(&mut want, &bytes);
-                    check(&mut short, &bytes, &want);
                 }
             }
         }
-        check(&mut short, &[1; LONGEST], format!("\"{}\"", "\\u0001".repeat(LONGEST)).as_bytes());
-    }
-
-    fn written(short: &Short) -> Vec<u8> {
-        let mut out = Vec::new();
-        short.append_to(&mut out);
-        out
+        check(&[1; LONGEST], &format!("\"{}\"", "\\u0001".repeat(LONGEST)));
     }
 
     #[track_caller]
-    fn check(short: &mut Short, text: &[u8], want: &[u8]) {
-        short.clear();
-        short.put(b"[").unwrap();
-        let done = short.bytes(text);
-        assert_eq!(done.is_some(), text.len() <= LONGEST, "{text:?}");
-        if done.is_some() {
-            short.put(b"]").unwrap();
-            let got = String::from_utf8_lossy(&written(short)).into_owned();
-            assert_eq!(got, format!("[{}]", String::from_utf8_lossy(want)));
+    fn check(text: &[u8], want: &str) {
+        for wide in [None, Wide::get()] {
+            let mut out = b"[".to_vec();
+            let done = room::append(&mut out, SIZE, |slots| {
+                let mut short = Short { room: slots.open(), wide };
+                short.bytes(text)?;
+                short.put(b"]")?;
+                Some(short.room.close())
+            });
+            assert_eq!(done.is_some(), text.len() <= LONGEST, "{text:?}");
+            let want = if done.is_some() { format!("[{want}]") } else { "[".to_owned() };
+            assert_eq!(String::from_utf8_lossy(&out), want, "{wide:?}");
+        }
+    }
+
+    #[test]
+    fn base64_and_escapes_of_every_length() {
+        let mut state = 0x9e37_79b9_u32;
+        for len in 0..400 {
+            let bytes: Vec<u8> = (0..len)
+                .map(|_| {
+                    state = state.wrapping_mul(1_664_525).wrapping_add(1_013_904_223);
+                    (state >> 24) as u8
+                })
+                .collect();
+            let text: String = bytes.iter().map(|&byte| char::from(byte & 0x7f)).collect();
+            let quotes = text.replace(char::is_control, "\"");
+            for wide in [None, Wide::get()] {
+                let mut out = Vec::new();
+                let size = 6 * len + SIZE;
+                room::append(&mut out, size, |to| match wide {
+                    Some(wide) => wide.base64(&bytes, to),
+                    None => base64_narrow(&bytes, to),
+                });
+                assert_eq!(String::from_utf8_lossy(&out), STANDARD.encode(&bytes), "{wide:?}");
+                for text in [&text, &quotes] {
+                    let mut out = b"\"".to_vec();
+                    room::append(&mut out, size, |to| match wide {
+                        Some(wide) => wide.escaped(text.as_bytes(), to),
+                        None => escaped_narrow(text.as_bytes(), to),
+                    });
+                    out.push(b'"');
+                    let want = serde_json::to_string(text).unwrap();
+                    assert_eq!(String::from_utf8_lossy(&out), want, "{wide:?}");
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn whole_numbers_of_every_size() {
+        let mut numbers: Vec<u64> = (0..20_000).collect();
+        for power in (0..20).map(|n| 10_u64.pow(n)) {
+            numbers.extend([power - 1, power, power + 1, power.wrapping_mul(7), power / 2 * 3]);
+        }
+        numbers.extend((0..64).flat_map(|bit| [1 << bit, (1 << bit) - 1, u64::MAX >> bit]));
+        for number in numbers {
+            let signed = number as i64;
+            let mut out = Vec::new();
+            append(&mut out, |short| {
+                short.number(number)?;
+                short.put(b" ")?;
+                short.int(signed)
+            });
+            assert_eq!(String::from_utf8_lossy(&out), format!("{number} {signed}"));
         }
     }
 
     #[test]
     fn what_does_not_fit_is_not_written() {
-        let mut short = Short::default();
-        while short.bytes(&[1; LONGEST]).is_some() {}
-        assert!(short.at <= SIZE);
-        assert!(short.elem(Elem::Int(i64::MIN)).is_none() || short.at <= SIZE);
-        short.clear();
+        let mut out = b"<".to_vec();
+        let done = append(&mut out, |short| {
+            loop {
+                short.bytes(&[1; LONGEST])?;
+            }
+        });
+        assert_eq!((done, out.as_slice()), (None, &b"<"[..]));
         let numbers = [1.0, -0.5, f64::INFINITY];
-        numbers.into_iter().for_each(|number| short.double(number).unwrap());
-        assert_eq!(written(&short), b"1.0-0.5\"inf\"");
+        append(&mut out, |short| numbers.into_iter().try_for_each(|number| short.double(number)));
+        assert_eq!(out, b"<1.0-0.5\"inf\"");
+        push_bytes(&mut out, b"\xff");
+        assert_eq!(out, b"<1.0-0.5\"inf\"{\"base64\":\"/w==\"}");
     }
 }

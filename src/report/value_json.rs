@@ -12,7 +12,7 @@
 //! `"expires_at_ms"`; scores that are not finite are `"inf"` and `"-inf"`.
 
 use super::json::{push_bytes, push_double, push_number};
-use super::short::Short;
+use super::short;
 use crate::rdb::ModuleId;
 use crate::value::{Cell, Elem, Item, Kind, ModuleItem, StreamId};
 
@@ -25,8 +25,6 @@ pub(crate) struct ValueJson {
     comma: bool,
     /// Whether the cells of an array have been begun: what it says of itself may come before them.
     cells: bool,
-    /// For what is short.
-    short: Short,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -114,9 +112,9 @@ impl ValueJson {
     /// Writes the next part of it.
     #[inline]
     pub(crate) fn item(&mut self, out: &mut Vec<u8>, item: &Item<'_>) {
-        if self.short(item).is_some() {
+        if self.short(out, item).is_some() {
             self.comma = true;
-            return self.short.append_to(out);
+            return;
         }
         match item {
             Item::Text(text) => push_elem(out, *text),
@@ -166,54 +164,33 @@ impl ValueJson {
         }
     }
 
-    /// Puts the next part together, if it is one of the many that are short.
+    /// Appends the next part, if it is one of the many that are short.
     #[inline]
-    fn short(&mut self, item: &Item<'_>) -> Option<()> {
-        let short = &mut self.short;
-        short.clear();
-        if self.comma {
-            short.put(b",")?;
-        }
+    fn short(&self, out: &mut Vec<u8>, item: &Item<'_>) -> Option<()> {
+        let comma = usize::from(self.comma);
         match *item {
-            Item::Element(elem) | Item::Member(elem) => short.elem(elem),
-            Item::Scored { member, score } => {
+            Item::Element(elem) | Item::Member(elem) => short::append(out, |short| {
+                short.put_some(b",", comma)?;
+                short.elem(elem)
+            }),
+            Item::Scored { member, score } => short::append(out, |short| {
+                short.put_some(b",", comma)?;
                 short.put(b"{\"member\":")?;
                 short.elem(member)?;
                 short.put(b",\"score\":")?;
                 short.double(score)?;
                 short.put(b"}")
-            }
-            Item::Field { field, value, expires_at_ms: None } => {
+            }),
+            Item::Field { field, value, expires_at_ms: None } => short::append(out, |short| {
+                short.put_some(b",", comma)?;
                 short.put(b"{\"field\":")?;
                 short.elem(field)?;
                 short.put(b",\"value\":")?;
                 short.elem(value)?;
                 short.put(b"}")
-            }
+            }),
             _ => None,
         }
-    }
-
-    /// A field of a stream's entry, with its value.
-    #[inline]
-    fn pair(&mut self, out: &mut Vec<u8>, field: Elem<'_>, value: Elem<'_>) {
-        let mut pair = || {
-            let short = &mut self.short;
-            short.clear();
-            short.put(b"[")?;
-            short.elem(field)?;
-            short.put(b",")?;
-            short.elem(value)?;
-            short.put(b"]")
-        };
-        if pair().is_some() {
-            return self.short.append_to(out);
-        }
-        out.push(b'[');
-        push_elem(out, field);
-        out.push(b',');
-        push_elem(out, value);
-        out.push(b']');
     }
 
     fn begin_cells(&mut self, out: &mut Vec<u8>) {
@@ -251,15 +228,16 @@ impl ValueJson {
     fn stream(&mut self, out: &mut Vec<u8>, item: &Item<'_>) {
         match item {
             Item::StreamEntry { id, fields } => {
-                self.separate(out);
-                out.extend_from_slice(b"{\"id\":");
-                push_id(out, *id);
-                out.extend_from_slice(b",\"fields\":[");
+                let comma = usize::from(self.comma);
+                self.comma = true;
+                short::append(out, |short| {
+                    short.put_some(b",", comma)?;
+                    short.put(b"{\"id\":")?;
+                    short.id(*id)?;
+                    short.put(b",\"fields\":[")
+                });
                 for (i, (field, value)) in fields.iter().enumerate() {
-                    if i > 0 {
-                        out.push(b',');
-                    }
-                    self.pair(out, field, value);
+                    push_pair(out, i > 0, field, value);
                 }
                 out.extend_from_slice(b"]}");
             }
@@ -424,6 +402,26 @@ pub(crate) fn push_elem(out: &mut Vec<u8>, elem: Elem<'_>) {
             push_number(out, n);
             out.push(b'"');
         }
+    }
+}
+
+/// A field of a stream's entry, with its value.
+#[inline]
+fn push_pair(out: &mut Vec<u8>, comma: bool, field: Elem<'_>, value: Elem<'_>) {
+    let done = short::append(out, |short| {
+        short.put_some(b",", usize::from(comma))?;
+        short.put(b"[")?;
+        short.elem(field)?;
+        short.put(b",")?;
+        short.elem(value)?;
+        short.put(b"]")
+    });
+    if done.is_none() {
+        out.extend_from_slice(if comma { b",[" } else { b"[" });
+        push_elem(out, field);
+        out.push(b',');
+        push_elem(out, value);
+        out.push(b']');
     }
 }
 

@@ -1,4 +1,4 @@
-//! A file as a slice: the one place where this crate is `unsafe`.
+//! A file as a slice: one of the few places where this crate is `unsafe`.
 //!
 //! ```text
 //! file      ├──────────────────────────────┤

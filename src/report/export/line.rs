@@ -1,7 +1,7 @@
 //! The object of a key that holds a short string, as most do.
 
 use crate::rdb::{Entry, Text};
-use crate::report::short::{Short, padded};
+use crate::report::short::{self, padded};
 use crate::value::Elem;
 
 /// What stands in front of a key: at the most a comma, a line end, and the longest database.
@@ -14,7 +14,6 @@ const RAW: ([u8; BETWEEN], usize) = padded(b",\"type\":\"string\",\"encoding\":\
 /// Room for a line.
 #[derive(Debug, Default)]
 pub(crate) struct Line {
-    short: Short,
     /// How lines of a database begin.
     head: Option<Head>,
 }
@@ -38,38 +37,31 @@ impl Line {
         before: &[u8],
         behind: &[u8],
     ) -> bool {
-        let pushed = self.make(entry, before, behind);
-        if pushed.is_some() {
-            self.short.append_to(out);
-        }
-        pushed.is_some()
-    }
-
-    #[inline]
-    fn make(&mut self, entry: &Entry<'_>, before: &[u8], behind: &[u8]) -> Option<()> {
         let head = match self.head {
             Some(head) if head.db == entry.db => head,
             _ => *self.head.insert(Head::new(entry.db, before)),
         };
-        let Text::Raw(key) = entry.key else { return None };
-        let (_, value) = Text::parse(entry.body()).ok()?;
-        let short = &mut self.short;
-        short.clear();
-        short.put_some(&head.bytes, head.len)?;
-        short.bytes(key)?;
-        match value {
-            Text::Raw(value) => {
-                short.put_some(&RAW.0, RAW.1)?;
-                short.bytes(value)?;
+        let (Text::Raw(key), Ok((_, value))) = (entry.key, Text::parse(entry.body())) else {
+            return false;
+        };
+        let pushed = short::append(out, |short| {
+            short.put_some(&head.bytes, head.len)?;
+            short.bytes(key)?;
+            match value {
+                Text::Raw(value) => {
+                    short.put_some(&RAW.0, RAW.1)?;
+                    short.bytes(value)?;
+                }
+                Text::Int(n) => {
+                    short.put_some(&INT.0, INT.1)?;
+                    short.elem(Elem::Int(n.into()))?;
+                }
+                Text::Lzf { .. } => return None,
             }
-            Text::Int(n) => {
-                short.put_some(&INT.0, INT.1)?;
-                short.elem(Elem::Int(n.into()))?;
-            }
-            Text::Lzf { .. } => return None,
-        }
-        short.put(b"}")?;
-        behind.iter().try_for_each(|byte| short.put(&[*byte]))
+            short.put(b"}")?;
+            behind.iter().try_for_each(|byte| short.put(&[*byte]))
+        });
+        pushed.is_some()
     }
 }
 
