@@ -163,6 +163,40 @@ fn a_server_is_sent_nothing_of_what_has_no_place_there() {
     }
 }
 
+/// A server that still reads its own files is waited for, as one is that changes its role.
+#[test]
+fn a_server_that_loads_is_waited_for() {
+    let Some(kind) = require_any(&["redis-8.0", "redis-7.0"]) else { return };
+    let server = Server::start(&kind, &["--loading-process-events-interval-bytes", "1024"]);
+    support::replayer::fill(&server, 1, 3000);
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("appendonly.aof");
+    fs::write(&path, log_of("INCR counter; INCR counter")).unwrap();
+    let url = server.url();
+    server.cmd(&["CONFIG", "SET", "key-load-delay", "1000"]);
+    let client = server.connect();
+    let reload = std::thread::spawn(move || client.cmd(&["DEBUG", "RELOAD"]));
+    wait_until("it loads", PATIENCE, || {
+        matches!(server.cmd(&["GET", "counter"]), Value::ServerError(_))
+    });
+    let (code, told) = said(&["replay", path.to_str().unwrap(), "--to", &url, "--as", "log"]);
+    assert_eq!(code, 0, "{told}");
+    reload.join().unwrap();
+    assert_eq!(text(server.cmd(&["GET", "counter"])), "2");
+    // Whoever has no patience is told.
+    let client = server.connect();
+    let reload = std::thread::spawn(move || client.cmd(&["DEBUG", "RELOAD"]));
+    wait_until("it loads", PATIENCE, || {
+        matches!(server.cmd(&["GET", "counter"]), Value::ServerError(_))
+    });
+    let args = ["replay", path.to_str().unwrap(), "--to", &url, "--as", "log", "--patience", "0s"];
+    let (code, told) = said(&args);
+    assert_eq!(code, 2, "{told}");
+    assert!(told.contains("LOADING"), "{told}");
+    reload.join().unwrap();
+    assert_eq!(text(server.cmd(&["GET", "counter"])), "2");
+}
+
 /// A replay that is killed behind its end, before it has forgotten how each slot came there.
 #[test]
 fn what_an_end_leaves_behind_takes_nothing_back() {

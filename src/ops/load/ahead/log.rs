@@ -144,11 +144,11 @@ impl Looker<'_> {
 
 /// The databases that a command names besides the one that it runs in.
 fn other_databases(command: &Command<'_>) -> Vec<u64> {
-    let args: Vec<&[u8]> = match command.name().len() {
-        // No other name is that of one that does.
-        4 | 6 => command.args().collect(),
-        _ => return Vec::new(),
-    };
+    // Most commands are none of these, and there are many.
+    if !["SWAPDB", "MOVE", "COPY"].iter().any(|name| command.is(name)) {
+        return Vec::new();
+    }
+    let args: Vec<&[u8]> = command.args().collect();
     let places = database_places(command.name(), &args);
     args.get(places).unwrap_or_default().iter().filter_map(|arg| number(arg)).collect()
 }

@@ -28,6 +28,7 @@ use redis::Value;
 
 use self::read::Nothing;
 use self::stretch::{End, Position, Stretch};
+use super::ahead::{self, Needs};
 use super::batch::Batch;
 use super::confirm::confirmed;
 use super::destination::Destination;
@@ -36,7 +37,7 @@ use super::ledger::{Ledger, Root};
 use super::lent::Lent;
 use super::pack::{Marks, Plan};
 use super::point::{Point, point};
-use super::{LoadOptions, OnExisting, Verify, ahead, settle};
+use super::{LoadOptions, OnExisting, Verify, settle};
 use crate::bytes::{Input as _, PathName as _, crc64};
 use crate::error::{Error, Result};
 use crate::live::{Address, Connection, ErrorReply, Failure, Role, ServerInfo};
@@ -112,7 +113,6 @@ pub fn load_log(
         return super::by_slot::load_by_slot(log, destination, options, report, observer);
     }
     drop(files);
-    route.open(0).and_then(|mut connection| needs.ask(&mut connection))?;
     let session = session(&paths, options)?;
     let claim = Claim::new(&session, "").kept_by(Keeper::new(&connector));
     let mut log = Log {
@@ -121,6 +121,7 @@ pub fn load_log(
         point,
         claim,
         rules,
+        needs,
         skip: HashSet::new(),
         report: &mut report,
         since: None,
@@ -130,6 +131,7 @@ pub fn load_log(
         paced: 0,
     };
     if options.dry_run {
+        route.open(0).and_then(|mut connection| log.needs.ask(&mut connection))?;
         let mut stretch = Stretch::new(None, Position::default());
         match log.commands(&mut stretch, observer) {
             Ok(()) => {}
@@ -263,6 +265,7 @@ struct Log<'a> {
     point: Option<Point>,
     claim: Claim,
     rules: Rules,
+    needs: Needs,
     /// Commands that the server does not know: where they begin.
     skip: HashSet<(usize, u64)>,
     report: &'a mut LoadReport,
@@ -283,14 +286,23 @@ impl Log<'_> {
         info: &ServerInfo,
         observer: &dyn Observer,
     ) -> Result<Option<Halt>> {
-        // Open to the end: it carries the owner's name, so that others see that there is one.
-        let mut connection = route.open(0)?;
-        let held = self.claim.hold(&mut connection, self.options.courier.patience);
-        match held.map_err(|failure| Error::Usage(settle::with_rights(&failure)))? {
-            Held::Yes => {}
-            Held::No(words) => return Err(Error::Usage(words)),
-        }
-        let found = self.claim.progress(&mut connection)?;
+        let claimed = self.patiently(route, |route| {
+            let mut connection = route.open(0)?;
+            self.needs.ask(&mut connection)?;
+            let held = self.claim.hold(&mut connection, self.options.courier.patience)?;
+            let found = self.claim.progress(&mut connection)?;
+            Ok((connection, held, found))
+        });
+        // The connection is open to the end: it carries the owner's name, so that others see that
+        // there is one.
+        let (mut connection, found) = match claimed {
+            Ok((connection, Held::Yes, found)) => (connection, found),
+            Ok((_, Held::No(words), _)) => return Err(Error::Usage(words)),
+            Err(Halt::Failed(failure)) => {
+                return Err(Error::Usage(settle::with_rights(&failure)));
+            }
+            Err(halt) => return Ok(Some(halt)),
+        };
         let known = found.as_ref().filter(|_| !self.options.restart);
         let other = known.is_some_and(|found| found.session != self.claim.session());
         if let Some(found) = known.filter(|_| other) {
@@ -369,17 +381,26 @@ impl Log<'_> {
 
     /// Says that commands follow; why it cannot, if it cannot.
     fn start(&self, route: &mut dyn Route) -> Option<Halt> {
+        self.patiently(route, |route| begin::start(&self.claim, &mut route.open(0)?))
+            .unwrap_or_else(Some)
+    }
+
+    /// Does at the beginning what may fail while servers load their data, or change their roles.
+    fn patiently<T>(
+        &self,
+        route: &mut dyn Route,
+        mut ask: impl FnMut(&mut dyn Route) -> Result<T, Failure>,
+    ) -> Result<T, Halt> {
         let until = Instant::now() + self.options.courier.patience;
         loop {
-            let begun = route.open(0).and_then(|mut to| begin::start(&self.claim, &mut to));
-            match begun {
-                Ok(halt) => return halt,
-                Err(_) if self.is_stopped() => return Some(Halt::Interrupted),
+            match ask(route) {
+                Ok(answer) => return Ok(answer),
+                Err(_) if self.is_stopped() => return Err(Halt::Interrupted),
                 Err(failure) if failure.is_passing() && Instant::now() < until => {
                     route.broke(0, &failure);
                     thread::sleep(PAUSES.0);
                 }
-                Err(failure) => return Some(Halt::Failed(failure)),
+                Err(failure) => return Err(Halt::Failed(failure)),
             }
         }
     }
