@@ -120,16 +120,10 @@ impl<'o> Room<'o> {
         Some(())
     }
 
-    /// How many bytes have been written.
+    /// Takes back all that has been written.
     #[inline(always)]
-    pub(crate) fn at(&self) -> usize {
-        self.at
-    }
-
-    /// Takes back what has been written behind the first `at` bytes.
-    #[inline(always)]
-    pub(crate) fn back_to(&mut self, at: usize) {
-        self.at = self.at.min(at);
+    pub(crate) fn restart(&mut self) {
+        self.at = 0;
     }
 }
 
@@ -147,11 +141,9 @@ mod tests {
             room.put_ends(b"defg", b"fghi", 6)?;
             room.lend(|slots| {
                 let mut room = slots.open();
-                room.put_all(b"jk")?;
                 room.put_all(b"nothing")?;
-                room.back_to(2);
-                room.back_to(9);
-                assert_eq!(room.at(), 2);
+                room.restart();
+                room.put_all(b"jk")?;
                 Some(room.close())
             })?;
             Some(room.close())

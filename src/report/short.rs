@@ -244,10 +244,10 @@ fn escaped_narrow<'o>(text: &[u8], to: Slots<'o>) -> Option<Written<'o>> {
             room.put(word, 8)?;
         } else {
             // Where each goes hangs on the lengths of those before it, and on no jump.
-            word.iter().try_for_each(|&byte| escape(byte, &mut room))?;
+            room.lend(|to| escaped_one_by_one(word, to))?;
         }
     }
-    rest.iter().try_for_each(|&byte| escape(byte, &mut room))?;
+    room.lend(|to| escaped_one_by_one(rest, to))?;
     Some(room.close())
 }
 
@@ -262,7 +262,7 @@ fn string_narrow<'o>(bytes: &[u8], to: Slots<'o>) -> Option<Written<'o>> {
     let mut room = to.open();
     room.put(b"\"", 1)?;
     if plain(bytes, &mut room).is_none() {
-        room.back_to(0);
+        room.restart();
         string_with_care(bytes, &mut room)?;
     } else {
         room.put(b"\"", 1)?;
@@ -343,6 +343,22 @@ mod tests {
             }
         }
         check(&[1; LONGEST], &format!("\"{}\"", "\\u0001".repeat(LONGEST)));
+    }
+
+    #[test]
+    fn characters_that_are_cut_anywhere() {
+        let text = "a\u{e9}\u{20ac}\u{1f600}\"bc\u{7ff}\u{fffd}d".repeat(6);
+        for begin in 0..30 {
+            for len in 0..=LONGEST {
+                let bytes = &text.as_bytes()[begin..begin + len];
+                match std::str::from_utf8(bytes) {
+                    Ok(text) => check(bytes, &serde_json::to_string(text).unwrap()),
+                    Err(_) => {
+                        check(bytes, &format!("{{\"base64\":\"{}\"}}", STANDARD.encode(bytes)));
+                    }
+                }
+            }
+        }
     }
 
     #[track_caller]

@@ -20,9 +20,16 @@ pub(super) use none::Wide;
 #[expect(unsafe_code, reason = "only through it a processor is asked for more than all have")]
 mod avx2 {
     use std::arch::x86_64::*;
+    use std::sync::atomic::AtomicU8;
+    use std::sync::atomic::Ordering::Relaxed;
 
     use crate::bytes::room::{Room, Slots, Written};
     use crate::report::short::{LONGEST, escaped_one_by_one};
+
+    /// Whether the processor has what this needs; asked once, for the answer is wanted of each element.
+    static FOUND: AtomicU8 = AtomicU8::new(0);
+    const YES: u8 = 1;
+    const NO: u8 = 2;
 
     /// The processor has what this needs.
     #[derive(Debug, Clone, Copy)]
@@ -31,7 +38,17 @@ mod avx2 {
     impl Wide {
         #[inline(always)]
         pub(in crate::report) fn get() -> Option<Wide> {
+            match FOUND.load(Relaxed) {
+                YES => Some(Wide(())),
+                NO => None,
+                _ => Wide::ask(),
+            }
+        }
+
+        #[cold]
+        fn ask() -> Option<Wide> {
             let is_here = is_x86_feature_detected!("avx2") && is_x86_feature_detected!("popcnt");
+            FOUND.store(if is_here { YES } else { NO }, Relaxed);
             is_here.then_some(Wide(()))
         }
 
@@ -98,8 +115,9 @@ mod avx2 {
     #[target_feature(enable = "avx2,popcnt")]
     fn with_care<'o>(bytes: &[u8], blocks: &[Block], mut room: Room<'o>) -> Option<Written<'o>> {
         let is_ascii = blocks.iter().all(|block| block.high() == 0);
-        if !is_ascii && std::str::from_utf8(bytes).is_err() {
-            room.back_to(0);
+        let is_noise = blocks.first().is_some_and(|block| block.begins_no_utf8());
+        if !is_ascii && (is_noise || std::str::from_utf8(bytes).is_err()) {
+            room.restart();
             room.put(b"{\"base64\":\"", 11)?;
             push_base64(bytes, &mut room)?;
             room.put(b"\"}", 2)?;
@@ -145,14 +163,12 @@ mod avx2 {
         }
         // Less than 32 bytes, and so no more than two steps.
         let Block { word, len } = Block::short(rest);
-        room.put(&base64_24(word), len.min(24).div_ceil(3) * 4)?;
+        room.put(&base64_24(word), (len.min(24) * 4).div_ceil(3))?;
         if len > 24 {
             let behind = _mm256_permute4x64_epi64::<3>(word);
-            room.put(&base64_24(behind), (len - 24).div_ceil(3) * 4)?;
+            room.put(&base64_24(behind), ((len - 24) * 4).div_ceil(3))?;
         }
-        let padding = (3 - len % 3) % 3;
-        room.back_to(room.at() - padding);
-        room.put(b"==", padding)
+        room.put(b"==", (3 - len % 3) % 3)
     }
 
     /// What 24 bytes are in base64; eight more are not looked at.
@@ -243,6 +259,17 @@ mod avx2 {
         #[target_feature(enable = "avx2,popcnt")]
         fn high(&self) -> u32 {
             self.bits(self.word)
+        }
+
+        /// Whether it is seen at a glance that no UTF-8 begins so, as of nearly all that is none: a
+        /// character's first byte has another one behind it, and that one has something before it.
+        #[inline]
+        #[target_feature(enable = "avx2,popcnt")]
+        fn begins_no_utf8(&self) -> bool {
+            let high = self.high();
+            let firsts = high & self.bits(_mm256_cmpgt_epi8(self.word, _mm256_set1_epi8(-65)));
+            let others = high & !firsts;
+            (firsts << 1) & !others != 0 || others & !(high << 1) != 0
         }
 
         /// The highest bit of each byte of the text.
