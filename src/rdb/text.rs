@@ -61,7 +61,8 @@ impl<'a> Text<'a> {
         Self::parse_long(input)
     }
 
-    fn parse_long(input: &'a [u8]) -> Parsed<'a, Text<'a>> {
+    /// The same of one whose length takes more than a byte, or that is none of plain bytes.
+    pub(super) fn parse_long(input: &'a [u8]) -> Parsed<'a, Text<'a>> {
         match length_or_special(input)? {
             (rest, Length::Plain(n)) => take(rest, n).map(|(rest, bytes)| (rest, Text::Raw(bytes))),
             (rest, Length::Special(e)) => Self::special(input, rest, e),

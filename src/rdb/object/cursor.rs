@@ -116,8 +116,20 @@ impl<'a> Cursor<'a> {
     where
         'a: 's,
     {
+        // Most are short and plain, and made in registers: to come from the same place as all others,
+        // they would have to go through memory.
+        if let [len @ 0..64, rest @ ..] = self.rest
+            && let Some((bytes, rest)) = rest.split_at_checked(usize::from(*len))
+        {
+            self.rest = rest;
+            return Ok(Elem::Bytes(bytes));
+        }
         let at = self.at();
-        self.text()?.elem(room).map_err(|fault| Broken { at, fault })
+        match self.run(Text::parse_long)? {
+            Text::Raw(bytes) => Ok(Elem::Bytes(bytes)),
+            Text::Int(n) => Ok(Elem::Int(n.into())),
+            text @ Text::Lzf { .. } => text.elem(room).map_err(|fault| Broken { at, fault }),
+        }
     }
 
     /// A string as bytes; what is not there as such is spelled out in `room`.

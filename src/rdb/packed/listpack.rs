@@ -159,30 +159,42 @@ fn parse(entry: &[u8]) -> Option<(Elem<'_>, &[u8])> {
     match entry {
         [n @ ..0x80, tail @ ..] => Some((Elem::Int((*n).into()), tail)),
         [n @ 0x80..0xc0, tail @ ..] => string(tail, usize::from(n & 0x3f)),
-        _ => parse_wide(entry),
+        // The element is made here, in registers: one that a function leaves in memory would have to
+        // be there for all kinds, and be waited for.
+        _ => match wide_form(entry)? {
+            Form::Int { n, size } => Some((Elem::Int(n), entry.get(size..)?)),
+            Form::Text { head, len } => string(entry.get(head..)?, len),
+        },
     }
 }
 
-fn parse_wide(entry: &[u8]) -> Option<(Elem<'_>, &[u8])> {
-    let int = |n, tail| Some((Elem::Int(n), tail));
-    match entry {
-        [a @ 0xc0..=0xdf, b, tail @ ..] => {
-            let bits = u16::from(a & 0x1f) << 8 | u16::from(*b);
+/// How an entry of more than the shortest forms is stored.
+enum Form {
+    /// An integer; encoding and data take so many bytes.
+    Int { n: i64, size: usize },
+    /// A string behind so many bytes.
+    Text { head: usize, len: usize },
+}
+
+fn wide_form(entry: &[u8]) -> Option<Form> {
+    let int = |n, size| Some(Form::Int { n, size });
+    match *entry {
+        [a @ 0xc0..=0xdf, b, ..] => {
+            let bits = u16::from(a & 0x1f) << 8 | u16::from(b);
             // The sign is bit 12.
-            int(((bits << 3) as i16 >> 3).into(), tail)
+            int(((bits << 3) as i16 >> 3).into(), 2)
         }
-        [a @ 0xe0..=0xef, b, tail @ ..] => {
-            string(tail, usize::from(a & 0xf) << 8 | usize::from(*b))
+        [a @ 0xe0..=0xef, b, ..] => {
+            Some(Form::Text { head: 2, len: usize::from(a & 0xf) << 8 | usize::from(b) })
         }
-        [0xf0, a, b, c, d, tail @ ..] => {
-            string(tail, usize::try_from(u32::from_le_bytes([*a, *b, *c, *d])).ok()?)
+        [0xf0, a, b, c, d, ..] => {
+            let len = usize::try_from(u32::from_le_bytes([a, b, c, d])).ok()?;
+            Some(Form::Text { head: 5, len })
         }
-        [0xf1, a, b, tail @ ..] => int(i16::from_le_bytes([*a, *b]).into(), tail),
-        [0xf2, a, b, c, tail @ ..] => int((i32::from_le_bytes([0, *a, *b, *c]) >> 8).into(), tail),
-        [0xf3, a, b, c, d, tail @ ..] => int(i32::from_le_bytes([*a, *b, *c, *d]).into(), tail),
-        [0xf4, a, b, c, d, e, f, g, h, tail @ ..] => {
-            int(i64::from_le_bytes([*a, *b, *c, *d, *e, *f, *g, *h]), tail)
-        }
+        [0xf1, a, b, ..] => int(i16::from_le_bytes([a, b]).into(), 3),
+        [0xf2, a, b, c, ..] => int((i32::from_le_bytes([0, a, b, c]) >> 8).into(), 4),
+        [0xf3, a, b, c, d, ..] => int(i32::from_le_bytes([a, b, c, d]).into(), 5),
+        [0xf4, a, b, c, d, e, f, g, h, ..] => int(i64::from_le_bytes([a, b, c, d, e, f, g, h]), 9),
         _ => None,
     }
 }
