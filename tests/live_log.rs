@@ -530,6 +530,7 @@ fn whoever_stood_still_does_nothing_twice() {
             let (status, told) = first.ends();
             assert_eq!(status.code(), Some(2), "{what}: {told}");
             assert!(told.contains("does not remember this replay any more"), "{what}: {told}");
+            assert!(!told.contains("goes on right behind it"), "{what}: {told}");
             assert_eq!(target.digest(), digest, "{what}: {told}");
             assert!(target.kept().is_empty(), "{what}: {:?}", target.kept());
             target.empty();

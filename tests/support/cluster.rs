@@ -267,12 +267,16 @@ impl Cluster {
         sum.iter().map(|byte| format!("{byte:02x}")).collect()
     }
 
-    /// Removes all keys.
+    /// Removes all keys, and what would bring them back when a node starts again.
     #[track_caller]
     pub fn empty(&self) {
         for master in self.masters() {
             // A node that was a replica until now cut its clients off.
             assert_eq!(self.nodes[master].connect().cmd(&["FLUSHALL"]), Value::Okay);
+        }
+        // What a replica was sent of its master lies there, and is what it starts with.
+        for node in &self.nodes {
+            let _ = std::fs::remove_file(node.dir().join("dump.rdb"));
         }
     }
 

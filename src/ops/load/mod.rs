@@ -418,6 +418,19 @@ fn stopped(halt: &Halt, ledger: &Ledger, target: &str, marks: Marks) -> String {
     }
 }
 
+/// Why a log that is sent as it stands stopped, and how it goes on.
+fn log_stopped(halt: &Halt, target: &str) -> String {
+    let why = why(halt, target);
+    match halt {
+        // Whoever has it now, or has forgotten it, says nothing of this replay.
+        Halt::Taken(_) => why,
+        _ => format!(
+            "{why}; the target remembers what has taken effect, and the same command goes on \
+             right behind it"
+        ),
+    }
+}
+
 /// What says how far the load of a source has come, and what tells it from others.
 fn marks(source: &Source, is_log: bool) -> Result<(Marks, Option<Identity>, bool)> {
     let marks = match (&source.path, source.form) {

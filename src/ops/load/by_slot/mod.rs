@@ -134,13 +134,7 @@ pub(super) fn load_by_slot(
     report.errors.extend(done.refused);
     report.errors.truncate(SHOWN);
     report.took_ms = super::millis(began);
-    report.stopped = halt.map(|halt| {
-        let why = super::why(&halt, &name);
-        format!(
-            "{why}; the target remembers what has taken effect, and the same command goes on \
-             right behind it"
-        )
-    });
+    report.stopped = halt.map(|halt| super::log_stopped(&halt, &name));
     Ok(report)
 }
 

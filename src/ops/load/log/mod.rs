@@ -154,13 +154,7 @@ pub fn load_log(
         let _ = claim.release(&mut connection, halt.is_none() && point.is_none());
     }
     report.took_ms = super::millis(began);
-    report.stopped = halt.map(|halt| {
-        let why = super::why(&halt, &target);
-        format!(
-            "{why}; the target remembers what has taken effect, and the same command goes on \
-             right behind it"
-        )
-    });
+    report.stopped = halt.map(|halt| super::log_stopped(&halt, &target));
     Ok(report)
 }
 
