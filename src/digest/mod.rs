@@ -13,6 +13,7 @@ pub mod full;
 mod hex;
 mod keyed;
 mod profile;
+pub mod quick;
 mod sum;
 #[cfg(test)]
 mod tests;

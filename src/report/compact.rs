@@ -45,8 +45,8 @@ pub struct CompactReport {
     /// Keys among them that no command had touched, and that were found to lie in the output byte by
     /// byte as in the base; the others were held against their digest.
     pub copied_keys: u64,
-    /// Our digest of the keyspace and of the output that was read back, which are the same; where
-    /// keys were copied only if it was asked for.
+    /// The digest of the keyspace and of the output that was read back, which are the same: our full
+    /// one if it was asked for, and the servers' where commands were written.
     pub digest: Option<String>,
     /// What the output cannot hold.
     pub losses: Vec<Lost>,
@@ -106,6 +106,9 @@ pub fn write_text(out: &mut dyn Write, report: &CompactReport, style: Style) -> 
     match &report.digest {
         Some(digest) => {
             line(format!("  proof      read back, and the same: {digest}"));
+        }
+        None if report.proved && report.copied_keys == 0 => {
+            line("  proof      read back, and the same".to_owned());
         }
         None if report.proved => {
             line(format!("  proof      read back, and the same: {copied} byte by byte as in the"));

@@ -4,9 +4,11 @@
 use std::collections::BTreeMap;
 use std::ops::Range;
 
+use super::Prove;
+use super::fingerprint::Fingerprint;
 use super::output::Output;
 use crate::aof::write::{CommandWriter, KeyRoom};
-use crate::digest::full;
+use crate::digest::quick;
 use crate::engine::{Base, Stretch};
 use crate::error::Result;
 use crate::ops::filter::Filter;
@@ -14,7 +16,7 @@ use crate::ops::walk::Tally;
 use crate::rdb::write::{
     Body, EntryHead, EntryRoom, Living, LivingRoom, Loss, Sink, entry, entry_anew,
 };
-use crate::rdb::{Entry, Family, Header, Record, Scratch, Target, ValueType, opcode};
+use crate::rdb::{Entry, Family, Header, Record, Target, ValueType, opcode};
 
 /// What is to be done with each record.
 #[derive(Debug)]
@@ -32,8 +34,8 @@ pub(in crate::ops) struct Plan {
     pub(in crate::ops) filter: Filter,
     /// Whether functions and the data of modules beside the keys go along.
     pub(in crate::ops) functions: bool,
-    /// Whether the full digest of what comes is computed beside.
-    pub(in crate::ops) digest: bool,
+    /// What is to be proved of it: then a digest of what comes is computed beside.
+    pub(in crate::ops) prove: Option<Prove>,
     /// Keys that were left in a base of the target's version are copied as they lie: nothing else
     /// is to be done with any key.
     pub(in crate::ops) copies: bool,
@@ -53,12 +55,12 @@ pub(in crate::ops) struct Counts {
     pub(in crate::ops) anew: BTreeMap<(ValueType, ValueType), u64>,
     pub(in crate::ops) losses: BTreeMap<Loss, Noted>,
     /// What came, where that is asked for.
-    pub(in crate::ops) digest: Option<full::Accumulator>,
+    pub(in crate::ops) digest: Option<Fingerprint>,
 }
 
 impl Counts {
     fn new(plan: &Plan) -> Self {
-        let digest = plan.digest.then(|| full::Accumulator::new(None));
+        let digest = plan.prove.map(Fingerprint::new);
         Counts { digest, ..Counts::default() }
     }
 }
@@ -153,7 +155,7 @@ pub(in crate::ops) struct Room {
     commands: Option<CommandWriter>,
     key: KeyRoom,
     living: LivingRoom,
-    scratch: Scratch,
+    digest: quick::Room,
 }
 
 impl<'p, 'o> Encoder<'p, 'o> {
@@ -431,12 +433,12 @@ impl Tally for Encoder<'_, '_> {
 
     fn plain(&mut self, found: &Entry<'_>, room: &mut Room) -> Result<()> {
         let digest = self.counts.digest.as_mut();
-        digest.map_or(Ok(()), |digest| digest.add(found, &mut room.scratch))
+        digest.map_or(Ok(()), |digest| digest.add(found, &mut room.digest))
     }
 
     fn record(&mut self, record: &Record<'_>, offset: u64, room: &mut Room) -> Result<()> {
         if let Some(digest) = &mut self.counts.digest {
-            digest.add_record(record, offset, &mut room.scratch)?;
+            digest.add_record(record, offset, &mut room.digest)?;
         }
         let is_function = matches!(
             record,

@@ -10,6 +10,7 @@
 //! the keys; or it is allowed, and listed.
 
 pub(super) mod encode;
+mod fingerprint;
 pub(super) mod output;
 mod proof;
 
@@ -161,7 +162,7 @@ pub(super) fn make(
         list: options.list,
         filter: Filter::default(),
         functions: true,
-        digest: prove.is_some() && options.form.is_snapshot(),
+        prove: prove.filter(|_| options.form.is_snapshot()),
         copies: options.compress.is_none() && options.drop_expired_at_ms.is_none(),
         parts: false,
     };
@@ -172,7 +173,7 @@ pub(super) fn make(
         walk: &options.walk,
         open: &options.open,
         compress: options.compress.unwrap_or(true),
-        plain: plan.digest,
+        plain: plan.prove.is_some(),
         once: true,
         observer,
     };
@@ -190,11 +191,11 @@ pub(super) fn make(
     let written = output.finish()?;
     let proof = match (&ran, prove) {
         (Some(run), Some(prove)) => {
-            // What the target does not keep, and times that no command carries, are in the full
-            // digest and not in the servers'.
-            let full = counts.digest.filter(|_| losses.is_empty());
+            // What the target does not keep, and times that no command carries, are in our digests
+            // and not in the servers'.
+            let ours = counts.digest.filter(|_| losses.is_empty());
             let copies = &written.copies;
-            let proven = proof::same(&mut place, run, full.as_ref(), copies, prove, options);
+            let proven = proof::same(&mut place, run, ours.as_ref(), copies, prove, options);
             Some(proven.map_err(|error| error.in_file(name))?)
         }
         _ => None,
@@ -419,7 +420,7 @@ pub(super) fn to_unnamed(
         list: 0,
         filter: Filter::default(),
         functions: true,
-        digest: false,
+        prove: None,
         copies: false,
         parts: false,
     };

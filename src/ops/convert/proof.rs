@@ -1,7 +1,7 @@
 //! The proof that an output holds what was to be written: it is read back before it is published.
 //!
 //! ```text
-//! snapshot   the full digest of the keys that were written
+//! snapshot   a digest of all of the keys that were written
 //!            what was copied from a base: byte by byte
 //! commands   the servers' digest of the keys that they lead to
 //! ```
@@ -12,15 +12,16 @@ use std::thread;
 
 use super::ConvertOptions;
 use super::encode::Copied;
+use super::fingerprint::Fingerprint;
 use super::output::Place;
-use crate::digest::full;
+use crate::digest::{full, quick};
 use crate::engine::Base;
 use crate::error::{Error, Result};
 use crate::ops::digest::{self, DigestOptions};
 use crate::ops::run::{self, Run, RunOptions};
 use crate::ops::snapshot;
 use crate::ops::walk::{Silent, Tally, WalkOptions};
-use crate::rdb::{Entry, Record, Scratch};
+use crate::rdb::{Entry, Record};
 use crate::source::{OpenOptions, Source, open_part};
 
 /// What is asked of a proof.
@@ -41,13 +42,13 @@ pub(in crate::ops) struct Proof {
     pub(in crate::ops) digest: Option<String>,
 }
 
-/// Reads back what was written, and holds it against what was to be written: against its full
-/// digest, if it is given, which leaves out what was copied, otherwise against the servers' digest
-/// of what the engine holds.
+/// Reads back what was written, and holds it against what was to be written: against our digest of
+/// it, if it is given, which leaves out what was copied, otherwise against the servers' digest of
+/// what the engine holds.
 pub(super) fn same(
     place: &mut Place,
     run: &Run,
-    full: Option<&full::Accumulator>,
+    ours: Option<&Fingerprint>,
     copies: &[Copied],
     prove: Prove,
     options: &ConvertOptions,
@@ -60,9 +61,9 @@ pub(super) fn same(
     let source = open_part(&path, &OpenOptions::default())?;
     // What reaches the disk meanwhile is not waited for later; whether all has is asked then.
     thread::spawn(move || File::open(path).and_then(|file| file.sync_data()));
-    if let Some(full) = full {
+    if let Some(ours) = ours {
         let base = run.engine.keyspace.base();
-        return in_full(source, full, base, copies, prove, &options.walk);
+        return by_our_digest(source, ours, base, copies, prove, &options.walk);
     }
     let walk = options.walk;
     let threads = walk.threads;
@@ -98,23 +99,23 @@ fn other(what: &str) -> Error {
     ))
 }
 
-/// Reads back a snapshot. `want` is the full digest of what was written; what was copied has to be
-/// the bytes of the base.
-fn in_full(
+/// Reads back a snapshot. `want` is the digest of what was written; what was copied has to be the
+/// bytes of the base.
+fn by_our_digest(
     source: Source,
-    want: &full::Accumulator,
+    want: &Fingerprint,
     base: Option<&Base>,
     copies: &[Copied],
     prove: Prove,
     walk: &WalkOptions,
 ) -> Result<Proof> {
     let regions = regions(copies);
-    let all = prove == Prove::SamenessAndDigest || copies.is_empty();
+    let all = prove == Prove::SamenessAndDigest;
     let fresh = || ReadBack {
         regions: &regions,
         copied: 0,
         all: all.then(|| full::Accumulator::new(None)),
-        written: full::Accumulator::default(),
+        written: Fingerprint::new(prove),
     };
     let mut read = fresh();
     if let Some(base) = base.filter(|_| !copies.is_empty()) {
@@ -140,10 +141,10 @@ fn in_full(
     let (written, want) = (read.written.finish(), want.finish());
     let copied: u64 = copies.iter().map(|copy| copy.keys).sum();
     if written != want || read.copied != copied {
-        return Err(not_the_same(&written.to_string(), &want.to_string()));
+        return Err(not_the_same(&written, &want));
     }
     let digest = read.all.map(|mut all| {
-        all.merge(&read.written);
+        read.written.full().into_iter().for_each(|written| all.merge(written));
         all.finish().to_string()
     });
     Ok(Proof { copied, digest })
@@ -189,7 +190,7 @@ struct ReadBack<'r> {
     copied: u64,
     /// Their digest, where that is asked for.
     all: Option<full::Accumulator>,
-    written: full::Accumulator,
+    written: Fingerprint,
 }
 
 impl ReadBack<'_> {
@@ -202,23 +203,23 @@ impl ReadBack<'_> {
 }
 
 impl Tally for ReadBack<'_> {
-    type Room = Scratch;
+    type Room = quick::Room;
 
     #[inline]
-    fn entry(&mut self, entry: &Entry<'_>, room: &mut Scratch) -> Result<()> {
+    fn entry(&mut self, entry: &Entry<'_>, room: &mut quick::Room) -> Result<()> {
         if !self.is_copied(entry) {
             return self.written.add(entry, room);
         }
         self.copied += 1;
         match &mut self.all {
-            Some(all) => all.add(entry, room),
+            Some(all) => all.add(entry, room.scratch()),
             // What is broken inside was so in the base, where nobody has looked.
-            None => Ok(entry.visit(room, |_| ControlFlow::Continue(()))?),
+            None => Ok(entry.visit(room.scratch(), |_| ControlFlow::Continue(()))?),
         }
     }
 
     #[inline(always)]
-    fn plain_string(&mut self, entry: &Entry<'_>, room: &mut Scratch) -> Result<()> {
+    fn plain_string(&mut self, entry: &Entry<'_>, room: &mut quick::Room) -> Result<()> {
         if self.all.is_some() || !self.is_copied(entry) {
             return self.entry(entry, room);
         }
@@ -227,7 +228,7 @@ impl Tally for ReadBack<'_> {
         Ok(())
     }
 
-    fn record(&mut self, record: &Record<'_>, offset: u64, room: &mut Scratch) -> Result<()> {
+    fn record(&mut self, record: &Record<'_>, offset: u64, room: &mut quick::Room) -> Result<()> {
         self.written.add_record(record, offset, room)
     }
 

@@ -233,7 +233,7 @@ fn commands(
         list: options.list,
         filter: options.filter.clone(),
         functions: !options.keys_only,
-        digest: false,
+        prove: None,
         copies: false,
         parts: false,
     };

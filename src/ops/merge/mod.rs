@@ -155,7 +155,7 @@ pub fn merge(
         list: options.list,
         filter: options.filter.clone(),
         functions: false,
-        digest: false,
+        prove: None,
         copies: false,
         parts: true,
     };

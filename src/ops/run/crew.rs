@@ -38,7 +38,7 @@ pub(super) struct Pace {
 
 impl Default for Pace {
     fn default() -> Self {
-        Pace { section: 1 << 20, worth_sharing: 8 << 10, worth_threads: 1 << 20 }
+        Pace { section: 1 << 21, worth_sharing: 8 << 10, worth_threads: 1 << 20 }
     }
 }
 
@@ -136,7 +136,8 @@ impl Section {
             let finished = Finished(self);
             let mut lane = lock(lane);
             hand.keyspace.put_shards(index, vec![std::mem::take(&mut lane.shard)]);
-            lane.halt = hand.steps(&lane.steps).err();
+            // What was done is room for the section that is sorted meanwhile.
+            lane.halt = hand.steps(&std::mem::take(&mut lane.steps)).err();
             lane.failures = std::mem::take(&mut hand.failures);
             lane.shard = hand.keyspace.take_shards().pop().unwrap_or_default();
             drop(lane);

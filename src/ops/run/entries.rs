@@ -1,7 +1,7 @@
 //! The keys of an engine as the entries of a snapshot: what everything downstream reads.
 //!
 //! ```text
-//! database 0: shard 0 [ 4096 records ] [ 4096 records ] … shard 63     database 1 …
+//! database 0: shard 0 [ 4096 records ] [ 4096 records ] … shard 511    database 1 …
 //!             └ a thread takes the next piece, writes each value as the target would, and
 //!               tallies it; pieces are merged in their order
 //! ```

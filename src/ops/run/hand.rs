@@ -56,7 +56,7 @@ pub(super) fn chance_at(offset: u64) -> u64 {
 }
 
 /// How many names are remembered: a power of two.
-const KNOWN: usize = 16;
+const KNOWN: usize = 64;
 
 /// One thread at work.
 pub(super) struct Hand<'a> {

@@ -17,6 +17,8 @@ pub(super) struct Router<'a, 'o> {
     pub(super) halt: Option<Halt>,
     crew: Crew,
     steps: Vec<Steps>,
+    /// The shards that have steps.
+    filled: Vec<usize>,
     /// Steps that wait to be run.
     waiting: usize,
     pace: Pace,
@@ -55,13 +57,16 @@ impl<'a> Runner<'a> for Router<'a, '_> {
 impl<'a, 'o> Router<'a, 'o> {
     pub(super) fn new(hand: Hand<'a>, crew: Crew, pace: Pace, observer: &'o dyn Observer) -> Self {
         let steps = vec![Steps::default(); SHARDS];
-        let (failures, halt, waiting) = (Failures::default(), None, 0);
-        Router { hand, failures, halt, crew, steps, waiting, pace, observer }
+        let (failures, halt, filled, waiting) = (Failures::default(), None, Vec::new(), 0);
+        Router { hand, failures, halt, crew, steps, filled, waiting, pace, observer }
     }
 
     #[inline]
     fn push(&mut self, shard: usize, at: usize) -> Result<(), Halt> {
         if let Some(steps) = self.steps.get_mut(shard) {
+            if steps.is_empty() {
+                self.filled.push(shard);
+            }
             steps.push(self.hand.db, at);
         }
         self.waiting += 1;
@@ -91,7 +96,11 @@ impl<'a, 'o> Router<'a, 'o> {
             let digits = key.len().checked_ilog10().unwrap_or(0) as usize + 1;
             // In front of it are `$`, its length, and a line end.
             let place = key.as_ptr().addr() - start - digits - 3;
-            if let Some(steps) = self.steps.get_mut(shard_of(key)) {
+            let shard = shard_of(key);
+            if let Some(steps) = self.steps.get_mut(shard) {
+                if steps.is_empty() {
+                    self.filled.push(shard);
+                }
                 steps.push_part(self.hand.db, at, place);
             }
         }
@@ -154,6 +163,7 @@ impl<'a, 'o> Router<'a, 'o> {
         self.wait()?;
         let room = self.waiting / SHARDS + self.waiting / (SHARDS * 8);
         let fresh = (0..SHARDS).map(|_| Steps::with_capacity(room)).collect();
+        self.filled.clear();
         self.waiting = 0;
         let steps = std::mem::replace(&mut self.steps, fresh);
         self.crew.start(&mut self.hand, steps);
@@ -171,7 +181,8 @@ impl<'a, 'o> Router<'a, 'o> {
             return Ok(());
         }
         self.waiting = 0;
-        for steps in self.steps.iter_mut().filter(|steps| !steps.is_empty()) {
+        for shard in self.filled.drain(..) {
+            let Some(steps) = self.steps.get_mut(shard) else { continue };
             let done = self.hand.steps(steps);
             self.failures.beside(std::mem::take(&mut self.hand.failures));
             steps.clear();

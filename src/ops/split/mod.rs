@@ -100,7 +100,7 @@ pub fn split(
         list: options.list,
         filter: options.filter.clone(),
         functions: true,
-        digest: false,
+        prove: None,
         copies: false,
         parts: true,
     };
