@@ -7,6 +7,7 @@ pub mod hash;
 pub mod input;
 pub mod lzf;
 pub mod number;
+pub mod prefetch;
 pub mod slot;
 pub mod take;
 

@@ -41,7 +41,7 @@ pub use env::{Env, library_name};
 pub use failure::{Answer, Failure};
 pub use keys::Keys;
 pub use keyspace::{Db, Keyspace, Loading, Record, SHARDS, Shard, shard_of, shards_per_thread};
-pub use save::{first_byte, save};
+pub use save::{fetch, save};
 pub use table::{Route, Spec, foreign, lookup};
 pub use thaw::{text_value, value as thaw};
 pub use value::stream;

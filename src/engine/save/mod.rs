@@ -4,6 +4,7 @@ mod stream;
 
 use super::value::{ListNode, PackedHash, PackedSet, kept_as_double};
 use super::{Array, Hash, Keyspace, List, Record, Set, SortedSet, Value};
+use crate::bytes::prefetch::prefetch;
 use crate::error::FormatError;
 use crate::rdb::write::{self, Body, EntryRoom, Loss, Sink};
 use crate::rdb::{Entry, Family, Target, ValueType};
@@ -56,10 +57,9 @@ pub fn save<'a>(
     ))
 }
 
-/// The first byte of what a value holds. Whoever asks for those of some values at once has them all
-/// at hand sooner than one after the other: they lie far apart.
+/// Asks for the memory that a value's bytes are in, which lie far from those of others.
 #[inline]
-pub fn first_byte(record: &Record, keyspace: &Keyspace) -> u8 {
+pub fn fetch(record: &Record, keyspace: &Keyspace) {
     let bytes = match &record.value {
         Value::Lying(text) => keyspace.text(*text),
         Value::Frozen(frozen) => {
@@ -83,7 +83,7 @@ pub fn first_byte(record: &Record, keyspace: &Keyspace) -> u8 {
         },
         _ => &[],
     };
-    bytes.first().copied().unwrap_or(0)
+    prefetch(bytes);
 }
 
 fn save_hash(hash: &Hash, target: &Target, sink: &mut Sink) -> Result<ValueType, Loss> {

@@ -1,11 +1,12 @@
 //! Runs commands on the shards at hand.
 
-use std::hint::black_box;
+use std::ops::Deref;
 
 use super::failed::{Failed, Failures};
 use super::steps::{Step, Steps};
 use crate::aof::LogItem;
 use crate::aof::log::{Quirks, item};
+use crate::bytes::prefetch::prefetch;
 use crate::engine::{Answer, Call, Env, Failure, Keys, Keyspace, Route, Spec, lookup};
 use crate::error::{Error, FormatError};
 use crate::resp::{Command, Reply};
@@ -57,6 +58,24 @@ pub(super) fn chance_at(offset: u64) -> u64 {
 
 /// How many names are remembered: a power of two.
 const KNOWN: usize = 64;
+
+/// Steps that are made ready together.
+const AHEAD: usize = 16;
+
+/// Steps that are made ready.
+struct Ahead {
+    steps: [Step; AHEAD],
+    count: usize,
+}
+
+impl Deref for Ahead {
+    type Target = [Step];
+
+    #[inline]
+    fn deref(&self) -> &[Step] {
+        self.steps.get(..self.count).unwrap_or_default()
+    }
+}
 
 /// One thread at work.
 pub(super) struct Hand<'a> {
@@ -165,38 +184,36 @@ impl<'a> Hand<'a> {
 
     /// Runs the steps of a shard, which is at hand.
     pub(super) fn steps(&mut self, steps: &Steps) -> Result<(), Halt> {
-        /// Steps whose bytes are fetched together: they lie far from each other.
-        const AHEAD: usize = 16;
         let db = std::mem::take(&mut self.db);
         let mut steps = steps.iter();
-        let mut ahead = [Step::Select(0); AHEAD];
+        let mut now = self.next(&mut steps);
         let mut done = Ok(());
-        loop {
-            let mut count = 0;
-            for (slot, step) in ahead.iter_mut().zip(steps.by_ref()) {
-                *slot = step;
-                count += 1;
-            }
-            let ahead = ahead.get(..count).unwrap_or_default();
-            if ahead.is_empty() || done.is_err() {
-                break;
-            }
-            self.fetch(ahead);
-            done = ahead.iter().try_for_each(|step| self.step(*step));
+        while !now.is_empty() && done.is_ok() {
+            let next = self.next(&mut steps);
+            done = now.iter().try_for_each(|step| self.step(*step));
+            now = next;
         }
         self.db = db;
         done
     }
 
-    /// Fetches the commands of some steps: what lies far apart is at hand sooner when it is asked
-    /// for together.
+    /// The next steps, whose bytes are asked for: they lie far from each other, and come while
+    /// those before are run.
     #[inline]
-    fn fetch(&self, steps: &[Step]) {
-        /// A little less than the bytes that come from memory at a time.
-        const NEXT: usize = 60;
-        let byte = |at: usize| self.bytes.get(at).copied().unwrap_or(0);
-        let begin = |step: &Step| byte(step.offset()) ^ byte(step.offset() + NEXT);
-        black_box(steps.iter().fold(0, |all, step| all ^ begin(step)));
+    fn next(&self, steps: &mut impl Iterator<Item = Step>) -> Ahead {
+        /// What comes from memory at a time.
+        const LINE: usize = 64;
+        /// Most commands are no longer, or their end is a text that nobody reads.
+        const LINES: usize = 3;
+        let mut ahead = Ahead { steps: [Step::Select(0); AHEAD], count: 0 };
+        for (slot, step) in ahead.steps.iter_mut().zip(steps) {
+            *slot = step;
+            ahead.count += 1;
+            for line in 0..LINES {
+                prefetch(self.bytes.get(step.offset() + line * LINE..).unwrap_or_default());
+            }
+        }
+        ahead
     }
 
     #[inline]
