@@ -33,6 +33,7 @@ mod script;
 mod table;
 mod thaw;
 mod value;
+mod warm;
 
 pub use base::{Base, BaseBytes, Left, Meta, Remarks, Stretch};
 pub use bytes::Bytes;
@@ -41,7 +42,7 @@ pub use env::{Env, library_name};
 pub use failure::{Answer, Failure};
 pub use keys::Keys;
 pub use keyspace::{Db, Keyspace, Loading, Record, SHARDS, Shard, shard_of, shards_per_thread};
-pub use save::{fetch, save};
+pub use save::save;
 pub use table::{Route, Spec, foreign, lookup};
 pub use thaw::{text_value, value as thaw};
 pub use value::stream;
@@ -49,6 +50,7 @@ pub use value::{
     Array, Elements, End, Fields, Frozen, Grown, Hash, List, ListNode, Lying, Members, Opaque,
     PackedHash, PackedSet, Packing, Set, SortedSet, Stream, Typed, Value,
 };
+pub(crate) use warm::{fetch, warm};
 
 use crate::rdb::Target;
 use crate::resp::Reply;

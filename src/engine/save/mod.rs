@@ -4,7 +4,6 @@ mod stream;
 
 use super::value::{ListNode, PackedHash, PackedSet, kept_as_double};
 use super::{Array, Hash, Keyspace, List, Record, Set, SortedSet, Value};
-use crate::bytes::prefetch::prefetch;
 use crate::error::FormatError;
 use crate::rdb::write::{self, Body, EntryRoom, Loss, Sink};
 use crate::rdb::{Entry, Family, Target, ValueType};
@@ -55,35 +54,6 @@ pub fn save<'a>(
         },
         Body::Written,
     ))
-}
-
-/// Asks for the memory that a value's bytes are in, which lie far from those of others.
-#[inline]
-pub fn fetch(record: &Record, keyspace: &Keyspace) {
-    let bytes = match &record.value {
-        Value::Lying(text) => keyspace.text(*text),
-        Value::Frozen(frozen) => {
-            keyspace.base().and_then(|base| base.body(*frozen)).unwrap_or_default()
-        }
-        Value::Str(text) => text,
-        Value::Raw(text) => text,
-        Value::Hash(hash) => match hash.packed() {
-            Some(PackedHash::Pairs(pack) | PackedHash::Triples(pack)) => pack.as_bytes(),
-            None => &[],
-        },
-        Value::Set(set) => match set.packed() {
-            Some(PackedSet::Packed(pack)) => pack.as_bytes(),
-            _ => &[],
-        },
-        Value::SortedSet(set) => set.packed().map_or(&[][..], |pack| pack.as_bytes()),
-        Value::List(list) => match list.nodes().next() {
-            Some(ListNode::Packed(pack)) => pack.as_bytes(),
-            Some(ListNode::Plain(text)) => text,
-            None => &[],
-        },
-        _ => &[],
-    };
-    prefetch(bytes);
 }
 
 fn save_hash(hash: &Hash, target: &Target, sink: &mut Sink) -> Result<ValueType, Loss> {

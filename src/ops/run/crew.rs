@@ -137,7 +137,7 @@ impl Section {
             let mut lane = lock(lane);
             hand.keyspace.put_shards(index, vec![std::mem::take(&mut lane.shard)]);
             // What was done is room for the section that is sorted meanwhile.
-            lane.halt = hand.steps(&std::mem::take(&mut lane.steps)).err();
+            lane.halt = hand.steps(0, &std::mem::take(&mut lane.steps)).err();
             lane.failures = std::mem::take(&mut hand.failures);
             lane.shard = hand.keyspace.take_shards().pop().unwrap_or_default();
             drop(lane);

@@ -7,7 +7,7 @@ use super::steps::{Step, Steps};
 use crate::aof::LogItem;
 use crate::aof::log::{Quirks, item};
 use crate::bytes::prefetch::prefetch;
-use crate::engine::{Answer, Call, Env, Failure, Keys, Keyspace, Route, Spec, lookup};
+use crate::engine::{Answer, Call, Env, Failure, Keys, Keyspace, Route, Spec, lookup, warm};
 use crate::error::{Error, FormatError};
 use crate::resp::{Command, Reply};
 
@@ -182,8 +182,13 @@ impl<'a> Hand<'a> {
         }
     }
 
-    /// Runs the steps of a shard, which is at hand.
-    pub(super) fn steps(&mut self, steps: &Steps) -> Result<(), Halt> {
+    /// Runs the steps of a shard, which is the `place`-th of those at hand.
+    pub(super) fn steps(&mut self, place: usize, steps: &Steps) -> Result<(), Halt> {
+        if let Some(shard) = self.keyspace.shards().get(place)
+            && shard.dbs().iter().map(|db| db.records().len()).sum::<usize>() < steps.count()
+        {
+            warm(shard);
+        }
         let db = std::mem::take(&mut self.db);
         let mut steps = steps.iter();
         let mut now = self.next(&mut steps);
@@ -203,8 +208,8 @@ impl<'a> Hand<'a> {
     fn next(&self, steps: &mut impl Iterator<Item = Step>) -> Ahead {
         /// What comes from memory at a time.
         const LINE: usize = 64;
-        /// Most commands are no longer, or their end is a text that nobody reads.
-        const LINES: usize = 3;
+        /// Most commands are no longer, or go on with a text that nobody reads.
+        const LINES: usize = 2;
         let mut ahead = Ahead { steps: [Step::Select(0); AHEAD], count: 0 };
         for (slot, step) in ahead.steps.iter_mut().zip(steps) {
             *slot = step;

@@ -183,7 +183,7 @@ impl<'a, 'o> Router<'a, 'o> {
         self.waiting = 0;
         for shard in self.filled.drain(..) {
             let Some(steps) = self.steps.get_mut(shard) else { continue };
-            let done = self.hand.steps(steps);
+            let done = self.hand.steps(shard, steps);
             self.failures.beside(std::mem::take(&mut self.hand.failures));
             steps.clear();
             if let Err(found) = done

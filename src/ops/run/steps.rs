@@ -49,6 +49,11 @@ impl Steps {
         Steps { words: Vec::with_capacity(steps), ..Steps::default() }
     }
 
+    /// How many they are, or a few more.
+    pub(super) fn count(&self) -> usize {
+        self.words.len()
+    }
+
     pub(super) fn is_empty(&self) -> bool {
         self.words.is_empty()
     }
