@@ -121,6 +121,11 @@ impl Db {
         Some(self.records.swap_remove(index))
     }
 
+    /// Brings the table into the caches, from its beginning to its end.
+    pub(super) fn warm(&self) {
+        black_box(self.table.iter().fold(0, |all, index| all ^ index));
+    }
+
     /// Makes room for so many more keys.
     fn reserve(&mut self, keys: usize) {
         self.records.reserve(keys);

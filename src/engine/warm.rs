@@ -2,7 +2,7 @@
 //! memory, and come sooner when many are asked for at once.
 
 use super::Value;
-use super::keyspace::{Keyspace, Record, Shard};
+use super::keyspace::{Db, Keyspace, Record, Shard};
 use super::value::{ListNode, PackedHash, PackedSet};
 use crate::bytes::prefetch::{prefetch, prefetch_all};
 
@@ -28,6 +28,7 @@ pub(crate) fn fetch(record: &Record, keyspace: &Keyspace) {
 /// other, and the packed ones among their values are small.
 pub(crate) fn warm(shard: &Shard) {
     let records = || shard.dbs().iter().flat_map(|db| db.records());
+    shard.dbs().iter().for_each(Db::warm);
     for record in records() {
         match &record.value {
             Value::List(it) => prefetch(&**it),

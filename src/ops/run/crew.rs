@@ -38,7 +38,7 @@ pub(super) struct Pace {
 
 impl Default for Pace {
     fn default() -> Self {
-        Pace { section: 1 << 21, worth_sharing: 8 << 10, worth_threads: 1 << 20 }
+        Pace { section: 3 << 19, worth_sharing: 8 << 10, worth_threads: 1 << 20 }
     }
 }
 

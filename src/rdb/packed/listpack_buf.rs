@@ -269,13 +269,13 @@ impl ListpackBuf {
         self.recount(gone, N);
     }
 
-    /// Makes it longer. A quarter more than is needed keeps both the room that is never used and
+    /// Makes it longer. An eighth more than is needed keeps both the room that is never used and
     /// the copies into larger rooms few.
     #[inline]
     fn widen(&mut self, more: usize) {
         let len = self.bytes.len() + more;
         if len > self.bytes.capacity() {
-            self.bytes.reserve_exact(more + len / 4);
+            self.bytes.reserve_exact(more + len / 8);
         }
         self.bytes.resize(len, 0);
     }
