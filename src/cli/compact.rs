@@ -13,6 +13,7 @@ use rdbkit::report::compact::{write_json, write_text};
 use super::args::{CommonArgs, Opened, RunArgs, SourceArgs};
 use super::exit::Exit;
 use super::output::{MadeArgs, OutputArgs, after_losses, target_is};
+use super::pages::use_small_pages;
 
 /// Write the shortest log that leads to the same keys
 ///
@@ -76,16 +77,6 @@ enum To {
     Preamble,
     /// The directory of a multi-part log, its base an RDB
     AofDir,
-}
-
-/// Has all memory come in small pages, as servers do for themselves: values that grow and go leave
-/// holes, and what is in a large page stays as long as any of it is used.
-fn use_small_pages() {
-    // Where that cannot be had, more memory is used, and nothing else is different.
-    #[cfg(target_os = "linux")]
-    {
-        _ = rustix::thread::disable_transparent_huge_pages(true);
-    }
 }
 
 pub(crate) fn run(args: &CompactArgs) -> Result<Exit, Error> {

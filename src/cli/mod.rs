@@ -30,6 +30,7 @@ mod merge;
 mod metrics;
 mod output;
 mod pager;
+mod pages;
 mod policy;
 mod progress;
 mod repair;

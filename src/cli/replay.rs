@@ -19,6 +19,7 @@ use super::args::{CommonArgs, Opened, RunArgs, SourceArgs, secs, target};
 use super::exit::Exit;
 use super::metrics::MetricsArgs;
 use super::output::{ForceArgs, ReportArgs};
+use super::pages::use_small_pages;
 
 /// Run a source in the embedded engine, and say what the keyspace is then
 ///
@@ -84,6 +85,7 @@ impl ReplayArgs {
 }
 
 pub(crate) fn run(args: &ReplayArgs) -> Result<Exit, Error> {
+    use_small_pages();
     #[cfg(feature = "live")]
     if let Some(url) = &args.live.to {
         let ReplayArgs { source, from, run, common, report, metrics, .. } = args;

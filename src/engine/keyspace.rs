@@ -207,11 +207,22 @@ pub fn shards_per_thread(threads: usize) -> usize {
 /// Which shard a key is in.
 #[inline]
 pub fn shard_of(key: &[u8]) -> usize {
-    let tail = match key.last_chunk::<8>() {
-        Some(tail) => u64::from_le_bytes(*tail),
-        None => key.iter().fold(0, |word, &byte| word << 8 | u64::from(byte)),
+    const ODD: u64 = 0x9e37_79b9_7f4a_7c15;
+    // Eight bytes from either end, and of a long key eight from its middle: in one of them nearly
+    // all keys have what tells them from others.
+    let word = |at: usize| {
+        let bytes = key.get(at..).and_then(|rest| rest.first_chunk());
+        bytes.map_or(0, |bytes| u64::from_le_bytes(*bytes).wrapping_mul(ODD))
     };
-    let mixed = (tail ^ (key.len() as u64) << 56).wrapping_mul(0x9e37_79b9_7f4a_7c15);
+    let mixed = match key.len().checked_sub(8) {
+        Some(last) if last > 8 => {
+            word(0).rotate_left(23) ^ word(last / 2).rotate_left(41) ^ word(last)
+        }
+        Some(last) => word(0).rotate_left(23) ^ word(last),
+        None => key.iter().fold(0, |word, &byte| word << 8 | u64::from(byte)).wrapping_mul(ODD),
+    };
+    let mixed = mixed ^ (key.len() as u64) << 56;
+    let mixed = (mixed ^ mixed >> 32).wrapping_mul(ODD);
     // The shards are a power of two, and the high bits are the well mixed ones.
     (mixed >> (64 - SHARDS.trailing_zeros())) as usize
 }
@@ -398,8 +409,9 @@ impl Keyspace {
 
     /// Makes room for so many keys of a database.
     pub fn reserve(&mut self, db: usize, keys: usize) {
-        // A little more than an even share: the shards are not quite even.
-        let each = keys / SHARDS + keys / (SHARDS * 16);
+        // A little more than an even share: chance gives hardly any shard more than this.
+        let share = keys / SHARDS;
+        let each = share + 4 * share.isqrt();
         self.shards.iter_mut().for_each(|shard| shard.db(db).reserve(each));
     }
 
@@ -492,6 +504,27 @@ mod tests {
         assert!(Keys::new(&mut space, 0, Some(1000)).has(b"a"));
         assert!(!Keys::new(&mut space, 0, Some(1001)).has(b"a"));
         assert!(!Keys::new(&mut space, 0, None).has(b"a"));
+    }
+
+    #[test]
+    fn shards_are_even_whatever_keys_are_called() {
+        let count = |name: &dyn Fn(usize) -> String| {
+            let mut shards = vec![0_usize; SHARDS];
+            (0..SHARDS * 400).for_each(|n| shards[shard_of(name(n).as_bytes())] += 1);
+            shards
+        };
+        let names: [&dyn Fn(usize) -> String; 5] = [
+            &|n| n.to_string(),
+            &|n| format!("key:{n:08}"),
+            &|n| format!("user:{n}:data"),
+            &|n| format!("{n}:and-a-long-text-behind-it"),
+            &|n| format!("{:08x}-{n}", n.wrapping_mul(0x9e37_79b9)),
+        ];
+        for name in names {
+            let shards = count(name);
+            let most = shards.iter().max().unwrap();
+            assert!((300..500).contains(most), "{} of 400 for {}", most, name(1));
+        }
     }
 
     #[test]
