@@ -4,10 +4,10 @@
 /// What comes from memory at a time.
 const LINE: usize = 64;
 
-/// Asks for these bytes, and does not wait for them.
+/// Asks for bytes, no more than the first `most` of them, and does not wait.
 #[inline]
-pub fn prefetch_all(bytes: &[u8]) {
-    bytes.chunks(LINE).for_each(prefetch);
+pub fn prefetch_first(most: usize, bytes: &[u8]) {
+    bytes.get(..most).unwrap_or(bytes).chunks(LINE).for_each(prefetch);
 }
 
 /// Asks for the memory that something begins in, and does not wait for it.
@@ -30,18 +30,18 @@ pub fn prefetch<T: ?Sized>(it: &T) {
 
 #[cfg(test)]
 mod tests {
-    use super::{prefetch, prefetch_all};
+    use super::{prefetch, prefetch_first};
 
     #[test]
     fn any_bytes_may_be_asked_for() {
         let bytes = vec![7; 100];
         for at in [0, 1, 99, 100] {
             prefetch(&bytes[at..]);
-            prefetch_all(&bytes[at..]);
+            prefetch_first(70, &bytes[at..]);
         }
         prefetch::<[u8]>(&[]);
         prefetch(&bytes);
-        prefetch_all(&bytes);
+        prefetch_first(1000, &bytes);
         assert_eq!(bytes, [7; 100]);
     }
 }

@@ -2,7 +2,7 @@
 //!
 //! ```text
 //! key        H( u64 database  bytes(name)  u8 kind  i64 expiry ms  contents )
-//! contents   string: elem    list: { elem }    set, zset, hash: u64 count, then Σ H(element)
+//! contents   { elem } of a string or list, then u64 count  Σ H(element) of a set, zset or hash
 //! H          XXH3, 128 bits                    Σ modulo 2^128
 //! ```
 //!

@@ -4,7 +4,7 @@
 use super::Value;
 use super::keyspace::{Db, Keyspace, Record, Shard};
 use super::value::{ListNode, PackedHash, PackedSet};
-use crate::bytes::prefetch::{prefetch, prefetch_all};
+use crate::bytes::prefetch::{prefetch, prefetch_first};
 
 /// So much of a value is asked for.
 const MOST_BYTES: usize = 512;
@@ -21,7 +21,7 @@ pub(crate) fn fetch(record: &Record, keyspace: &Keyspace) {
         Value::Raw(text) => text,
         value => packed(value),
     };
-    prefetch_all(bytes.get(..MOST_BYTES).unwrap_or(bytes));
+    prefetch_first(MOST_BYTES, bytes);
 }
 
 /// Brings in what commands on the keys of a shard will look at. Its records lie one behind the
@@ -39,8 +39,7 @@ pub(crate) fn warm(shard: &Shard) {
         }
     }
     for record in records() {
-        let bytes = packed(&record.value);
-        prefetch_all(bytes.get(..MOST_BYTES).unwrap_or(bytes));
+        prefetch_first(MOST_BYTES, packed(&record.value));
     }
 }
 

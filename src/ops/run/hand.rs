@@ -6,7 +6,7 @@ use super::failed::{Failed, Failures};
 use super::steps::{Step, Steps};
 use crate::aof::LogItem;
 use crate::aof::log::{Quirks, item};
-use crate::bytes::prefetch::prefetch;
+use crate::bytes::prefetch::prefetch_first;
 use crate::engine::{Answer, Call, Env, Failure, Keys, Keyspace, Route, Spec, lookup, warm};
 use crate::error::{Error, FormatError};
 use crate::resp::{Command, Reply};
@@ -206,17 +206,13 @@ impl<'a> Hand<'a> {
     /// those before are run.
     #[inline]
     fn next(&self, steps: &mut impl Iterator<Item = Step>) -> Ahead {
-        /// What comes from memory at a time.
-        const LINE: usize = 64;
         /// Most commands are no longer, or go on with a text that nobody reads.
-        const LINES: usize = 2;
+        const MOST: usize = 128;
         let mut ahead = Ahead { steps: [Step::Select(0); AHEAD], count: 0 };
         for (slot, step) in ahead.steps.iter_mut().zip(steps) {
             *slot = step;
             ahead.count += 1;
-            for line in 0..LINES {
-                prefetch(self.bytes.get(step.offset() + line * LINE..).unwrap_or_default());
-            }
+            prefetch_first(MOST, self.bytes.get(step.offset()..).unwrap_or_default());
         }
         ahead
     }

@@ -61,13 +61,21 @@ impl<'a, 'o> Router<'a, 'o> {
         Router { hand, failures, halt, crew, steps, filled, waiting, pace, observer }
     }
 
+    /// The steps of a shard, to which one is added.
+    #[inline]
+    fn steps_of(&mut self, shard: usize) -> Option<&mut Steps> {
+        let steps = self.steps.get_mut(shard)?;
+        if steps.is_empty() {
+            self.filled.push(shard);
+        }
+        Some(steps)
+    }
+
     #[inline]
     fn push(&mut self, shard: usize, at: usize) -> Result<(), Halt> {
-        if let Some(steps) = self.steps.get_mut(shard) {
-            if steps.is_empty() {
-                self.filled.push(shard);
-            }
-            steps.push(self.hand.db, at);
+        let db = self.hand.db;
+        if let Some(steps) = self.steps_of(shard) {
+            steps.push(db, at);
         }
         self.waiting += 1;
         if self.waiting < self.pace.section { Ok(()) } else { self.share() }
@@ -96,12 +104,9 @@ impl<'a, 'o> Router<'a, 'o> {
             let digits = key.len().checked_ilog10().unwrap_or(0) as usize + 1;
             // In front of it are `$`, its length, and a line end.
             let place = key.as_ptr().addr() - start - digits - 3;
-            let shard = shard_of(key);
-            if let Some(steps) = self.steps.get_mut(shard) {
-                if steps.is_empty() {
-                    self.filled.push(shard);
-                }
-                steps.push_part(self.hand.db, at, place);
+            let db = self.hand.db;
+            if let Some(steps) = self.steps_of(shard_of(key)) {
+                steps.push_part(db, at, place);
             }
         }
         self.waiting += command.argc() as usize;

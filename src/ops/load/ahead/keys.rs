@@ -61,9 +61,8 @@ pub(in crate::ops::load) fn look_through(
 /// The databases of the keys that are to be sent.
 pub(super) struct Databases<'p> {
     plan: &'p Plan<'p>,
-    /// The one of the last key that is sent, and the first.
+    /// The one of the last key that is sent.
     last: Option<u64>,
-    first: Option<u64>,
     /// All of them, one after the other.
     seen: Vec<u64>,
     pub(super) needs: Needs,
@@ -71,7 +70,7 @@ pub(super) struct Databases<'p> {
 
 impl<'p> Databases<'p> {
     pub(super) fn new(plan: &'p Plan<'p>) -> Self {
-        Databases { plan, last: None, first: None, seen: Vec::new(), needs: Needs::default() }
+        Databases { plan, last: None, seen: Vec::new(), needs: Needs::default() }
     }
 
     /// Takes in a key of a snapshot.
@@ -88,8 +87,8 @@ impl<'p> Databases<'p> {
         if self.seen.contains(&db) {
             return Ok(());
         }
+        let first = self.seen.first().copied().unwrap_or(db);
         self.seen.push(db);
-        let first = *self.first.get_or_insert(db);
         if self.plan.options.database.is_some() && first != db {
             return Err(several_databases(first, db));
         }
