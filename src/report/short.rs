@@ -122,6 +122,12 @@ impl Short<'_> {
         }
     }
 
+    /// Appends text without quotes, if it is short and stands in a string of JSON as it is.
+    #[inline(always)]
+    pub(crate) fn plain(&mut self, text: &[u8]) -> Option<()> {
+        plain(text, &mut self.room)
+    }
+
     /// Appends an id of a stream, as JSON.
     #[inline(always)]
     pub(crate) fn id(&mut self, id: StreamId) -> Option<()> {

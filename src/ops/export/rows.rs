@@ -11,7 +11,7 @@ use crate::ops::filter::Filter;
 use crate::ops::keys::row as key_row;
 use crate::ops::walk::Tally;
 use crate::rdb::write::Sink;
-use crate::rdb::{Entry, Record};
+use crate::rdb::{Entry, Record, Text};
 use crate::report::export::row::{self, RowRoom};
 use crate::report::export::{rdbtools, table};
 use crate::target::AtomicFile;
@@ -142,6 +142,23 @@ impl<'p> Rows<'p> {
         Ok(())
     }
 
+    /// Appends what there is of a key that holds a string and nothing besides, where that is short;
+    /// whether it is.
+    #[inline]
+    fn push_string(&mut self, entry: &Entry<'_>, room: &mut RowRoom) -> Result<bool> {
+        let (form, text) = (self.plan.form, &mut self.text);
+        match (form, entry.key, self.plan.memory) {
+            (ExportForm::Ndjson, ..) => Ok(room.line.push(text, entry, b"", b"\n")),
+            (ExportForm::Json, ..) => Ok(room.line.push(text, entry, b",\n", b"")),
+            (ExportForm::CsvMemory, Text::Raw(key), Some(memory)) => {
+                let usage = memory.usage(entry, &mut room.scratch)?;
+                let longest = longest_bytes(entry, &mut room.scratch)?;
+                Ok(rdbtools::push_string(text, entry.db, key, usage, longest))
+            }
+            _ => Ok(false),
+        }
+    }
+
     fn other_record(&mut self, record: &Record<'_>) -> Result<(), Fault> {
         match record {
             Record::Aux { name, value } => {
@@ -202,13 +219,7 @@ impl Tally for Rows<'_> {
 
     #[inline]
     fn plain_string(&mut self, entry: &Entry<'_>, room: &mut RowRoom) -> Result<()> {
-        let (before, behind): (&[u8], &[u8]) = match self.plan.form {
-            ExportForm::Ndjson => (b"", b"\n"),
-            ExportForm::Json => (b",\n", b""),
-            _ => return self.entry(entry, room),
-        };
-        let passes = self.plan.filter.matches(entry)?;
-        if !passes || !room.line.push(&mut self.text, entry, before, behind) {
+        if !self.plan.filter.matches(entry)? || !self.push_string(entry, room)? {
             return self.entry(entry, room);
         }
         self.counts.keys += 1;

@@ -15,6 +15,8 @@ use crate::rdb::{Framer, HEADER_BYTES, Header, Record, Step};
 const BATCH_BYTES: usize = 512 << 10;
 /// Batches that have not been merged yet, for each thread, at the most.
 const AHEAD: usize = 6;
+/// Their bytes: a batch of one large record counts as what it is.
+const AHEAD_BYTES: usize = 8 << 20;
 /// Batches that wait for each of the other threads before the walker reads one itself.
 const WAITING: usize = 2;
 /// A record of this size is not read by the walker, as long as there are other threads: it would
@@ -34,6 +36,14 @@ impl Job {
     fn is_huge(&self) -> bool {
         self.large && self.range.len() as u64 >= HUGE
     }
+}
+
+/// A batch that has been read.
+struct Done<T> {
+    /// Where it ends.
+    end: usize,
+    tally: T,
+    result: Result<()>,
 }
 
 pub(super) fn walk<T: Tally>(
@@ -68,6 +78,12 @@ pub(super) fn walk<T: Tally>(
         }
     };
 
+    let answer = |job: Job, room: &mut T::Room| {
+        let (end, mut tally) = (job.range.end, fresh());
+        let result = read(job, bytes, start, &mut tally, room);
+        Done { end, tally, result }
+    };
+
     let blocks = options.checksum.then(|| Blocks::new(bytes));
     if options.threads <= 1 {
         let mut room = T::Room::default();
@@ -84,8 +100,7 @@ pub(super) fn walk<T: Tally>(
             } else {
                 let job = walker.batch();
                 if options.tally && !read_huge(&job, bytes, start, root, &mut room)? {
-                    let mut tally = fresh();
-                    let result = read(job, bytes, start, &mut tally, &mut room);
+                    let Done { tally, result, .. } = answer(job, &mut room);
                     root.merge(tally)?;
                     result?;
                 }
@@ -96,11 +111,6 @@ pub(super) fn walk<T: Tally>(
         return Ok(walked(&walker, crc));
     }
 
-    let answer = |job: Job, room: &mut T::Room| {
-        let mut tally = fresh();
-        let result = read(job, bytes, start, &mut tally, room);
-        (tally, result)
-    };
     let position = Position::default();
     std::thread::scope(|scope| {
         // However this ends, the checksum's thread must not wait for a walker that is gone.
@@ -123,7 +133,7 @@ pub(super) fn walk<T: Tally>(
         }
         drop(tallies_tx);
 
-        let mut merger = Merger { root, next: 0, waiting: BTreeMap::new() };
+        let mut merger = Merger { root, next: 0, at: HEADER_BYTES, waiting: BTreeMap::new() };
         let mut room = T::Room::default();
         while !walker.done {
             // Where the other thread has not come yet, this one does its work.
@@ -132,12 +142,12 @@ pub(super) fn walk<T: Tally>(
             }
             if options.tally {
                 // No more than that may be unmerged: memory stays bounded.
-                while walker.batches - merger.next >= options.threads * AHEAD
+                while merger.is_behind(&walker, options.threads)
                     && merger.one_more(&jobs_rx, &tallies_rx, |job| answer(job, &mut room))?
                 {
                 }
-                for (number, tally) in tallies_rx.try_iter() {
-                    merger.take(number, tally)?;
+                for (number, done) in tallies_rx.try_iter() {
+                    merger.take(number, done)?;
                 }
             }
             if options.tally && walker.large_ahead.is_none() && jobs_tx.len() >= workers * WAITING {
@@ -146,7 +156,7 @@ pub(super) fn walk<T: Tally>(
                 let number = walker.batches;
                 let mut tally = fresh();
                 let result = walker.tally(LARGE, &mut tally, &mut room);
-                merger.take(number, (tally, result))?;
+                merger.take(number, Done { end: walker.at, tally, result })?;
             } else {
                 let job = walker.batch();
                 if options.tally && job.is_huge() {
@@ -155,7 +165,7 @@ pub(super) fn walk<T: Tally>(
                     {
                     }
                     if read_huge(&job, bytes, start, merger.root, &mut room)? {
-                        merger.next += 1;
+                        merger.pass(walker.at);
                         continue;
                     }
                 }
@@ -171,8 +181,8 @@ pub(super) fn walk<T: Tally>(
         while let Ok(job) = jobs_rx.try_recv() {
             merger.take(job.number, answer(job, &mut room))?;
         }
-        for (number, tally) in &tallies_rx {
-            merger.take(number, tally)?;
+        for (number, done) in &tallies_rx {
+            merger.take(number, done)?;
         }
         let crc = blocks.as_ref().zip(ahead).and_then(|(blocks, ahead)| {
             blocks.advance(walker.covered);
@@ -405,35 +415,49 @@ fn read_huge<T: Tally>(
 struct Merger<'r, T> {
     root: &'r mut T,
     next: usize,
-    waiting: BTreeMap<usize, (T, Result<()>)>,
+    /// Where the next one begins.
+    at: usize,
+    waiting: BTreeMap<usize, Done<T>>,
 }
 
 impl<T: Tally> Merger<'_, T> {
-    fn take(&mut self, number: usize, tally: (T, Result<()>)) -> Result<()> {
-        self.waiting.insert(number, tally);
-        while let Some((tally, result)) = self.waiting.remove(&self.next) {
+    /// Whether more is unmerged than may be.
+    fn is_behind(&self, walker: &Walker<'_>, threads: usize) -> bool {
+        walker.batches - self.next >= threads * AHEAD
+            || walker.at - self.at >= threads * AHEAD_BYTES
+    }
+
+    fn take(&mut self, number: usize, done: Done<T>) -> Result<()> {
+        self.waiting.insert(number, done);
+        while let Some(Done { end, tally, result }) = self.waiting.remove(&self.next) {
             self.root.merge(tally)?;
             result?;
-            self.next += 1;
+            self.pass(end);
         }
         Ok(())
+    }
+
+    /// The next one is done, which ends there.
+    fn pass(&mut self, end: usize) {
+        self.next += 1;
+        self.at = end;
     }
 
     /// Takes one more batch, read here if nobody has begun with it; whether there is one.
     fn one_more(
         &mut self,
         jobs: &channel::Receiver<Job>,
-        tallies: &channel::Receiver<(usize, (T, Result<()>))>,
-        read: impl FnOnce(Job) -> (T, Result<()>),
+        tallies: &channel::Receiver<(usize, Done<T>)>,
+        read: impl FnOnce(Job) -> Done<T>,
     ) -> Result<bool> {
-        let (number, tally) = match jobs.try_recv() {
+        let (number, done) = match jobs.try_recv() {
             Ok(job) => (job.number, read(job)),
             Err(_) => match tallies.recv() {
                 Ok(done) => done,
                 Err(_) => return Ok(false),
             },
         };
-        self.take(number, tally)?;
+        self.take(number, done)?;
         Ok(true)
     }
 }
