@@ -97,6 +97,7 @@ fn whatever_is_done_to_arrays_the_server_agrees() {
                 for key in KEYS {
                     pair.run(&["ARSCAN", key, "0", &LAST.to_string()]);
                     pair.run(&["ARNEXT", key]);
+                    pair.run(&["ARINFO", key, "FULL"]);
                     pair.run(&["OBJECT", "ENCODING", key]);
                     pair.run(&["TYPE", key]);
                     stored_the_same(&mut pair, key);
@@ -105,6 +106,113 @@ fn whatever_is_done_to_arrays_the_server_agrees() {
             }
         }
     }
+}
+
+/// Histories that wander over slices: what a server tells of its memory depends on all of them.
+#[test]
+fn the_layout_is_that_of_a_server_that_had_the_same_done() {
+    for kind in with_arrays() {
+        let mut pair = Paired::start(&kind);
+        for seed in 0..HISTORIES {
+            let mut chance = Chance(0x1a70_0000 + seed);
+            pair.run(&["DEL", "a", "b"]);
+            let places = Places::new(&mut chance);
+            for _ in 0..40 {
+                let words = wander(&mut chance, &places);
+                let words: Vec<&str> = words.iter().map(String::as_str).collect();
+                pair.run(&words);
+                pair.run(&["ARINFO", "a", "FULL"]);
+            }
+            pair.run(&["COPY", "a", "b"]);
+            pair.run(&["ARINFO", "b", "FULL"]);
+            // What is loaded is laid out anew.
+            if let Value::BulkString(dump) = pair.twin.server.cmd(&["DUMP", "a"]) {
+                let words: [&[u8]; 5] = [b"RESTORE", b"b", b"0", &dump, b"REPLACE"];
+                pair.run(&words);
+                pair.run(&["ARINFO", "b", "FULL"]);
+                pair.run(&["ARSET", "b", "30", "x"]);
+                pair.run(&["ARINFO", "b", "FULL"]);
+            }
+        }
+        pair.finish();
+    }
+}
+
+const HISTORIES: u64 = 150;
+
+/// The indexes of a history: some stretches of a few slices.
+struct Places {
+    slices: Vec<usize>,
+    start: usize,
+    width: usize,
+}
+
+impl Places {
+    fn new(chance: &mut Chance) -> Self {
+        let slices = (0..chance.of(&[1, 1, 2, 5, 30]))
+            .map(|_| {
+                let most = chance.of(&[4, 60, 2100, 1 << 20, 1 << 50]);
+                chance.below(most)
+            })
+            .collect();
+        let width = chance.of(&[16, 60, 300, 4096]);
+        let start = chance.of(&[0, 100, 4096]).min(4096 - width);
+        Places { slices, start, width }
+    }
+
+    fn one(&self, chance: &mut Chance) -> usize {
+        chance.of(&self.slices) * 4096 + self.start + chance.below(self.width)
+    }
+}
+
+fn wander(chance: &mut Chance, places: &Places) -> Vec<String> {
+    let index = |chance: &mut Chance| places.one(chance).to_string();
+    let some = |chance: &mut Chance| {
+        let count = chance.of(&[1, 1, 2, 12, 30, 200]);
+        vec!["x".to_owned(); count]
+    };
+    let mut words = vec![String::new(), "a".to_owned()];
+    words[0] = match chance.below(22) {
+        0..7 => {
+            for _ in 0..=chance.below(5) {
+                words.extend([index(chance), "x".to_owned()]);
+            }
+            "ARMSET"
+        }
+        7..10 => {
+            words.push(index(chance));
+            words.extend(some(chance));
+            "ARSET"
+        }
+        10..16 => {
+            words.extend((0..=chance.below(40)).map(|_| index(chance)));
+            "ARDEL"
+        }
+        16..18 => {
+            let from = places.one(chance);
+            let to = match chance.below(2) {
+                0 => places.one(chance),
+                _ => from + chance.below(40),
+            };
+            words.extend([from.to_string(), to.to_string()]);
+            "ARDELRANGE"
+        }
+        18 => {
+            words.push(index(chance));
+            "ARSEEK"
+        }
+        19..21 => {
+            words.extend(some(chance));
+            "ARINSERT"
+        }
+        _ => {
+            words.push(chance.of(&["9", "60", "5000", "100000"]).to_owned());
+            words.extend(some(chance));
+            "ARRING"
+        }
+    }
+    .to_owned();
+    words
 }
 
 /// Holds the bytes that both would store against each other, and lets the engine load them.

@@ -48,7 +48,7 @@ pub use thaw::{text_value, value as thaw};
 pub use value::stream;
 pub use value::{
     Array, Elements, End, Fields, Frozen, Grown, Hash, List, ListNode, Lying, Members, Opaque,
-    PackedHash, PackedSet, Packing, Set, SortedSet, Stream, Typed, Value,
+    PackedHash, PackedSet, Packing, Set, Shape, SortedSet, Stream, Typed, Value,
 };
 pub(crate) use warm::{fetch, warm};
 

@@ -5,6 +5,7 @@
 
 mod elem;
 mod item;
+pub(crate) mod slices;
 
 pub use elem::Elem;
 pub use item::{Cell, Group, Idempotence, Item, ModuleItem, Pairs, StreamId, StreamInfo};

@@ -200,7 +200,7 @@ impl Chance {
         (self.0 >> 11) as usize % bound
     }
 
-    pub fn of<'a>(&mut self, words: &[&'a str]) -> &'a str {
+    pub fn of<T: Copy>(&mut self, words: &[T]) -> T {
         words[self.below(words.len())]
     }
 }

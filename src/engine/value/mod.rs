@@ -18,8 +18,8 @@ mod sorted_set;
 pub mod stream;
 mod text;
 
-pub use array::Array;
 pub(in crate::engine) use array::kept_as_double;
+pub use array::{Array, Shape};
 pub use hash::{Fields, Hash, PackedHash};
 pub use list::{Elements, End, List, ListNode};
 pub use opaque::Opaque;

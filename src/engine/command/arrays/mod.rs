@@ -71,8 +71,7 @@ fn set(call: &mut Call<'_>) -> Answer {
         return Err(Failure::text("ERR array index overflow"));
     }
     let array = call.keys.get_or(key, Array::default)?;
-    let new = (first..).zip(texts).filter(|(index, text)| array.set(*index, text)).count();
-    Ok(Reply::count(new))
+    Ok(Reply::count(array.set_run(first, texts)))
 }
 
 /// The arguments from a place on in pairs, if they come in pairs.

@@ -1,22 +1,14 @@
 //! What the cells of an array hold: ARGET, ARMGET, ARGETRANGE, ARSCAN, ARLASTITEMS, ARINFO.
 
 use super::{between, index, number, wrong_count};
-use crate::bytes::number::integer;
+use crate::bytes::number::{ScoreText, integer};
 use crate::engine::call::int;
 use crate::engine::{Answer, Array, Call, Failure};
 use crate::resp::Reply;
+use crate::value::slices::SLICE;
 
 /// No range that is read as a whole is longer.
 const MOST_ITEMS: u64 = 1_000_000;
-
-/// Cells in a slice, a server's unit of memory.
-const SLICE: u64 = 4096;
-/// Slices in a block, where there are blocks at all.
-const BLOCK: u64 = 4096;
-/// With so many slices, empty ones included, a server begins to keep blocks.
-const FLAT_SLICES: u64 = 2048;
-/// A directory of blocks has room for so many from the start.
-const FIRST_BLOCKS: u64 = 4;
 
 /// What is in a cell, or nothing.
 fn item(text: Option<&[u8]>) -> Reply {
@@ -123,7 +115,7 @@ pub(super) fn last_items(call: &mut Call<'_>) -> Answer {
     Ok(Reply::Array(items))
 }
 
-/// What a server says of its memory is told as if it had just loaded the array.
+/// What a server would say of its memory that has done the same to the array.
 pub(super) fn info(call: &mut Call<'_>) -> Answer {
     let full = match call.rest(2) {
         [] => false,
@@ -132,38 +124,32 @@ pub(super) fn info(call: &mut Call<'_>) -> Answer {
     };
     let key = call.arg(1);
     let array = call.keys.get::<Array>(key)?.ok_or(Failure::NO_SUCH_KEY)?;
-    if full {
-        let words = "ARINFO FULL tells of a server's memory, which is not kept here";
-        return Err(Failure::Unsupported(words.to_owned()));
-    }
-    let slices = distinct(array, SLICE);
-    let needed = array.span().div_ceil(SLICE);
-    let blocks = if needed > FLAT_SLICES { distinct(array, SLICE * BLOCK) } else { 0 };
-    let directory = match blocks {
-        0 => needed.next_power_of_two(),
-        _ => blocks.next_power_of_two().max(FIRST_BLOCKS),
-    };
-    let facts = [
-        ("count", array.len() as u64),
-        ("len", array.span()),
-        ("next-insert-index", array.next().unwrap_or(0)),
-        ("slices", slices),
-        ("directory-size", directory),
-        ("super-dir-entries", blocks),
-        ("slice-size", SLICE),
+    let text = call.env.target.score_text();
+    let shape = array.shape();
+    let sparse = shape.slices - shape.dense;
+    let mut facts = vec![
+        ("count", Reply::count(array.len())),
+        ("len", number(array.span())),
+        ("next-insert-index", number(array.next().unwrap_or(0))),
+        ("slices", number(shape.slices)),
+        ("directory-size", number(shape.directory)),
+        ("super-dir-entries", number(shape.blocks)),
+        ("slice-size", number(SLICE)),
     ];
-    let facts = facts.into_iter().flat_map(|(name, value)| [Reply::bulk(name), number(value)]);
-    Ok(Reply::Array(facts.collect()))
+    if full {
+        facts.extend([
+            ("dense-slices", number(shape.dense)),
+            ("sparse-slices", number(sparse)),
+            ("avg-dense-size", ratio(shape.places, shape.dense, text)),
+            ("avg-dense-fill", ratio(shape.filled, shape.places, text)),
+            ("avg-sparse-size", ratio(shape.room, sparse, text)),
+        ]);
+    }
+    Ok(Reply::Array(facts.into_iter().flat_map(|(name, fact)| [Reply::bulk(name), fact]).collect()))
 }
 
-/// How many runs of so many indexes have cells.
-fn distinct(array: &Array, size: u64) -> u64 {
-    let (mut count, mut next) = (0, 0);
-    for (index, _) in array.iter() {
-        if index / size >= next {
-            count += 1;
-            next = index / size + 1;
-        }
-    }
-    count
+/// A mean as a reply, of nothing 0.
+fn ratio(sum: u64, count: u64, text: ScoreText) -> Reply {
+    let mean = if count == 0 { 0.0 } else { sum as f64 / count as f64 };
+    Reply::bulk(text.reply(mean).as_bytes())
 }

@@ -8,19 +8,24 @@
 //! The danger: an index says nothing about memory. Whatever walks an array walks its cells, never
 //! the indexes between them.
 
+mod layout;
+
 use std::collections::BTreeMap;
 use std::ops::{ControlFlow, RangeInclusive};
 
+use self::layout::Layout;
+pub use self::layout::Shape;
 use crate::engine::Bytes;
 use crate::error::FormatError;
 use crate::rdb::{Entry, Scratch};
 use crate::value::{Cell, Item};
 
 /// An array.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
+#[derive(Debug, Clone, Default)]
 pub struct Array {
     cells: BTreeMap<u64, Bytes>,
     inserted: Option<u64>,
+    layout: Layout,
 }
 
 impl Array {
@@ -65,17 +70,45 @@ impl Array {
 
     /// Fills a cell; whether it is a new one. The index is at most [`Array::MAX_INDEX`].
     pub fn set(&mut self, index: u64, text: &[u8]) -> bool {
-        self.cells.insert(index, text.into()).is_none()
+        let new = self.cells.insert(index, text.into()).is_none();
+        if new {
+            self.layout.add(index, &self.cells);
+        }
+        new
+    }
+
+    /// Fills cells from an index on; how many are new. The last one is at most
+    /// [`Array::MAX_INDEX`].
+    pub fn set_run(&mut self, first: u64, texts: &[&[u8]]) -> usize {
+        if texts.len() > 1 {
+            self.layout.expect(first, texts.len(), &self.cells);
+        }
+        (first..=Self::MAX_INDEX).zip(texts).filter(|(index, text)| self.set(*index, text)).count()
     }
 
     /// Empties a cell; whether there was something in it.
     pub fn remove(&mut self, index: u64) -> bool {
-        self.cells.remove(&index).is_some()
+        let taken = self.cells.remove(&index).is_some();
+        if taken {
+            self.layout.take(index);
+        }
+        taken
     }
 
     /// Empties the cells from one index to another; how many there were.
     pub fn remove_range(&mut self, range: RangeInclusive<u64>) -> usize {
-        self.cells.extract_if(range, |_, _| true).count()
+        let mut count = 0;
+        for (index, _) in self.cells.extract_if(range.clone(), |_, _| true) {
+            self.layout.take(index);
+            count += 1;
+        }
+        self.layout.settle(range);
+        count
+    }
+
+    /// What a server would say of the memory that the cells take.
+    pub fn shape(&self) -> Shape {
+        self.layout.shape()
     }
 
     /// The cells, by ascending index.
@@ -117,9 +150,7 @@ impl Array {
         if last > Self::MAX_INDEX {
             return None;
         }
-        for (index, text) in (first..=last).zip(texts) {
-            self.set(index, text);
-        }
+        self.set_run(first, texts);
         self.inserted = Some(last);
         Some(last)
     }
@@ -153,7 +184,11 @@ impl Array {
             at = at.checked_sub(1).unwrap_or(span - 1);
         }
         self.seek(kept.len() as u64);
-        self.cells = (0..).zip(kept.into_iter().rev()).collect();
+        (self.cells, self.layout) = Default::default();
+        for (index, text) in (0..).zip(kept.into_iter().rev()) {
+            self.cells.insert(index, text);
+            self.layout.add(index, &self.cells);
+        }
     }
 }
 
