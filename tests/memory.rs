@@ -262,6 +262,26 @@ fn fill_more(server: &Server) {
                 add(&[b"ARSET", texts.as_bytes(), &index, b"a longer text"]);
             }
         }
+        // Cells apart from each other: in one slice, in many, in blocks of them.
+        for (cells, step) in [
+            (5_u64, 100_u64),
+            (9, 100),
+            (11, 30),
+            (11, 300),
+            (40, 100),
+            (30, 1000),
+            (30, 4096),
+            (12, 4096 * 100),
+            (1, 4096 * 2048),
+            (3, 4096 * 2048),
+            (20, 4096 * 2048),
+            (20, 4096 * 999),
+        ] {
+            let name = format!("array:apart:{cells}:{step}");
+            for n in 1..=cells {
+                add(&[b"ARSET", name.as_bytes(), (n * step).to_string().as_bytes(), b"x"]);
+            }
+        }
         let template: [&[u8]; 6] =
             [b"HIMPORT", b"PREPARE", b"more", b"name", b"a longer name", b"n"];
         add(&template);

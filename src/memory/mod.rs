@@ -14,6 +14,7 @@
 //! only the module knows its own structures.
 
 mod allocator;
+mod array;
 mod blocks;
 mod filling;
 mod list;

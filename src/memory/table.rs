@@ -1,4 +1,4 @@
-//! Sets, hashes, sorted sets and arrays.
+//! Sets, hashes and sorted sets.
 
 use std::ops::ControlFlow;
 
@@ -8,16 +8,10 @@ use super::sum::Sum;
 use super::{Estimator, Item, read};
 use crate::error::FormatError;
 use crate::rdb::{Entry, Product, Scratch, Text, ValueType};
-use crate::value::Cell;
 
 /// What the array of a hash with a template takes besides the values, and for each of these.
 const TEMPLATE_ARRAY: u64 = 14;
 const TEMPLATE_VALUE: u64 = 8;
-/// What an array takes besides its slices, each further slice, and what a slice holds.
-const ARRAY: u64 = 144;
-const SLICE: u64 = 40;
-const SLICE_CELLS: u64 = 4096;
-
 type Result<T> = std::result::Result<T, Box<FormatError>>;
 
 impl Estimator {
@@ -140,33 +134,6 @@ impl Estimator {
         Ok(bytes)
     }
 
-    /// The value of an array: slices of 4096 cells, of which a slice with few has only these.
-    pub(super) fn array(&self, entry: &Entry<'_>, scratch: &mut Scratch) -> Result<u64> {
-        let mut bytes = ARRAY - SLICE;
-        let mut slice = Slice::default();
-        entry.visit(scratch, |item| {
-            if let Item::Cell { index, cell } = item {
-                let number = index / SLICE_CELLS;
-                if slice.cells > 0 && number != slice.number {
-                    bytes = bytes.saturating_add(slice.bytes(self));
-                    slice = Slice::default();
-                }
-                slice.number = number;
-                slice.first.get_or_insert(index);
-                slice.last = index;
-                slice.cells += 1;
-                // Numbers and up to seven bytes stand in the cell.
-                if let Cell::Bytes(text) = cell
-                    && text.len() > 7
-                {
-                    bytes = bytes.saturating_add(self.blocks.block(text.len() as u64 + 4));
-                }
-            }
-            ControlFlow::Continue(())
-        })?;
-        Ok(bytes.saturating_add(slice.bytes(self)))
-    }
-
     /// A packed value that stays as it is, behind `skip` bytes.
     fn as_it_lies(&self, entry: &Entry<'_>, skip: usize) -> Result<u64> {
         let mut rest = entry.body().get(skip..).unwrap_or_default();
@@ -181,24 +148,5 @@ impl Estimator {
             ControlFlow::Continue(())
         })?;
         Ok(sum)
-    }
-}
-
-/// Cells of an array that lie in one slice.
-#[derive(Debug, Default)]
-struct Slice {
-    number: u64,
-    first: Option<u64>,
-    last: u64,
-    cells: u64,
-}
-
-impl Slice {
-    fn bytes(&self, estimator: &Estimator) -> u64 {
-        let Some(first) = self.first else { return 0 };
-        let sparse = 10 * self.cells.max(4);
-        let dense = 8 * (self.last - first + 1).next_power_of_two();
-        let few = self.cells <= 10;
-        SLICE + estimator.blocks.block(if few { sparse } else { sparse.min(dense) })
     }
 }
