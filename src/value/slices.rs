@@ -220,7 +220,7 @@ mod tests {
         let at_the_end: Vec<u16> = (4075..4096).collect();
         check(&at_the_end, 21, Form::Dense { start: 4064, size: 32 });
         let at_the_start: Vec<u16> = (0..30).rev().collect();
-        check(&at_the_start, 30, Form::Dense { start: 0, size: 32 });
+        check(&at_the_start, 30, Form::Dense { start: 0, size: 64 });
     }
 
     #[test]
