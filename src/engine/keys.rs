@@ -1,6 +1,7 @@
 //! The keys of one database as a command sees them: found, made ready, added and removed.
 
-use super::keyspace::{Db, Keyspace, NEVER, Record, shard_of, short_hash};
+use super::keyspace::{Db, Keyspace, NEVER, Record, short_hash};
+use super::shards::shard_of;
 use super::{Answer, Failure, Typed, Value};
 
 /// The keys of one database as a command sees them.

@@ -30,6 +30,7 @@ mod keyspace;
 mod save;
 #[cfg(feature = "lua")]
 mod script;
+mod shards;
 mod table;
 mod thaw;
 mod value;
@@ -41,8 +42,9 @@ pub use call::Call;
 pub use env::{Env, library_name};
 pub use failure::{Answer, Failure};
 pub use keys::Keys;
-pub use keyspace::{Db, Keyspace, Loading, Record, SHARDS, Shard, shard_of, shards_per_thread};
+pub use keyspace::{Db, Keyspace, Loading, Record, Shard};
 pub use save::save;
+pub use shards::{SHARDS, shard_of, shards_per_thread};
 pub use table::{Route, Spec, foreign, lookup};
 pub use thaw::{text_value, value as thaw};
 pub use value::stream;
