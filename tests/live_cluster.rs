@@ -18,12 +18,16 @@ use std::time::Duration;
 use rdbkit::bytes::slot::slot;
 use rdbkit::live::{Address, Connector, Endpoint, Place, Timeouts, TlsOptions, Topology};
 use redis::Value;
+use support::client::text;
 use support::cluster::Cluster;
-use support::mishaps::{EARLY, survives, survives_kills};
+use support::mishaps::{EARLY, cut_off, join_again, survives, survives_kills};
 use support::random::Random;
 use support::replayer::{Replayer, act, chaos, log, snapshot};
 use support::servers::{Server, require, require_any};
 use support::wait_until;
+
+/// No test waits longer for anything.
+const PATIENCE: Duration = Duration::from_secs(60);
 
 fn discover(url: &str) -> Result<Topology, rdbkit::live::Failure> {
     let endpoint: Endpoint = url.parse().unwrap();
@@ -41,11 +45,17 @@ fn same_topology(cluster: &Cluster) {
         let shard = &ours.shards()[ours.owner(slot).unwrap()];
         assert_eq!(shard.master, Address::Tcp("127.0.0.1".into(), port));
     }
-    // A replica counts once the others have heard how far it is.
-    wait_until("all replicas are known", Duration::from_secs(30), || {
-        let ours = discover(&cluster.url()).unwrap();
+    replicas_are_known(cluster);
+}
+
+/// A replica counts once the others have heard how far it is.
+#[track_caller]
+fn replicas_are_known(cluster: &Cluster) {
+    let all_known = |node: &Server| {
+        let ours = discover(&node.url().replace("redis:", "redis+cluster:")).unwrap();
         ours.shards().iter().all(|shard| shard.replicas.len() == 1)
-    });
+    };
+    wait_until("all replicas are known", PATIENCE, || cluster.nodes.iter().all(all_known));
 }
 
 /// What the other tests rely on: the sum over the nodes is what one server says.
@@ -326,16 +336,90 @@ fn what_a_log_does_to_all_nodes() {
     first.succeeds();
     assert_eq!(cluster.digest(), digest);
 
-    // What cannot be run is reported, or stops the replay.
+    // What cannot be run is reported, or is a reason to send nothing.
     client.cmd(&["SET", "one", "1"]);
     client.cmd(&["RENAME", "one", "two"]);
     cluster.empty();
     let (status, told) = start(&["--cross-slot", "fail"]).ends();
     assert_eq!(status.code(), Some(2), "{told}");
     assert!(told.contains("--cross-slot split"), "{told}");
+    assert_eq!(cluster.keys(), 0);
     let (status, told) = start(&["--restart", "--flush-first", "--yes"]).ends();
     assert_eq!(status.code(), Some(1), "{told}");
     assert!(told.contains("its keys are in several slots of the Cluster"), "{told}");
+}
+
+/// A replica that is promoted without having heard that the servers were emptied, nor of the replay.
+#[test]
+fn who_takes_over_at_the_beginning_is_emptied_as_well() {
+    let Some(kind) = require("redis-8.0") else { return };
+    let cluster = Cluster::start(&kind, &[]);
+    let url = cluster.url();
+    let folder = tempfile::tempdir().unwrap();
+    let (single, path) = snapshot(&kind, 51, 3000);
+    let (other, logged) = log(&kind, 52, (500, 8000), true);
+    for (source, options, digest) in [
+        (&path, &["--verify", "none"][..], single.digest()),
+        (&logged, &["--as", "log"], other.digest()),
+    ] {
+        cluster.settled();
+        for n in 0..50 {
+            let key = format!("old:{n}");
+            cluster.at(key.as_bytes(), &["SET", &key, "v"]);
+        }
+        let masters = cluster.masters();
+        let replica = cluster.replica_of(masters[0]);
+        wait_until("the replica has it", PATIENCE, || {
+            cluster.nodes[masters[0]].cmd(&["WAIT", "1", "100"]) == Value::Int(1)
+        });
+        replicas_are_known(&cluster);
+        cut_off(&cluster.nodes[replica]);
+        cluster.nodes[masters[0]].cmd(&["CONFIG", "RESETSTAT"]);
+        let options = [options, &["--flush-first", "--yes", "--no-state"]].concat();
+        let replay = Replayer::start(folder.path(), source, &url, &options);
+        wait_until("the master waits for its replica", PATIENCE, || {
+            let stats = text(cluster.nodes[masters[0]].cmd(&["INFO", "commandstats"]));
+            stats.contains("cmdstat_wait:calls=")
+        });
+        cluster.fail_over(masters[0], true);
+        join_again(&cluster.nodes[replica]);
+        replay.succeeds();
+        cluster.settled();
+        assert_eq!(cluster.digest(), digest, "{options:?}");
+        cluster.empty();
+    }
+}
+
+/// A master that has just died, and that the others still name.
+#[test]
+fn a_failover_is_waited_for_at_the_beginning() {
+    let Some(kind) = require("redis-8.0") else { return };
+    let mut cluster = Cluster::start(&kind, &[]);
+    let folder = tempfile::tempdir().unwrap();
+    let (single, path) = snapshot(&kind, 57, 1000);
+    let (other, logged) = log(&kind, 58, (100, 1000), true);
+    let backup = folder.path().join("backups/");
+    let url = cluster.url();
+    for (what, digest) in [
+        (&["replay", path.to_str().unwrap(), "--no-state", "--to", &url][..], single.digest()),
+        (&["replay", logged.to_str().unwrap(), "--no-state", "--to", &url], other.digest()),
+        (&["replay", logged.to_str().unwrap(), "--as", "log", "--to", &url], other.digest()),
+        (&["backup", &url, "-o", backup.to_str().unwrap()], other.digest()),
+    ] {
+        cluster.settled();
+        if what[0] == "replay" {
+            cluster.empty();
+        }
+        let dead = cluster.masters()[0];
+        cluster.nodes[dead].crash();
+        let output = Command::new(env!("CARGO_BIN_EXE_rdbkit")).args(what).output().unwrap();
+        let told = String::from_utf8_lossy(&output.stderr);
+        assert!(output.status.success(), "{what:?}: {told}");
+        assert!(!cluster.masters().contains(&dead), "{what:?}");
+        cluster.nodes[dead].revive();
+        cluster.settled();
+        assert_eq!(cluster.digest(), digest, "{what:?}");
+    }
 }
 
 #[test]

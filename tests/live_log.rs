@@ -13,7 +13,7 @@ mod support;
 
 use std::fs;
 use std::process::{Command, Stdio};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use redis::Value;
 use support::client::text;
@@ -68,6 +68,8 @@ fn a_cluster_is_sent_nothing_of_what_has_no_place_there() {
     let map = &["--map-db", "1=0"][..];
     let only = &["--db", "0"][..];
     let other = &["--map-db", "0=3"][..];
+    let whole = &["--cross-slot", "fail", "--flush-first", "--yes"][..];
+    cluster.at(b"kept", &["SET", "kept", "v"]);
     // What the log does, how it is sent, and what is said of it.
     for (commands, form, more, words) in [
         ("SET a 1; SELECT 1; SET b 1", one, one, "database 1"),
@@ -81,14 +83,25 @@ fn a_cluster_is_sent_nothing_of_what_has_no_place_there() {
         ("SET a 1; SWAPDB 0 2", log, map, "the log moves keys to database 2"),
         ("SET a 1; SWAPDB 0 2", log, only, "moves keys between a database"),
         ("SET a 1; SELECT 1; SET b 1; SWAPDB 0 1", one, one, "database 1"),
+        (
+            "SET a 1; MSET a 1 b 2",
+            log,
+            whole,
+            "appendonly.aof: \"MSET\" cannot be run: its keys are",
+        ),
+        ("SET a 1; RENAME a b", log, whole, "offset 27 of "),
+        ("SET a 1; RANDOMKEY", log, whole, "\"RANDOMKEY\" cannot be run: it has no key"),
+        ("SET a 1; NOSUCH a", log, whole, "\"NOSUCH\" cannot be run: it is not known"),
+        ("SET a 1; MULTI; INCR a; INCR b; EXEC", log, whole, "a transaction has keys in 2 slots"),
     ] {
         fs::write(&path, log_of(commands)).unwrap();
         let args = ["replay", source, "--to", &url, "--no-state"];
         let (code, told) = said(&[&args[..], form, more].concat());
         assert_eq!(code, 2, "{commands} {form:?} {more:?}: {told}");
         assert!(told.contains(words), "{words:?} is not in {told:?}");
-        assert_eq!(keys(&cluster), 0, "{commands} {form:?} {more:?}: {told}");
+        assert_eq!(keys(&cluster), 1, "{commands} {form:?} {more:?}: {told}");
     }
+    cluster.empty();
     // And those that have one.
     for (commands, more, want) in [
         ("SET a 1; SELECT 1; SET b 1", map, 2),
@@ -106,6 +119,15 @@ fn a_cluster_is_sent_nothing_of_what_has_no_place_there() {
             assert_eq!(keys(&cluster), want, "{commands} {form:?} {more:?}: {told}");
             cluster.empty();
         }
+    }
+    for (commands, more, want) in [
+        ("SET a 1; PUBLISH c m; MULTI; SET a 2; INCR a; EXEC; DEL {a}b a; FLUSHALL", one, 0),
+        ("SET a 1; INCR b; MULTI; INCR a; INCR c; EXEC", &["--key", "[ab]"], 2),
+    ] {
+        fs::write(&path, log_of(commands)).unwrap();
+        let (code, told) = said(&[&["replay", source, "--to", &url], log, whole, more].concat());
+        assert_eq!(code, 0, "{commands} {more:?}: {told}");
+        assert_eq!(keys(&cluster), want, "{commands} {more:?}: {told}");
     }
 }
 
@@ -168,33 +190,56 @@ fn a_server_is_sent_nothing_of_what_has_no_place_there() {
 fn a_server_that_loads_is_waited_for() {
     let Some(kind) = require_any(&["redis-8.0", "redis-7.0"]) else { return };
     let server = Server::start(&kind, &["--loading-process-events-interval-bytes", "1024"]);
-    support::replayer::fill(&server, 1, 3000);
+    support::replayer::fill(&server, 1, 1500);
     let folder = tempfile::tempdir().unwrap();
-    let path = folder.path().join("appendonly.aof");
-    fs::write(&path, log_of("INCR counter; INCR counter")).unwrap();
-    let url = server.url();
+    let path = |name: &str| folder.path().join(name).to_str().unwrap().to_owned();
+    fs::write(path("log"), log_of("INCR counter; INCR counter")).unwrap();
+    fs::write(path("keys"), "{\"key\":\"counter\",\"type\":\"string\",\"value\":\"2\"}\n").unwrap();
     server.cmd(&["CONFIG", "SET", "key-load-delay", "1000"]);
-    let client = server.connect();
-    let reload = std::thread::spawn(move || client.cmd(&["DEBUG", "RELOAD"]));
-    wait_until("it loads", PATIENCE, || {
-        matches!(server.cmd(&["GET", "counter"]), Value::ServerError(_))
-    });
-    let (code, told) = said(&["replay", path.to_str().unwrap(), "--to", &url, "--as", "log"]);
-    assert_eq!(code, 0, "{told}");
-    reload.join().unwrap();
-    assert_eq!(text(server.cmd(&["GET", "counter"])), "2");
+    let url = server.url();
+    let while_it_loads = |args: &[&str]| {
+        let client = server.connect();
+        let reload = std::thread::spawn(move || client.cmd(&["DEBUG", "RELOAD"]));
+        wait_until("it loads", PATIENCE, || {
+            matches!(server.cmd(&["GET", "counter"]), Value::ServerError(_))
+        });
+        let said = said(args);
+        reload.join().unwrap();
+        said
+    };
+    let (log, keys, backup) = (path("log"), path("keys"), path("backup.rdb"));
+    let to = ["--no-state", "--to", url.as_str()];
+    for args in [
+        &[&["replay", &log, "--as", "log"], &to[..]].concat()[..],
+        &[&["replay", &log], &to[..]].concat(),
+        &[&["replay", &keys], &to[..]].concat(),
+        &["backup", &url, "-o", &backup],
+    ] {
+        let (code, told) = while_it_loads(args);
+        assert_eq!(code, 0, "{args:?}: {told}");
+        assert_eq!(text(server.cmd(&["GET", "counter"])), "2", "{args:?}");
+    }
     // Whoever has no patience is told.
-    let client = server.connect();
-    let reload = std::thread::spawn(move || client.cmd(&["DEBUG", "RELOAD"]));
-    wait_until("it loads", PATIENCE, || {
-        matches!(server.cmd(&["GET", "counter"]), Value::ServerError(_))
-    });
-    let args = ["replay", path.to_str().unwrap(), "--to", &url, "--as", "log", "--patience", "0s"];
-    let (code, told) = said(&args);
-    assert_eq!(code, 2, "{told}");
-    assert!(told.contains("LOADING"), "{told}");
-    reload.join().unwrap();
+    for args in [&["replay", &log, "--as", "log"][..], &["replay", &log], &["replay", &keys]] {
+        let (code, told) = while_it_loads(&[args, &to, &["--patience", "0s"]].concat());
+        assert_eq!(code, 2, "{args:?}: {told}");
+        assert!(told.contains("LOADING"), "{args:?}: {told}");
+    }
     assert_eq!(text(server.cmd(&["GET", "counter"])), "2");
+    // And where nobody is, nobody is waited for.
+    let began = Instant::now();
+    for args in [
+        &["replay", &log, "--as", "log", "--to", "redis://127.0.0.1:1"][..],
+        &["replay", &keys, "--no-state", "--to", "redis+sentinel://127.0.0.1:1/service"],
+        &["replay", &keys, "--no-state", "--to", "redis+cluster://127.0.0.1:1"],
+        &["backup", "redis+sentinel://127.0.0.1:1/service", "-o", &path("other.rdb")],
+        &["backup", "redis+cluster://127.0.0.1:1", "-o", &path("other/")],
+    ] {
+        let (code, told) = said(args);
+        assert_eq!(code, 2, "{args:?}: {told}");
+        assert!(told.contains("Connection refused"), "{args:?}: {told}");
+    }
+    assert!(began.elapsed() < Duration::from_secs(20), "{:?}", began.elapsed());
 }
 
 /// A replay that is killed behind its end, before it has forgotten how each slot came there.

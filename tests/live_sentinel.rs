@@ -10,14 +10,21 @@
 
 mod support;
 
+use std::process::Command;
 use std::time::Duration;
 
 use rdbkit::live::{Address, Connector, Endpoint, Sentinels, Timeouts, TlsOptions};
-use support::mishaps::{EARLY, survives, survives_kills};
+use redis::Value;
+use support::client::text;
+use support::mishaps::{EARLY, cut_off, join_again, survives, survives_kills};
 use support::random::Random;
 use support::replayer::{Replayer, chaos, log, snapshot};
 use support::sentinel::Watched;
 use support::servers::require;
+use support::wait_until;
+
+/// No test waits longer for anything.
+const PATIENCE: Duration = Duration::from_secs(60);
 
 fn sentinels(url: &str) -> (Sentinels, Connector) {
     let endpoint: Endpoint = url.parse().unwrap();
@@ -43,7 +50,7 @@ fn the_master_is_asked_from_the_sentinels() {
         watched.servers[1..].iter().map(|server| local(server.port())).collect();
     want.sort();
     // One that is slow for a moment is not named then.
-    support::wait_until("both replicas are named", Duration::from_secs(60), || {
+    wait_until("both replicas are named", Duration::from_secs(60), || {
         let mut replicas = asked.replicas().unwrap();
         replicas.sort();
         replicas == want
@@ -65,7 +72,7 @@ fn the_master_is_asked_from_the_sentinels() {
     assert_ne!(dead, 0);
     // Each of the Sentinels hears of it in its own time; the first master may be the next one again.
     let gone = local(watched.servers[dead].port());
-    support::wait_until("another master is named", Duration::from_secs(20), || {
+    wait_until("another master is named", Duration::from_secs(20), || {
         asked.master().is_ok_and(|master| master != gone)
     });
     asked.connect(&servers).unwrap();
@@ -183,6 +190,76 @@ fn everything_arrives_behind_every_kind_of_sentinel() {
             assert_eq!(watched.digest(), digest, "{name} {options:?}");
             watched.cmd(&["FLUSHALL"]);
         }
+    }
+}
+
+/// A replica that is promoted without having heard that the master was emptied, nor of the replay.
+#[test]
+fn who_takes_over_at_the_beginning_hears_of_the_replay() {
+    let Some(kind) = require("redis-8.0") else { return };
+    let watched = Watched::start(&kind, &[]);
+    let folder = tempfile::tempdir().unwrap();
+    let (single, path) = snapshot(&kind, 53, 3000);
+    let (other, logged) = log(&kind, 54, (500, 8000), true);
+    for (source, options, digest) in [
+        (&logged, &["--as", "log"][..], other.digest()),
+        (&path, &["--verify", "none"], single.digest()),
+    ] {
+        watched.cmd(&["SET", "old", "v"]);
+        watched.settled();
+        let master = watched.master_port();
+        let replicas: Vec<_> =
+            watched.servers.iter().filter(|server| server.port() != master).collect();
+        wait_until("the replicas have it", PATIENCE, || {
+            replicas
+                .iter()
+                .all(|replica| replica.connect().cmd(&["EXISTS", "old"]) == Value::Int(1))
+        });
+        watched.cmd(&["CONFIG", "RESETSTAT"]);
+        replicas.iter().for_each(|replica| cut_off(replica));
+        let options = [options, &["--flush-first", "--yes", "--no-state"]].concat();
+        let replay = Replayer::start(folder.path(), source, &watched.url(), &options);
+        wait_until("the master waits for its replicas", PATIENCE, || {
+            text(watched.cmd(&["INFO", "commandstats"])).contains("cmdstat_wait:calls=")
+        });
+        watched.fail_over();
+        replicas.iter().for_each(|replica| join_again(replica));
+        replay.succeeds();
+        watched.settled();
+        assert_eq!(watched.digest(), digest, "{options:?}");
+        watched.cmd(&["FLUSHALL"]);
+    }
+}
+
+/// A master that has just died, and that the Sentinels still name.
+#[test]
+fn a_failover_is_waited_for_at_the_beginning() {
+    let Some(kind) = require("redis-8.0") else { return };
+    let mut watched = Watched::start(&kind, &[]);
+    let folder = tempfile::tempdir().unwrap();
+    let (single, path) = snapshot(&kind, 55, 1000);
+    let (other, logged) = log(&kind, 56, (100, 1000), true);
+    let backup = folder.path().join("backup.rdb");
+    let url = watched.url();
+    for (what, digest) in [
+        (&["replay", path.to_str().unwrap(), "--no-state", "--to", &url][..], single.digest()),
+        (&["replay", logged.to_str().unwrap(), "--no-state", "--to", &url], other.digest()),
+        (&["replay", logged.to_str().unwrap(), "--as", "log", "--to", &url], other.digest()),
+        (&["backup", &url, "-o", backup.to_str().unwrap()], String::new()),
+    ] {
+        watched.settled();
+        watched.cmd(&["FLUSHALL"]);
+        let before = watched.master_port();
+        let dead = watched.servers.iter().position(|server| server.port() == before).unwrap();
+        watched.servers[dead].crash();
+        let output = Command::new(env!("CARGO_BIN_EXE_rdbkit")).args(what).output().unwrap();
+        let told = String::from_utf8_lossy(&output.stderr);
+        assert!(output.status.success(), "{what:?}: {told}");
+        assert_ne!(watched.master_port(), before, "{what:?}");
+        if !digest.is_empty() {
+            assert_eq!(watched.digest(), digest, "{what:?}");
+        }
+        watched.servers[dead].revive();
     }
 }
 

@@ -134,7 +134,7 @@ enum As {
 enum Cross {
     /// Take it apart where its parts mean the same, else leave it out and report it
     Split,
-    /// Stop
+    /// Refuse the log, before anything is sent
     Fail,
 }
 
@@ -193,7 +193,7 @@ pub(crate) fn run(
         ));
     }
     let now_ms = run.now_ms();
-    let destination = connect(&endpoint, &connector, args.connections.into())?;
+    let destination = connect(&endpoint, &connector, args.connections.into(), args.patience)?;
     if args.flush_first && !args.yes && !args.dry_run {
         ask(&format!("empty {}, all databases of it?", destination.name))?;
     }

@@ -1,8 +1,11 @@
 //! The servers that together have the data of an endpoint.
 
 use std::ops::RangeInclusive;
+use std::sync::atomic::AtomicBool;
 
-use super::{Address, Connector, Endpoint, Place, Sentinels, ServerInfo, Topology};
+use super::{
+    Address, Connector, Endpoint, Failure, Place, Role, Sentinels, ServerInfo, Topology, patiently,
+};
 use crate::error::{Error, Result};
 
 /// A server that data is read from.
@@ -36,12 +39,44 @@ pub fn nodes(
     connector: &Connector,
     prefer_replica: bool,
 ) -> Result<Vec<Node>> {
-    if let Some(db @ 1..) = endpoint.database {
-        return Err(Error::Usage(format!(
+    no_database(endpoint)?;
+    Ok(found(endpoint, connector, prefer_replica)?)
+}
+
+/// The same, once all of them answer: a failover that is under way is waited for, as long as a server
+/// may be silent, or until `stop` is set. A single server is not asked at all.
+pub fn nodes_in_service(
+    endpoint: &Endpoint,
+    connector: &Connector,
+    prefer_replica: bool,
+    stop: &AtomicBool,
+) -> Result<Vec<Node>> {
+    no_database(endpoint)?;
+    let limits = (connector.timeouts().reply, stop);
+    Ok(patiently(endpoint, connector, limits, || {
+        let nodes = found(endpoint, connector, prefer_replica)?;
+        if !matches!(endpoint.place, Place::Server(_)) {
+            nodes.iter().try_for_each(|node| in_service(connector, &node.address))?;
+        }
+        Ok(nodes)
+    })?)
+}
+
+fn no_database(endpoint: &Endpoint) -> Result<()> {
+    match endpoint.database {
+        Some(db @ 1..) => Err(Error::Usage(format!(
             "{endpoint}: a server sends all its databases or nothing: leave the database out, and \
              choose its keys with --db {db} where the verb has it"
-        )));
+        ))),
+        _ => Ok(()),
     }
+}
+
+fn found(
+    endpoint: &Endpoint,
+    connector: &Connector,
+    prefer_replica: bool,
+) -> Result<Vec<Node>, Failure> {
     let choose = |master: Address, replicas: Vec<Address>| {
         let in_step = |replica: &Address| is_in_step(connector, replica);
         let preferred = replicas.into_iter().filter(|_| prefer_replica).find(in_step);
@@ -49,24 +84,15 @@ pub fn nodes(
     };
     match &endpoint.place {
         Place::Server(address) => Ok(vec![Node::new(endpoint, address.clone(), Vec::new())]),
-        Place::Sentinel { .. } => {
-            let Some(mut sentinels) = Sentinels::of(endpoint, connector) else {
-                return Err(Error::Usage(format!("{endpoint} names no Sentinel")));
-            };
+        Place::Sentinel { seeds, service, access } => {
+            let mut sentinels =
+                Sentinels::new(connector, seeds.clone(), service.clone(), access.clone());
             let master = sentinels.master()?;
             let replicas = if prefer_replica { sentinels.replicas()? } else { Vec::new() };
             Ok(vec![Node::new(endpoint, choose(master, replicas), Vec::new())])
         }
         Place::Cluster { seeds } => {
             let topology = Topology::discover(connector, seeds)?;
-            if let [first, ..] = topology.uncovered().as_slice() {
-                return Err(Error::Usage(format!(
-                    "{endpoint}: nobody serves the slots from {} to {}, so the Cluster is not \
-                     whole: mend it first, or name the nodes one by one",
-                    first.start(),
-                    first.end()
-                )));
-            }
             let shards = topology.shards().iter().filter(|shard| !shard.slots.is_empty());
             let node = |shard: &super::Shard| {
                 let address = choose(shard.master.clone(), shard.replicas.clone());
@@ -75,6 +101,25 @@ pub fn nodes(
             };
             Ok(shards.map(node).collect())
         }
+    }
+}
+
+/// Fails where a server can't be reached, or is one that has just lost its master.
+fn in_service(connector: &Connector, address: &Address) -> Result<(), Failure> {
+    match ServerInfo::of(&mut connector.open(address)?) {
+        Ok(info) if info.role == Role::Replica && !info.has_master_link() => {
+            Err(Failure::Unfound {
+                address: address.clone(),
+                words: format!(
+                    "{address} is a replica whose link to its master is down: is a failover under \
+                     way?"
+                ),
+                is_passing: true,
+            })
+        }
+        // Replicating can be allowed without being told.
+        Err(failure) if failure.is_passing() => Err(failure),
+        _ => Ok(()),
     }
 }
 

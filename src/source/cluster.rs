@@ -4,11 +4,14 @@
 //! comes first, so that its format can hold what the others send.
 
 use std::cmp::Reverse;
+use std::sync::atomic::AtomicBool;
 
 use super::WindowOptions;
 use super::joined::{Joined, Part};
 use crate::error::{Error, Result};
-use crate::live::{Address, Connector, Endpoint, Layout, Node, ServerInfo, nodes, replication};
+use crate::live::{
+    Address, Connector, Endpoint, Layout, Node, ServerInfo, nodes, nodes_in_service, replication,
+};
 
 /// What the nodes of a Cluster hold. Nothing is transferred before it is read.
 pub(super) fn joined(
@@ -18,6 +21,8 @@ pub(super) fn joined(
     prefer_replica: bool,
     window: &WindowOptions,
 ) -> Result<Joined> {
+    // A failover that is under way is over before anything is read.
+    nodes_in_service(endpoint, &connector, prefer_replica, &AtomicBool::new(false))?;
     let before = Layout::of(&connector, seeds)?;
     let mut found = nodes(endpoint, &connector, prefer_replica)?;
     found.sort_by_cached_key(|node| Reverse(version(&connector, node)));

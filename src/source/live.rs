@@ -3,9 +3,11 @@
 //! The server makes it for us, as it does for any replica that has nothing yet: a child process
 //! and, in its memory, what is written meanwhile. It keeps no commands for us.
 
+use std::sync::atomic::AtomicBool;
+
 use super::{Asked, LiveUrl, OpenOptions, Source, cluster};
 use crate::error::{Error, Result};
-use crate::live::{Connector, Endpoint, Place, nodes, replication};
+use crate::live::{Connector, Endpoint, Place, nodes_in_service, replication};
 
 /// Begins the transfer; the first bytes have come when this returns.
 pub(super) fn open(url: &LiveUrl, options: &OpenOptions) -> Result<Source> {
@@ -19,7 +21,8 @@ pub(super) fn open(url: &LiveUrl, options: &OpenOptions) -> Result<Source> {
         let joined = cluster::joined(&endpoint, seeds, connector, prefer_replica, &options.window)?;
         return Asked::new(&name, options).stream(Box::new(joined), None);
     }
-    let found = nodes(&endpoint, &connector, prefer_replica)?;
+    let never = AtomicBool::new(false);
+    let found = nodes_in_service(&endpoint, &connector, prefer_replica, &never)?;
     let [node] = found.as_slice() else {
         return Err(Error::Usage(format!("{endpoint} is not one server")));
     };

@@ -5,12 +5,16 @@ use std::ops::Range;
 use std::thread::sleep;
 use std::time::Duration;
 
+use super::client::text;
 use super::random::Random;
 use super::replayer::Replayer;
-use super::say;
+use super::servers::Server;
+use super::{say, wait_until};
 
 /// While a replay has most of its work before it, in milliseconds since it began.
 pub const EARLY: Range<u64> = 100..800;
+/// How long a replica may take to be cut off.
+const PATIENCE: Duration = Duration::from_secs(20);
 
 /// A replay that is killed again and again, and goes on each time, ends well.
 #[track_caller]
@@ -44,6 +48,25 @@ pub fn survives(
     happens(random);
     say(format_args!("{mishap:?}, while at work: {at_work}"));
     replayer.succeeds();
+}
+
+/// Lets a replica hear no more of its master, as if it were far behind: it is alive all the same.
+#[track_caller]
+pub fn cut_off(replica: &Server) {
+    // One that was a master until now cut its clients off.
+    let replica = replica.connect();
+    // A master without a password refuses everybody who brings one.
+    replica.cmd(&["CONFIG", "SET", "masterauth", "wrong"]);
+    wait_until("a replica is cut off", PATIENCE, || {
+        replica.cmd(&["CLIENT", "KILL", "TYPE", "master"]);
+        text(replica.cmd(&["INFO", "replication"])).contains("master_link_status:down")
+    });
+}
+
+/// Lets it hear of its master again.
+#[track_caller]
+pub fn join_again(replica: &Server) {
+    replica.connect().cmd(&["CONFIG", "SET", "masterauth", ""]);
 }
 
 fn moment(random: &mut Random, when: Range<u64>) {

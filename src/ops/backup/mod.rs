@@ -26,7 +26,9 @@ use crate::digest::Profile;
 use crate::error::{Error, Result};
 use crate::finding::Severity;
 use crate::live::replication::{self, Answered, Ask, Wire};
-use crate::live::{Connector, Endpoint, Failure, LiveOptions, Node, Role, ServerInfo, nodes};
+use crate::live::{
+    Connector, Endpoint, Failure, LiveOptions, Node, Role, ServerInfo, nodes_in_service,
+};
 use crate::ops::check::{CheckReport, SourceReport};
 use crate::ops::walk::Observer;
 pub use crate::report::backup::Backup;
@@ -128,7 +130,7 @@ pub fn backup(
     observer: &dyn Observer,
 ) -> Result<Outcome> {
     let connector = Connector::new(endpoint, &options.live.tls, options.live.timeouts)?;
-    let nodes = nodes(endpoint, &connector, options.live.prefer_replica)?;
+    let nodes = nodes_in_service(endpoint, &connector, options.live.prefer_replica, &options.stop)?;
     let place = Place::of(options, nodes.len() > 1)?;
     let one = |node: &Node| pend(node, &connector, &place, options, observer);
     let pending: Vec<Result<Pending>> = match nodes.as_slice() {

@@ -25,6 +25,23 @@ const PAUSE: Duration = Duration::from_millis(100);
 pub(super) type Known<'k> =
     &'k mut dyn FnMut(usize, &dyn Route, &mut Connection) -> Result<(), Halt>;
 
+/// How long a confirmation is waited for.
+#[derive(Clone, Copy)]
+pub(super) struct Limits<'s> {
+    /// Replicas that are behind.
+    pub(super) replicas: Duration,
+    /// Servers that cannot be asked.
+    pub(super) servers: Duration,
+    /// Set from outside to stop.
+    pub(super) stop: &'s AtomicBool,
+}
+
+impl<'s> Limits<'s> {
+    pub(super) fn new(patience: Duration, stop: &'s AtomicBool) -> Self {
+        Limits { replicas: patience, servers: patience, stop }
+    }
+}
+
 /// How many replicas have confirmed, of how many that are up.
 struct Confirmed {
     have: u64,
@@ -36,17 +53,17 @@ struct Confirmed {
 pub(super) fn confirmed(
     route: &mut dyn Route,
     claim: &Claim,
-    (patience, stop): (Duration, &AtomicBool),
+    limits: Limits<'_>,
     is_known: Known<'_>,
 ) -> Result<Vec<String>, Halt> {
-    let until = Instant::now() + patience;
+    let began = Instant::now();
     let (mut tags, mut late) = (Vec::new(), Vec::new());
     let mut lane = 0;
     // Lanes may be added meanwhile.
     while lane < route.lanes() {
         let tag = route.tag(lane);
         if !tags.contains(&tag) {
-            late.extend(one(route, lane, &claim.tagged(&tag), (until, stop), is_known)?);
+            late.extend(one(route, lane, &claim.tagged(&tag), (began, limits), is_known)?);
             tags.push(tag);
         }
         lane += 1;
@@ -58,14 +75,15 @@ fn one(
     route: &mut dyn Route,
     lane: usize,
     claim: &Claim,
-    (until, stop): (Instant, &AtomicBool),
+    (began, limits): (Instant, Limits<'_>),
     is_known: Known<'_>,
 ) -> Result<Option<String>, Halt> {
     loop {
-        if stop.load(Ordering::Relaxed) {
+        if limits.stop.load(Ordering::Relaxed) {
             return Err(Halt::Interrupted);
         }
-        let is_late = Instant::now() >= until;
+        let waited = began.elapsed();
+        let is_late = waited >= limits.replicas;
         match ask(route, lane, claim, is_known) {
             Ok(Confirmed { have, of }) if have >= of => return Ok(None),
             Ok(Confirmed { have, of }) if is_late => {
@@ -77,7 +95,7 @@ fn one(
                 )));
             }
             Ok(_) => {}
-            Err(Halt::Failed(failure)) if failure.is_passing() && !is_late => {
+            Err(Halt::Failed(failure)) if failure.is_passing() && waited < limits.servers => {
                 route.broke(lane, &failure);
                 thread::sleep(PAUSE);
             }

@@ -1,7 +1,13 @@
 //! The target of a load: found, asked who it is, and refused early where it cannot be one.
 
+use std::sync::atomic::AtomicBool;
+use std::time::Duration;
+
+use super::settle::not_yet;
 use crate::error::Result;
-use crate::live::{Address, Connector, Endpoint, Failure, Place, Role, Sentinels, ServerInfo};
+use crate::live::{
+    Address, Connector, Endpoint, Failure, Place, Role, Sentinels, ServerInfo, patiently,
+};
 use crate::target::live::{Route, Slots, Standalone, Watched};
 
 /// A target that was reached.
@@ -16,35 +22,54 @@ pub struct Destination {
     pub connector: Connector,
 }
 
-/// Reaches the target of an endpoint, over so many connections to each server.
+/// Reaches the target of an endpoint, over so many connections to each server. One that is there and
+/// cannot take anything yet is waited for as long as `patience` lasts.
 pub fn connect(
     endpoint: &Endpoint,
     connector: &Connector,
     connections: usize,
+    patience: Duration,
 ) -> Result<Destination> {
-    let name = endpoint.to_string();
-    let kept = connector.clone();
-    match &endpoint.place {
+    // Nobody listens to signals yet, so they end the program.
+    let limits = (patience, &AtomicBool::new(false));
+    let (route, info) =
+        patiently(endpoint, connector, limits, || reach(endpoint, connector, connections))?;
+    let (name, connector) = (endpoint.to_string(), connector.clone());
+    Ok(Destination { route, name, info, connector })
+}
+
+fn reach(
+    endpoint: &Endpoint,
+    connector: &Connector,
+    connections: usize,
+) -> Result<(Box<dyn Route>, ServerInfo), Failure> {
+    let (route, mut connection): (Box<dyn Route>, _) = match &endpoint.place {
         Place::Server(address) => {
-            let mut connection = connector.open(address)?;
-            let info = ServerInfo::of(&mut connection)?;
-            fit(address, &info)?;
             let route = Standalone::new(connector.clone(), address.clone(), connections);
-            Ok(Destination { route: Box::new(route), name, info, connector: kept })
+            (Box::new(route), connector.open(address)?)
         }
         Place::Sentinel { seeds, service, access } => {
             let mut sentinels =
                 Sentinels::new(connector, seeds.clone(), service.clone(), access.clone());
-            let info = ServerInfo::of(&mut sentinels.connect(connector)?)?;
-            let route = Watched::new(connector.clone(), sentinels, connections);
-            Ok(Destination { route: Box::new(route), name, info, connector: kept })
+            let connection = sentinels.connect(connector)?;
+            (Box::new(Watched::new(connector.clone(), sentinels, connections)), connection)
         }
         Place::Cluster { seeds } => {
             let mut route = Slots::discover(connector.clone(), seeds.clone())?;
-            let info = ServerInfo::of(&mut route.open(0)?)?;
-            Ok(Destination { route: Box::new(route), name, info, connector: kept })
+            let connection = route.open(0)?;
+            (Box::new(route), connection)
         }
+    };
+    let info = ServerInfo::of(&mut connection)?;
+    if let Place::Server(address) = &endpoint.place {
+        fit(address, &info)?;
     }
+    // What it says of its keys is not so yet.
+    if info.is_loading {
+        let address = connection.address().clone();
+        return Err(not_yet(address, "LOADING it reads its files"));
+    }
+    Ok((route, info))
 }
 
 /// Refuses what is no single server that takes writes.

@@ -36,6 +36,7 @@ use std::fmt::Write as _;
 use std::path::PathBuf;
 use std::time::Instant;
 
+use self::confirm::{Limits, confirmed};
 pub use self::destination::{Destination, connect};
 use self::keys::Keys;
 use self::ledger::{Ledger, Root};
@@ -84,7 +85,7 @@ pub enum CrossSlot {
     /// Take it apart where its parts mean the same; leave it out and report it where they do not.
     #[default]
     Split,
-    /// Stop.
+    /// Refuse the log, before anything is sent.
     Fail,
 }
 
@@ -164,6 +165,8 @@ pub struct LoadOptions {
 /// target that has lost something.
 ///
 /// ```no_run
+/// use std::time::Duration;
+///
 /// use rdbkit::live::{Connector, Endpoint, LiveOptions};
 /// use rdbkit::ops::load::{LoadOptions, connect, load};
 /// use rdbkit::ops::walk::Silent;
@@ -172,7 +175,8 @@ pub struct LoadOptions {
 /// # fn main() -> Result<(), Box<dyn std::error::Error>> {
 /// let endpoint: Endpoint = "redis://localhost:6380".parse()?;
 /// let LiveOptions { tls, timeouts, .. } = LiveOptions::default();
-/// let destination = connect(&endpoint, &Connector::new(&endpoint, &tls, timeouts)?, 1)?;
+/// let connector = Connector::new(&endpoint, &tls, timeouts)?;
+/// let destination = connect(&endpoint, &connector, 1, Duration::from_secs(60))?;
 /// let again = || open(&"dump.rdb".into(), &OpenOptions::default());
 /// let report = load(again()?, &again, destination, &LoadOptions::default(), &Silent)?;
 /// assert!(report.is_complete());
@@ -302,8 +306,8 @@ pub fn load(
         route = ledger.close_turn(courier);
         if let (Ok(Some(_)), None) = (&ended, &halt) {
             let mut is_known = settle::reopened(&settled.claim, &settled.servers);
-            let limits = (options.courier.patience, &*options.courier.stop);
-            match confirm::confirmed(&mut *route, &settled.claim, limits, &mut is_known) {
+            let limits = Limits::new(options.courier.patience, &options.courier.stop);
+            match confirmed(&mut *route, &settled.claim, limits, &mut is_known) {
                 Ok(late) => report.notes.extend(late),
                 Err(why) => halt = Some(why),
             }

@@ -8,6 +8,7 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use super::ahead::Needs;
+use super::confirm::{Limits, confirmed};
 use super::pack::Marks;
 use super::state::Found;
 use super::{LoadOptions, OnExisting};
@@ -64,9 +65,11 @@ pub(super) fn settle(
     options: &LoadOptions,
 ) -> Result<Settled> {
     let until = Instant::now() + options.courier.patience;
-    let keeper = Keeper::new(connector);
+    let fresh = || format!("{:x}-{}", options.now_ms, std::process::id());
+    let session = found.0.map_or_else(fresh, |found| found.session.clone());
+    let claim = Claim::new(&session, "").kept_by(Keeper::new(connector));
     loop {
-        match try_settle(route, &keeper, found, needs, options) {
+        match try_settle(route, &claim, found, needs, options) {
             Ok(settled) => return Ok(settled),
             Err(Unsettled::Error(error)) => return Err(error),
             Err(Unsettled::Failure(failure)) => {
@@ -98,14 +101,12 @@ pub(super) fn with_rights(failure: &Failure) -> String {
 
 fn try_settle(
     route: &mut dyn Route,
-    keeper: &Arc<Keeper>,
+    claim: &Claim,
     (found, marks): (Option<&Found>, Marks),
     needs: &Needs,
     options: &LoadOptions,
 ) -> Result<Settled, Unsettled> {
-    let fresh = || format!("{:x}-{}", options.now_ms, std::process::id());
-    let session = found.map_or_else(fresh, |found| found.session.clone());
-    let claim = Claim::new(&session, "").kept_by(Arc::clone(keeper));
+    let session = claim.session();
     let mut notes = Vec::new();
     let mut from = found.map_or(0, |found| found.offset);
     let servers = Servers::default();
@@ -157,14 +158,40 @@ fn try_settle(
         }
         claim.note(
             connection,
-            &Progress { session: session.clone(), mark: from, more: String::new() },
+            &Progress { session: session.to_owned(), mark: from, more: String::new() },
         )?;
+    }
+    if options.flush_first && from == 0 {
+        emptied(route, claim, &servers, options)?;
     }
     if options.on_existing == OnExisting::Fail && from > 0 {
         notes.push("keys that were on their way when the replay ended may be there already".into());
     }
     let named = masters.into_iter().map(|(_, connection)| connection).collect();
-    Ok(Settled { claim, from, notes, servers, named })
+    Ok(Settled { claim: claim.clone(), from, notes, servers, named })
+}
+
+/// Waits until whoever may take over is empty, too: what it had would stay there.
+fn emptied(
+    route: &mut dyn Route,
+    claim: &Claim,
+    servers: &Servers,
+    options: &LoadOptions,
+) -> Result<(), Unsettled> {
+    let mut is_known = |_: usize, _: &dyn Route, connection: &mut Connection| {
+        if is_same(servers, connection) { Ok(()) } else { Err(Halt::Rewind(0)) }
+    };
+    let limits = Limits::new(options.courier.patience, &options.courier.stop);
+    match confirmed(route, claim, limits, &mut is_known) {
+        Ok(_) => Ok(()),
+        Err(Halt::Failed(failure)) => Err(failure.into()),
+        Err(Halt::Rewind(_)) => {
+            let name = route.name(0);
+            let address = Address::parse(&name, 0).unwrap_or(Address::Tcp(name, 0));
+            Err(not_yet(address, "TRYAGAIN another server has taken over").into())
+        }
+        Err(halt) => Err(Error::Usage(super::why(&halt, &route.name(0))).into()),
+    }
 }
 
 /// The databases that are named in the options have to be there: a command that runs in another
@@ -185,10 +212,12 @@ pub(super) fn reopened(claim: &Claim, servers: &Servers) -> Reopened<'static> {
         let claim = claim.tagged(&tag);
         let server = ServerInfo::of(connection)?;
         if server.role == Role::Replica {
-            return Err(refused(connection.address(), "READONLY it is a replica now"));
+            return Err(
+                not_yet(connection.address().clone(), "READONLY it is a replica now").into()
+            );
         }
         if server.is_loading {
-            return Err(refused(connection.address(), "LOADING it reads its files"));
+            return Err(not_yet(connection.address().clone(), "LOADING it reads its files").into());
         }
         claim.name(connection)?;
         let is_known = {
@@ -224,9 +253,10 @@ pub(super) fn is_same(servers: &Servers, connection: &mut Connection) -> bool {
         .is_ok_and(|server| lock(servers).values().any(|known| *known == server.run_id))
 }
 
-fn refused(address: &Address, words: &str) -> Halt {
+/// What passes when a server has changed its role, or has loaded its data.
+pub(super) fn not_yet(address: Address, words: &str) -> Failure {
     let reply = ErrorReply { words: words.to_owned() };
-    Halt::Failed(Failure::Refused { address: address.clone(), command: "writes".into(), reply })
+    Failure::Refused { address, command: "writes".into(), reply }
 }
 
 fn lock<T>(mutex: &Mutex<T>) -> std::sync::MutexGuard<'_, T> {

@@ -36,7 +36,7 @@ use crate::aof::manifest::{Entry, PartType};
 use crate::bytes::PathName as _;
 use crate::error::{Error, Result};
 use crate::live::replication::{Answered, Ask, Event, Follow, Payload, Point};
-use crate::live::{Connector, Endpoint, Node, Place, nodes};
+use crate::live::{Connector, Endpoint, Node, Place, nodes, nodes_in_service};
 use crate::ops::check::CheckReport;
 use crate::ops::walk::Observer;
 pub use crate::report::backup::Followed;
@@ -105,6 +105,8 @@ pub fn follow(
     observer: &dyn FollowObserver,
 ) -> Result<FollowOutcome> {
     let connector = Connector::new(endpoint, &options.live.tls, options.live.timeouts)?;
+    // Later on, those who follow wait for it themselves.
+    nodes_in_service(endpoint, &connector, options.live.prefer_replica, &options.stop)?;
     if let Place::Cluster { .. } = endpoint.place {
         return cluster::follow(endpoint, &connector, options, observer);
     }

@@ -2,13 +2,14 @@
 
 use super::Needs;
 use super::keys::Databases;
+use crate::bytes::quoted;
 use crate::error::{Error, Result};
-use crate::ops::load::LoadOptions;
 use crate::ops::load::files::File;
 use crate::ops::load::pack::Plan;
 use crate::ops::load::point::{Point, up_to};
+use crate::ops::load::{CrossSlot, LoadOptions};
 use crate::ops::rewrite::{Noted, Rules, database_places, is_about_all_databases, number};
-use crate::ops::run::log::{Runner, read};
+use crate::ops::run::log::{About, Runner, read};
 use crate::rdb::Record;
 use crate::resp::Command;
 use crate::resp::cluster::{Place, place};
@@ -67,6 +68,7 @@ pub(in crate::ops::load) fn look_into(
             known: None,
             needs,
             room: Vec::new(),
+            slots: Vec::new(),
         };
         let end = read(file.bytes(), at, &progress, &mut looker);
         needs = looker.needs;
@@ -88,11 +90,32 @@ struct Looker<'f> {
     known: Option<u64>,
     needs: Needs,
     room: Vec<u8>,
+    /// In which slots the command, or the transaction, that is read has keys.
+    slots: Vec<u16>,
 }
 
 impl Looker<'_> {
+    /// A command of the log.
+    fn one(&mut self, offset: u64, command: Command<'_>) -> Result<()> {
+        if command.is("SELECT") {
+            self.database = command.args().next().and_then(number).unwrap_or(self.database);
+            return Ok(());
+        }
+        let judged = self.rules.judge(&command, self.database, &mut Noted::default());
+        let mut room = std::mem::take(&mut self.room);
+        room.clear();
+        if let Some(sent) = judged.map_err(|error| at(offset, error))?.command(command, &mut room) {
+            self.sent(offset, &command, &sent)?;
+        }
+        self.room = room;
+        Ok(())
+    }
+
     /// A command that is sent, as it stands in the log and as it is sent.
     fn sent(&mut self, offset: u64, logged: &Command<'_>, sent: &Command<'_>) -> Result<()> {
+        if self.plan.has_slots && self.plan.options.cross_slot == CrossSlot::Fail {
+            self.whole(offset, sent)?;
+        }
         let mapped = |database: u64| self.rules.mapped(database);
         let moves = other_databases(logged);
         // A database that is swapped with itself stays where it is.
@@ -106,6 +129,42 @@ impl Looker<'_> {
             self.known = Some(database);
         }
         Ok(())
+    }
+
+    /// Refuses what can't be run by a Cluster as it stands.
+    fn whole(&mut self, offset: u64, sent: &Command<'_>) -> Result<()> {
+        let args: Vec<&[u8]> = sent.args().collect();
+        let why = match place(sent.name(), &args) {
+            Place::Slot(slot) => {
+                self.slots.push(slot);
+                return Ok(());
+            }
+            place => match across(sent, &place) {
+                Some(why) => why,
+                None => return Ok(()),
+            },
+        };
+        let file = self.file;
+        Err(Error::Usage(format!(
+            "offset {offset} of {file}: {} cannot be run: {why}; --cross-slot split takes apart \
+             what can be taken apart, and leaves out and reports the rest",
+            quoted(sent.name())
+        )))
+    }
+
+    /// The same of a transaction: its commands have been looked at, each by itself.
+    fn one_slot(&mut self, offset: u64) -> Result<()> {
+        self.slots.sort_unstable();
+        self.slots.dedup();
+        let slots = std::mem::take(&mut self.slots).len();
+        if slots < 2 || self.plan.options.cross_slot != CrossSlot::Fail {
+            return Ok(());
+        }
+        let file = self.file;
+        Err(Error::Usage(format!(
+            "offset {offset} of {file}: a transaction has keys in {slots} slots of the Cluster; \
+             --cross-slot split makes a transaction of the commands of each slot"
+        )))
     }
 
     /// Whether a command has to run in the database that is selected.
@@ -142,6 +201,28 @@ impl Looker<'_> {
     }
 }
 
+/// Why a command cannot be run by one node of a Cluster as it stands, where it is not one that all
+/// of them get, or that changes nothing.
+pub(in crate::ops::load) fn across(
+    command: &Command<'_>,
+    place: &Place<'_>,
+) -> Option<&'static str> {
+    match place {
+        Place::Slot(_) | Place::Everywhere => None,
+        Place::Keyless if is_of_no_account(command) => None,
+        Place::Parts(_) | Place::Across => Some("its keys are in several slots of the Cluster"),
+        Place::Keyless => Some("it has no key that says which node of the Cluster is to run it"),
+        Place::Unknown => Some("it is not known here which of its arguments are keys"),
+    }
+}
+
+/// Commands without keys that change nothing; of databases, those that are not sent were swapped.
+fn is_of_no_account(command: &Command<'_>) -> bool {
+    ["PING", "REPLCONF", "PUBLISH", "SPUBLISH", "SELECT", "SWAPDB"]
+        .iter()
+        .any(|name| command.is(name))
+}
+
 /// The databases that a command names besides the one that it runs in.
 fn other_databases(command: &Command<'_>) -> Vec<u64> {
     // Most commands are none of these, and there are many.
@@ -165,17 +246,16 @@ impl<'a> Runner<'a> for Looker<'_> {
     type Stop = Error;
 
     fn command(&mut self, offset: u64, command: Command<'a>) -> Result<()> {
-        if command.is("SELECT") {
-            self.database = command.args().next().and_then(number).unwrap_or(self.database);
-            return Ok(());
-        }
-        let judged = self.rules.judge(&command, self.database, &mut Noted::default());
-        let mut room = std::mem::take(&mut self.room);
-        room.clear();
-        if let Some(sent) = judged.map_err(|error| at(offset, error))?.command(command, &mut room) {
-            self.sent(offset, &command, &sent)?;
-        }
-        self.room = room;
+        self.one(offset, command)?;
+        self.slots.clear();
         Ok(())
+    }
+
+    fn transaction(&mut self, commands: Vec<(About, Command<'a>)>) -> Result<()> {
+        let begins = commands.first().map_or(0, |(about, _)| about.offset);
+        for (about, command) in commands {
+            self.one(about.offset, command)?;
+        }
+        self.one_slot(begins)
     }
 }

@@ -1,5 +1,6 @@
 //! What a source asks of its target, looked for before anything is sent: databases that are there,
-//! and, of a log whose commands are sent, none that its filters cannot judge.
+//! and, of a log whose commands are sent, none that its filters cannot judge, or that a Cluster cannot
+//! run as they stand where that is asked for.
 //!
 //! ```text
 //! snapshot ─ frames ────────────┐
@@ -16,7 +17,7 @@ mod log;
 use std::collections::BTreeMap;
 
 pub(super) use self::keys::{look_over, look_through};
-pub(super) use self::log::{has_place_in_cluster, look_into};
+pub(super) use self::log::{across, has_place_in_cluster, look_into};
 use crate::live::{Connection, Failure};
 use crate::target::live::{elsewhere, has_database};
 

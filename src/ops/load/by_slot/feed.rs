@@ -14,14 +14,13 @@ use std::collections::HashSet;
 use crossbeam_channel::Sender;
 
 use super::window::Window;
-use crate::bytes::quoted;
 use crate::error::{Error, FormatError, Result};
-use crate::ops::load::ahead::has_place_in_cluster;
+use crate::ops::load::LoadOptions;
+use crate::ops::load::ahead::{across, has_place_in_cluster};
 use crate::ops::load::batch::Batch;
 use crate::ops::load::files::File;
 use crate::ops::load::pack::{Plan, Room};
 use crate::ops::load::point::{Point, up_to};
-use crate::ops::load::{CrossSlot, LoadOptions};
 use crate::ops::rewrite::{Noted, Rules, number};
 use crate::ops::run::log::{About, Progress, Runner, read};
 use crate::ops::walk::Tally as _;
@@ -220,8 +219,8 @@ impl Splitter<'_> {
         Ok(has_place_in_cluster(self.database, self.how.options)?)
     }
 
-    /// A command of the log: where it begins and ends.
-    fn one(&mut self, offset: u64, end: u64, command: &Command<'_>) -> Result<(), Stop> {
+    /// A command of the log, and where it ends.
+    fn one(&mut self, end: u64, command: &Command<'_>) -> Result<(), Stop> {
         if command.is("SELECT")
             && let Some(selected) = command.args().next().and_then(number)
         {
@@ -232,7 +231,7 @@ impl Splitter<'_> {
         let verdict = self.how.rules.judge(command, self.database, &mut noted)?;
         let mut room = Vec::new();
         match verdict.command(*command, &mut room) {
-            Some(command) => self.by_slot(offset, end, &command),
+            Some(command) => self.by_slot(end, &command),
             None => {
                 self.fed.filtered += 1;
                 Ok(())
@@ -240,9 +239,10 @@ impl Splitter<'_> {
         }
     }
 
-    fn by_slot(&mut self, offset: u64, end: u64, command: &Command<'_>) -> Result<(), Stop> {
+    fn by_slot(&mut self, end: u64, command: &Command<'_>) -> Result<(), Stop> {
         let args: Vec<&[u8]> = command.args().collect();
-        let why = match place(command.name(), &args) {
+        let place = place(command.name(), &args);
+        match &place {
             Place::Slot(slot) => {
                 self.check_database()?;
                 // Loaders let through what no server writes, and a server would not take.
@@ -254,34 +254,25 @@ impl Splitter<'_> {
                         Cow::Owned(bytes)
                     }
                 };
-                self.put(slot, end, &bytes);
+                self.put(*slot, end, &bytes);
                 return Ok(());
             }
-            Place::Parts(parts) if self.how.options.cross_slot == CrossSlot::Split => {
+            Place::Parts(parts) => {
                 self.check_database()?;
                 self.fed.split_commands += 1;
                 let mut bytes = Vec::new();
                 for (slot, words) in parts {
                     bytes.clear();
                     encode::command(&mut bytes, words);
-                    self.put(slot, end, &bytes);
+                    self.put(*slot, end, &bytes);
                 }
                 return Ok(());
             }
             Place::Everywhere => return self.for_all(end, command, true),
-            Place::Keyless if is_of_no_account(command) => return Ok(()),
-            Place::Parts(_) | Place::Across => "its keys are in several slots of the Cluster",
-            Place::Keyless => "it has no key that says which node of the Cluster is to run it",
-            Place::Unknown => "it is not known here which of its arguments are keys",
-        };
-        let name = String::from_utf8_lossy(command.name()).into_owned();
-        if self.how.options.cross_slot == CrossSlot::Fail {
-            return Err(Stop::Error(Error::Usage(format!(
-                "offset {offset}: {} cannot be run: {why}; --cross-slot split takes apart what can \
-                 be taken apart, and leaves out and reports the rest",
-                quoted(command.name())
-            ))));
+            _ => {}
         }
+        let Some(why) = across(command, &place) else { return Ok(()) };
+        let name = String::from_utf8_lossy(command.name()).into_owned();
         let key = command_keys(command.name(), &args).and_then(|mut keys| keys.next());
         self.fed.refused_count += 1;
         self.keep(key.unwrap_or_default().to_vec(), name, why.to_owned());
@@ -352,36 +343,21 @@ fn words<'a>(name: &'a [u8], args: &[&'a [u8]]) -> Vec<&'a [u8]> {
     std::iter::once(name).chain(args.iter().copied()).collect()
 }
 
-/// Commands without keys that change nothing; of databases, those that are not sent were swapped.
-fn is_of_no_account(command: &Command<'_>) -> bool {
-    ["PING", "REPLCONF", "PUBLISH", "SPUBLISH", "SELECT", "SWAPDB"]
-        .iter()
-        .any(|name| command.is(name))
-}
-
 impl<'a> Runner<'a> for Splitter<'_> {
     type Stop = Stop;
 
     fn command(&mut self, offset: u64, command: Command<'a>) -> Result<(), Stop> {
-        self.one(offset, offset + command.size_bytes(), &command)?;
+        self.one(offset + command.size_bytes(), &command)?;
         self.ship_if_full()
     }
 
     fn transaction(&mut self, commands: Vec<(About, Command<'a>)>) -> Result<(), Stop> {
         let slots = Self::slots(&commands);
         if slots.len() > 1 {
-            if self.how.options.cross_slot == CrossSlot::Fail {
-                let offset = commands.first().map_or(0, |(about, _)| about.offset);
-                return Err(Stop::Error(Error::Usage(format!(
-                    "offset {offset}: a transaction has keys in {} slots of the Cluster; \
-                     --cross-slot split makes a transaction of the commands of each slot",
-                    slots.len()
-                ))));
-            }
             self.fed.split_transactions += 1;
         }
         for (About { offset, .. }, command) in commands {
-            self.one(offset, offset + command.size_bytes(), &command)?;
+            self.one(offset + command.size_bytes(), &command)?;
         }
         self.ship_if_full()
     }

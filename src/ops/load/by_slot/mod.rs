@@ -77,9 +77,7 @@ pub(super) fn load_by_slot(
     let mut fleet = Fleet::claim(route, &connector, session(files, options), limits, stop)
         .map_err(|halt| Error::Usage(super::why(&halt, &name)))?;
     let mut restart = options.restart;
-    if options.flush_first
-        && let Err(halt) = fleet.empty(restart)
-    {
+    if let Err(halt) = fleet.begin(options.flush_first, restart) {
         fleet.release();
         return Err(Error::Usage(super::why(&halt, &name)));
     }

@@ -7,13 +7,77 @@
 //!
 //! A replayer that stood still may find that another one has come further, or has ended. Then the
 //! mark is not its own any more, and keys of the snapshot would undo what commands have done.
+//!
+//! Whoever takes over from a master without having heard of it would know nothing of this replay.
+//! So each is said until all that may take over have it, and nothing goes out before.
 
 use redis::Value;
 
+use super::Log;
 use super::stretch::Position;
 use crate::live::{Connection, Failure};
+use crate::ops::load::confirm::confirmed;
 use crate::ops::load::settle::{self, Servers};
-use crate::target::live::{Claim, Halt, Progress, Reopened};
+use crate::target::live::{Claim, Halt, Held, Progress, Reopened, Route};
+
+impl Log<'_> {
+    /// Empties the target if that is asked for, and says that the snapshot is being loaded. `found`
+    /// is what was said there before.
+    pub(super) fn mark(
+        &mut self,
+        route: &mut dyn Route,
+        found: Option<&Progress>,
+    ) -> Result<(), Halt> {
+        let (claim, flush_first) = (self.claim.clone(), self.options.flush_first);
+        let base = base(&claim);
+        self.say(route, &base, &mut |connection| {
+            let now = claim.progress(connection)?;
+            if now.as_ref() == Some(&base) {
+                return Ok(());
+            }
+            if now.is_some() && now.as_ref() != found {
+                return Err(taken(connection));
+            }
+            if flush_first {
+                connection.request(&["FLUSHALL"])?;
+            }
+            Ok(mark(&claim, connection)?)
+        })
+    }
+
+    /// Says that commands follow.
+    pub(super) fn start(&mut self, route: &mut dyn Route) -> Result<(), Halt> {
+        let claim = self.claim.clone();
+        let start = Position::default().progress(&claim);
+        self.say(route, &start, &mut |connection| begin(&claim, &start, connection))
+    }
+
+    /// Says something to the master, and to each that takes over without having heard of it, until
+    /// all its replicas have it.
+    fn say(
+        &mut self,
+        route: &mut dyn Route,
+        what: &Progress,
+        say: &mut dyn FnMut(&mut Connection) -> Result<(), Halt>,
+    ) -> Result<(), Halt> {
+        let claim = &self.claim;
+        let limits = self.limits();
+        let mut is_known = |_: usize, _: &dyn Route, connection: &mut Connection| {
+            let found = claim.progress(connection)?;
+            if found.as_ref() == Some(what) { Ok(()) } else { Err(Halt::Rewind(0)) }
+        };
+        let late = self.patiently(route, |route| {
+            let mut connection = route.open(0)?;
+            if let Held::No(words) = claim.still_held(&mut connection)? {
+                return Err(Halt::Taken(words));
+            }
+            say(&mut connection)?;
+            confirmed(route, claim, limits, &mut is_known)
+        })?;
+        self.waited_for(&late);
+        Ok(())
+    }
+}
 
 fn base(claim: &Claim) -> Progress {
     let more = format!("base {}", claim.owner());
@@ -21,28 +85,26 @@ fn base(claim: &Claim) -> Progress {
 }
 
 /// Says that the snapshot is being loaded.
-pub(super) fn mark(claim: &Claim, connection: &mut Connection) -> Result<(), Failure> {
+fn mark(claim: &Claim, connection: &mut Connection) -> Result<(), Failure> {
     claim.note(connection, &base(claim))
 }
 
-/// Says that commands follow; a halt where somebody else has said something meanwhile.
-pub(super) fn start(claim: &Claim, connection: &mut Connection) -> Result<Option<Halt>, Failure> {
-    let (key, start) = (claim.progress_key(), Position::default().progress(claim));
+/// Says that commands follow, unless somebody else has said something meanwhile.
+fn begin(claim: &Claim, start: &Progress, connection: &mut Connection) -> Result<(), Halt> {
+    let key = claim.progress_key();
     loop {
         connection.request(&["WATCH", &key])?;
         // It was said before, and the answer was lost.
-        if claim.progress(connection)?.as_ref() == Some(&start) {
-            return Ok(None);
+        if claim.progress(connection)?.as_ref() == Some(start) {
+            return Ok(());
         }
-        if let Err(halt) = is_marked(claim, connection)? {
-            return Ok(Some(halt));
-        }
+        is_marked(claim, connection)??;
         connection.request(&["MULTI"])?;
-        for words in claim.words(&start) {
+        for words in claim.words(start) {
             connection.request(&words)?;
         }
         if connection.request(&["EXEC"])? != Value::Nil {
-            return Ok(None);
+            return Ok(());
         }
     }
 }
@@ -68,10 +130,7 @@ pub(super) fn reopened(claim: &Claim, servers: &Servers) -> Reopened<'static> {
 fn is_marked(claim: &Claim, connection: &mut Connection) -> Result<Result<(), Halt>, Failure> {
     match claim.progress(connection)? {
         Some(progress) if progress == base(claim) => Ok(Ok(())),
-        Some(_) => Ok(Err(Halt::Taken(format!(
-            "another replay has begun to write to {} meanwhile",
-            connection.address()
-        )))),
+        Some(_) => Ok(Err(taken(connection))),
         None => Ok(Err(forgotten(connection))),
     }
 }
@@ -86,6 +145,10 @@ fn is_empty(claim: &Claim, connection: &mut Connection) -> Result<bool, Failure>
     };
     let is_lock = |line: &str| is_locked && line.starts_with("db0:keys=1,");
     Ok(!text.lines().any(|line| line.starts_with("db") && !is_lock(line)))
+}
+
+fn taken(connection: &Connection) -> Halt {
+    Halt::Taken(format!("another replay has begun to write to {} meanwhile", connection.address()))
 }
 
 /// The target says nothing of this replay.

@@ -30,7 +30,7 @@ use self::read::Nothing;
 use self::stretch::{End, Position, Stretch};
 use super::ahead::{self, Needs};
 use super::batch::Batch;
-use super::confirm::confirmed;
+use super::confirm::{Limits, confirmed};
 use super::destination::Destination;
 use super::files::gather;
 use super::ledger::{Ledger, Root};
@@ -40,13 +40,13 @@ use super::point::{Point, point};
 use super::{LoadOptions, OnExisting, Verify, settle};
 use crate::bytes::{Input as _, PathName as _, crc64};
 use crate::error::{Error, Result};
-use crate::live::{Address, Connection, ErrorReply, Failure, Role, ServerInfo};
+use crate::live::{Address, Connection, Role, ServerInfo};
 use crate::ops::rewrite::{OnUnknown, Rules};
 use crate::ops::run;
 use crate::ops::walk::{Checksum, Observer, Silent, WalkOptions, Walked, walk};
 use crate::report::load::LoadReport;
 use crate::source::{Form, Source, open_part};
-use crate::target::live::{Claim, Courier, Halt, Held, Keeper, Route};
+use crate::target::live::{Claim, Courier, CourierOptions, Halt, Held, Keeper, Route};
 
 /// A batch has about so many bytes.
 const BATCH_BYTES: usize = 1 << 20;
@@ -65,6 +65,8 @@ type Kept = (u64, Vec<u8>);
 /// Sends a log's commands in order. `source` is a log, or a directory of one.
 ///
 /// ```no_run
+/// use std::time::Duration;
+///
 /// use rdbkit::live::{Connector, Endpoint, LiveOptions};
 /// use rdbkit::ops::load::{LoadOptions, connect, load_log};
 /// use rdbkit::ops::walk::Silent;
@@ -73,7 +75,8 @@ type Kept = (u64, Vec<u8>);
 /// # fn main() -> Result<(), Box<dyn std::error::Error>> {
 /// let endpoint: Endpoint = "redis://localhost:6380".parse()?;
 /// let LiveOptions { tls, timeouts, .. } = LiveOptions::default();
-/// let destination = connect(&endpoint, &Connector::new(&endpoint, &tls, timeouts)?, 1)?;
+/// let connector = Connector::new(&endpoint, &tls, timeouts)?;
+/// let destination = connect(&endpoint, &connector, 1, Duration::from_secs(60))?;
 /// let log = open(&"appendonlydir".into(), &OpenOptions::default())?;
 /// let report = load_log(log, destination, &LoadOptions::default(), &Silent)?;
 /// println!("{} commands", report.log_commands);
@@ -125,6 +128,7 @@ pub fn load_log(
         skip: HashSet::new(),
         report: &mut report,
         since: None,
+        patience_left: options.courier.patience,
         dropped_from: None,
         run_id: info.run_id.clone(),
         began,
@@ -265,6 +269,8 @@ struct Log<'a> {
     report: &'a mut LoadReport,
     /// Since when the target has been waited for.
     since: Option<Instant>,
+    /// How long replicas are still waited for before the end.
+    patience_left: Duration,
     dropped_from: Option<(String, u64)>,
     run_id: String,
     began: Instant,
@@ -322,14 +328,13 @@ impl Log<'_> {
                 ));
             }
             None => {
-                if self.options.flush_first {
-                    connection.request(&["FLUSHALL"])?;
+                if let Err(halt) = self.mark(route, found.as_ref()) {
+                    return Ok(Some(halt));
                 }
-                begin::mark(&self.claim, &mut connection)?;
                 if let Some(halt) = self.base(route, info, observer)? {
                     return Ok(Some(halt));
                 }
-                if let Some(halt) = self.start(route) {
+                if let Err(halt) = self.start(route) {
                     return Ok(Some(halt));
                 }
             }
@@ -373,29 +378,38 @@ impl Log<'_> {
         }
     }
 
-    /// Says that commands follow; why it cannot, if it cannot.
-    fn start(&self, route: &mut dyn Route) -> Option<Halt> {
-        self.patiently(route, |route| begin::start(&self.claim, &mut route.open(0)?))
-            .unwrap_or_else(Some)
-    }
-
     /// Does at the beginning what may fail while servers load their data, or change their roles.
     fn patiently<T>(
         &self,
         route: &mut dyn Route,
-        mut ask: impl FnMut(&mut dyn Route) -> Result<T, Failure>,
+        mut ask: impl FnMut(&mut dyn Route) -> Result<T, Halt>,
     ) -> Result<T, Halt> {
         let until = Instant::now() + self.options.courier.patience;
         loop {
             match ask(route) {
                 Ok(answer) => return Ok(answer),
                 Err(_) if self.is_stopped() => return Err(Halt::Interrupted),
-                Err(failure) if failure.is_passing() && Instant::now() < until => {
+                Err(Halt::Failed(failure)) if failure.is_passing() && Instant::now() < until => {
                     route.broke(0, &failure);
-                    thread::sleep(PAUSES.0);
                 }
-                Err(failure) => return Err(Halt::Failed(failure)),
+                // Another server has taken over.
+                Err(Halt::Rewind(_)) if Instant::now() < until => {}
+                Err(halt) => return Err(halt),
             }
+            thread::sleep(PAUSES.0);
+        }
+    }
+
+    /// How long replicas are waited for at the beginning.
+    fn limits(&self) -> Limits<'_> {
+        let CourierOptions { patience, stop, .. } = &self.options.courier;
+        Limits { replicas: self.patience_left, ..Limits::new(*patience, stop) }
+    }
+
+    /// Replicas that were waited for in vain are not waited for again before the end.
+    fn waited_for(&mut self, late: &[String]) {
+        if !late.is_empty() {
+            self.patience_left = Duration::ZERO;
         }
     }
 
@@ -415,10 +429,10 @@ impl Log<'_> {
         info: &ServerInfo,
         observer: &dyn Observer,
     ) -> Result<Option<Halt>> {
-        let Some(path) = self.paths.first() else { return Ok(None) };
+        let Some(path) = self.paths.first().cloned() else { return Ok(None) };
         let mut tries = 0;
         loop {
-            let Source { form, feed, name, .. } = open_part(path, &self.options.open)?;
+            let Source { form, feed, name, .. } = open_part(&path, &self.options.open)?;
             let (Form::Rdb, Some(mut feed)) = (form, feed) else { return Ok(None) };
             let plan = Plan::new(self.options, info, Marks::None);
             let mut ledger = Ledger::default();
@@ -443,8 +457,9 @@ impl Log<'_> {
             // No command may go out to a master whose successor would lack what stands before it.
             let halt = halt.or_else(|| {
                 let mut is_known = settle::reopened(&self.claim, &servers);
-                let limits = (self.options.courier.patience, &*self.options.courier.stop);
-                confirmed(route, &self.claim, limits, &mut is_known).err()
+                let limits = self.limits();
+                let late = confirmed(route, &self.claim, limits, &mut is_known);
+                late.map(|late| self.waited_for(&late)).err()
             });
             match halt {
                 // A server that came back without some of it gets all of it again.
@@ -465,11 +480,7 @@ impl Log<'_> {
     fn stretch(&mut self, route: &mut dyn Route, observer: &dyn Observer) -> Result<(), End> {
         let mut connection = route.open(0)?;
         let server = ServerInfo::of(&mut connection)?;
-        let wait = |words: &str| {
-            let reply = ErrorReply { words: words.to_owned() };
-            let address = connection.address().clone();
-            End::Again(Failure::Refused { address, command: "writes".into(), reply })
-        };
+        let wait = |words: &str| End::Again(settle::not_yet(connection.address().clone(), words));
         if server.role == Role::Replica {
             return Err(wait("READONLY it is a replica"));
         }
@@ -496,7 +507,7 @@ impl Log<'_> {
             }
             Err(Halt::Rewind(0))
         };
-        let limits = (self.options.courier.patience, &*self.options.courier.stop);
+        let limits = Limits::new(self.options.courier.patience, &self.options.courier.stop);
         match confirmed(route, &self.claim, limits, &mut is_known) {
             Ok(late) => {
                 self.report.notes.extend(late);
@@ -504,9 +515,8 @@ impl Log<'_> {
             }
             // What this one remembers is where the log goes on.
             Err(Halt::Rewind(_)) => {
-                let reply = ErrorReply { words: "TRYAGAIN another server is the master".into() };
                 let address = Address::Tcp(route.name(0), 0);
-                Err(End::Again(Failure::Refused { address, command: "the end".into(), reply }))
+                Err(End::Again(settle::not_yet(address, "TRYAGAIN another server has taken over")))
             }
             Err(Halt::Failed(failure)) => Err(failure.into()),
             Err(halt) => Err(End::Halt(halt)),

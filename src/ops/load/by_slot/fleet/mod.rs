@@ -32,8 +32,8 @@ use self::verdict::{Verdict, verdict};
 use super::feed::Everywhere;
 use super::window::{Batch, Window};
 use crate::bytes::slot::{SLOTS, slot};
-use crate::live::{Address, Class, Connection, Connector, ErrorReply, Failure};
-use crate::ops::load::confirm::confirmed;
+use crate::live::{Address, Class, Connection, Connector, ErrorReply, Failure, ServerInfo};
+use crate::ops::load::confirm::{Limits, confirmed};
 use crate::report::load::RefusedKey;
 use crate::resp::{command_keys, encode};
 use crate::target::live::{Claim, Halt, Held, Keeper, Route};
@@ -146,8 +146,44 @@ impl<'r> Fleet<'r> {
         Ok(self.reached.clone())
     }
 
+    /// Empties the servers if that is asked for, and waits until whoever may take over has heard of
+    /// that, and of this replay.
+    pub(super) fn begin(&mut self, flushes: bool, begins_anew: bool) -> Result<(), Halt> {
+        let mut pause = PAUSES.0;
+        loop {
+            match self.try_to_begin(flushes, begins_anew) {
+                Err(Halt::Failed(failure)) if failure.is_passing() => {
+                    (0..self.lanes.len()).for_each(|lane| self.broke(lane, &failure));
+                    self.wait(failure, &mut pause)?;
+                }
+                // Somebody has taken over without having heard of it.
+                Err(Halt::Rewind(_)) => self.hang_up(),
+                other => return other,
+            }
+        }
+    }
+
+    fn try_to_begin(&mut self, flushes: bool, begins_anew: bool) -> Result<(), Halt> {
+        if flushes {
+            self.empty(begins_anew)?;
+        }
+        let mut told = Vec::new();
+        for lane in 0..self.route.lanes() {
+            self.open(lane)?;
+            if let Some(Some(connection)) = self.lanes.get_mut(lane) {
+                told.push(ServerInfo::of(connection)?.run_id);
+            }
+        }
+        let mut is_known = |_: usize, _: &dyn Route, connection: &mut Connection| {
+            let server = ServerInfo::of(connection)?;
+            if told.contains(&server.run_id) { Ok(()) } else { Err(Halt::Rewind(0)) }
+        };
+        let limits = Limits::new(self.patience, &self.stop);
+        confirmed(&mut *self.route, &self.claim, limits, &mut is_known).map(drop)
+    }
+
     /// Empties the servers, unless some of the log has taken effect there.
-    pub(super) fn empty(&mut self, begins_anew: bool) -> Result<(), Halt> {
+    fn empty(&mut self, begins_anew: bool) -> Result<(), Halt> {
         if !begins_anew && self.read(false)?.iter().any(|&at| at > 0) {
             return Ok(());
         }
@@ -372,10 +408,10 @@ impl<'r> Fleet<'r> {
     /// go on one day, all but how far it came. Returns what there is to say of replicas.
     pub(super) fn finish(&mut self, end: u64, goes_on: bool) -> Result<Vec<String>, Halt> {
         self.look(&mut Vec::new())?;
-        let limits = (self.patience, &*self.stop);
+        let limits = Limits::new(self.patience, &self.stop);
         let late = confirmed(&mut *self.route, &self.claim, limits, &mut |_, _, _| Ok(()))?;
         // Whoever serves a slot now is asked once more, and not over a connection of before.
-        self.lanes.iter_mut().for_each(|connection| *connection = None);
+        self.hang_up();
         self.look(&mut Vec::new())?;
         // Whoever comes after a crash here finds that nothing is left to be done.
         self.keep_end(end)?;
@@ -386,6 +422,11 @@ impl<'r> Fleet<'r> {
             self.remove()?
         }
         Ok(late)
+    }
+
+    /// Closes all connections, so that whoever serves a lane now is found anew.
+    fn hang_up(&mut self) {
+        self.lanes.iter_mut().for_each(|connection| *connection = None);
     }
 
     /// Lets go of the servers; the checkpoints stay.

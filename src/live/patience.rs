@@ -1,0 +1,48 @@
+//! At the first word: servers that are there, and cannot do what is asked of them yet.
+//!
+//! One that loads its data, or a master that is about to be replaced, is waited for, as it is later
+//! on. An address at which nobody answers is more likely a wrong one, and that is said at once.
+
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::thread;
+use std::time::{Duration, Instant};
+
+use super::{Connector, Endpoint, Failure, Place};
+
+/// How long is waited before servers are asked again.
+const PAUSE: Duration = Duration::from_millis(100);
+
+/// Asks until the answer is no failure that passes, patience has an end, or `stop` is set.
+pub fn patiently<T>(
+    endpoint: &Endpoint,
+    connector: &Connector,
+    (patience, stop): (Duration, &AtomicBool),
+    mut ask: impl FnMut() -> Result<T, Failure>,
+) -> Result<T, Failure> {
+    let until = Instant::now() + patience;
+    loop {
+        match ask() {
+            Err(failure)
+                if failure.is_passing()
+                    && Instant::now() < until
+                    && !stop.load(Ordering::Relaxed)
+                    && somebody_answers(endpoint, connector, &failure) =>
+            {
+                thread::sleep(PAUSE);
+            }
+            answer => return answer,
+        }
+    }
+}
+
+/// Whether anybody answers at the addresses that are given.
+fn somebody_answers(endpoint: &Endpoint, connector: &Connector, failure: &Failure) -> bool {
+    let is_silence =
+        |failure: &Failure| matches!(failure, Failure::Unreachable { .. } | Failure::Lost { .. });
+    let (connector, seeds) = match &endpoint.place {
+        Place::Server(_) => return !is_silence(failure),
+        Place::Sentinel { seeds, access, .. } => (connector.with_access(access.clone()), seeds),
+        Place::Cluster { seeds } => (connector.clone(), seeds),
+    };
+    seeds.iter().any(|seed| !connector.open(seed).is_err_and(|failure| is_silence(&failure)))
+}
