@@ -112,6 +112,22 @@ impl<'o> Room<'o> {
         Some(())
     }
 
+    /// Writes a text that most likely is short, without a call then.
+    #[inline(always)]
+    pub(crate) fn put_text(&mut self, text: &[u8]) -> Option<()> {
+        let len = text.len();
+        match len {
+            16..=32 => self.put_ends(text.first_chunk::<16>()?, text.last_chunk::<16>()?, len),
+            8..16 => self.put_ends(text.first_chunk::<8>()?, text.last_chunk::<8>()?, len),
+            4..8 => self.put_ends(text.first_chunk::<4>()?, text.last_chunk::<4>()?, len),
+            0..4 => {
+                let byte = |at: usize| text.get(at).copied().unwrap_or_default();
+                self.put(&[byte(0), byte(1), byte(2)], len)
+            }
+            _ => self.put_all(text),
+        }
+    }
+
     /// Writes any bytes.
     #[inline]
     pub(crate) fn put_all(&mut self, bytes: &[u8]) -> Option<()> {
@@ -139,6 +155,7 @@ mod tests {
             room.put(b"abcdefgh", 2)?;
             room.put(b"c", 7)?;
             room.put_ends(b"defg", b"fghi", 6)?;
+            room.put_text(b"")?;
             room.lend(|slots| {
                 let mut room = slots.open();
                 room.put_all(b"nothing")?;

@@ -1,5 +1,7 @@
 //! The writer of commands: `*<count>\r\n`, then `$<bytes>\r\n<argument>\r\n` for each.
 
+use crate::bytes::room;
+
 /// Appends a command with these arguments, the name first.
 pub fn command<I>(out: &mut Vec<u8>, args: I)
 where
@@ -13,10 +15,32 @@ where
 /// Appends an argument.
 #[inline]
 pub fn bulk(out: &mut Vec<u8>, arg: &[u8]) {
-    header(out, b'$', arg.len() as u64);
-    out.reserve(arg.len() + 2);
-    out.extend_from_slice(arg);
-    out.extend_from_slice(b"\r\n");
+    if arg.len() > LONGEST || short_bulk(out, arg).is_none() {
+        header(out, b'$', arg.len() as u64);
+        out.reserve(arg.len() + 2);
+        out.extend_from_slice(arg);
+        out.extend_from_slice(b"\r\n");
+    }
+}
+
+/// Most arguments are no longer.
+const LONGEST: usize = 64;
+
+/// The same of one that is no longer than that: no call, and one look at the room there is.
+#[inline(always)]
+fn short_bulk(out: &mut Vec<u8>, arg: &[u8]) -> Option<()> {
+    const HEADER: usize = "$64\r\n".len();
+    room::append(out, HEADER + 8 + LONGEST + 8, |slots| {
+        let mut room = slots.open();
+        let (ten, one) = (b'0' + (arg.len() / 10) as u8, b'0' + (arg.len() % 10) as u8);
+        match arg.len() {
+            0..10 => room.put(&[b'$', one, b'\r', b'\n'], 4)?,
+            _ => room.put(&[b'$', ten, one, b'\r', b'\n'], 5)?,
+        }
+        room.put_text(arg)?;
+        room.put(b"\r\n", 2)?;
+        Some(room.close())
+    })
 }
 
 /// Appends one header line.
@@ -36,7 +60,7 @@ pub fn header(out: &mut Vec<u8>, mark: u8, value: u64) {
 
 #[cfg(test)]
 mod tests {
-    use super::command;
+    use super::{bulk, command};
     use crate::resp::Command;
 
     #[test]
@@ -48,5 +72,16 @@ mod tests {
         assert!(rest.is_empty());
         assert_eq!(read.name(), b"SET");
         assert_eq!(read.args().collect::<Vec<_>>(), args[1..]);
+    }
+
+    #[test]
+    fn arguments_of_every_length() {
+        for len in 0..300 {
+            let arg: Vec<u8> = (0..len).map(|n| n as u8).collect();
+            let mut out = b"before".to_vec();
+            bulk(&mut out, &arg);
+            let want = [format!("before${len}\r\n").as_bytes(), &arg, b"\r\n"].concat();
+            assert_eq!(out, want);
+        }
     }
 }

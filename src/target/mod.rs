@@ -11,6 +11,7 @@
 //! are, not by what they are called.
 
 mod atomic_file;
+mod behind;
 mod compressed;
 mod directory;
 #[cfg(feature = "live")]

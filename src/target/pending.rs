@@ -14,10 +14,14 @@ use std::fs::{self, File};
 use std::io::{self, BufWriter, Write as _};
 use std::path::{Path, PathBuf};
 
+use super::behind::Behind;
 use tempfile::{Builder, NamedTempFile, TempPath};
 
 /// Small writes are gathered to so many bytes.
 const BUFFER_BYTES: usize = 256 << 10;
+
+/// Whenever so much has been written, it is sent to the disk.
+const STEP_BYTES: u64 = 32 << 20;
 
 /// Names are cut to this, so that what is added to them does not make them too long.
 const NAME_BYTES: usize = 120;
@@ -51,7 +55,7 @@ impl Pending {
                 (file, Place::Named(path))
             }
         };
-        let limited = Limited { file, written: 0, limit: size_limit() };
+        let limited = Limited { file, written: 0, limit: size_limit(), behind: None, asked: 0 };
         let out = BufWriter::with_capacity(BUFFER_BYTES, limited);
         Ok(Pending { out, place, folder: folder.to_owned(), name: name.to_owned() })
     }
@@ -78,7 +82,9 @@ impl Pending {
     /// Writes out everything and waits until it is on disk.
     pub(super) fn sync(&mut self) -> io::Result<()> {
         self.out.flush()?;
-        self.out.get_ref().file.sync_all()
+        let limited = self.out.get_mut();
+        limited.behind.take().map_or(Ok(()), Behind::end)?;
+        limited.file.sync_all()
     }
 
     /// Gives the file the mode of `old`, and its owner as far as that is allowed; whether it was.
@@ -189,6 +195,22 @@ struct Limited {
     file: File,
     written: u64,
     limit: Option<u64>,
+    /// Of a file that is not small: who sends it to the disk meanwhile.
+    behind: Option<Behind>,
+    /// How much was written when that was asked for last.
+    asked: u64,
+}
+
+impl Limited {
+    #[cold]
+    fn send(&mut self) {
+        self.asked = self.written;
+        if self.behind.is_none() {
+            // Without that thread all is left for the end.
+            self.behind = Behind::begin(&self.file).ok();
+        }
+        self.behind.iter().for_each(Behind::go_on);
+    }
 }
 
 impl io::Write for Limited {
@@ -198,6 +220,9 @@ impl io::Write for Limited {
         }
         let n = self.file.write(bytes)?;
         self.written += n as u64;
+        if self.written - self.asked >= STEP_BYTES {
+            self.send();
+        }
         Ok(n)
     }
 

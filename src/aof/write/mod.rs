@@ -27,7 +27,7 @@ mod tests;
 
 use self::batch::Batch;
 use self::stream::StreamCommands;
-use crate::bytes::number::ShortText;
+use crate::bytes::number::shortest;
 use crate::rdb::write::Loss;
 use crate::rdb::{Family, Target};
 use crate::resp::encode;
@@ -136,8 +136,7 @@ impl CommandWriter {
             Item::Element(elem) => self.put(b"RPUSH", [elem]),
             Item::Member(elem) => self.put(b"SADD", [elem]),
             Item::Scored { member, score } => {
-                let score: ShortText = self.target.score_text().digest(score);
-                self.put(b"ZADD", [Elem::Bytes(&score), member]);
+                self.put(b"ZADD", [Elem::Bytes(&shortest(score)), member]);
             }
             Item::Field { field, value, expires_at_ms } => self.field(field, value, expires_at_ms),
             Item::Cell { index, cell } if self.target.has_arrays() => {

@@ -44,8 +44,7 @@ fn the_plain_kinds() {
     check("redis", Kind::List, &two, &["RPUSH k a 1"], &[]);
     check("redis", Kind::Set, &[Item::Member(text("a"))], &["SADD k a"], &[]);
     let scored = [Item::Scored { member: text("m"), score: 0.1 }];
-    check("redis:7.0", Kind::SortedSet, &scored, &["ZADD k 0.10000000000000001 m"], &[]);
-    check("redis:7.2", Kind::SortedSet, &scored, &["ZADD k 0.1 m"], &[]);
+    check("redis:7.0", Kind::SortedSet, &scored, &["ZADD k 0.1 m"], &[]);
     let cells = [
         Item::ArrayInsertIndex(6),
         Item::Cell { index: 0, cell: Cell::Bytes(b"x") },

@@ -34,11 +34,14 @@ impl ShortText {
         }
     }
 
-    /// Appends bytes.
+    /// Appends bytes. What has no room is dropped.
     #[inline]
     pub(super) fn extend(&mut self, bytes: &[u8]) {
-        for &byte in bytes {
-            self.push(byte);
+        let room = self.bytes.get_mut(self.len..).unwrap_or_default();
+        let len = bytes.len().min(room.len());
+        if let (Some(room), Some(bytes)) = (room.get_mut(..len), bytes.get(..len)) {
+            room.copy_from_slice(bytes);
+            self.len += len;
         }
     }
 
