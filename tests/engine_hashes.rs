@@ -11,6 +11,7 @@
 
 mod support;
 
+use redis::Value;
 use support::paired::{Chance, Paired, encoding};
 use support::twin::recent;
 
@@ -77,6 +78,68 @@ fn a_hash_is_packed_for_as_long_as_on_the_server() {
             pair.encoding("g");
         }
         pair.finish();
+    }
+}
+
+/// Hashes that share their fields, of Redis 8.10: where they stay so, and what they become.
+#[test]
+fn whatever_is_done_to_hashes_with_a_template_the_server_agrees() {
+    for kind in recent() {
+        let mut pair = Paired::start(&kind);
+        if !pair.knows("HIMPORT") {
+            continue;
+        }
+        let mut chance = Chance(0x7e3_91a7e);
+        let many: Vec<String> = (0..520).map(|n| format!("m{n}")).collect();
+        let long = "l".repeat(65);
+        let sets: [&[&str]; 4] = [
+            &["f1", "f2", "f30", "f10"],
+            &["f7"],
+            &["f5", &long, "f1"],
+            &many.iter().map(String::as_str).collect::<Vec<_>>(),
+        ];
+        for (n, fields) in sets.iter().enumerate() {
+            pair.run(&[&["HIMPORT", "PREPARE", &n.to_string()][..], fields].concat());
+        }
+        for n in 0..COMMANDS {
+            let words = match chance.below(5) {
+                0 => {
+                    let set = [0, 0, 0, 1, 2, 2, 3][chance.below(7)];
+                    let mut words = vec!["HIMPORT".to_owned(), "SET".to_owned()];
+                    words.extend([chance.of(&KEYS).to_owned(), set.to_string()]);
+                    for _ in sets[set] {
+                        let long = chance.below(12 * sets[set].len()) == 0;
+                        words.push("v".repeat(if long { 70 } else { chance.below(9) }));
+                    }
+                    words
+                }
+                _ => command(&mut chance),
+            };
+            // What is too long for a listpack is so in every command now and then.
+            let is_long = chance.below(6) == 0;
+            let word = |word: &String| match word.starts_with("vvvvvvv") && is_long {
+                true => "v".repeat(70),
+                false => word.clone(),
+            };
+            let words: Vec<String> = words.iter().map(word).collect();
+            let words: Vec<&str> = words.iter().map(String::as_str).collect();
+            match words.as_slice() {
+                ["DEL", key] => pair.delete(key),
+                words => pair.run(words),
+            }
+            if n % 4 == 0 {
+                let key = chance.of(&KEYS);
+                read_back(&mut pair, key);
+                if let Value::BulkString(dump) = pair.twin.server.cmd(&["DUMP", key]) {
+                    let words: [&[u8]; 5] = [b"RESTORE", b"again", b"0", &dump, b"REPLACE"];
+                    pair.run(&words);
+                    read_back(&mut pair, "again");
+                    pair.run(&["HPEXPIREAT", "again", "4000000000000", "FIELDS", "1", "f0"]);
+                    read_back(&mut pair, "again");
+                }
+            }
+            pair.finish();
+        }
     }
 }
 

@@ -228,11 +228,18 @@ pub(super) fn set_and_expire(call: &mut Call<'_>) -> Answer {
     let hash = live_or_new(&mut call.keys, key)?;
     let target = &call.env.target;
     expect(hash, told.fields.len() / 2, target);
+    let mut limits = target.limits;
+    if at_ms.is_some() && hash.has_template() {
+        // Redis looks at the lengths while the hash still has its template, to which those of
+        // what is to have a time do not matter.
+        hash.expect_expiry(&limits);
+        limits.hash_value = usize::MAX;
+    }
     for (field, value) in pairs().filter_map(|(field, rest)| Some((field, rest.first()?))) {
         if told.keep {
-            hash.set_keeping_expiry(field, value, &target.limits);
+            hash.set_keeping_expiry(field, value, &limits);
         } else {
-            hash.set(field, value, &target.limits);
+            hash.set(field, value, &limits);
         }
         if at_ms.is_some() {
             hash.set_expiry(field, at_ms, target);

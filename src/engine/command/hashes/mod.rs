@@ -79,9 +79,9 @@ fn bulk(elem: Option<Elem<'_>>) -> Reply {
 }
 
 /// Where so many fields are set at once that a packed hash could not hold them, newer servers do
-/// not try.
+/// not try, unless it has a template.
 fn expect(hash: &mut Hash, fields: usize, target: &Target) {
-    if fields > target.limits.hash_entries && target.has_packed_lists() {
+    if fields > target.limits.hash_entries && target.has_packed_lists() && !hash.has_template() {
         hash.unpack();
     }
 }

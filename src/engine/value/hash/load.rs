@@ -28,22 +28,34 @@ impl Hash {
             | ValueType::HashMetadataPreGa => {
                 Hash { form: Form::Triples(ListpackBuf::new()), template: false }
             }
-            ValueType::HashTemplateArray | ValueType::HashTemplateArrayDump => {
-                Hash { form: Form::Table(Box::default()), template: true }
-            }
-            ValueType::HashTemplateListpack | ValueType::HashTemplateListpackDump => {
-                Hash::of_template()
-            }
+            ValueType::HashTemplateListpack
+            | ValueType::HashTemplateListpackDump
+            | ValueType::HashTemplateArray
+            | ValueType::HashTemplateArrayDump => Hash::of_template(),
             _ => Hash::default(),
         };
+        // A listpack is taken as it is, whatever is in it, unless it has too many fields.
+        let whole = matches!(
+            entry.value_type,
+            ValueType::HashTemplateListpack | ValueType::HashTemplateListpackDump
+        );
         entry.visit(scratch, |item| {
             if let Item::Field { field, value, expires_at_ms } = item {
                 // What is beyond the range of an i64 is beyond the range of times, too.
                 let at_ms = expires_at_ms.map(|at_ms| i64::try_from(at_ms).unwrap_or(i64::MAX));
-                hash.load_field(field, value, at_ms, limits);
+                match &mut hash.form {
+                    Form::Pairs(pack) if whole => {
+                        pack.push_elem(field);
+                        pack.push_elem(value);
+                    }
+                    _ => hash.load_field(field, value, at_ms, limits),
+                }
             }
             ControlFlow::Continue(())
         })?;
+        if whole && hash.len() > limits.hash_entries {
+            hash.unpack();
+        }
         Ok(hash)
     }
 

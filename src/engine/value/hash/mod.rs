@@ -31,7 +31,7 @@ const TRIPLE: usize = 3;
 pub struct Hash {
     form: Form,
     /// Whether it shares its fields with others of its kind (Redis 8.10): its fields are in order
-    /// of length, then bytes.
+    /// of length, then bytes, and it is packed by its values alone.
     template: bool,
 }
 
@@ -175,7 +175,8 @@ impl Hash {
 
     #[inline]
     fn put(&mut self, field: &[u8], value: &[u8], limits: &Limits, keep: bool) -> bool {
-        let long = field.len() > limits.hash_value || value.len() > limits.hash_value;
+        let long_field = field.len() > limits.hash_value && !self.template;
+        let long = long_field || value.len() > limits.hash_value;
         match &mut self.form {
             Form::Pairs(pack) if !long => {
                 if let Some(at) = pack.find(field, ListpackBuf::FIRST, PAIR) {
@@ -226,7 +227,7 @@ impl Hash {
         let long = |elem: &Elem<'_>| elem.len() > limits.hash_value as u64;
         match &mut self.form {
             Form::Pairs(pack)
-                if !long(&field)
+                if (self.template || !long(&field))
                     && !long(&value)
                     && pack.len() + PAIR <= PAIR * limits.hash_entries =>
             {
@@ -243,13 +244,8 @@ impl Hash {
 
     /// Makes it ready for expiries, as Redis does before it looks at any field.
     pub fn expect_expiry(&mut self, limits: &Limits) {
-        if self.template
-            && let Form::Table(_) = &self.form
-        {
-            // What was too long for a listpack may have gone since.
-            let mut plain = Hash::default();
-            self.iter().for_each(|(field, value, _)| plain.push(field, value, limits));
-            *self = plain;
+        if self.template {
+            self.leave_template(limits);
         }
         if let Form::Pairs(pack) = &self.form {
             let mut triples = ListpackBuf::with_capacity(pack.size_bytes() + 2 * pack.len());
@@ -260,6 +256,26 @@ impl Hash {
             }
             *self = Hash { form: Form::Triples(triples), template: false };
         }
+    }
+
+    /// Becomes a hash with fields of its own, which count for what a listpack may hold; of values
+    /// that are packed already the length does not.
+    fn leave_template(&mut self, limits: &Limits) {
+        let was_packed = matches!(self.form, Form::Pairs(_));
+        let long = |elem: &Elem<'_>| elem.len() > limits.hash_value as u64;
+        let fits = self.len() <= limits.hash_entries
+            && self.iter().all(|(field, value, _)| !long(&field) && (was_packed || !long(&value)));
+        if fits && !was_packed {
+            let mut pack = ListpackBuf::new();
+            for (field, value, _) in self.iter() {
+                pack.push_elem(field);
+                pack.push_elem(value);
+            }
+            self.form = Form::Pairs(pack);
+        } else if !fits {
+            self.unpack();
+        }
+        self.template = false;
     }
 
     /// Sets or clears the expiry of a field; whether there is such a field.
