@@ -28,6 +28,19 @@ fn manifests() {
     assert!(seen > 1000, "only {seen}");
 }
 
+/// Every fixture is bytes; and texts of many alphabets, cut in the middle of characters.
+#[test]
+fn texts() {
+    let seen = each(|_| true, 3, &mut |bytes| targets::text(bytes));
+    assert!(seen > 1000, "only {seen}");
+    let text = "plain \"quoted\" \\ \n \u{1} caf\u{e9} \u{20ac} \u{1f600} ".repeat(8);
+    for begin in 0..40 {
+        for end in (begin..text.len()).step_by(5) {
+            targets::text(&text.as_bytes()[begin..end]);
+        }
+    }
+}
+
 /// Logs out of a seeded generator: mostly short ones over few keys, so that commands meet.
 #[test]
 fn runs() {

@@ -21,6 +21,7 @@ use rdbkit::digest::{Accumulator, Options, full};
 use rdbkit::ops::check::{CheckOptions, SourceReport, check_source};
 use rdbkit::ops::walk::Silent;
 use rdbkit::rdb::{Dump, Entry, Record, Scratch, Snapshot};
+use rdbkit::report::json;
 use rdbkit::source::{Form, OpenOptions, Source, Window, WindowOptions, open_bytes, open_reader};
 
 /// Larger inputs say nothing that smaller ones do not, and single bytes cost their square.
@@ -53,6 +54,20 @@ pub fn log(bytes: &[u8]) {
     let mut window = Window::new(reader, "log", options);
     let got = check_input(&mut window, Place::Last, one.kept_per_kind, &|_| {}).unwrap();
     assert_eq!(got, want, "through a window");
+}
+
+/// Bytes as JSON: the quick way writes what the plain one does, wherever its input begins and ends.
+pub fn text(bytes: &[u8]) {
+    let mut quick = Vec::new();
+    for cut in [0, 1, 7, 16, 31, 32] {
+        let ends =
+            [bytes.get(cut..), bytes.len().checked_sub(cut).and_then(|len| bytes.get(..len))];
+        for part in ends.into_iter().flatten() {
+            quick.clear();
+            json::push_bytes(&mut quick, part);
+            assert_eq!(quick, serde_json::to_vec(&json::Bytes(part)).unwrap());
+        }
+    }
 }
 
 /// A manifest: what one reader refuses, the other says why.
