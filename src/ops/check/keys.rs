@@ -5,7 +5,7 @@
 //! pipe keys go into a temporary file of their own, and the position is their place in it.
 
 use std::borrow::Cow;
-use std::io::{self, Read, Seek, SeekFrom, Write};
+use std::io::{self, BufWriter, Read, Seek, SeekFrom, Write};
 
 use crate::bytes::distinct::Distinct;
 use crate::bytes::hash::hash_in;
@@ -13,6 +13,8 @@ use crate::rdb::{Entry, Framer, Header};
 
 /// Keys in a pipe's log are kept in memory up to here.
 const LOG_IN_MEMORY: usize = 8 << 20;
+/// And are written in steps of this.
+const WRITTEN_BYTES: usize = 64 << 10;
 
 /// A key that has been seen: enough to find it again.
 #[derive(Debug, Clone, Copy)]
@@ -130,13 +132,15 @@ fn key_at(header: Header, bytes: &[u8], at: u64) -> Option<Vec<u8>> {
 
 /// Keys on their way through a pipe: database, offset, length and bytes, one behind the other.
 struct KeyLog {
-    file: tempfile::SpooledTempFile,
+    /// A key is a few bytes, and nobody reads before all are there.
+    file: BufWriter<tempfile::SpooledTempFile>,
     end: u64,
 }
 
 impl KeyLog {
     fn new() -> Self {
-        KeyLog { file: tempfile::SpooledTempFile::new(LOG_IN_MEMORY), end: 0 }
+        let file = tempfile::SpooledTempFile::new(LOG_IN_MEMORY);
+        KeyLog { file: BufWriter::with_capacity(WRITTEN_BYTES, file), end: 0 }
     }
 
     fn append(&mut self, offset: u64, db: u64, key: &[u8]) -> io::Result<u64> {
@@ -155,14 +159,38 @@ impl KeyLog {
     /// Offset, database and key.
     fn read(&mut self, position: u64) -> io::Result<(u64, u64, Vec<u8>)> {
         self.file.seek(SeekFrom::Start(position))?;
+        let file = self.file.get_mut();
         let mut number = || -> io::Result<u64> {
             let mut bytes = [0; 8];
-            self.file.read_exact(&mut bytes)?;
+            file.read_exact(&mut bytes)?;
             Ok(u64::from_le_bytes(bytes))
         };
         let (db, offset, len) = (number()?, number()?, number()?);
         let mut key = Vec::new();
-        Read::by_ref(&mut self.file).take(len).read_to_end(&mut key)?;
+        Read::by_ref(file).take(len).read_to_end(&mut key)?;
         Ok((offset, db, key))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// More than is kept in memory, and than is written at once.
+    #[test]
+    fn keys_of_a_pipe_are_found_again() {
+        let mut keys = Keys::new(true);
+        let mut note = |offset: u64, key: &[u8]| {
+            keys.note(&Seen { hash: hash_in(0, key), offset }, key).unwrap();
+        };
+        let key = |n: u64| format!("{n:0100}").into_bytes();
+        let count = LOG_IN_MEMORY as u64 / 100;
+        (0..count).for_each(|n| note(n, &key(n)));
+        note(count, &key(7));
+        note(count + 1, &key(count - 1));
+        let mut found = Vec::new();
+        keys.repeats(1, Header::of_dump(11), b"", |repeat| found.push(repeat)).unwrap();
+        let repeat = |n: u64, again| Repeat { db: 0, key: key(n), first: n, again };
+        assert_eq!(found, [repeat(7, count), repeat(count - 1, count + 1)]);
     }
 }

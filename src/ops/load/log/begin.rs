@@ -15,10 +15,17 @@ use redis::Value;
 
 use super::Log;
 use super::stretch::Position;
-use crate::live::{Connection, Failure};
+use crate::error::Result;
+use crate::live::{Connection, Failure, ServerInfo};
+use crate::ops::load::batch::Batch;
 use crate::ops::load::confirm::confirmed;
+use crate::ops::load::ledger::{Ledger, Root};
+use crate::ops::load::lent::Lent;
+use crate::ops::load::pack::{Marks, Plan};
 use crate::ops::load::settle::{self, Servers};
-use crate::target::live::{Claim, Halt, Held, Progress, Reopened, Route};
+use crate::ops::walk::{Observer, WalkOptions, Walked, walk};
+use crate::source::{Form, Source, open_part};
+use crate::target::live::{Claim, Courier, Halt, Held, Progress, Reopened, Route};
 
 impl Log<'_> {
     /// Empties the target if that is asked for, and says that the snapshot is being loaded. `found`
@@ -50,6 +57,60 @@ impl Log<'_> {
         let claim = self.claim.clone();
         let start = Position::default().progress(&claim);
         self.say(route, &start, &mut |connection| begin(&claim, &start, connection))
+    }
+
+    /// Loads the snapshot in front of the log, if there is one.
+    pub(super) fn base(
+        &mut self,
+        route: &mut dyn Route,
+        info: &ServerInfo,
+        observer: &dyn Observer,
+    ) -> Result<Option<Halt>> {
+        let Some(path) = self.paths.first().cloned() else { return Ok(None) };
+        let mut tries = 0;
+        loop {
+            let Source { form, feed, name, .. } = open_part(&path, &self.options.open)?;
+            let (Form::Rdb, Some(mut feed)) = (form, feed) else { return Ok(None) };
+            let plan = Plan::new(self.options, info, Marks::None);
+            let mut ledger = Ledger::default();
+            let servers = settle::Servers::default();
+            let reopened = reopened(&self.claim, &servers);
+            let mut courier =
+                Courier::new(Box::new(Lent(route)), reopened, 0, self.options.courier.clone());
+            let whole = feed.is_seekable();
+            let walk_options =
+                WalkOptions { now_ms: Some(self.options.now_ms), ..self.options.walk };
+            let mut root = Root::sending(&mut ledger, &mut courier);
+            let walked = {
+                let mut batch = Batch::root(&plan, 0, &mut root);
+                let fresh = || Batch::fresh(&plan, 0);
+                walk(&mut feed, whole, &fresh, &mut batch, &walk_options, observer)
+            };
+            let halt = root.into_halt().or_else(|| match &walked {
+                Ok(_) => courier.finish().err(),
+                Err(_) => None,
+            });
+            ledger.close_turn(courier);
+            // No command may go out to a master whose successor would lack what stands before it.
+            let halt = halt.or_else(|| {
+                let mut is_known = settle::reopened(&self.claim, &servers);
+                let limits = self.limits();
+                let late = confirmed(route, &self.claim, limits, &mut is_known);
+                late.map(|late| self.waited_for(&late)).err()
+            });
+            match halt {
+                // A server that came back without some of it gets all of it again.
+                Some(Halt::Rewind(_)) if tries < 100 => {
+                    tries += 1;
+                    continue;
+                }
+                Some(halt) => return Ok(Some(halt)),
+                None => {}
+            }
+            walked.and_then(Walked::complete).map_err(|e| e.in_file(&name))?;
+            ledger.fill(self.report);
+            return Ok(None);
+        }
     }
 
     /// Says something to the master, and to each that takes over without having heard of it, until

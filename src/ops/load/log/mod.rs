@@ -29,12 +29,10 @@ use redis::Value;
 use self::read::Nothing;
 use self::stretch::{End, Position, Stretch};
 use super::ahead::{self, Needs};
-use super::batch::Batch;
 use super::confirm::{Limits, confirmed};
 use super::destination::Destination;
 use super::files::gather;
-use super::ledger::{Ledger, Root};
-use super::lent::Lent;
+
 use super::pack::{Marks, Plan};
 use super::point::{Point, point};
 use super::{LoadOptions, OnExisting, Verify, settle};
@@ -46,7 +44,7 @@ use crate::ops::run;
 use crate::ops::walk::{Checksum, Observer, Silent, WalkOptions, Walked, walk};
 use crate::report::load::LoadReport;
 use crate::source::{Form, Source, open_part};
-use crate::target::live::{Claim, Courier, CourierOptions, Halt, Held, Keeper, Route};
+use crate::target::live::{Claim, CourierOptions, Halt, Held, Keeper, Route};
 
 /// A batch has about so many bytes.
 const BATCH_BYTES: usize = 1 << 20;
@@ -420,60 +418,6 @@ impl Log<'_> {
 
     fn is_stopped(&self) -> bool {
         self.options.courier.stop.load(Ordering::Relaxed)
-    }
-
-    /// Loads the snapshot in front of the log, if there is one.
-    fn base(
-        &mut self,
-        route: &mut dyn Route,
-        info: &ServerInfo,
-        observer: &dyn Observer,
-    ) -> Result<Option<Halt>> {
-        let Some(path) = self.paths.first().cloned() else { return Ok(None) };
-        let mut tries = 0;
-        loop {
-            let Source { form, feed, name, .. } = open_part(&path, &self.options.open)?;
-            let (Form::Rdb, Some(mut feed)) = (form, feed) else { return Ok(None) };
-            let plan = Plan::new(self.options, info, Marks::None);
-            let mut ledger = Ledger::default();
-            let servers = settle::Servers::default();
-            let reopened = begin::reopened(&self.claim, &servers);
-            let mut courier =
-                Courier::new(Box::new(Lent(route)), reopened, 0, self.options.courier.clone());
-            let whole = feed.is_seekable();
-            let walk_options =
-                WalkOptions { now_ms: Some(self.options.now_ms), ..self.options.walk };
-            let mut root = Root::sending(&mut ledger, &mut courier);
-            let walked = {
-                let mut batch = Batch::root(&plan, 0, &mut root);
-                let fresh = || Batch::fresh(&plan, 0);
-                walk(&mut feed, whole, &fresh, &mut batch, &walk_options, observer)
-            };
-            let halt = root.into_halt().or_else(|| match &walked {
-                Ok(_) => courier.finish().err(),
-                Err(_) => None,
-            });
-            ledger.close_turn(courier);
-            // No command may go out to a master whose successor would lack what stands before it.
-            let halt = halt.or_else(|| {
-                let mut is_known = settle::reopened(&self.claim, &servers);
-                let limits = self.limits();
-                let late = confirmed(route, &self.claim, limits, &mut is_known);
-                late.map(|late| self.waited_for(&late)).err()
-            });
-            match halt {
-                // A server that came back without some of it gets all of it again.
-                Some(Halt::Rewind(_)) if tries < 100 => {
-                    tries += 1;
-                    continue;
-                }
-                Some(halt) => return Ok(Some(halt)),
-                None => {}
-            }
-            walked.and_then(Walked::complete).map_err(|e| e.in_file(&name))?;
-            ledger.fill(self.report);
-            return Ok(None);
-        }
     }
 
     /// Goes on behind the target's progress, to the end of the log.
