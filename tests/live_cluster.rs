@@ -206,8 +206,8 @@ fn a_snapshot_arrives_whatever_happens() {
     let folder = tempfile::tempdir().unwrap();
     let mut cluster = Cluster::start(&kind, &[]);
     let url = cluster.url();
-    let mut random = Random::new(7);
-    for (round, mishap) in chaos(&MISHAPS) {
+    let (rounds, mut random) = chaos(&MISHAPS, 7);
+    for (round, mishap) in rounds {
         cluster.settled();
         cluster.empty();
         let replay =
@@ -281,8 +281,8 @@ fn a_log_takes_effect_once_whatever_happens() {
     let folder = tempfile::tempdir().unwrap();
     let mut cluster = Cluster::start(&kind, &[]);
     let url = cluster.url();
-    let mut random = Random::new(8);
-    for (round, mishap) in chaos(&MISHAPS) {
+    let (rounds, mut random) = chaos(&MISHAPS, 8);
+    for (round, mishap) in rounds {
         cluster.settled();
         cluster.empty();
         let replay =

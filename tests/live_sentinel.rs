@@ -273,8 +273,8 @@ fn everything_arrives_whatever_happens() {
     let folder = tempfile::tempdir().unwrap();
     let mut watched = Watched::start(&kind, &[]);
     let url = watched.url();
-    let mut random = Random::new(9);
-    for (round, mishap) in chaos(&MISHAPS) {
+    let (rounds, mut random) = chaos(&MISHAPS, 9);
+    for (round, mishap) in rounds {
         watched.settled();
         watched.cmd(&["FLUSHALL"]);
         let replay =

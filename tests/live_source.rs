@@ -387,6 +387,6 @@ fn a_cluster_that_is_not_whole_is_refused() {
     for node in &cluster.nodes {
         assert_eq!(node.cmd(&["CLUSTER", "DELSLOTS", &slot]), Value::Okay);
     }
-    let words = refused(&["digest", &cluster.url()]);
+    let words = refused(&["digest", &cluster.url(), "--timeout", "2"]);
     assert!(words.contains("nobody who serves 1 of the 16384 slots"), "{words}");
 }

@@ -14,11 +14,13 @@ const PATIENCE: Duration = Duration::from_secs(240);
 /// How long a replay waits for servers that change their roles: the tests' machines are busy.
 const WAITS: &str = "200s";
 
-/// The chaos of a test: all mishaps, once or `RDBKIT_CHAOS` times.
-pub fn chaos<T: Copy>(mishaps: &[T]) -> Vec<(u64, T)> {
-    let asked = std::env::var("RDBKIT_CHAOS").ok().and_then(|text| text.parse::<u64>().ok());
-    let rounds = 0..asked.unwrap_or(1);
-    rounds.flat_map(|round| mishaps.iter().map(move |mishap| (round, *mishap))).collect()
+/// The chaos of a test: all mishaps, once or `RDBKIT_CHAOS` times, and by whose chance they happen;
+/// `RDBKIT_SEED` makes it another one.
+pub fn chaos<T: Copy>(mishaps: &[T], seed: u64) -> (Vec<(u64, T)>, Random) {
+    let asked = |name: &str| std::env::var(name).ok().and_then(|text| text.parse::<u64>().ok());
+    let rounds = 0..asked("RDBKIT_CHAOS").unwrap_or(1);
+    let rounds = rounds.flat_map(|round| mishaps.iter().map(move |mishap| (round, *mishap)));
+    (rounds.collect(), Random::new(seed + 1000 * asked("RDBKIT_SEED").unwrap_or(0)))
 }
 
 /// One that runs.
