@@ -120,6 +120,15 @@ impl<'a> Command<'a> {
         self.name.eq_ignore_ascii_case(name.as_bytes())
     }
 
+    /// The first argument behind the name, which most commands take for their key.
+    #[inline(always)]
+    pub fn first(&self) -> Option<&'a [u8]> {
+        match bulk(self.tail) {
+            Some((body, _)) if self.argc > 1 => Some(body),
+            _ => self.args().next(),
+        }
+    }
+
     /// The arguments behind the name. Of a command that is only there in part, those that are.
     #[inline]
     pub fn args(&self) -> Args<'a> {
@@ -190,6 +199,9 @@ mod tests {
         assert!(command.is("SET"));
         let args: Vec<&[u8]> = command.args().collect();
         assert_eq!(args, [&b""[..], b"ab\r\n*1\r\n$1\r\n"]);
+        assert_eq!(command.first(), Some(&b""[..]));
+        let (ping, _) = Command::strict(b"*1\r\n$4\r\nPING\r\n$1\r\nx\r\n").expect("a command");
+        assert_eq!((ping.first(), ping.args().next()), (None, None));
         assert_eq!(format!("{command:?}"), r#""Set" "" "ab\r\n*1\r\n$1\r\n""#);
     }
 

@@ -3,11 +3,12 @@
 use std::ops::Deref;
 
 use super::failed::{Failed, Failures};
+use super::known::Known;
 use super::steps::{Step, Steps};
 use crate::aof::LogItem;
 use crate::aof::log::{Quirks, item};
 use crate::bytes::prefetch::prefetch_first;
-use crate::engine::{Answer, Call, Env, Failure, Keys, Keyspace, Route, Spec, lookup, warm};
+use crate::engine::{Answer, Call, Env, Failure, Keys, Keyspace, Route, Spec, warm};
 use crate::error::{Error, FormatError};
 use crate::resp::{Command, Reply};
 
@@ -56,9 +57,6 @@ pub(super) fn chance_at(offset: u64) -> u64 {
     (offset + 1).wrapping_mul(0x9e37_79b9_7f4a_7c15) | 1
 }
 
-/// How many names are remembered: a power of two.
-const KNOWN: usize = 64;
-
 /// Steps that are made ready together.
 const AHEAD: usize = 16;
 
@@ -88,7 +86,7 @@ pub(super) struct Hand<'a> {
     pub(super) failures: Failures,
     skip_unknown: bool,
     args: Vec<&'a [u8]>,
-    known: [Option<(&'a [u8], &'static Spec)>; KNOWN],
+    known: Known,
 }
 
 impl<'a> Hand<'a> {
@@ -99,25 +97,14 @@ impl<'a> Hand<'a> {
         db: usize,
         skip_unknown: bool,
     ) -> Self {
-        let (failures, args, known) = (Failures::default(), Vec::new(), [None; KNOWN]);
+        let (failures, args, known) = (Failures::default(), Vec::new(), Known::default());
         Hand { bytes, keyspace, env, db, failures, skip_unknown, args, known }
     }
 
-    /// The command of a name; most logs have few names, so the last ones are remembered.
+    /// The command of a name.
     #[inline]
-    pub(super) fn lookup(&mut self, name: &'a [u8]) -> Option<&'static Spec> {
-        let first = name.first().copied().unwrap_or(0);
-        let last = name.last().copied().unwrap_or(0);
-        let place = usize::from(first.wrapping_mul(7) ^ last) ^ name.len();
-        let slot = self.known.get_mut(place % KNOWN)?;
-        if let Some((known, spec)) = slot
-            && *known == name
-        {
-            return Some(spec);
-        }
-        let spec = lookup(name)?;
-        *slot = Some((name, spec));
-        Some(spec)
+    pub(super) fn lookup(&mut self, name: &[u8]) -> Option<&'static Spec> {
+        self.known.lookup(name)
     }
 
     /// Whether commands that are not known are stepped over.

@@ -14,6 +14,7 @@ mod crew;
 pub(super) mod entries;
 mod failed;
 mod hand;
+mod known;
 pub(super) mod log;
 mod router;
 mod steps;

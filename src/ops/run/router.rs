@@ -36,6 +36,7 @@ impl<'a> Runner<'a> for Router<'a, '_> {
             spec => return self.refuse(offset, &command, spec),
         };
         match spec.route {
+            Route::Key(1) => self.push(shard_of(command.first().unwrap_or_default()), at),
             Route::Key(place) => {
                 let key = command.args().nth(usize::from(place) - 1).unwrap_or_default();
                 self.push(shard_of(key), at)
