@@ -81,18 +81,16 @@ impl Likeness {
     ) -> Option<Found> {
         let (mut broken, mut sound) = (from, 0);
         let claimed = known.claim.map(|claim| claim.count());
+        if let Some(found) = self.behind_swallowed(bytes, from, known, framer, checker) {
+            return Some(found);
+        }
         while claimed.is_some_and(|count| sound < count)
             && let Some(next) = field(bytes, broken)
         {
             broken = next;
             sound += 1;
         }
-        let near = bytes.len().min(broken.saturating_add(NEAR_BYTES));
-        let start = (broken..near).find(|&at| {
-            let rest = bytes.get(at..).unwrap_or_default();
-            self.begins_with_fields(rest)
-                || may_begin(rest) && self.is_believable(rest, NEAR_BYTES, framer, checker)
-        })?;
+        let start = self.likely_start(bytes, broken, framer, checker)?;
         if start == broken {
             // All of them were sound, so it is the claim that is not.
             let stretch = self.stretch(bytes, from, framer, checker);
@@ -107,6 +105,55 @@ impl Likeness {
         // More damage.
         let at = self.first(bytes, stretch.end + 1, framer, checker).unwrap_or(bytes.len());
         Some(Found { at, ..found })
+    }
+
+    /// The same where a length that lies has taken in whole fields: what makes up for them in the
+    /// number of fields is none, and a name that is no text where keys are text may be several.
+    fn behind_swallowed(
+        &mut self,
+        bytes: &[u8],
+        from: usize,
+        known: Known,
+        framer: &Framer,
+        checker: &mut Checker,
+    ) -> Option<Found> {
+        let claimed = known.claim.map(|claim| claim.count())?;
+        let stretch = self.stretch(bytes, from, framer, checker);
+        if stretch.leads_to_record {
+            let is_short = stretch.fields < claimed;
+            return is_short.then(|| self.end_of(bytes, &stretch, None, known.left, framer));
+        }
+        if !self.is_text() {
+            return None;
+        }
+        let (mut odd, mut sound) = (from, 0);
+        while sound < claimed && has_text_name(bytes, odd) {
+            odd = field(bytes, odd)?;
+            sound += 1;
+        }
+        // One that has no end is broken itself, and has taken nothing in.
+        field(bytes, odd).filter(|_| sound < claimed)?;
+        let start = self.likely_start(bytes, odd + 1, framer, checker)?;
+        let stretch = self.stretch(bytes, start, framer, checker);
+        let fits = stretch.leads_to_record
+            && sound + 1 + stretch.fields <= claimed.saturating_add(stretch.in_run);
+        fits.then(|| self.end_of(bytes, &stretch, None, known.left, framer))
+    }
+
+    /// The first place from `at` on, among those near, where fields or records begin.
+    fn likely_start(
+        &mut self,
+        bytes: &[u8],
+        at: usize,
+        framer: &Framer,
+        checker: &mut Checker,
+    ) -> Option<usize> {
+        let near = bytes.len().min(at.saturating_add(NEAR_BYTES));
+        (at..near).find(|&at| {
+            let rest = bytes.get(at..).unwrap_or_default();
+            self.begins_with_fields(rest)
+                || may_begin(rest) && self.is_believable(rest, NEAR_BYTES, framer, checker)
+        })
     }
 
     /// Of what reads like plain strings from `at` on, where those begin that the database has
@@ -227,6 +274,15 @@ impl Likeness {
             next.map(|next| rest = next).is_some()
         })
     }
+}
+
+/// Whether there is a field at `at` whose name is text.
+fn has_text_name(bytes: &[u8], at: usize) -> bool {
+    let field = bytes.get(at..).and_then(|rest| length(rest).ok());
+    let name = field.and_then(|(rest, _)| Text::parse(rest).ok()).map(|(_, name)| name);
+    name.filter(|name| name.len() <= NAME_BYTES)
+        .and_then(|name| name.to_cow().ok())
+        .is_some_and(|name| is_text(&name))
 }
 
 /// The end of the field at `at`.

@@ -30,6 +30,8 @@ pub(super) struct Section {
 struct Tail {
     at: usize,
     keys: u64,
+    /// How many of the places where nothing could be read stand between the hash and these.
+    gaps: u64,
 }
 
 impl Section {
@@ -50,7 +52,19 @@ impl Section {
         let mut likely = self.tails.iter().filter(|tail| tail.keys >= too_many);
         let tail = likely.next()?;
         let is_only = likely.next().is_none() && self.tails.len() < MOST_TAILS;
-        is_only.then_some((tail.at, tail.keys.min(too_many + self.broken)))
+        let doubtful = self.broken.saturating_sub(tail.gaps);
+        is_only.then_some((tail.at, tail.keys.min(too_many + doubtful)))
+    }
+
+    /// What was expected at one place goes on at another: earlier than a length said, or behind
+    /// so many gaps. Where a hash was expected to end there, what follows may still be fields of it.
+    pub(super) fn goes_on(&mut self, expected: usize, at: usize, gaps: u64) {
+        if self.tail_end == expected
+            && let Some(tail) = self.tails.last_mut().filter(|tail| tail.keys == 0)
+        {
+            (tail.at, self.tail_end) = (at, at);
+            tail.gaps += gaps;
+        }
     }
 
     /// Takes in an entry; `is_plain` if it begins like a string without prefixes.
@@ -58,7 +72,7 @@ impl Section {
         if read_like_keys(value_type.label()) {
             self.tails.pop_if(|tail| tail.keys == 0);
             if self.tails.len() < MOST_TAILS {
-                self.tails.push(Tail { at: range.end, keys: 0 });
+                self.tails.push(Tail { at: range.end, keys: 0, gaps: 0 });
                 self.tail_end = range.end;
             }
         } else if is_plain

@@ -131,7 +131,8 @@ pub(super) fn salvage(
                     at = to;
                     continue;
                 }
-                finder.section.broken += u64::from(!matches!(error.doing, Doing::Record(_)));
+                let gaps = u64::from(!matches!(error.doing, Doing::Record(_)));
+                finder.section.broken += gaps;
                 let is_key = matches!(error.doing, Doing::Key | Doing::Value(_));
                 let known = Known { claim, left: finder.section.left(), is_key };
                 let found =
@@ -139,6 +140,7 @@ pub(super) fn salvage(
                 lost_the_end = found.is_none();
                 let found = found.unwrap_or(bytes.len().into());
                 finder.broken(&error, at..found.at, found, framer.db());
+                finder.section.goes_on(at, found.at, gaps);
                 at = found.at;
             }
         }
@@ -454,6 +456,7 @@ impl Finder<'_> {
 
     /// Takes an entry out again that ends elsewhere than it says.
     fn shifted(&mut self, range: Range<usize>, claimed: Range<usize>) {
+        self.section.goes_on(claimed.end, range.end, 0);
         self.cut_out(claimed);
         self.kept -= 1;
         self.section.kept = self.section.kept.saturating_sub(1);
