@@ -422,6 +422,34 @@ fn a_failover_is_waited_for_at_the_beginning() {
     }
 }
 
+/// A Cluster that is down because nobody serves a slot, until somebody does.
+#[test]
+fn a_cluster_that_is_down_is_waited_for_at_the_beginning() {
+    let Some(kind) = require("redis-8.0") else { return };
+    let cluster = Cluster::start(&kind, &[]);
+    let folder = tempfile::tempdir().unwrap();
+    let (single, path) = snapshot(&kind, 59, 1000);
+    let (other, logged) = log(&kind, 60, (100, 1000), true);
+    let owner = &cluster.nodes[cluster.owner(7)];
+    for (source, options, digest) in [
+        (&path, &["--verify", "full"][..], single.digest()),
+        (&logged, &["--verify", "full"], other.digest()),
+        (&logged, &["--as", "log"], other.digest()),
+    ] {
+        cluster.nodes.iter().for_each(|node| drop(node.cmd(&["CLUSTER", "DELSLOTS", "7"])));
+        let options = [options, &["--no-state"]].concat();
+        let mut replay = Replayer::start(folder.path(), source, &cluster.url(), &options);
+        sleep(Duration::from_millis(1500));
+        assert!(replay.is_at_work(), "{options:?}: {}", replay.ends().1);
+        assert_eq!(cluster.keys(), 0, "{options:?}");
+        assert_eq!(owner.cmd(&["CLUSTER", "ADDSLOTS", "7"]), Value::Okay);
+        replay.succeeds();
+        cluster.settled();
+        assert_eq!(cluster.digest(), digest, "{options:?}");
+        cluster.empty();
+    }
+}
+
 #[test]
 fn a_source_is_split_as_the_cluster_has_its_slots() {
     let Some(kind) = require("redis-8.0") else { return };
