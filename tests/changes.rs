@@ -417,6 +417,19 @@ fn a_key_is_followed_wherever_it_goes() {
     assert_eq!(effects(log, &["--deleted", "y"]).len(), 1);
     let output = rdbkit(&["history", log, "nosuchkey"]);
     assert_eq!(output.status.code(), Some(1));
+
+    // Where a key went, and where it came from, is in JSON as it is on the screen.
+    let events = lines(0, &["history", log, "a"]);
+    let arguments = |at: usize| &events[at]["arguments"];
+    assert_eq!(*arguments(1), serde_json::json!(["a", "b"]), "RENAME");
+    assert_eq!(*arguments(2), serde_json::json!(["a", "b"]), "RENAME");
+    assert_eq!(*arguments(3), serde_json::json!(["b", "3"]), "MOVE");
+    assert_eq!(*arguments(0), Json::Null, "a value is told with --values");
+    // That nothing was deleted does not say that nothing was done.
+    let output = rdbkit(&["history", "annotations.aof", "*", "--deleted"]);
+    assert_eq!(output.status.code(), Some(1));
+    let said = String::from_utf8(output.stderr).unwrap();
+    assert!(said.contains("none of its 3 commands removed \"*\" for good"), "{said}");
 }
 
 #[test]

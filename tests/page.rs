@@ -140,3 +140,31 @@ fn a_page_is_not_written_over_what_is_there() {
     rdbkit().args(["inspect", "--force", "--html"]).arg(&html).arg(&rdb).assert().success();
     assert!(fs::read_to_string(&html).unwrap().starts_with("<!DOCTYPE html>"));
 }
+
+#[test]
+fn a_page_shows_what_is_large_and_a_screen_beside_it_stays_one() {
+    let folder = tempfile::tempdir().unwrap();
+    let (rdb, html) = (folder.path().join("dump.rdb"), folder.path().join("page.html"));
+    // Names of single things make prefixes that say nothing.
+    let ids = (0..5000).map(|n| format!("order:{n}:state").into_bytes());
+    let some = (0..50).map(|n| format!("user:profile:{n}").into_bytes());
+    fs::write(&rdb, snapshot(ids.chain(some))).unwrap();
+    let look = rdbkit().args(["inspect", "--by", "prefix", "--html"]).arg(&html).arg(&rdb).unwrap();
+
+    let text = fs::read_to_string(&html).unwrap();
+    let table = text.split("id=\"prefixes\"").nth(1).unwrap().split("</table>").next().unwrap();
+    let rows = table.matches("<tr><td").count();
+    assert_eq!(rows, 3, "order:, user: and user:profile:");
+    assert!(table.contains("&quot;user:profile:&quot;"), "{table}");
+    assert!(text.contains("the ones with at least 0.1 % of the memory are listed"));
+    // None of these keys expires: what is not there has no bar.
+    let expiry = text.split("When keys expire").nth(1).unwrap().split("</section>").next().unwrap();
+    assert_eq!(expiry.matches("<u style").count(), 1, "{expiry}");
+
+    // The page has more of the biggest keys than the screen, and JSON is as the screen.
+    assert!(text.matches(":state&quot;</td>").count() >= 100, "rows of the page");
+    let screen = String::from_utf8(look.stdout).unwrap();
+    let biggest = screen.split("Biggest keys by memory").nth(1).unwrap();
+    let biggest = biggest.split("\n\n").next().unwrap();
+    assert_eq!(biggest.trim().lines().count(), 1 + 10, "{biggest}");
+}

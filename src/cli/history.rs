@@ -138,6 +138,7 @@ pub(crate) fn run(args: &HistoryArgs) -> Result<Exit, Error> {
     if found.events > 0 {
         return Ok(exit);
     }
-    super::complain(&nothing_known(&name, &options.patterns, found.commands));
+    let sentence = nothing_known(&name, &options.patterns, found.commands, options.deleted);
+    super::complain(&sentence);
     Ok(exit.max(Exit::Findings))
 }

@@ -191,6 +191,11 @@ fn separator(text: &str) -> Result<OsString, String> {
     }
 }
 
+/// How many of the biggest keys a screen lists.
+const TOP: usize = 10;
+/// How many a page does.
+const TOP_OF_A_PAGE: usize = 100;
+
 pub(crate) fn run(args: &InspectArgs) -> Result<Exit, Error> {
     let done = look(args);
     // A program that reads JSON is told on the channel that it reads, as `check` does.
@@ -209,9 +214,10 @@ fn look(args: &InspectArgs) -> Result<Exit, Error> {
     args.refuse_both_on_stdout()?;
     let Opened { source, bar, .. } = args.from.open_with_bar(&args.source, &args.common)?;
     let options = InspectOptions {
-        top: {
-            let default = if args.page().is_some() { 100 } else { 10 };
-            usize::try_from(args.top.unwrap_or(default)).unwrap_or(usize::MAX)
+        top: match args.top {
+            Some(top) => usize::try_from(top).unwrap_or(usize::MAX),
+            None if args.page().is_some() => TOP_OF_A_PAGE,
+            None => TOP,
         },
         look: args.look(),
         now_ms: args.run.now_ms(),
@@ -219,12 +225,16 @@ fn look(args: &InspectArgs) -> Result<Exit, Error> {
         threads: args.common.threads(),
         open: args.from.options()?,
     };
-    let report = inspect(source, &options, &bar)?;
+    let mut report = inspect(source, &options, &bar)?;
     drop(bar);
 
     let exit = if report.broken.is_empty() { Exit::Clean } else { Exit::Findings };
     if args.write_files(&report)? {
         return Ok(exit);
+    }
+    if args.top.is_none() {
+        // There may be more of them for a page, which can be searched.
+        report.keep_biggest(TOP);
     }
     let mut out = super::stdout();
     match args.format {

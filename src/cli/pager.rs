@@ -6,7 +6,7 @@
 //! ```
 
 use std::env;
-use std::ffi::OsString;
+use std::ffi::{OsStr, OsString};
 use std::io::{self, IsTerminal as _, Stdout, Write};
 use std::process::{Child, ChildStdin, Command, Stdio};
 
@@ -49,13 +49,23 @@ fn pager() -> Option<OsString> {
     match asked {
         // `cat` is how one says that there should be none.
         Some(pager) if pager.is_empty() || pager == "cat" => None,
-        Some(pager) => Some(pager),
-        None => {
-            let folders = env::var_os("PATH")?;
-            let there = env::split_paths(&folders).any(|folder| folder.join("less").is_file());
-            there.then(|| "less".into())
-        }
+        // What a shell would not find would swallow all that there is to read.
+        Some(pager) => is_there(program(&pager)).then_some(pager),
+        None => is_there(Some("less")).then(|| "less".into()),
     }
+}
+
+/// The program that a pager's text names, where it is no more than a name, perhaps with arguments.
+fn program(pager: &OsStr) -> Option<&str> {
+    let name = pager.to_str()?.split_whitespace().next()?;
+    let plain = |byte: u8| byte.is_ascii_alphanumeric() || b"-_.+".contains(&byte);
+    name.bytes().all(plain).then_some(name)
+}
+
+/// Whether a program can be found; what only a shell understands is taken to be there.
+fn is_there(program: Option<&str>) -> bool {
+    let (Some(program), Some(folders)) = (program, env::var_os("PATH")) else { return true };
+    env::split_paths(&folders).any(|folder| folder.join(program).is_file())
 }
 
 /// Standard output, or a pager that writes there.
@@ -184,6 +194,20 @@ fn start(pager: &OsString) -> Paged {
 #[cfg(test)]
 mod tests {
     use super::Room;
+
+    #[test]
+    fn a_pager_that_is_not_there_is_none() {
+        let check = |pager: &str, there| {
+            assert_eq!(is_there(program(OsStr::new(pager))), there, "{pager}");
+        };
+        check("sh", true);
+        check("sh -c true", true);
+        check("nosuchpager -R", false);
+        // Of what a shell has to make sense of, only the shell can tell.
+        check("LESS=FRX less", true);
+        check("/usr/bin/less", true);
+        check("", true);
+    }
 
     #[test]
     fn a_screen_has_room_for_so_many_rows() {

@@ -47,7 +47,7 @@ pub(crate) struct SplitArgs {
     #[arg(long, short, value_name = "DIR")]
     output: PathBuf,
 
-    /// What parts the keys [default: slots]
+    /// What parts the keys, where slots do not
     #[arg(long, value_enum, conflicts_with_all = ["parts", "ranges", "nodes"])]
     by: Option<What>,
 

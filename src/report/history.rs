@@ -2,8 +2,9 @@
 //!
 //! As JSON, an event is `{"schema":"rdbkit.history/1","file":…,"offset":…,"number":…,
 //! "time_secs":…,"transaction":…,"db":…,"key":…,"effect":…,"command":…,"was":…,"error":…,
-//! "before":…,"after":…}`. With values, `"arguments"` has what stands behind the command's name,
-//! and `"value"` in `"after"` is the object that `get` writes.
+//! "before":…,"after":…}`. Where a key goes elsewhere or comes from there, and with values always,
+//! `"arguments"` has what stands behind the command's name; with values, `"value"` in `"after"` is
+//! the object that `get` writes.
 
 use std::io::Write;
 
@@ -47,6 +48,11 @@ impl Effect {
     /// Whether the key is not there any more.
     pub fn is_gone(self) -> bool {
         matches!(self, Effect::Deleted | Effect::DeletedExpired | Effect::MovedAway)
+    }
+
+    /// Whether the command's arguments say where the key went, or came from.
+    fn is_move(self) -> bool {
+        matches!(self, Effect::MovedAway | Effect::MovedHere | Effect::Copied | Effect::CopiedTo)
     }
 
     /// The word in JSON.
@@ -301,7 +307,7 @@ pub fn push_json(out: &mut Vec<u8>, event: &Event, values: bool) {
         None => out.extend_from_slice(b"null"),
         Some((name, args)) => {
             push_bytes(out, &name.to_ascii_uppercase());
-            if values {
+            if values || event.effect.is_move() {
                 out.extend_from_slice(b",\"arguments\":[");
                 for (index, arg) in args.iter().enumerate() {
                     if index > 0 {
@@ -364,9 +370,13 @@ pub fn write_end(
     writeln!(out, "\n{}", style.dim(told)).map_err(failed)
 }
 
-/// The sentence for a key that nothing is known of.
-pub fn nothing_known(name: &str, patterns: &[Vec<u8>], commands: u64) -> String {
+/// The sentence for keys that nothing is known of, or of which none is `deleted`.
+pub fn nothing_known(name: &str, patterns: &[Vec<u8>], commands: u64, deleted: bool) -> String {
     let keys: Vec<_> = patterns.iter().map(|key| quoted(key).to_string()).collect();
-    let keys = if keys.is_empty() { "no key".to_owned() } else { keys.join(", ") };
-    format!("{name}: none of its {} is about {keys}", plural(commands, "command"))
+    let keys = if keys.is_empty() { "a key".to_owned() } else { keys.join(", ") };
+    let commands = plural(commands, "command");
+    match deleted {
+        true => format!("{name}: none of its {commands} removed {keys} for good"),
+        false => format!("{name}: none of its {commands} is about {keys}"),
+    }
 }

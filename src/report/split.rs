@@ -90,7 +90,8 @@ pub fn write_text(out: &mut dyn Write, report: &SplitReport, style: Style) -> Re
     for part in &report.parts {
         let keys = count(part.keys).to_string();
         let size = size(part.size_bytes).to_string();
-        text += &format!("  {:<width$}  {keys:>12} keys  {size:>11}  {}\n", part.file, part.part);
+        let unit = if part.keys == 1 { "key " } else { "keys" };
+        text += &format!("  {:<width$}  {keys:>12} {unit}  {size:>11}  {}\n", part.file, part.part);
     }
     let mut keys = plural(report.keys_written, "key");
     if report.keys_written != report.keys_read {

@@ -116,6 +116,11 @@ pub fn write_json(out: &mut dyn Write, interval: &Interval) -> Result<()> {
     json::line(out, interval)
 }
 
+/// Has a terminal cut lines at its edge.
+const NO_WRAP: &str = "\x1b[?7l";
+/// Has it break them again.
+const WRAP: &str = "\x1b[?7h";
+
 /// Draws intervals over one another.
 #[derive(Debug)]
 pub struct WatchTable {
@@ -144,6 +149,8 @@ impl WatchTable {
         let mut lines = self.lines(interval);
         if self.redraws {
             lines.truncate(self.height.saturating_sub(1).max(4));
+            // A line that goes on in the next one would be counted as one on the way back.
+            write!(out, "{NO_WRAP}").map_err(failed)?;
             if self.drawn > 0 {
                 // Up to the first line, and away with all below.
                 write!(out, "\x1b[{}A\x1b[J", self.drawn).map_err(failed)?;
@@ -153,6 +160,9 @@ impl WatchTable {
         }
         for line in &lines {
             writeln!(out, "{line}").map_err(failed)?;
+        }
+        if self.redraws {
+            write!(out, "{WRAP}").map_err(failed)?;
         }
         self.drawn = lines.len();
         out.flush().map_err(failed)
@@ -263,4 +273,59 @@ fn rate(per_sec: f64) -> String {
 #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "for the eye")]
 fn whole(number: f64) -> u64 {
     number.round() as u64
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn interval() -> Interval {
+        Interval {
+            schema: "rdbkit.watch/1",
+            number: 1,
+            time_ms: 0,
+            elapsed_ms: 1000,
+            watched_ms: 1000,
+            file: "appendonly.aof.1.incr.aof".to_owned(),
+            offset: 0,
+            commands: 0,
+            commands_per_sec: 0.0,
+            bytes: 0,
+            bytes_per_sec: 0.0,
+            transactions: 0,
+            skipped_bytes: 0,
+            total_commands: 0,
+            total_bytes: 0,
+            size_bytes: 0,
+            base_bytes: None,
+            rewrite: None,
+            events: Vec::new(),
+            names: Vec::new(),
+            keys: Vec::new(),
+            prefixes: Vec::new(),
+        }
+    }
+
+    fn drawn_twice(redraws: bool) -> String {
+        let mut table = WatchTable::new(Style::plain(), redraws, 20, 24);
+        let mut out = Vec::new();
+        table.draw(&mut out, &interval()).expect("memory takes all");
+        table.draw(&mut out, &interval()).expect("memory takes all");
+        String::from_utf8(out).expect("text")
+    }
+
+    #[test]
+    fn a_terminal_cuts_long_lines_while_a_table_is_drawn_and_only_then() {
+        let out = drawn_twice(true);
+        let tables: Vec<&str> = out.split_inclusive(WRAP).collect();
+        assert_eq!(tables.len(), 2, "{out:?}");
+        assert!(tables.iter().all(|table| table.starts_with(NO_WRAP)), "{out:?}");
+        // As many lines back as there are, however long each is.
+        assert!(tables[1].contains("\x1b[6A\x1b[J"), "{out:?}");
+    }
+
+    #[test]
+    fn what_is_no_terminal_gets_no_escapes() {
+        assert!(!drawn_twice(false).contains('\x1b'));
+    }
 }

@@ -54,6 +54,21 @@ pub struct InspectReport {
     pub log: Option<LogReport>,
 }
 
+impl InspectReport {
+    /// Keeps so many of the biggest keys, of each kind.
+    pub fn keep_biggest(&mut self, top: usize) {
+        if let Some(snapshot) = &mut self.snapshot {
+            snapshot.biggest_by_bytes.truncate(top);
+            snapshot.biggest_by_elements.truncate(top);
+        }
+        if let Some(look) = &mut self.look {
+            look.biggest_by_memory.truncate(top);
+            look.biggest_by_elements.truncate(top);
+            look.biggest_by_longest.truncate(top);
+        }
+    }
+}
+
 /// What is reported of a source that could not be looked at, `rdbkit.inspect/1` as well.
 #[derive(Debug, Clone, Serialize)]
 pub struct CouldNotLook<'a> {

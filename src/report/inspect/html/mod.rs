@@ -34,6 +34,8 @@ const STRIP: f64 = 20.0;
 const CHARACTER: f64 = 7.0;
 /// Rows of the table of prefixes.
 const PREFIXES: usize = 500;
+/// Those below another have at least one of so many parts of the memory.
+const SHARE_BELOW: u64 = 1000;
 /// Characters of a key that are shown.
 const KEY_WIDTH: usize = 120;
 
@@ -68,6 +70,7 @@ struct Page {
     expiry: Vec<Bar>,
     groups: Option<GroupTable>,
     prefixes: Vec<PrefixRow>,
+    shortened: bool,
     separator: String,
     folded: Vec<String>,
     keys: Vec<KeyRow>,
@@ -173,6 +176,9 @@ impl Page {
                 .as_ref()
                 .map(|found| prefix_rows(found, look.total))
                 .unwrap_or_default(),
+            shortened: look.prefixes.as_ref().is_some_and(|found| {
+                found.prefixes.iter().any(|row| !is_listed(found, row, look.total))
+            }),
             separator: look
                 .prefixes
                 .as_ref()
@@ -324,6 +330,10 @@ fn memory_note(look: &LookReport) -> String {
 
 /// A share as a width in per cent.
 fn width(part: u64, whole: u64) -> String {
+    if part == 0 {
+        // The page draws no bar for this, and at least a line for all others.
+        return "0".to_owned();
+    }
     format!("{:.2}", part as f64 * 100.0 / whole.max(1) as f64)
 }
 
@@ -379,15 +389,20 @@ fn volume_row(name: String, indent: usize, volume: Volume, total: Volume) -> Pre
     }
 }
 
+/// Whether a prefix has a row: names of single things would hide an outline.
+fn is_listed(found: &Prefixes, row: &Prefix, total: Volume) -> bool {
+    found.flat
+        || row.depth == 1
+        || row.volume.memory_bytes.saturating_mul(SHARE_BELOW) >= total.memory_bytes
+}
+
 /// The prefixes with the most memory, in the order of the tree.
 fn prefix_rows(found: &Prefixes, total: Volume) -> Vec<PrefixRow> {
-    let mut weights: Vec<u64> = found.prefixes.iter().map(|row| row.volume.memory_bytes).collect();
+    let listed = || found.prefixes.iter().filter(|row| is_listed(found, row, total));
+    let mut weights: Vec<u64> = listed().map(|row| row.volume.memory_bytes).collect();
     weights.sort_unstable_by(|a, b| b.cmp(a));
     let floor = weights.get(PREFIXES).copied().unwrap_or(0);
-    let rows = found
-        .prefixes
-        .iter()
-        .filter(|row| row.volume.memory_bytes > floor || weights.len() <= PREFIXES);
+    let rows = listed().filter(|row| row.volume.memory_bytes > floor || weights.len() <= PREFIXES);
     let row = |row: &Prefix| {
         volume_row(key(&row.prefix, KEY_WIDTH), row.depth.saturating_sub(1), row.volume, total)
     };
