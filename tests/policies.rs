@@ -81,6 +81,8 @@ fn each_policy_holds_and_is_broken() {
     assert_eq!(broken(ALL, &["--max-age=11h"]), one("max-age", 1, ""));
     assert_eq!(broken(ALL, &["--expect-db=0,1,9,63"]), none);
     assert_eq!(broken(ALL, &["--expect-db=0,1,9"]).len(), 1);
+    assert_eq!(broken(ALL, &["--expect-db=0-9,63"]), none);
+    assert_eq!(broken(ALL, &["--expect-db=0-62"]).len(), 1);
     assert_eq!(broken(ALL, &["--loads-in=redis:8.10"]), none);
     assert_eq!(broken(OLD, &["--loads-in=redis:5.0,redis:8.10,valkey:9.1"]), none);
     assert_eq!(broken(OLD, &["--loads-in=redis:2.8"])[0].0, "loads-in");
@@ -177,6 +179,9 @@ fn a_rule_that_many_keys_break_hides_no_other() {
     };
     assert!(case("expect-db").contains("errors, the first: expect-db"), "{}", done.out);
     assert!(!case("max-elements").contains("<failure"), "{}", done.out);
+    // A warning fails nothing, and can be read nevertheless.
+    assert!(case("max-elements").contains("<system-out>warning max-elements"), "{}", done.out);
+    assert!(!case("sound").contains("<failure"), "{}", done.out);
 }
 
 #[test]
@@ -206,8 +211,12 @@ fn policies_come_from_a_file_too() {
     let path = folder.path().join("policies.toml");
     let text =
         "max-key-bytes = \"1kb\"\nmax-keys = 3\nforbid-type = \"array\"\nwarn = [\"max-keys\"]\n";
-    fs::write(&path, text).unwrap();
     let policy = format!("--policy={}", path.display());
+    for (dbs, code) in [("[\"0-9\", 63]", 0), ("\"0-62\"", 1), ("0", 1)] {
+        fs::write(&path, format!("expect-db = {dbs}\n")).unwrap();
+        assert_eq!(call(&["check", ALL, NOW, &policy]).code, code, "{dbs}");
+    }
+    fs::write(&path, text).unwrap();
     let done = call(&["check", ALL, NOW, &policy, "--max-key-bytes=1mb"]);
     assert_eq!(done.code, 1);
     assert!(

@@ -217,7 +217,7 @@ fn known_encodings() -> PossibleValuesParser {
     PossibleValuesParser::new(encodings())
 }
 
-fn databases(text: &str) -> Result<RangeInclusive<u64>, String> {
+pub(super) fn databases(text: &str) -> Result<RangeInclusive<u64>, String> {
     range(text, u64::MAX)
 }
 

@@ -1,6 +1,7 @@
 //! The policies of `check`, from flags and from a file.
 
 use std::ffi::OsString;
+use std::ops::RangeInclusive;
 use std::path::Path;
 
 use clap::Args;
@@ -13,7 +14,7 @@ use rdbkit::value::Kind;
 use serde::Deserialize;
 
 use super::args::{bytes, target};
-use super::filters::{kind, kinds, size};
+use super::filters::{databases, kind, kinds, size};
 
 #[derive(Debug, Args)]
 #[command(next_help_heading = "Policies (each that is broken is an error)")]
@@ -50,9 +51,9 @@ pub(crate) struct PolicyArgs {
     #[arg(long, value_name = "TIME", value_parser = age)]
     max_age: Option<u64>,
 
-    /// All keys are in this database
-    #[arg(long, value_name = "N", value_delimiter = ',')]
-    expect_db: Vec<u64>,
+    /// All keys are in this database, or range of them
+    #[arg(long, value_name = "N|A-B", value_delimiter = ',', value_parser = databases)]
+    expect_db: Vec<RangeInclusive<u64>>,
 
     /// This server loads it and loses nothing: redis:6.2,valkey:9.0
     #[arg(long, value_name = "NAME:VERSION", value_delimiter = ',', value_parser = target)]
@@ -74,7 +75,7 @@ struct PolicyFile {
     forbid_type: Several<String>,
     forbid_prefix: Several<String>,
     max_age: Option<String>,
-    expect_db: Several<u64>,
+    expect_db: Several<Databases>,
     loads_in: Several<String>,
     warn: Several<String>,
 }
@@ -110,6 +111,14 @@ enum Size {
     Text(String),
 }
 
+/// A database, or a text such as `0-3`.
+#[derive(Debug, Deserialize)]
+#[serde(untagged)]
+enum Databases {
+    One(u64),
+    Text(String),
+}
+
 impl PolicyArgs {
     /// What the file says, and what the flags say: of a limit the flag counts, lists are joined.
     pub(crate) fn policy(&self) -> Result<Policy, Error> {
@@ -125,7 +134,7 @@ impl PolicyArgs {
         policy.require_ttl.extend(self.require_ttl.iter().map(bytes));
         policy.forbid_types.extend(self.forbid_type.iter().filter_map(|name| kind(name)));
         policy.forbid_prefixes.extend(self.forbid_prefix.iter().map(bytes));
-        policy.expect_dbs.extend(&self.expect_db);
+        policy.expect_dbs.extend(self.expect_db.iter().cloned());
         policy.loads_in.extend(&self.loads_in);
         policy.warn.extend(self.warn.iter().cloned());
         Ok(policy)
@@ -142,6 +151,10 @@ fn read(path: &Path) -> Result<Policy, Error> {
     let known = |name: String| kind(&name).ok_or_else(|| wrong(format!("no type {name:?}")));
     let types: Result<Vec<Kind>, Error> = file.forbid_type.list().into_iter().map(known).collect();
     let servers = file.loads_in.list().into_iter().map(|text| target(&text).map_err(wrong));
+    let dbs = file.expect_db.list().into_iter().map(|dbs| match dbs {
+        Databases::One(db) => Ok(db..=db),
+        Databases::Text(text) => databases(&text).map_err(wrong),
+    });
     let warn = file.warn.list();
     if let Some(code) = warn.iter().find(|code| RULES.iter().all(|(rule, _)| rule != code)) {
         return Err(wrong(format!("warn: there is no policy {code:?}")));
@@ -158,7 +171,7 @@ fn read(path: &Path) -> Result<Policy, Error> {
         forbid_types: types?,
         forbid_prefixes: all(file.forbid_prefix),
         max_age_ms: file.max_age.as_deref().map(age).transpose().map_err(wrong)?,
-        expect_dbs: file.expect_db.list(),
+        expect_dbs: dbs.collect::<Result<_, Error>>()?,
         loads_in: servers.collect::<Result<_, Error>>()?,
         warn,
     })

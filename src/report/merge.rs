@@ -90,7 +90,8 @@ pub fn write_text(out: &mut dyn Write, report: &MergeReport, style: Style) -> Re
     let width = report.sources.iter().map(|one| one.source.len()).max().unwrap_or(0);
     for one in &report.sources {
         let MergedSource { source, keys_read, keys_written, keys_lost, .. } = one;
-        text += &format!("  {source:<width$}  {:>12} keys", count(*keys_written).to_string());
+        let unit = if *keys_written == 1 { "key" } else { "keys" };
+        text += &format!("  {source:<width$}  {:>12} {unit}", count(*keys_written).to_string());
         if keys_written != keys_read {
             text += &format!(" of {}", count(*keys_read));
         }

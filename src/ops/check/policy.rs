@@ -4,6 +4,7 @@
 //! in a walk over the keys of the source: of a log, those that are there when it has been run.
 
 use std::collections::BTreeMap;
+use std::ops::RangeInclusive;
 
 use super::loads::{Loader, LoaderRoom};
 use super::snapshot::Findings;
@@ -35,7 +36,7 @@ pub struct Policy {
     /// The source is no older, in milliseconds.
     pub max_age_ms: Option<u64>,
     /// All keys are in one of these databases.
-    pub expect_dbs: Vec<u64>,
+    pub expect_dbs: Vec<RangeInclusive<u64>>,
     /// Each of these servers loads it, and loses nothing.
     pub loads_in: Vec<Target>,
     /// Codes of rules whose findings are warnings and no errors.
@@ -306,8 +307,13 @@ impl Tally for PolicyTally<'_> {
             let expected = format!("no key that begins with {}", quoted(prefix));
             self.broken("forbid-prefix", entry, &key, expected, "one".to_owned());
         }
-        if !policy.expect_dbs.is_empty() && !policy.expect_dbs.contains(&entry.db) {
-            let dbs: Vec<_> = policy.expect_dbs.iter().map(u64::to_string).collect();
+        let expected = |db| policy.expect_dbs.iter().any(|dbs| dbs.contains(&db));
+        if !policy.expect_dbs.is_empty() && !expected(entry.db) {
+            let name = |dbs: &RangeInclusive<u64>| match (dbs.start(), dbs.end()) {
+                (first, last) if first == last => first.to_string(),
+                (first, last) => format!("{first}-{last}"),
+            };
+            let dbs: Vec<_> = policy.expect_dbs.iter().map(name).collect();
             let expected = format!("keys in database {}", dbs.join(", "));
             self.broken("expect-db", entry, &key, expected, format!("database {}", entry.db));
         }

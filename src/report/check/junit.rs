@@ -32,12 +32,12 @@ fn cases(source: &SourceReport) -> Vec<TestCase> {
     }
     let findings = source.findings.iter().chain(source.files.iter().flat_map(|f| &f.findings));
     let errors: u64 = source.files.iter().map(|file| file.unlisted.errors).sum();
-    let mut cases = vec![case(source, "sound", status(findings, errors))];
+    let mut cases = vec![judged(source, "sound", findings, errors)];
     if let Some(policy) = &source.policy {
         for rule in &policy.rules {
             let of_rule = policy.findings.iter().filter(|finding| finding.code == *rule);
             let unlisted = policy.unlisted_of.get(rule).copied().unwrap_or_default();
-            cases.push(case(source, rule, status(of_rule, unlisted.errors)));
+            cases.push(judged(source, rule, of_rule, unlisted.errors));
         }
     }
     cases
@@ -50,16 +50,25 @@ fn case(source: &SourceReport, name: &str, status: TestCaseStatus) -> TestCase {
 }
 
 /// A failure where one of the findings is an error; warnings go along as text.
-fn status<'a>(findings: impl Iterator<Item = &'a Finding>, unlisted_errors: u64) -> TestCaseStatus {
+fn judged<'a>(
+    source: &SourceReport,
+    name: &str,
+    findings: impl Iterator<Item = &'a Finding>,
+    unlisted_errors: u64,
+) -> TestCase {
     let findings: Vec<&Finding> = findings.collect();
     let errors = findings.iter().filter(|finding| finding.severity == Severity::Error);
     let (first, count) = (errors.clone().next(), errors.count() as u64 + unlisted_errors);
-    if count == 0 {
-        return TestCaseStatus::success();
-    }
     let mut text = String::new();
     for finding in &findings {
         text += &format!("{} {}: {}\n", finding.severity.name(), finding.code, sentence(finding));
+    }
+    if count == 0 {
+        let mut case = case(source, name, TestCaseStatus::success());
+        if !text.is_empty() {
+            case.set_system_out(text);
+        }
+        return case;
     }
     if unlisted_errors > 0 {
         text += &format!("and {unlisted_errors} more errors\n");
@@ -69,5 +78,5 @@ fn status<'a>(findings: impl Iterator<Item = &'a Finding>, unlisted_errors: u64)
     let errors = if count == 1 { "error" } else { "errors" };
     status.set_message(format!("{count} {errors}, the first: {code}")).set_type(code);
     status.set_description(text);
-    status
+    case(source, name, status)
 }
