@@ -168,6 +168,10 @@ fn wrong_calls_are_told_what_is_right() {
     exits(2, &["chek", "x"], "a similar subcommand exists: 'check'");
     exits(2, &["keys", "x", "--ttl", "30m"], "'<30m' or '>1d'");
     exits(2, &["keys", "x", "--type", "sting"], "a similar value exists: 'string'");
+    exits(2, &["inspect", "x", "--json"], "'--format json' may be what is meant");
+    exits(2, &["export", "x", "--csv"], "'--to csv' may be what is meant");
+    exits(2, &["digest", "x", "--key-regex", "a"], "'--key-regex'");
+    exits(2, &["check", "x", "--explode"], "export has '--explode'");
     exits(2, &["keys", "x", "--sort", "size"], "give bytes, memory, elements, key");
     exits(2, &["keys", "x", "--key-regex", "("], "is wrong: unclosed group");
     exits(2, &["inspect", "x", "--now", "soon"], "2026-11-23T14:00:00Z");

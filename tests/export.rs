@@ -500,3 +500,18 @@ fn the_memory_report_has_the_words_that_scripts_know() {
     ];
     assert_eq!(rows, want);
 }
+
+#[test]
+fn a_snapshot_is_alike_its_own_ndjson() {
+    let folder = tempfile::tempdir().unwrap();
+    let lines = folder.path().join("lines.ndjson");
+    for source in ["redis-8.0.6-alltypes.rdb", "redis-8.10.2-hash-templates.rdb"] {
+        rdbkit().args(["export", source, "--force", "-o"]).arg(&lines).assert().success();
+        let told = rdbkit().args(["diff", source]).arg(&lines).assert().success();
+        let told = String::from_utf8(told.get_output().stdout.clone()).unwrap();
+        assert!(told.contains("encodings were not compared: values in NDJSON have none"), "{told}");
+    }
+    let told = rdbkit().arg("inspect").arg(&lines).assert().success();
+    let told = String::from_utf8(told.get_output().stdout.clone()).unwrap();
+    assert!(told.lines().next().unwrap().ends_with("NDJSON, a key on each line"), "{told}");
+}

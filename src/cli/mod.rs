@@ -19,6 +19,7 @@ mod exit;
 mod export;
 mod filters;
 mod get;
+mod hint;
 mod history;
 mod inspect;
 mod keys;
@@ -110,9 +111,10 @@ pub(crate) fn main() -> Exit {
             return Exit::Failed;
         }
     };
-    let matches = match command.try_get_matches_from(&args) {
+    let matches = match command.clone().try_get_matches_from(&args) {
         Ok(matches) => matches,
         Err(error) => {
+            let error = hint::with_hint(error, &command, &args);
             // Help goes to standard output and may meet a closed pipe; there is nobody to tell.
             let _ = error.print();
             return if error.use_stderr() { Exit::Failed } else { Exit::Clean };

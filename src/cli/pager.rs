@@ -193,7 +193,9 @@ fn start(pager: &OsString) -> Paged {
 
 #[cfg(test)]
 mod tests {
-    use super::Room;
+    use std::ffi::OsStr;
+
+    use super::{Room, is_there, program};
 
     #[test]
     fn a_pager_that_is_not_there_is_none() {

@@ -307,7 +307,7 @@ mod tests {
     }
 
     fn drawn_twice(redraws: bool) -> String {
-        let mut table = WatchTable::new(Style::plain(), redraws, 20, 24);
+        let mut table = WatchTable::new(Style::default(), redraws, 20, 24);
         let mut out = Vec::new();
         table.draw(&mut out, &interval()).expect("memory takes all");
         table.draw(&mut out, &interval()).expect("memory takes all");

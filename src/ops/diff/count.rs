@@ -91,6 +91,7 @@ impl<'o> Totals<'o> {
             functions_changed: Vec::new(),
             module_data_differs: false,
             encodings_compared: true,
+            consumer_times_compared: true,
             repeated_keys: 0,
         }
     }

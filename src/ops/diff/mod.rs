@@ -31,7 +31,7 @@ use crate::engine::library_name;
 use crate::error::{Error, Result};
 use crate::rdb::{Entry, Record, Scratch};
 use crate::report::diff::{Aspect, DiffSummary, KeyDiff};
-use crate::source::{OpenOptions, Source};
+use crate::source::{Form, OpenOptions, Source};
 
 /// Pairs that are compared in one go.
 const PAIRS: usize = 1024;
@@ -106,9 +106,10 @@ pub fn diff(
     let names = [first.name.clone(), second.name.clone()];
     let before = Read::of(first, options, observers[0])?;
     let after = Read::of(second, options, observers[1])?;
-    let encodings = !before.is_log && !after.is_log && !options.ignore_encoding;
+    let encodings = before.has_encodings && after.has_encodings && !options.ignore_encoding;
+    let unlogged = before.is_log || after.is_log;
     let judge = Judge {
-        ignored: Ignored { ttl: options.ignore_ttl, unlogged: before.is_log || after.is_log },
+        ignored: Ignored { ttl: options.ignore_ttl, unlogged },
         encodings,
         values: [&before.values, &after.values],
         names: &names,
@@ -139,6 +140,7 @@ pub fn diff(
         extras(&mut summary, &before.extras, &after.extras);
     }
     summary.encodings_compared = encodings || options.ignore_encoding;
+    summary.consumer_times_compared = !unlogged;
     summary.repeated_keys = pairs.repeated;
     summary.same = summary.is_same();
     Ok(DiffReport { summary, ended: [before.ended, after.ended] })
@@ -171,12 +173,15 @@ struct Read {
     values: Values,
     extras: Extras,
     is_log: bool,
+    /// NDJSON names encodings, but a value read from it gets its own.
+    has_encodings: bool,
     ended: Ended,
 }
 
 impl Read {
     fn of(source: Source, options: &DiffOptions, observer: &dyn Observer) -> Result<Self> {
         let name = source.name.clone();
+        let is_text = source.form == Form::Ndjson;
         let (source, is_log) = match snapshot::view(source, &options.open)? {
             View::Snapshot(source) => (source, false),
             View::Log(source) => (source, true),
@@ -199,6 +204,7 @@ impl Read {
             values: Values::new(in_source, spool)?,
             extras,
             is_log,
+            has_encodings: !is_log && !is_text,
             ended,
         })
     }

@@ -89,8 +89,10 @@ pub struct DiffSummary {
     pub functions_changed: Vec<String>,
     /// Whether data that modules keep beside the keys differs.
     pub module_data_differs: bool,
-    /// Whether encodings were compared, or should not be: a log has none.
+    /// Whether encodings were compared, or should not be: a log has none, nor has NDJSON.
     pub encodings_compared: bool,
+    /// Whether it was compared when consumers of streams were seen: a log does not say.
+    pub consumer_times_compared: bool,
     /// Keys that a source has twice, the last one of which was compared.
     pub repeated_keys: u64,
 }
@@ -204,8 +206,15 @@ impl DiffSummary {
     }
 
     fn notes(&self, out: &mut dyn Write, style: Style) -> std::io::Result<()> {
-        if !self.encodings_compared {
-            let note = "encodings and consumers' times were not compared: a log holds neither";
+        let note = match (self.encodings_compared, self.consumer_times_compared) {
+            (true, true) => None,
+            (false, true) => Some("encodings were not compared: values in NDJSON have none"),
+            (true, false) => Some("consumers' times were not compared: a log does not hold them"),
+            (false, false) => {
+                Some("encodings and consumers' times were not compared: a log holds neither")
+            }
+        };
+        if let Some(note) = note {
             writeln!(out, "{}", style.dim(note))?;
         }
         if self.repeated_keys > 0 {

@@ -66,6 +66,7 @@ fn headline(out: &mut dyn Write, report: &InspectReport, style: Style) -> io::Re
             format!("append-only directory with an RDB base, {}", origin(snapshot))
         }
         ("aof-dir", None) => "append-only directory".to_owned(),
+        ("ndjson", _) => "NDJSON, a key on each line".to_owned(),
         _ => "append-only file".to_owned(),
     };
     let wide = report.source.chars().count() + what.chars().count() > 96;
