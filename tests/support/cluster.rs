@@ -1,7 +1,8 @@
 //! A Cluster of three masters with a replica each, all on loopback.
 
 use std::collections::BTreeMap;
-use std::time::Duration;
+use std::thread::sleep;
+use std::time::{Duration, Instant};
 
 use rdbkit::bytes::slot::{SLOTS, slot};
 use redis::Value;
@@ -89,16 +90,26 @@ impl Cluster {
     /// master, and every replica has a link to its master.
     #[track_caller]
     pub fn settled(&self) {
-        wait_until("the Cluster is healthy", PATIENCE, || {
-            let mut views = self.nodes.iter().map(view);
-            let first = views.next().flatten();
-            first.is_some()
-                && views.all(|view| view == first)
-                && self.nodes.iter().all(|node| {
-                    let info = text(node.cmd(&["INFO", "replication"]));
-                    info.contains("role:master\r\n") || info.contains("master_link_status:up")
-                })
-        });
+        let began = Instant::now();
+        while !self.is_settled() {
+            let told = || {
+                let told = |node: &Server| text(node.cmd(&["CLUSTER", "NODES"]));
+                self.nodes.iter().map(told).collect::<Vec<_>>().join("\n")
+            };
+            assert!(began.elapsed() < PATIENCE, "the Cluster is not healthy:\n{}", told());
+            sleep(Duration::from_millis(20));
+        }
+    }
+
+    fn is_settled(&self) -> bool {
+        let mut views = self.nodes.iter().map(view);
+        let first = views.next().flatten();
+        first.is_some()
+            && views.all(|view| view == first)
+            && self.nodes.iter().all(|node| {
+                let info = text(node.cmd(&["INFO", "replication"]));
+                info.contains("role:master\r\n") || info.contains("master_link_status:up")
+            })
     }
 
     /// The nodes that own slots, by index.
