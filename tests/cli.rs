@@ -168,6 +168,9 @@ fn wrong_calls_are_told_what_is_right() {
     exits(2, &["chek", "x"], "a similar subcommand exists: 'check'");
     exits(2, &["keys", "x", "--ttl", "30m"], "'<30m' or '>1d'");
     exits(2, &["keys", "x", "--type", "sting"], "a similar value exists: 'string'");
+    exits(1, &["get", "redis-7.0.15-lru.rdb", "k*"], "`rdbkit keys --key` takes patterns");
+    exits(1, &["get", "redis-7.0.15-lru.rdb", "none"], "`rdbkit keys` lists what it has");
+    exits(2, &["watch", "-"], "standard input cannot be followed");
     exits(2, &["inspect", "x", "--json"], "'--format json' may be what is meant");
     exits(2, &["export", "x", "--csv"], "'--to csv' may be what is meant");
     exits(2, &["digest", "x", "--key-regex", "a"], "'--key-regex'");

@@ -96,10 +96,11 @@ pub(crate) fn run(args: &GetArgs) -> Result<Exit, Error> {
     let exit = super::say_ended(&name, got.ended)?;
     for key in &got.missing {
         let place = args.db.map_or_else(String::new, |db| format!(" in database {db}"));
-        super::complain(&format!(
-            "{name} has no key {}{place}: `rdbkit keys` lists what it has",
-            quoted(key)
-        ));
+        let advice = match key.iter().any(|byte| b"*?[".contains(byte)) {
+            true => "a key is named exactly here; `rdbkit keys --key` takes patterns",
+            false => "`rdbkit keys` lists what it has",
+        };
+        super::complain(&format!("{name} has no key {}{place}: {advice}", quoted(key)));
     }
     Ok(if got.missing.is_empty() { exit } else { exit.max(Exit::Findings) })
 }

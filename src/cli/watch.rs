@@ -104,6 +104,11 @@ pub(crate) fn run(args: &WatchArgs) -> Result<Exit, Error> {
             "{url} is a live server, and watched is a log on this machine: name its appendonlydir"
         )));
     }
+    if args.log.as_os_str() == "-" {
+        let why =
+            "standard input cannot be followed: name the appendonlydir of a server, or its AOF";
+        return Err(Error::Usage(why.to_owned()));
+    }
     if args.count == Some(0) {
         return Ok(Exit::Clean);
     }
