@@ -8,6 +8,7 @@ mod names;
 mod ndjson;
 mod once;
 mod parts;
+mod rooms;
 mod snapshot;
 mod sorted;
 

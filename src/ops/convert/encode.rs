@@ -12,6 +12,7 @@ use crate::digest::quick;
 use crate::engine::{Base, Stretch};
 use crate::error::Result;
 use crate::ops::filter::Filter;
+use crate::ops::rooms::Rooms;
 use crate::ops::walk::Tally;
 use crate::rdb::write::{
     Body, EntryHead, EntryRoom, Living, LivingRoom, Loss, Sink, entry, entry_anew,
@@ -42,6 +43,8 @@ pub(in crate::ops) struct Plan {
     /// The output is put together of keys from here and there: each chunk says in which databases
     /// its keys are, and what is said of the source's order and sizes goes no further.
     pub(in crate::ops) parts: bool,
+    /// Room of chunks that have been written, for those to come.
+    pub(in crate::ops) rooms: Rooms,
 }
 
 /// What happened.
@@ -164,7 +167,8 @@ impl<'p, 'o> Encoder<'p, 'o> {
     }
 
     pub(in crate::ops) fn batch(plan: &'p Plan) -> Self {
-        Encoder { plan, chunk: Chunk::default(), counts: Counts::new(plan), output: None }
+        let chunk = Chunk { bytes: plan.rooms.take(), ..Chunk::default() };
+        Encoder { plan, chunk, counts: Counts::new(plan), output: None }
     }
 
     pub(in crate::ops) fn into_counts(self) -> Counts {
@@ -492,9 +496,11 @@ impl Tally for Encoder<'_, '_> {
 
     fn merge(&mut self, later: Self) -> Result<()> {
         self.counts.add(later.counts, self.plan.list);
-        match &mut self.output {
+        let done = match &mut self.output {
             Some(output) => output.take(&later.chunk),
             None => Ok(()),
-        }
+        };
+        self.plan.rooms.give(later.chunk.bytes);
+        done
     }
 }

@@ -29,6 +29,7 @@ use super::walk::{Observer, Tally, WalkOptions};
 use crate::bytes::quoted;
 use crate::engine::Value;
 use crate::error::{Error, Result, unwrap_bad};
+use crate::ops::rooms::Rooms;
 pub use crate::rdb::Target;
 use crate::rdb::write::Loss;
 use crate::rdb::{HEADER_BYTES, Header, Product};
@@ -165,6 +166,7 @@ pub(super) fn make(
         prove: prove.filter(|_| options.form.is_snapshot()),
         copies: options.compress.is_none() && options.drop_expired_at_ms.is_none(),
         parts: false,
+        rooms: Rooms::default(),
     };
     let mut output = Output::begin(place.writer(), options, &target, plan.same)?;
     let mut root = Encoder::root(&plan, &mut output);
@@ -423,6 +425,7 @@ pub(super) fn to_unnamed(
         prove: None,
         copies: false,
         parts: false,
+        rooms: Rooms::default(),
     };
     let mut file =
         tempfile::tempfile().map_err(|cause| Error::io("cannot make a temporary file", cause))?;

@@ -14,7 +14,7 @@ mod rows;
 use std::io::Write as _;
 use std::path::Path;
 
-use self::rows::{Plan, Rooms, Rows};
+use self::rows::{Plan, Rows};
 use super::convert::encode::{self, Encoder, Take};
 use super::convert::output::Output;
 use super::convert::{ConvertOptions, How, Keys, OutputForm, listed, note_lost_metadata, refusal};
@@ -23,6 +23,7 @@ use super::memory::MemoryOptions;
 use super::walk::{Observer, WalkOptions};
 use crate::error::{Error, Result};
 use crate::memory::Estimator;
+use crate::ops::rooms::Rooms;
 use crate::rdb::Target;
 use crate::report::export::{ExportReport, rdbtools, row, table};
 use crate::source::{OpenOptions, Source};
@@ -236,6 +237,7 @@ fn commands(
         prove: None,
         copies: false,
         parts: false,
+        rooms: Rooms::default(),
     };
     let form = ConvertOptions { form: OutputForm::Aof, ..ConvertOptions::default() };
     let mut output = Output::begin(file, &form, &target, false)?;

@@ -1,7 +1,6 @@
 //! Rows and objects: made of batches on any thread, written in the order of the file.
 
 use std::ops::ControlFlow;
-use std::sync::Mutex;
 
 use super::ExportForm;
 use crate::error::{Doing, Error, Fault, FormatError, Result};
@@ -9,6 +8,7 @@ use crate::memory::{Estimator, longest_bytes};
 use crate::ops::encoding;
 use crate::ops::filter::Filter;
 use crate::ops::keys::row as key_row;
+use crate::ops::rooms::Rooms;
 use crate::ops::walk::Tally;
 use crate::rdb::write::Sink;
 use crate::rdb::{Entry, Record, Text};
@@ -25,30 +25,6 @@ pub(super) struct Plan<'o> {
     pub(super) memory: Option<&'o Estimator>,
     /// Room of batches that have been written, for those to come.
     pub(super) rooms: Rooms,
-}
-
-/// Room that is used again: what a batch writes is a megabyte or more, and to get so much anew
-/// costs more than to fill it.
-#[derive(Default)]
-pub(super) struct Rooms(Mutex<Vec<Vec<u8>>>);
-
-impl Rooms {
-    /// Room of this size or less is kept: that of a huge value is given back.
-    const LARGEST: usize = 8 << 20;
-
-    fn take(&self) -> Vec<u8> {
-        self.0.lock().ok().and_then(|mut rooms| rooms.pop()).unwrap_or_default()
-    }
-
-    /// There are never more of them than batches at the same time.
-    fn give(&self, mut room: Vec<u8>) {
-        room.clear();
-        if let Ok(mut rooms) = self.0.lock()
-            && (1..=Self::LARGEST).contains(&room.capacity())
-        {
-            rooms.push(room);
-        }
-    }
 }
 
 /// What was written.

@@ -30,6 +30,7 @@ use super::convert::{ConvertOptions, OutputForm, listed, refusal, refuse_forms};
 use super::filter::Filter;
 use super::walk::{Observer, Tally, WalkOptions};
 use crate::error::{Error, Result};
+use crate::ops::rooms::Rooms;
 use crate::rdb::{Entry, Target};
 use crate::report::merge::{MergeReport, MergedFile, MergedSource};
 use crate::source::{OpenOptions, Source};
@@ -158,6 +159,7 @@ pub fn merge(
         prove: None,
         copies: false,
         parts: true,
+        rooms: Rooms::default(),
     };
     let begin = ConvertOptions { form: options.form, ..ConvertOptions::default() };
     let mut output = Output::begin(place.writer(), &begin, &target, false)?;

@@ -29,6 +29,7 @@ use super::filter::Filter;
 use super::walk::{Observer, Tally, WalkOptions};
 use crate::bytes::PathName as _;
 use crate::error::{Error, Result};
+use crate::ops::rooms::Rooms;
 use crate::rdb::write::SnapshotWriter;
 use crate::rdb::{Entry, Record, Target};
 use crate::report::split::{PartReport, SplitReport, manifest};
@@ -103,6 +104,7 @@ pub fn split(
         prove: None,
         copies: false,
         parts: true,
+        rooms: Rooms::default(),
     };
     let how = How {
         walk: &options.walk,
