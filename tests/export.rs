@@ -169,6 +169,15 @@ fn huge_values_are_whole_and_in_their_place() {
     let globs = Criteria { globs: vec![b"last".to_vec()], ..Criteria::default() };
     let last = Filter::new(&globs, &Criteria::default(), 0).unwrap();
     assert_eq!(written(ExportForm::Ndjson, 2, false, last), want[3].clone() + "\n");
+    let json = format!("[{}]", pairs.join(",")).replace('"', "\"\"");
+    let element = |field: &String| format!("0,hash,hash,,{field},{part},,\r\n");
+    let rows: String = fields.iter().map(element).collect();
+    for no_mmap in [false, true] {
+        let got = written(ExportForm::Csv, 2, no_mmap, Filter::default());
+        assert!(got.contains(&format!(",,,,\"{json}\"\r\n0,last,string")), "{}", got.len());
+        let got = written(ExportForm::CsvElements, 2, no_mmap, Filter::default());
+        assert!(got.contains(&format!("\r\n{rows}0,last,string")), "{}", got.len());
+    }
     // A row that would break half-way is not begun: here a field of a hash has no value.
     let big = [&b"\xf0"[..], &u32::to_le_bytes(HUGE as u32), &vec![b'-'; HUGE], &[0; 4]].concat();
     let entries = [&b"\x81f\x02"[..], &big, b"\x83odd\x04\xff"].concat();

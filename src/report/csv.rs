@@ -7,13 +7,18 @@
 /// Appends text that is UTF-8 and its own escape (JSON) as one field in quotes.
 pub(super) fn push_quoted(out: &mut Vec<u8>, text: &[u8]) {
     out.push(b'"');
+    push_doubled(out, text);
+    out.push(b'"');
+}
+
+/// Appends part of such a text, without the quotes around it.
+pub(super) fn push_doubled(out: &mut Vec<u8>, text: &[u8]) {
     for piece in text.split_inclusive(|&byte| byte == b'"') {
         out.extend_from_slice(piece);
         if piece.ends_with(b"\"") {
             out.push(b'"');
         }
     }
-    out.push(b'"');
 }
 
 /// Appends bytes as one field.

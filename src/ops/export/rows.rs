@@ -15,6 +15,7 @@ use crate::rdb::{Entry, Record, Text};
 use crate::report::export::row::{self, RowRoom};
 use crate::report::export::{rdbtools, table};
 use crate::target::AtomicFile;
+use crate::value::Kind;
 
 /// What is written of each key.
 pub(super) struct Plan<'o> {
@@ -110,7 +111,8 @@ impl<'p> Rows<'p> {
             }
             ExportForm::CsvElements => {
                 let key = entry.key_bytes()?;
-                self.counts.rows += table::push_elements(&mut self.text, entry, &key, room)?;
+                let text = &mut self.text;
+                self.counts.rows += table::push_elements(text, entry, &key, room, &mut |_| Ok(()))?;
             }
             // These are no rows of text.
             ExportForm::Parquet | ExportForm::ParquetTypes | ExportForm::Resp => {}
@@ -204,10 +206,12 @@ impl Tally for Rows<'_> {
     }
 
     fn huge(&mut self, entry: &Entry<'_>, room: &mut RowRoom) -> Result<bool> {
+        let is_string = entry.value_type.kind() == Kind::String;
         let (before, behind): (&[u8], &[u8]) = match self.plan.form {
             ExportForm::Ndjson => (b"", b"\n"),
             ExportForm::Json if self.begun => (b",\n", b""),
             ExportForm::Json => (b"\n", b""),
+            ExportForm::Csv | ExportForm::CsvElements if !is_string => (b"", b""),
             _ => return Ok(false),
         };
         let Some(out) = &mut self.out else { return Ok(false) };
@@ -223,7 +227,20 @@ impl Tally for Rows<'_> {
             done
         };
         let mut text = before.to_vec();
-        row::push_huge_key(&mut text, entry, encoding::encoding(entry), room, &mut put)?;
+        match self.plan.form {
+            ExportForm::Csv => {
+                let key = entry.key_bytes()?;
+                table::push_huge_key(&mut text, entry, &key_row(entry, &key)?, room, &mut put)?;
+            }
+            ExportForm::CsvElements => {
+                let key = entry.key_bytes()?;
+                self.counts.rows += table::push_elements(&mut text, entry, &key, room, &mut put)?;
+            }
+            _ => {
+                let encoding = encoding::encoding(entry);
+                row::push_huge_key(&mut text, entry, encoding, room, &mut put)?;
+            }
+        }
         text.extend_from_slice(behind);
         put(&mut text)?;
         self.begun = true;

@@ -56,27 +56,39 @@ pub(crate) fn push_huge_key(
     room: &mut RowRoom,
     put: &mut impl FnMut(&mut Vec<u8>) -> Result<()>,
 ) -> Result<()> {
-    const PIECE: usize = 1 << 20;
     push_head(out, entry, encoding)?;
-    if entry.value_type.kind() == Kind::Module {
-        push_value(out, entry, room)?;
-    } else {
-        let (json, mut done) = (&mut room.json, Ok(()));
-        json.begin(out, entry.value_type.kind());
-        entry.visit(&mut room.scratch, |item| {
-            done = match item {
-                Item::Text(Elem::Bytes(bytes)) => push_bytes_in_pieces(out, bytes, put),
-                item => {
-                    json.item(out, &item);
-                    if out.len() < PIECE { Ok(()) } else { put(out) }
-                }
-            };
-            if done.is_ok() { ControlFlow::Continue(()) } else { ControlFlow::Break(()) }
-        })?;
-        done?;
-        json.end(out);
-    }
+    push_huge_value(out, entry, room, put)?;
     out.push(b'}');
+    Ok(())
+}
+
+/// How much of a huge value is appended before it is taken away.
+pub(super) const PIECE: usize = 1 << 20;
+
+/// Appends a huge value, as [`push_huge_key`] does.
+pub(super) fn push_huge_value(
+    out: &mut Vec<u8>,
+    entry: &Entry<'_>,
+    room: &mut RowRoom,
+    put: &mut impl FnMut(&mut Vec<u8>) -> Result<()>,
+) -> Result<()> {
+    if entry.value_type.kind() == Kind::Module {
+        return Ok(push_value(out, entry, room)?);
+    }
+    let (json, mut done) = (&mut room.json, Ok(()));
+    json.begin(out, entry.value_type.kind());
+    entry.visit(&mut room.scratch, |item| {
+        done = match item {
+            Item::Text(Elem::Bytes(bytes)) => push_bytes_in_pieces(out, bytes, put),
+            item => {
+                json.item(out, &item);
+                if out.len() < PIECE { Ok(()) } else { put(out) }
+            }
+        };
+        if done.is_ok() { ControlFlow::Continue(()) } else { ControlFlow::Break(()) }
+    })?;
+    done?;
+    json.end(out);
     Ok(())
 }
 

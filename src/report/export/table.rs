@@ -14,8 +14,8 @@
 use std::ops::ControlFlow;
 
 use super::elements::{self, Element};
-use super::row::{RowRoom, push_value};
-use crate::error::FormatError;
+use super::row::{PIECE, RowRoom, push_huge_value, push_value};
+use crate::error::{FormatError, Result};
 use crate::rdb::Entry;
 use crate::report::csv;
 use crate::report::json::{push_double, push_number};
@@ -56,13 +56,38 @@ pub(crate) fn push_key(
     Ok(())
 }
 
-/// Appends a row for each element of a key; returns how many.
+/// Appends the row of a huge key, `put` taking away what has been appended from time to time. The
+/// value has to be sound, and no string.
+pub(crate) fn push_huge_key(
+    out: &mut Vec<u8>,
+    entry: &Entry<'_>,
+    row: &KeyRow<'_>,
+    room: &mut RowRoom,
+    put: &mut impl FnMut(&mut Vec<u8>) -> Result<()>,
+) -> Result<()> {
+    push_csv_fields(out, row);
+    out.extend_from_slice(b",\"");
+    let mut text = Vec::new();
+    push_huge_value(&mut text, entry, room, &mut |text| {
+        csv::push_doubled(out, text);
+        text.clear();
+        put(out)
+    })?;
+    csv::push_doubled(out, &text);
+    out.push(b'"');
+    csv::end(out);
+    Ok(())
+}
+
+/// Appends a row for each element of a key, `put` taking away what has been appended when it is
+/// much; returns how many.
 pub(crate) fn push_elements(
     out: &mut Vec<u8>,
     entry: &Entry<'_>,
     key: &[u8],
     room: &mut RowRoom,
-) -> Result<u64, Box<FormatError>> {
+    put: &mut impl FnMut(&mut Vec<u8>) -> Result<()>,
+) -> Result<u64> {
     // What all rows of the key begin with.
     let head = &mut room.text;
     head.clear();
@@ -72,10 +97,15 @@ pub(crate) fn push_elements(
     head.push(b',');
     head.extend_from_slice(entry.value_type.kind().name().as_bytes());
     head.push(b',');
-    elements::visit(entry, &mut room.scratch, |element| {
+    let mut done = Ok(());
+    let rows = elements::visit(entry, &mut room.scratch, |element| {
         out.extend_from_slice(head);
         push_element(out, element, entry.expires_at_ms);
-    })
+        if out.len() >= PIECE && done.is_ok() {
+            done = put(out);
+        }
+    })?;
+    done.map(|()| rows)
 }
 
 fn push_element(out: &mut Vec<u8>, element: &Element<'_>, expires_at_ms: Option<i64>) {
