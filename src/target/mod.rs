@@ -18,6 +18,7 @@ mod directory;
 pub mod live;
 mod pending;
 mod stamp;
+mod writer;
 
 use std::ffi::{OsStr, OsString};
 use std::fs;
@@ -57,7 +58,13 @@ impl Publish {
     fn judge(&self, path: &Path, metadata: &fs::Metadata) -> Result<bool> {
         let name = path.shown();
         match (self.is_source(metadata), self.in_place, self.force) {
-            (true, true, _) => Ok(true),
+            (true, true, _) => match writer::writer_of(path) {
+                None => Ok(true),
+                Some(writer) => Err(Error::Usage(format!(
+                    "{name} is open for writing by {writer}, which would go on with what is \
+                     replaced here: shut it down first, or give the output another name"
+                ))),
+            },
             (true, false, _) => Err(Error::Usage(format!(
                 "{name} is what is read: give the output another name (compact and rewrite have \
                  --in-place, which keeps a backup)"
