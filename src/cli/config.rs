@@ -97,6 +97,17 @@ pub(crate) fn with_defaults(command: Command, args: &[OsString]) -> Result<Comma
     }
 }
 
+/// Where the value comes from that a call is refused for, if it is not in the call.
+pub(crate) fn blame(args: &[OsString]) -> String {
+    match find(args) {
+        Some((path, _)) => format!(
+            "this default is from {}, or from RDBKIT_OPTION in the environment",
+            path.shown()
+        ),
+        None => "this default is from RDBKIT_OPTION in the environment".to_owned(),
+    }
+}
+
 fn say(name: &str, why: String) -> Error {
     Error::Usage(format!("{name}: {why}"))
 }

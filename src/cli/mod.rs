@@ -117,6 +117,9 @@ pub(crate) fn main() -> Exit {
             let error = hint::with_hint(error, &command, &args);
             // Help goes to standard output and may meet a closed pipe; there is nobody to tell.
             let _ = error.print();
+            if error.use_stderr() && self::command().try_get_matches_from(&args).is_ok() {
+                complain(&config::blame(&args));
+            }
             return if error.use_stderr() { Exit::Failed } else { Exit::Clean };
         }
     };
