@@ -120,7 +120,7 @@ pub(crate) fn run(args: &DiffArgs) -> Result<Exit, Error> {
         )?
     };
     match args.format {
-        Format::Human => report.summary.write_text(&mut out, style)?,
+        Format::Human => report.summary.write_text(&mut out, style, !args.summary)?,
         Format::Json => report.summary.write_json(&mut out)?,
     }
     out.finish()?;

@@ -110,12 +110,12 @@ impl DiffSummary {
         json::line(out, self)
     }
 
-    /// Writes it for the eye.
-    pub fn write_text(&self, out: &mut dyn Write, style: Style) -> Result<()> {
-        self.text(out, style).map_err(failed)
+    /// Writes it for the eye; `below` says whether the keys that differ stand above it.
+    pub fn write_text(&self, out: &mut dyn Write, style: Style, below: bool) -> Result<()> {
+        self.text(out, style, below).map_err(failed)
     }
 
-    fn text(&self, out: &mut dyn Write, style: Style) -> std::io::Result<()> {
+    fn text(&self, out: &mut dyn Write, style: Style, below: bool) -> std::io::Result<()> {
         let lists = [
             (style.good("+").to_string(), &self.functions_added),
             (style.bad("-").to_string(), &self.functions_removed),
@@ -130,8 +130,7 @@ impl DiffSummary {
         if self.module_data_differs {
             writeln!(out, "{} what modules keep beside the keys", style.warn("~"))?;
         }
-        let nothing_before = self.same || self.keys.differing() == 0;
-        if !nothing_before {
+        if below && !self.same && self.keys.differing() > 0 {
             writeln!(out)?;
         }
         let Counts { same, added, removed, changed } = self.keys;
