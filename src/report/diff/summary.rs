@@ -121,8 +121,8 @@ impl DiffSummary {
             (style.bad("-").to_string(), &self.functions_removed),
             (style.warn("~").to_string(), &self.functions_changed),
         ];
-        for (sign, names) in lists {
-            for name in names {
+        for (sign, names) in &lists {
+            for name in *names {
                 let name = quoted(name.as_bytes());
                 writeln!(out, "{sign} function library {name}")?;
             }
@@ -130,7 +130,8 @@ impl DiffSummary {
         if self.module_data_differs {
             writeln!(out, "{} what modules keep beside the keys", style.warn("~"))?;
         }
-        if below && !self.same && self.keys.differing() > 0 {
+        let listed = lists.iter().any(|(_, names)| !names.is_empty()) || self.module_data_differs;
+        if !self.same && (listed || below && self.keys.differing() > 0) {
             writeln!(out)?;
         }
         let Counts { same, added, removed, changed } = self.keys;
