@@ -100,10 +100,11 @@ pub(crate) fn run(args: &CheckArgs) -> Result<Exit, Error> {
     };
     let mut report = CheckReport::default();
     for name in &args.sources {
-        let checked = args
-            .from
-            .open_with_bar(name, &args.common)
-            .and_then(|opened| check_source(opened.source, &options, &opened.bar));
+        let opened = args.from.open_with_bar(name, &args.common);
+        if let Ok(opened) = &opened {
+            args.metrics.judge(&opened.source)?;
+        }
+        let checked = opened.and_then(|opened| check_source(opened.source, &options, &opened.bar));
         // The others are checked all the same.
         report.sources.push(checked.unwrap_or_else(|error| {
             let words = super::sentence(&error);

@@ -10,6 +10,7 @@ use std::path::PathBuf;
 use clap::{Args, ValueEnum};
 use rdbkit::Error;
 use rdbkit::ops::inspect::{By, InspectOptions, LookOptions, inspect};
+use rdbkit::ops::sources_of;
 use rdbkit::report::inspect::{CouldNotLook, InspectReport};
 use rdbkit::report::{inspect, json};
 use rdbkit::source::Locator;
@@ -160,12 +161,8 @@ impl InspectArgs {
     }
 
     /// Writes the files that are asked for; says whether one of them is standard output.
-    fn write_files(&self, report: &InspectReport) -> Result<bool, Error> {
-        let publish = Publish {
-            force: self.force,
-            in_place: false,
-            sources: vec![PathBuf::from(&self.source)],
-        };
+    fn write_files(&self, report: &InspectReport, sources: Vec<PathBuf>) -> Result<bool, Error> {
+        let publish = Publish { force: self.force, in_place: false, sources };
         let mut is_stdout = false;
         #[cfg(feature = "html")]
         if let Some(path) = &self.html {
@@ -225,11 +222,12 @@ fn look(args: &InspectArgs) -> Result<Exit, Error> {
         threads: args.common.threads(),
         open: args.from.options()?,
     };
+    let sources = sources_of(&source);
     let mut report = inspect(source, &options, &bar)?;
     drop(bar);
 
     let exit = if report.broken.is_empty() { Exit::Clean } else { Exit::Findings };
-    if args.write_files(&report)? {
+    if args.write_files(&report, sources)? {
         return Ok(exit);
     }
     if args.top.is_none() {

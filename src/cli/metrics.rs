@@ -6,7 +6,9 @@ use std::time::{SystemTime, UNIX_EPOCH};
 
 use clap::Args;
 use rdbkit::Error;
+use rdbkit::ops::sources_of;
 use rdbkit::report::metrics::Metrics;
+use rdbkit::source::Source;
 use rdbkit::target::{AtomicFile, Publish};
 
 #[derive(Debug, Args)]
@@ -17,6 +19,13 @@ pub(crate) struct MetricsArgs {
 }
 
 impl MetricsArgs {
+    /// Refuses to write them over what is read, before anything is.
+    pub(crate) fn judge(&self, source: &Source) -> Result<(), Error> {
+        let Some(path) = &self.metrics else { return Ok(()) };
+        let publish = Publish { force: true, sources: sources_of(source), ..Publish::default() };
+        publish.check(Path::new(path))
+    }
+
     /// Writes the figures, if they are asked for.
     pub(crate) fn write(&self, verb: &str, make: impl FnOnce() -> Metrics) -> Result<(), Error> {
         let Some(path) = &self.metrics else { return Ok(()) };

@@ -10,6 +10,7 @@ use rdbkit::Error;
 use rdbkit::digest::Profile;
 use rdbkit::ops::replay::{ReplayOptions, replay, save};
 use rdbkit::ops::run::{RunOptions, Until};
+use rdbkit::ops::sources_of;
 use rdbkit::rdb::Target;
 use rdbkit::report::metrics;
 use rdbkit::report::replay::{write_json, write_text};
@@ -113,9 +114,10 @@ pub(crate) fn run(args: &ReplayArgs) -> Result<Exit, Error> {
         },
         profile: None::<Profile>,
     };
+    args.metrics.judge(&source)?;
     if let Some(out) = &args.save {
         // What may not be written is said before anything is read.
-        let sources = source.path.iter().cloned().collect();
+        let sources = sources_of(&source);
         let publish = Publish { force: args.force.force, sources, ..Publish::default() };
         drop(AtomicFile::create(Path::new(out), &publish)?);
     }

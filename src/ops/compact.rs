@@ -15,8 +15,8 @@ use super::convert::output::Place;
 use super::convert::{ConvertOptions, Keys, Prove, make};
 use super::run::{self, Run, RunOptions};
 use super::snapshot::is_empty;
+use super::sources_of;
 use super::walk::{Observer, WalkOptions};
-use crate::aof;
 use crate::bytes::PathName as _;
 use crate::error::{Error, Result};
 use crate::rdb::Target;
@@ -81,13 +81,10 @@ pub fn compact(
         Some(form) => form,
         None => form_of(&source)?,
     };
-    let files = files_of(&source)?;
-    let before = sizes(&files)?;
-    let publish = Publish {
-        force: options.force,
-        in_place: options.in_place,
-        sources: source.path.iter().cloned().chain(files.iter().cloned()).collect(),
-    };
+    let files = sources_of(&source);
+    let before = sizes(&files);
+    let publish =
+        Publish { force: options.force, in_place: options.in_place, sources: files.clone() };
     // What may not be written is said before anything is read.
     let place = Place::create(out, form, &publish)?;
     let asked = RunOptions {
@@ -139,7 +136,7 @@ pub fn compact(
     let prove = same.then_some(prove);
     let keys = Keys::Ran(Box::new(run));
     let (written, proof) = make(&name, keys, place, &convert, prove, observer)?;
-    let grown = sizes(&files)?
+    let grown = sizes(&files)
         .iter()
         .zip(&before)
         .map(|(now, then)| now.unwrap_or(0).saturating_sub(then.unwrap_or(0)))
@@ -182,28 +179,15 @@ fn form_of(source: &Source) -> Result<OutputForm> {
     }
 }
 
-/// The files that are read.
-fn files_of(source: &Source) -> Result<Vec<PathBuf>> {
-    let Some(path) = &source.path else { return Ok(Vec::new()) };
-    match source.form {
-        Form::AofDir | Form::Manifest => {
-            let log = match source.form {
-                Form::Manifest => aof::survey_manifest(path)?,
-                _ => aof::survey(path)?,
-            };
-            Ok(log.parts.into_iter().map(|part| part.path).chain(log.manifest).collect())
-        }
-        _ => Ok(vec![path.clone()]),
-    }
-}
-
-fn sizes(files: &[PathBuf]) -> Result<Vec<Option<u64>>> {
-    Ok(files.iter().map(|path| fs::metadata(path).ok().map(|data| data.len())).collect())
+/// The sizes of the files among them.
+fn sizes(sources: &[PathBuf]) -> Vec<Option<u64>> {
+    let size = |path| fs::metadata(path).ok().filter(fs::Metadata::is_file).map(|it| it.len());
+    sources.iter().map(size).collect()
 }
 
 /// A log that somebody writes cannot be replaced: what is written meanwhile would be lost.
 fn refuse_changed(name: &str, files: &[PathBuf], before: &[Option<u64>]) -> Result<()> {
-    let now = sizes(files)?;
+    let now = sizes(files);
     let changed = files.iter().zip(now.iter().zip(before)).find(|(_, (now, then))| now != then);
     match changed {
         None => Ok(()),

@@ -11,6 +11,7 @@ mod parts;
 mod rooms;
 mod snapshot;
 mod sorted;
+mod sources;
 
 pub mod anonymize;
 #[cfg(feature = "live")]
@@ -40,3 +41,4 @@ pub mod watch;
 
 pub use encoding::{encoding, encodings};
 pub use snapshot::{Ended, Ran};
+pub use sources::sources_of;

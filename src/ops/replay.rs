@@ -8,7 +8,7 @@ use super::convert::{ConvertOptions, Keys, make};
 use super::digest::Keyed;
 use super::run::{self, Failed, Run, RunOptions, RunPart, entries};
 use super::walk::{Observer, Silent, WalkOptions};
-use crate::bytes::{PathName as _, path_of};
+use crate::bytes::PathName as _;
 use crate::digest::{Accumulator, Options, Profile};
 use crate::error::Result;
 use crate::report::replay::{ReplayFailure, ReplayPart, ReplayReport, ReplayedDb, Saved, Skipped};
@@ -118,8 +118,7 @@ pub fn save(
     threads: usize,
     observer: &dyn Observer,
 ) -> Result<Saved> {
-    let sources = run.parts.iter().map(|part| path_of(&part.name)).collect();
-    let publish = Publish { force, sources, ..Publish::default() };
+    let publish = Publish { force, sources: run.sources.clone(), ..Publish::default() };
     let options = ConvertOptions {
         force,
         walk: WalkOptions { threads, ..WalkOptions::default() },

@@ -45,19 +45,33 @@ pub struct Publish {
 }
 
 impl Publish {
-    /// Whether a file or directory is one of the sources.
-    fn is_source(&self, metadata: &fs::Metadata) -> bool {
-        let same = |path: &PathBuf| {
-            fs::metadata(path)
-                .is_ok_and(|source| stamp::identity(&source) == stamp::identity(metadata))
+    /// Fails where something is at `path` that may not be replaced.
+    pub fn check(&self, path: &Path) -> Result<()> {
+        match fs::metadata(path) {
+            Ok(metadata) => self.judge(path, &metadata).map(drop),
+            Err(_) => Ok(()),
+        }
+    }
+
+    /// Whether a file or directory is one of the sources, or a directory in which one of them lies.
+    fn is_source(&self, path: &Path, metadata: &fs::Metadata) -> bool {
+        let same = |source: &PathBuf| {
+            fs::metadata(source).is_ok_and(|source| {
+                stamp::identity(&source).is_some_and(|it| Some(it) == stamp::identity(metadata))
+            })
         };
-        stamp::identity(metadata).is_some() && self.sources.iter().any(same)
+        let folder = fs::canonicalize(path).ok().filter(|_| metadata.is_dir());
+        let within = |source: &PathBuf| {
+            let source = fs::canonicalize(source);
+            folder.as_ref().is_some_and(|it| source.is_ok_and(|source| source.starts_with(it)))
+        };
+        self.sources.iter().any(|source| same(source) || within(source))
     }
 
     /// Whether what lies at `path` may be replaced, and whether a backup of it has to stay.
     fn judge(&self, path: &Path, metadata: &fs::Metadata) -> Result<bool> {
         let name = path.shown();
-        match (self.is_source(metadata), self.in_place, self.force) {
+        match (self.is_source(path, metadata), self.in_place, self.force) {
             (true, true, _) => match writer::writer_of(path) {
                 None => Ok(true),
                 Some(writer) => Err(Error::Usage(format!(
@@ -66,8 +80,9 @@ impl Publish {
                 ))),
             },
             (true, false, _) => Err(Error::Usage(format!(
-                "{name} is what is read: give the output another name (compact and rewrite have \
-                 --in-place, which keeps a backup)"
+                "{name} {} what is read: give the output another name (compact and rewrite have \
+                 --in-place, which keeps a backup)",
+                if metadata.is_dir() { "holds" } else { "is" }
             ))),
             (false, _, true) => Ok(false),
             (false, _, false) => Err(Error::Usage(format!("{name} exists: --force replaces it"))),

@@ -27,6 +27,7 @@ use super::convert::output::Databases;
 use super::convert::{How, Keys};
 use super::filter::Filter;
 use super::parts;
+use super::sources_of;
 use super::walk::{Observer, Tally, WalkOptions};
 use crate::error::{Error, Result};
 use crate::rdb::write::{self, EntryHead, Sink, SnapshotWriter};
@@ -123,11 +124,7 @@ pub fn anonymize(
     observer: &dyn Observer,
 ) -> Result<AnonymizeReport> {
     let name = source.name.clone();
-    let publish = Publish {
-        force: options.force,
-        in_place: false,
-        sources: source.path.iter().cloned().collect(),
-    };
+    let publish = Publish { force: options.force, in_place: false, sources: sources_of(&source) };
     let mut file = AtomicFile::create(out, &publish)?;
     let keys = Keys::of_source(source, &options.walk, &options.open, observer)?;
     let target = options.target.unwrap_or_else(|| keys.writer());

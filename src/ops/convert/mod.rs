@@ -25,6 +25,7 @@ use super::filter::Filter;
 use super::once::{Noted, Once};
 use super::run::{self, Run, RunOptions, entries};
 use super::snapshot::{self, Ended, Ran, View};
+use super::sources_of;
 use super::walk::{Observer, Tally, WalkOptions};
 use crate::bytes::quoted;
 use crate::engine::Value;
@@ -127,11 +128,7 @@ pub fn convert(
     observer: &dyn Observer,
 ) -> Result<ConvertReport> {
     let name = source.name.clone();
-    let publish = Publish {
-        force: options.force,
-        in_place: false,
-        sources: source.path.iter().cloned().collect(),
-    };
+    let publish = Publish { force: options.force, in_place: false, sources: sources_of(&source) };
     // What may not be written is said before anything is read.
     let place = Place::create(out, options.form, &publish)?;
     let keys = Keys::of_source(source, &options.walk, &options.open, observer)?;

@@ -20,6 +20,7 @@ use super::convert::output::Output;
 use super::convert::{ConvertOptions, How, Keys, OutputForm, listed, note_lost_metadata, refusal};
 use super::filter::Filter;
 use super::memory::MemoryOptions;
+use super::sources_of;
 use super::walk::{Observer, WalkOptions};
 use crate::error::{Error, Result};
 use crate::memory::Estimator;
@@ -123,11 +124,7 @@ pub fn export(
     observer: &dyn Observer,
 ) -> Result<ExportReport> {
     let name = source.name.clone();
-    let publish = Publish {
-        force: options.force,
-        in_place: false,
-        sources: source.path.iter().cloned().collect(),
-    };
+    let publish = Publish { force: options.force, in_place: false, sources: sources_of(&source) };
     let is_parquet = matches!(options.form, ExportForm::Parquet | ExportForm::ParquetTypes);
     if is_parquet && cfg!(not(feature = "parquet")) {
         return Err(Error::Usage(

@@ -28,6 +28,7 @@ use super::convert::encode::{Counts, Encoder, Plan, Room};
 use super::convert::output::{Output, Place};
 use super::convert::{ConvertOptions, OutputForm, listed, refusal, refuse_forms};
 use super::filter::Filter;
+use super::sources_of;
 use super::walk::{Observer, Tally, WalkOptions};
 use crate::error::{Error, Result};
 use crate::ops::rooms::Rooms;
@@ -108,7 +109,7 @@ pub fn merge(
     let publish = Publish {
         force: options.force,
         in_place: false,
-        sources: sources.iter().filter_map(|source| source.path.clone()).collect(),
+        sources: sources.iter().flat_map(sources_of).collect(),
     };
     let mut place = Place::create(out, options.form, &publish)?;
     let mut inputs = Vec::new();

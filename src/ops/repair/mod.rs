@@ -11,12 +11,13 @@ mod resync;
 mod section;
 mod snapshot;
 
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
 use crate::bytes::Input;
 use crate::error::{Error, Result};
 use crate::ops::behind::Behind;
 use crate::ops::rewrite::output::Output;
+use crate::ops::sources_of;
 use crate::ops::walk::Observer;
 use crate::report::repair::NoteList;
 pub use crate::report::repair::{FileReport, Note, RepairReport};
@@ -87,7 +88,7 @@ pub fn repair(
         ..RepairReport::default()
     };
     let mut publish = Publish { in_place: false, ..options.publish.clone() };
-    publish.sources.push(source.path.clone().unwrap_or_else(|| PathBuf::from("/dev/stdin")));
+    publish.sources.extend(sources_of(&source));
     let written = match source.path.as_deref().filter(|_| source.directory().is_some()) {
         Some(path) => {
             let plan = directory::plan(path, source.form, &mut report.files_notes)?;
@@ -124,8 +125,7 @@ fn parts(
     report: &mut RepairReport,
     observer: &dyn Observer,
 ) -> Result<Output> {
-    publish.sources.push(plan.folder.clone());
-    publish.sources.extend(plan.manifest.clone());
+    // Also those that no manifest lists.
     publish.sources.extend(plan.parts.iter().map(|part| part.path.clone()));
     report.kind = plan.kind.to_owned();
     let mut output = match (options.dry_run, plan.is_single) {

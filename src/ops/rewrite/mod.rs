@@ -23,6 +23,7 @@ use crate::finding::Severity;
 use crate::ops::before;
 use crate::ops::behind::Behind;
 use crate::ops::snapshot::is_empty;
+use crate::ops::sources_of;
 use crate::ops::walk::Observer;
 pub use crate::report::rewrite::RewriteReport;
 use crate::source::{Feed, Form, OpenOptions, Source, open_part};
@@ -181,7 +182,7 @@ pub fn rewrite(
         None => None,
     };
     let mut publish = options.publish.clone();
-    publish.sources.push(source.path.clone().unwrap_or_else(|| PathBuf::from("/dev/stdin")));
+    publish.sources.extend(sources_of(&source));
     let mut pieces = Vec::new();
     let (mut manifest_path, mut is_directory) = (None, false);
     match &directory {
@@ -189,12 +190,7 @@ pub fn rewrite(
         Some(directory) => {
             is_directory = directory.layout != Layout::SingleFile;
             manifest_path = directory.manifest.as_deref();
-            publish.sources.extend(manifest_path.and_then(Path::parent).map(Path::to_owned));
-            publish.sources.extend(manifest_path.map(Path::to_owned));
             let entries = manifest_path.map(entries).transpose()?.unwrap_or_default();
-            for part in directory.parts.iter().chain(&directory.history) {
-                publish.sources.push(part.path.clone());
-            }
             for part in &directory.parts {
                 let entry = entries.iter().find(|entry| entry.name == part.name).cloned();
                 let name = part.path.shown().to_string();

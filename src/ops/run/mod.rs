@@ -21,9 +21,11 @@ mod steps;
 mod touched;
 mod watched;
 
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::{SystemTime, UNIX_EPOCH};
 
+use super::sources_of;
 use super::walk::{Observer, WalkOptions};
 use crate::aof;
 use crate::bytes::PathName as _;
@@ -127,6 +129,8 @@ pub struct Run {
     pub failures: Failures,
     /// Keys that came out of a snapshot.
     pub base_keys: u64,
+    /// All that was read.
+    pub sources: Vec<PathBuf>,
     /// The parts, in their order.
     pub parts: Vec<RunPart>,
     /// Whether it stopped where it was told to, before the end.
@@ -202,6 +206,7 @@ fn run_with(
     observer: &dyn Observer,
     mut way: Way<'_>,
 ) -> Result<Run> {
+    let sources = sources_of(&source);
     let source = ndjson::resolve(source, &options.open)?;
     let way = &mut way;
     let engine = Engine::new(options.target.unwrap_or_default(), options.now_ms);
@@ -211,6 +216,7 @@ fn run_with(
         transactions: 0,
         failures: Failures::default(),
         base_keys: 0,
+        sources,
         parts: Vec::new(),
         stopped: false,
         saw_time: false,

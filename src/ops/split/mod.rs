@@ -26,6 +26,7 @@ use super::convert::encode::{Chunk, Counts, Encoder, Plan, Room};
 use super::convert::output::Databases;
 use super::convert::{How, Keys, listed, refusal};
 use super::filter::Filter;
+use super::sources_of;
 use super::walk::{Observer, Tally, WalkOptions};
 use crate::bytes::PathName as _;
 use crate::error::{Error, Result};
@@ -85,7 +86,7 @@ pub fn split(
     observer: &dyn Observer,
 ) -> Result<SplitReport> {
     let name = source.name.clone();
-    let publish = Publish { sources: source.path.iter().cloned().collect(), ..Publish::default() };
+    let publish = Publish { sources: sources_of(&source), ..Publish::default() };
     let parting = Parting::new(&options.by)?;
     let mut directory = DirectoryTarget::create_new(out, &publish)?;
     let keys = Keys::of_source(source, &options.walk, &options.open, observer)?;
