@@ -475,6 +475,30 @@ fn what_a_digest_does_not_see_stays_too() {
     }
 }
 
+/// A message that was deleted can still be pending, which no XCLAIM says to any server.
+#[test]
+fn what_is_pending_of_deleted_messages_stays_in_logs() {
+    let source = Path::new("fixtures/redis-5.0.6-alltypes.rdb");
+    let folder = tempfile::tempdir().unwrap();
+    let log = folder.path().join("whole.aof");
+    for kind in servers().iter().filter(|kind| reloads(kind)) {
+        let options = ConvertOptions {
+            form: OutputForm::Aof,
+            target: Some(target(kind)),
+            ..Default::default()
+        };
+        converted(source, &log, &options);
+        let pending = ["XPENDING", "stream:mixed", "grp-a", "-", "+", "100"];
+        let many = |server: &Server| match server.cmd(&pending) {
+            Value::Array(all) => all.len(),
+            other => panic!("{other:?}"),
+        };
+        let original = Server::start_with_rdb(kind, &fs::read(source).unwrap(), &[]);
+        let again = Server::start_with_aof_file(kind, &fs::read(&log).unwrap(), &[]);
+        assert_eq!((many(&original), many(&again)), (7, 7), "{}", kind.name);
+    }
+}
+
 #[track_caller]
 fn check(
     kind: &Kind,

@@ -58,11 +58,8 @@ impl CommandWriter {
         if kind == Kind::Module {
             return self.payload(key, &name, None, room);
         }
-        // Older servers claim what is not there, too.
-        if kind == Kind::Stream
-            && self.target.stream_layout() >= Some(2)
-            && has_deleted_pending(key, room)?
-        {
+        let has_streams = self.target.stream_layout().is_some();
+        if kind == Kind::Stream && has_streams && has_deleted_pending(key, room)? {
             return self.payload(key, &name, None, room);
         }
         // A ZADD stores 0 in a listpack, as which every sorted set begins; none holds a −0.
