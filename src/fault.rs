@@ -61,6 +61,8 @@ faults! {
     StringEncoding { byte: u8 } => "string-encoding", "a string encoding 0 to 3", "the byte 0x{byte:02x}";
     /// A type that neither this version nor a newer known one has.
     UnknownType { byte: u8 } => "unknown-type", "a value type", "the byte 0x{byte:02x}, which no known version of this family defines";
+    /// An end marker in the middle.
+    EarlyEnd => "early-end", "a record", "an end marker whose checksum does not fit, with records behind it";
     /// A type or opcode whose layout is known only by hearsay.
     UnverifiedType { byte: u8 } => "unverified-type", "a type whose layout has been verified against a server", "0x{byte:02x}, whose layout no released server has confirmed";
     /// A pre-release type of modules that carries no lengths.

@@ -19,7 +19,7 @@ use std::path::{Path, PathBuf};
 use rdbkit::ops::check::{CheckOptions, check_source};
 use rdbkit::ops::repair::{RepairOptions, RepairReport, repair};
 use rdbkit::ops::walk::Silent;
-use rdbkit::rdb::{Entry, Snapshot};
+use rdbkit::rdb::{Entry, Record, Snapshot};
 use rdbkit::source::{Locator, OpenOptions, open, open_bytes};
 use support::corpus::corpus;
 use support::servers::{Data, Kind, Server, servers};
@@ -354,6 +354,73 @@ fn a_broken_hash_does_not_take_the_keys_behind_it_along() {
     }
     assert!(tried > 300, "{tried}");
     assert!(back * 100 > tried * 95, "{back} of {tried}\n{}", wrong.join("\n"));
+}
+
+/// A byte that turns into an end marker ends nothing where the checksum does not fit and keys follow.
+#[test]
+fn an_end_marker_in_the_middle_ends_nothing() {
+    let (mut tried, mut wrong) = (0, Vec::new());
+    for (name, bytes) in snapshots() {
+        if name.contains("nochecksum") || name.contains("2.8") {
+            continue;
+        }
+        let all = identities(&bytes);
+        let (mut at, mut keys) = (9, 0);
+        let mut framer = rdbkit::rdb::Framer::new(Snapshot::new(&bytes).unwrap().header());
+        while let Ok((record, rest)) = framer.next(&bytes[at..], at as u64) {
+            let (from, is_key) = (at, matches!(record, Record::Entry(_)));
+            at = bytes.len() - rest.len();
+            keys += usize::from(is_key);
+            // Some keys of each file are enough.
+            if is_key && keys % 4 != 0 {
+                continue;
+            }
+            let own = match record {
+                Record::End { .. } => break,
+                Record::Entry(entry) => Some(entry.key_bytes().unwrap().into_owned()),
+                _ => None,
+            };
+            let mut damaged = bytes.clone();
+            damaged[from] = 0xff;
+            let (report, out) = repaired_bytes(damaged);
+            let kept = identities(&out);
+            let others = |set: &BTreeSet<Identity>| -> BTreeSet<Identity> {
+                set.iter().filter(|(_, key, _)| Some(key) != own.as_ref()).cloned().collect()
+            };
+            let invented: Vec<_> = kept
+                .difference(&all)
+                .map(|(db, key, _)| (db, key.escape_ascii().to_string()))
+                .collect();
+            if !invented.is_empty() {
+                wrong.push(format!("{name}: {from} INVENTED {invented:?}"));
+            }
+            assert!(!report.is_lossless(), "{name}: {from}");
+            tried += 1;
+            if others(&kept) != others(&all) {
+                wrong.push(format!("{name}: {from} kept {} of {}", kept.len(), all.len()));
+            }
+            assert!(kept.len() + 10 > all.len(), "{name}: {from}");
+        }
+    }
+    assert!(tried > 400, "{tried}");
+    // Short keys beside it may go along.
+    assert!(wrong.len() * 100 < tried * 5, "{} of {tried}\n{}", wrong.len(), wrong.join("\n"));
+}
+
+/// Nothing behind it can be read, but it was no end: what is behind is lost.
+#[test]
+fn what_stands_behind_an_end_whose_checksum_does_not_fit_is_lost() {
+    let path = Path::new(ROOT).join("fixtures/redis-7.0.15-alltypes.rdb");
+    let mut bytes = fs::read(path).unwrap();
+    let with_checksum = [&bytes[..], &[0x21; 100]].concat();
+    let (report, _) = repaired_bytes(with_checksum);
+    assert!(report.is_lossless() && !report.was_sound());
+    bytes[40_000] ^= 1;
+    bytes.extend([0x21; 100]);
+    let (report, _) = repaired_bytes(bytes);
+    let losses = &report.files[0].losses;
+    assert!(losses.iter().any(|loss| loss.code == "trailing-bytes"), "{losses:#?}");
+    assert!(report.files[0].lost_bytes >= 100);
 }
 
 /// The server that wrote a file loads what is left of it, deep check and all.

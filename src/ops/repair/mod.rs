@@ -217,16 +217,28 @@ fn behind_snapshot(
         None => false,
         Some(b'*' | b'#') => true,
         Some(_) => {
-            let text =
-                "bytes behind the end of the snapshot, which servers do not read, were left out";
+            let (list, text) = match salvaged.ends_in_doubt {
+                false => (
+                    NoteList::Mended,
+                    "bytes behind the end of the snapshot, which servers do not read, were left out",
+                ),
+                true => (
+                    NoteList::Loss,
+                    "bytes in which nothing can be read, behind an end marker whose checksum does \
+                     not fit",
+                ),
+            };
+            let is_loss = list == NoteList::Loss;
+            file.lost_bytes += if is_loss { trailing } else { 0 };
             let note = Note {
                 code: "trailing-bytes",
                 offset: Some(salvaged.ends_at as u64),
                 bytes: Some(trailing),
                 text: text.to_owned(),
+                is_loss,
                 ..Note::default()
             };
-            file.note(NoteList::Mended, note, most);
+            file.note(list, note, most);
             false
         }
     };

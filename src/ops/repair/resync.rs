@@ -20,7 +20,7 @@ use super::fields::{Found, Known, read_like_keys};
 use super::snapshot::is_fatal;
 use crate::error::{Doing, Fault, FormatError};
 use crate::rdb::object::Checker;
-use crate::rdb::{Entry, Framer, Record, Text, ValueType, opcode, skip_value};
+use crate::rdb::{Entry, Framer, Record, Text, ValueType, length, opcode, skip_value};
 use crate::resp::Command;
 
 /// So many records must follow each other.
@@ -74,7 +74,7 @@ impl Likeness {
         framer: &Framer,
         checker: &mut Checker,
     ) -> Option<Found> {
-        if let Fault::UnknownType { .. } = error.fault
+        if let Fault::UnknownType { .. } | Fault::EarlyEnd = error.fault
             && let Some(found) = self.retyped(bytes, error.offset, framer, checker)
         {
             return Some(found.into());
@@ -92,6 +92,21 @@ impl Likeness {
         Some(self.announced(bytes, found, known, framer, checker))
     }
 
+    /// Where a SELECTDB ends whose first byte is damaged: before the size of its database.
+    pub(super) fn select(
+        &mut self,
+        bytes: &[u8],
+        at: usize,
+        framer: &Framer,
+        checker: &mut Checker,
+    ) -> Option<usize> {
+        let (rest, db) = length(bytes.get(at + 1..)?).ok()?;
+        let is_select = db < LIKELY_DATABASES
+            && rest.first() == Some(&opcode::RESIZE_DB)
+            && self.is_believable(rest, NEAR_BYTES, framer, checker);
+        is_select.then(|| bytes.len() - rest.len())
+    }
+
     /// The end of an entry whose type byte is damaged, if another type fits its value.
     fn retyped(
         &mut self,
@@ -101,7 +116,11 @@ impl Likeness {
         checker: &mut Checker,
     ) -> Option<usize> {
         let rest = bytes.get(usize::try_from(offset).ok()? + 1..)?;
-        let (body, _) = Text::parse(rest).ok()?;
+        let (body, key) = Text::parse(rest).ok()?;
+        // It may be another byte that is damaged: that of an expiry, and there is no key behind it.
+        if self.is_text() && !key.to_cow().is_ok_and(|key| is_text(&key)) {
+            return None;
+        }
         for code in 0..=32 {
             let Ok(value_type) = ValueType::of(framer.header().family, code) else { continue };
             let near = body.get(..NEAR_BYTES).unwrap_or(body);
@@ -228,6 +247,7 @@ impl Likeness {
         let mut framer = framer.clone();
         let mut rest = bytes;
         let (mut records, mut keys) = (0, 0);
+        let mut convinced = false;
         let wanted = if self.is_text() { CHAIN } else { 2 * CHAIN };
         while records < wanted {
             let window = rest.get(..near).unwrap_or(rest);
@@ -255,7 +275,8 @@ impl Likeness {
                 Err(error) => return keys >= 2 && error.fault.is_truncated() && !is_cut,
             };
             records += 1;
-            match self.judge(&record, rest, keys, checker) {
+            convinced |= keys > 0 || matches!(record, Record::Aux { .. });
+            match self.judge(&record, rest, keys, convinced, checker) {
                 Judged::Wrong => return false,
                 Judged::Key => keys += 1,
                 Judged::Other => {}
@@ -270,6 +291,7 @@ impl Likeness {
         record: &Record<'_>,
         behind: &[u8],
         keys: usize,
+        convinced: bool,
         checker: &mut Checker,
     ) -> Judged {
         let likely = match record {
@@ -283,8 +305,8 @@ impl Likeness {
             }
             // At the very end, or before a log.
             Record::End { .. } => {
-                let is_log = behind.starts_with(b"#TS:") || Command::strict(behind).is_some();
-                return if behind.is_empty() || is_log { Judged::End } else { Judged::Wrong };
+                let is_end = behind.is_empty() || begins_log(behind);
+                return if is_end { Judged::End } else { Judged::Wrong };
             }
             Record::SelectDb(db) => *db < LIKELY_DATABASES,
             Record::ResizeDb { keys: hint, expires } => expires <= hint,
@@ -295,7 +317,7 @@ impl Likeness {
             }
             Record::Function(code) => code.to_cow().is_ok_and(|code| code.starts_with(b"#!")),
             // A prefix of the others alone convinces nobody.
-            _ => keys > 0,
+            _ => convinced,
         };
         if likely { Judged::Other } else { Judged::Wrong }
     }
@@ -347,6 +369,11 @@ pub(super) fn may_begin(bytes: &[u8]) -> bool {
         Some(&code) => code >= opcode::TEMPLATE_OR_UPDATE,
         None => false,
     }
+}
+
+/// Whether a log begins like this.
+pub(super) fn begins_log(bytes: &[u8]) -> bool {
+    bytes.starts_with(b"#TS:") || Command::strict(bytes).is_some()
 }
 
 /// Whether a key reads as text.

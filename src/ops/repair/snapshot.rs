@@ -17,7 +17,7 @@ use std::ops::Range;
 use super::Put;
 use super::fields::{Found, Known, nth};
 use super::log::words;
-use super::resync::Likeness;
+use super::resync::{Likeness, begins_log};
 use super::section::Section;
 use crate::bytes::crc64;
 use crate::error::{Doing, Error, Fault, FormatError, Result, unwrap_bad};
@@ -39,10 +39,14 @@ const PROGRESS_RECORDS: u64 = 1 << 14;
 pub(super) struct Salvage {
     header: Header,
     pieces: Vec<Range<usize>>,
+    /// Pieces that begin here begin with a SELECTDB, whatever their first byte is.
+    selects: BTreeMap<usize, usize>,
     /// Where what follows the snapshot begins.
     pub(super) ends_at: usize,
     /// Whether a checksum is computed, where the version has one.
     checksum: Option<bool>,
+    /// Whether the end that was found may be none: its checksum does not fit.
+    pub(super) ends_in_doubt: bool,
 }
 
 /// Whether a problem inside a value is one that a sanitizing load refuses, or that takes the
@@ -83,6 +87,8 @@ pub(super) fn salvage(
         likeness: Likeness::default(),
         checker: Checker::default(),
         room: Vec::new(),
+        sum: Sum::default(),
+        selects: BTreeMap::new(),
     };
     let mut framer = Framer::new(header);
     let mut at = start;
@@ -90,7 +96,7 @@ pub(super) fn salvage(
     // The entry right before, if it was kept.
     let mut last: Option<Range<usize>> = None;
     let mut records = 0;
-    let (mut computed_anew, mut lost_the_end) = (false, false);
+    let (mut computed_anew, mut lost_the_end, mut ends_in_doubt) = (false, false, false);
     while end.is_none() && at < bytes.len() {
         records += 1;
         if records % PROGRESS_RECORDS == 0 {
@@ -98,7 +104,15 @@ pub(super) fn salvage(
         }
         let rest = bytes.get(at..).unwrap_or_default();
         let before = framer.clone();
-        match framer.next(rest, at as u64) {
+        let read = match framer.next(rest, at as u64) {
+            Ok((Record::End { checksum }, behind)) => {
+                let to = bytes.len() - behind.len();
+                let end = (Record::End { checksum }, behind);
+                finder.early_end(checksum, to, &before).map_or(Ok(end), Err)
+            }
+            read => read,
+        };
+        match read {
             Ok((Record::End { checksum }, behind)) => {
                 end = Some((at, checksum));
                 at = bytes.len() - behind.len();
@@ -121,6 +135,14 @@ pub(super) fn salvage(
             Err(error) => {
                 let claim = framer.claim();
                 framer = before;
+                if error.offset == at as u64
+                    && let Some(to) =
+                        finder.likeness.select(bytes, at, &framer, &mut finder.checker)
+                {
+                    finder.select(at..to, &mut framer)?;
+                    (at, last) = (to, None);
+                    continue;
+                }
                 let shifted = last
                     .clone()
                     .and_then(|_| finder.likeness.shifted(bytes, at, &framer, &mut finder.checker));
@@ -149,9 +171,9 @@ pub(super) fn salvage(
     let mut is_changed = !finder.file.losses.is_empty();
     let checksum = match end {
         Some((at, Some(stored))) => {
-            let computed = crc64::plain(0, bytes.get(..at + 1).unwrap_or_default());
+            let computed = finder.sum.up_to(bytes, at + 1);
             if stored != 0 && stored != computed {
-                is_changed = true;
+                (is_changed, ends_in_doubt) = (true, true);
                 finder.checksum(at, stored, computed);
             }
             // A writer that computed none gets none.
@@ -169,9 +191,9 @@ pub(super) fn salvage(
         finder.drop_unannounced();
     }
     finder.drop_repeats(header)?;
-    let (pieces, kept) = (finder.pieces, finder.kept);
+    let Finder { pieces, kept, selects, .. } = finder;
     file.keys = Some(kept);
-    Ok(Salvage { header, pieces, ends_at: at, checksum })
+    Ok(Salvage { header, pieces, selects, ends_at: at, checksum, ends_in_doubt })
 }
 
 impl Salvage {
@@ -185,8 +207,13 @@ impl Salvage {
         };
         write(self.header.magic().as_bytes())?;
         for piece in &self.pieces {
+            let mut piece = piece.clone();
+            if self.selects.contains_key(&piece.start) {
+                write(&[opcode::SELECT_DB])?;
+                piece.start += 1;
+            }
             // In steps, so that a mapped file need not be in memory at once.
-            for step in bytes.get(piece.clone()).unwrap_or_default().chunks(1 << 20) {
+            for step in bytes.get(piece).unwrap_or_default().chunks(1 << 20) {
                 write(step)?;
             }
         }
@@ -237,12 +264,32 @@ struct Finder<'f> {
     likeness: Likeness,
     checker: Checker,
     room: Vec<u8>,
+    sum: Sum,
+    /// From where to where those SELECTDBs go whose first byte is damaged.
+    selects: BTreeMap<usize, usize>,
+}
+
+/// The checksum of the bytes before a place that only moves on: end markers may be many.
+#[derive(Default)]
+struct Sum {
+    crc: u64,
+    to: usize,
+}
+
+impl Sum {
+    fn up_to(&mut self, bytes: &[u8], to: usize) -> u64 {
+        self.crc = crc64::plain(self.crc, bytes.get(self.to..to).unwrap_or_default());
+        self.to = to;
+        self.crc
+    }
 }
 
 impl Finder<'_> {
     fn keep(&mut self, range: Range<usize>) {
         match self.pieces.last_mut() {
-            Some(last) if last.end == range.start => last.end = range.end,
+            Some(last) if last.end == range.start && !self.selects.contains_key(&range.start) => {
+                last.end = range.end;
+            }
             _ => self.pieces.push(range),
         }
     }
@@ -454,6 +501,22 @@ impl Finder<'_> {
         Ok(None)
     }
 
+    /// Takes in a SELECTDB whose first byte is damaged.
+    fn select(&mut self, range: Range<usize>, framer: &mut Framer) -> Result<()> {
+        let db = self.bytes.get(range.start + 1..range.end).unwrap_or_default();
+        let whole = [&[opcode::SELECT_DB], db].concat();
+        let (record, _) = framer.next(&whole, range.start as u64)?;
+        self.selects.insert(range.start, range.end);
+        self.record(&record, range.clone(), framer)?;
+        let text = format!(
+            "a byte that begins no record, before what reads like a database and its size: \
+             taken for the selection of db {}",
+            framer.db()
+        );
+        self.note(NoteList::Doubt, "select", range, text);
+        Ok(())
+    }
+
     /// Takes an entry out again that ends elsewhere than it says.
     fn shifted(&mut self, range: Range<usize>, claimed: Range<usize>) {
         self.section.goes_on(claimed.end, range.end, 0);
@@ -466,11 +529,34 @@ impl Finder<'_> {
         self.note(NoteList::Loss, "shifted", range, text);
     }
 
+    /// What is wrong with an end marker up to whose checksum it is `to` bytes, if the file goes on
+    /// behind it.
+    fn early_end(
+        &mut self,
+        stored: Option<u64>,
+        to: usize,
+        framer: &Framer,
+    ) -> Option<Box<FormatError>> {
+        let behind = self.bytes.get(to..).filter(|behind| !behind.is_empty())?;
+        let marker = to.checked_sub(if stored.is_some() { 9 } else { 1 })?;
+        let is_end = stored
+            .is_some_and(|stored| stored == 0 || stored == self.sum.up_to(self.bytes, marker + 1));
+        if is_end || begins_log(behind) {
+            return None;
+        }
+        let found = self.likeness.first(self.bytes, marker + 1, framer, &mut self.checker)?;
+        // An end alone says nothing.
+        (self.bytes.get(found) != Some(&opcode::EOF)).then(|| {
+            let (offset, fault) = (marker as u64, Fault::EarlyEnd);
+            Box::new(FormatError { file: None, offset, doing: Doing::Opcode, key: None, fault })
+        })
+    }
+
     fn checksum(&mut self, at: usize, stored: u64, computed: u64) {
         let text = format!(
             "the checksum was {stored:016x} and the bytes had {computed:016x}: it was computed anew"
         );
-        if self.file.losses.is_empty() {
+        if self.file.losses.is_empty() && self.selects.is_empty() {
             let text = format!(
                 "{text}, and as nothing else is wrong, some value has changed and cannot be told"
             );
@@ -536,7 +622,7 @@ impl Finder<'_> {
         let mut framer = Framer::new(header);
         let mut from = 0;
         for piece in self.pieces.iter().take_while(|other| other.start <= piece.start) {
-            from = from.max(piece.start);
+            from = from.max(self.selects.get(&piece.start).copied().unwrap_or(piece.start));
             while from < piece.end {
                 let (_, behind) = framer.next(self.bytes.get(from..)?, from as u64).ok()?;
                 let to = self.bytes.len() - behind.len();
