@@ -716,3 +716,31 @@ fn a_directory_is_replaced_as_a_whole() {
     assert_eq!(exit, Some(0), "{said}");
     assert_eq!(full_digest(&back), full_digest(Path::new(source)));
 }
+
+#[test]
+fn a_log_is_run_as_the_server_runs_it_that_the_output_is_for() {
+    let folder = tempfile::tempdir().unwrap();
+    let (log, out) = (folder.path().join("log.aof"), folder.path().join("out.rdb"));
+    let mut bytes = Vec::new();
+    // Redis 6.2 keeps the sign, later ones do not.
+    rdbkit::resp::encode::command(&mut bytes, ["ZADD", "z", "-0", "m"]);
+    fs::write(&log, &bytes).unwrap();
+    let mut seen = Vec::new();
+    for server in ["redis:6.2", "redis:8.10"] {
+        let target = Some(server.parse().unwrap());
+        let options = ConvertOptions { target, force: true, ..Default::default() };
+        converted(&log, &out, &options);
+        let walk = WalkOptions { target, ..Default::default() };
+        let options = DigestOptions { walk, ..Default::default() };
+        let of = |path: &Path| {
+            let source = open(&Locator::from(path.as_os_str()), &OpenOptions::default()).unwrap();
+            digest(source, &options, &Silent).unwrap().digest
+        };
+        assert_eq!(of(&out), of(&log), "{server}");
+        seen.push(of(&out));
+    }
+    assert_ne!(seen[0], seen[1]);
+    let Some(kind) = support::servers::require("redis-6.2") else { return };
+    let loaded = Server::start_with_aof_file(&kind, &bytes, &[]).digest();
+    assert_eq!(seen[0].to_string(), loaded);
+}

@@ -126,7 +126,7 @@ pub fn anonymize(
     let name = source.name.clone();
     let publish = Publish { force: options.force, in_place: false, sources: sources_of(&source) };
     let mut file = AtomicFile::create(out, &publish)?;
-    let keys = Keys::of_source(source, &options.walk, &options.open, observer)?;
+    let keys = Keys::of_source(source, options.target, &options.walk, &options.open, observer)?;
     let target = options.target.unwrap_or_else(|| keys.writer());
     let log = keys.ran();
     let mut seed = options.seed.clone().unwrap_or_else(random_seed);

@@ -131,7 +131,7 @@ pub fn convert(
     let publish = Publish { force: options.force, in_place: false, sources: sources_of(&source) };
     // What may not be written is said before anything is read.
     let place = Place::create(out, options.form, &publish)?;
-    let keys = Keys::of_source(source, &options.walk, &options.open, observer)?;
+    let keys = Keys::of_source(source, options.target, &options.walk, &options.open, observer)?;
     Ok(make(&name, keys, place, options, None, observer)?.0)
 }
 
@@ -256,9 +256,11 @@ pub(super) struct How<'o> {
 }
 
 impl Keys {
-    /// Those of a source; a log is run.
+    /// Those of a source; a log is run as the server runs it that they are for, because what its
+    /// commands lead to differs between servers, and a log does not say who wrote it.
     pub(super) fn of_source(
         source: Source,
+        target: Option<Target>,
         walk: &WalkOptions,
         open: &OpenOptions,
         observer: &dyn Observer,
@@ -272,7 +274,10 @@ impl Keys {
         match snapshot::view(source, open)? {
             View::Snapshot(base) => Keys::of_snapshot(base),
             View::Log(source) => {
-                let asked = RunOptions::of_walk(walk, open);
+                let asked = RunOptions {
+                    target: target.or(walk.target),
+                    ..RunOptions::of_walk(walk, open)
+                };
                 Ok(Keys::Ran(Box::new(run::run(source, &asked, observer)?)))
             }
         }

@@ -135,7 +135,7 @@ pub fn export(
     }
     #[cfg(feature = "parquet")]
     if options.form == ExportForm::ParquetTypes {
-        let keys = Keys::of_source(source, &options.walk, &options.open, observer)?;
+        let keys = Keys::of_source(source, options.target, &options.walk, &options.open, observer)?;
         let (walk, open) = (&options.walk, &options.open);
         let how = How { walk, open, compress: false, plain: false, once: false, observer };
         let ran = keys.ran();
@@ -145,7 +145,7 @@ pub fn export(
     let mut file = AtomicFile::create(out, &publish)?;
     let estimator = (options.form == ExportForm::CsvMemory)
         .then(|| Estimator::new(options.memory.profile(&mut source)));
-    let keys = Keys::of_source(source, &options.walk, &options.open, observer)?;
+    let keys = Keys::of_source(source, options.target, &options.walk, &options.open, observer)?;
     let (bytes_read, ran) = (keys.size_bytes(), keys.ran());
     let how = How {
         walk: &options.walk,

@@ -39,7 +39,7 @@ impl Input {
         let is_lines = source.form == Form::Ndjson;
         let modified = path.as_deref().and_then(modified_secs).unwrap_or_default();
         let seekable = is_seekable(&source);
-        let keys = Keys::of_source(source, &options.walk, &options.open, observer)?;
+        let keys = Keys::of_source(source, options.target, &options.walk, &options.open, observer)?;
         let (header, ran) = (keys.header(), keys.ran());
         let again = match path {
             Some(path) if seekable && keys.is_snapshot() && !is_lines => Again::Path(path),
@@ -63,7 +63,7 @@ impl Input {
                 crate::source::open_unnamed(&self.name, file, &options.open)?
             }
         };
-        Keys::of_source(source, &options.walk, &options.open, &Silent)
+        Keys::of_source(source, options.target, &options.walk, &options.open, &Silent)
     }
 
     /// Goes through its keys; where they are written (`once`), none may be there twice.

@@ -89,7 +89,7 @@ pub fn split(
     let publish = Publish { sources: sources_of(&source), ..Publish::default() };
     let parting = Parting::new(&options.by)?;
     let mut directory = DirectoryTarget::create_new(out, &publish)?;
-    let keys = Keys::of_source(source, &options.walk, &options.open, observer)?;
+    let keys = Keys::of_source(source, options.target, &options.walk, &options.open, observer)?;
     let target = options.target.unwrap_or_else(|| keys.writer());
     let log = keys.ran();
     let plan = Plan {
