@@ -449,3 +449,40 @@ fn a_broken_value_that_no_command_names_is_found_where_it_lies() {
     assert!(words.contains("set") && words.contains(&format!("offset {at}")), "{at}: {words}");
     assert!(!out.exists());
 }
+
+/// A file without a byte is refused by us and by the check tools of servers.
+#[test]
+fn a_log_of_nothing_goes_round() {
+    let folder = tempfile::tempdir().unwrap();
+    let at = |name: &str| folder.path().join(name);
+    let mut log = Vec::new();
+    command(&mut log, &[b"SET", b"key", b"value"]);
+    command(&mut log, &[b"FLUSHALL"]);
+    fs::write(at("log.aof"), log).unwrap();
+    let commands = || CompactOptions { form: Some(OutputForm::Aof), ..CompactOptions::default() };
+    compacted(&at("log.aof"), &at("once.aof"), commands());
+    compacted(&at("once.aof"), &at("twice.aof"), commands());
+    let rdb = ConvertOptions { form: OutputForm::Rdb, ..ConvertOptions::default() };
+    convert(source(&at("twice.aof")), &at("dump.rdb"), &rdb, &Silent).unwrap();
+    let aof = ConvertOptions { form: OutputForm::Aof, ..ConvertOptions::default() };
+    convert(source(&at("dump.rdb")), &at("again.aof"), &aof, &Silent).unwrap();
+    let nothing = fs::read(at("once.aof")).unwrap();
+    assert_eq!(fs::read(at("twice.aof")).unwrap(), nothing);
+    assert_eq!(fs::read(at("again.aof")).unwrap(), nothing);
+    is_sound(&at("again.aof"));
+    let parts = CompactOptions { form: Some(OutputForm::AofDirCommands), ..commands() };
+    compacted(&at("once.aof"), &at("parts"), parts);
+    is_sound(&at("parts"));
+    for kind in servers() {
+        let server = Server::start_with_aof_file(&kind, &nothing, &[]);
+        assert_eq!(server.digest(), "0".repeat(40), "{}", kind.name);
+        if kind.version.at_least(7, 0) {
+            let server = Server::start_with_aof_dir(&kind, &at("parts"), &[]);
+            assert_eq!(server.digest(), "0".repeat(40), "{}", kind.name);
+        }
+        if let Some(mut tool) = kind.program("check-aof") {
+            let said = tool.arg(at("again.aof")).output().unwrap();
+            assert!(said.status.success(), "{}: {said:?}", kind.name);
+        }
+    }
+}

@@ -30,7 +30,6 @@ const ROOT: &str = env!("CARGO_MANIFEST_DIR");
 /// --skip-damaged; where these are less than what is read, the exit status is 1.
 const LOGS: &[(&str, u64, u64)] = &[
     ("ok.aof", 191, 191),
-    ("empty.aof", 0, 0),
     ("annotations.aof", 130, 130),
     ("lowercase-and-mixed.aof", 50, 50),
     ("no-select.aof", 27, 27),
@@ -94,6 +93,11 @@ fn logs_of_the_corpus() {
         assert_eq!(report.files[0].mended[0].code, code, "{name}");
         out.is_sound(name);
     }
+    // A file without a byte is nothing that the check tools of old servers take, nor we.
+    let (report, out) = repaired(&corpus.path("gen/aof-broken/empty.aof"), false);
+    assert!(report.was_sound());
+    assert_eq!(fs::read(&out.path).unwrap(), b"*2\r\n$6\r\nSELECT\r\n$1\r\n0\r\n");
+    out.is_sound("empty.aof");
     let name = "preamble-trunc-in-rdb.aof";
     let (report, out) = repaired(&corpus.path(format!("gen/aof-broken/{name}")), false);
     assert_eq!(report.files[0].losses[0].key.as_deref(), Some(&b"k3"[..]));

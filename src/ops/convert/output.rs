@@ -246,7 +246,10 @@ impl<'w> Output<'w> {
                 let (_, size_bytes) = file.finish()?;
                 Ok(Outcome { size_bytes, copies })
             }
-            Output::Log(log) => {
+            Output::Log(mut log) => {
+                if log.written == 0 {
+                    log.write(aof::write::NOTHING)?;
+                }
                 log.to.flush().map_err(cannot_write)?;
                 Ok(Outcome { size_bytes: log.written, ..Outcome::default() })
             }

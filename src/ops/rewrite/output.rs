@@ -122,7 +122,10 @@ impl Output {
     pub(in crate::ops) fn publish(self, report: &mut RewriteReport) -> Result<()> {
         match self {
             Output::Nothing { files, .. } => report.files = files,
-            Output::File(file) => {
+            Output::File(mut file) => {
+                if file.size_bytes() == 0 {
+                    file.put(aof::write::NOTHING)?;
+                }
                 let published = file.commit()?;
                 let name = published.path.shown().to_string();
                 report.output = Some(name.clone());
