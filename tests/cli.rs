@@ -3,6 +3,7 @@
 
 #![allow(clippy::unwrap_used, clippy::panic, reason = "tests")]
 
+use std::fs;
 use std::io::{BufRead, BufReader, Read, Write};
 use std::path::{Path, PathBuf};
 use std::process::{Output, Stdio};
@@ -637,6 +638,34 @@ fn golden(name: &str, args: &[&str]) {
 
 /// A call that ends with this status and says this on standard error.
 #[track_caller]
+#[test]
+fn what_ends_a_run_is_said_with_the_file_that_it_stands_in() {
+    let folder = tempfile::tempdir().unwrap();
+    let log = |command: &str| format!("*1\r\n${}\r\n{command}\r\n", command.len());
+    let out = folder.path().join("out").display().to_string();
+    let single = folder.path().join("single.aof");
+    fs::write(&single, log("NOSUCH")).unwrap();
+    let many = folder.path().join("many");
+    fs::create_dir(&many).unwrap();
+    let manifest = "file a.1.incr.aof seq 1 type i\nfile a.2.incr.aof seq 2 type i\n";
+    fs::write(many.join("a.manifest"), manifest).unwrap();
+    fs::write(many.join("a.1.incr.aof"), log("PING")).unwrap();
+    let part = many.join("a.2.incr.aof");
+    fs::write(&part, log("DEL")).unwrap();
+    for (source, file) in [(&single, &single), (&many, &part)] {
+        let source = source.to_str().unwrap();
+        let said = format!("rdbkit: {}: offset 0: ", file.display());
+        for verb in ["replay", "digest", "keys", "export", "inspect --by type"] {
+            let verb: Vec<&str> = verb.split(' ').collect();
+            exits(1, &[&verb[..], &[source]].concat(), &said);
+        }
+        exits(1, &["history", source, "*"], &said);
+        exits(1, &["convert", source, &out], &said);
+        exits(1, &["split", "--by", "type", source, "-o", &out], &said);
+        exits(1, &["compact", "--to", "rdb", source, "-o", &out], &said);
+    }
+}
+
 fn exits(status: i32, args: &[&str], says: &str) {
     let output = rdbkit().args(args).output().unwrap();
     let complaints = String::from_utf8_lossy(&output.stderr);

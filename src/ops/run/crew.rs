@@ -51,7 +51,7 @@ pub(super) fn run(
     options: &RunOptions,
     pace: Pace,
     observer: &dyn Observer,
-) -> Result<(End, Failures)> {
+) -> Result<(End, Failures), Halt> {
     let mut threads = options.threads.clamp(1, SHARDS);
     if bytes.len() - from < pace.worth_threads {
         threads = 1;
@@ -86,7 +86,7 @@ pub(super) fn run(
     engine.keyspace = std::mem::take(&mut router.hand.keyspace);
     engine.env = router.hand.env;
     match (router.halt, end) {
-        (Some(halt), _) | (None, Err(halt)) => Err(halt.error()),
+        (Some(halt), _) | (None, Err(halt)) => Err(halt),
         (None, Ok(end)) => Ok((end, router.failures)),
     }
 }
@@ -299,9 +299,12 @@ mod tests {
             let options = RunOptions { threads, ..RunOptions::at(Some(1000)) };
             let pace = Pace { section, worth_sharing: 1, worth_threads: 0 };
             let ended = run(&mut engine, &log, 0, &Progress::default(), &options, pace, &Silent);
-            let words = ended.unwrap_err().to_string();
+            let words = ended.unwrap_err().error("a.aof").to_string();
             let at = log.len() / 2 - b"*1\r\n$6\r\nNOSUCH\r\n".len();
-            assert!(words.starts_with(&format!("offset {at}: no command is called")), "{words}");
+            assert!(
+                words.starts_with(&format!("a.aof: offset {at}: no command is called")),
+                "{words}"
+            );
         }
     }
 }

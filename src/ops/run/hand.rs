@@ -32,20 +32,21 @@ impl Halt {
         }
     }
 
-    pub(super) fn error(self) -> Error {
+    /// In words; `file` is the part of the log that it stands in.
+    pub(super) fn error(self, file: &str) -> Error {
         match self {
             Halt::Unknown { offset, name, argc: None } => Error::Source(format!(
-                "offset {offset}: no command is called {}: a server of another kind or a module \
+                "{file}: offset {offset}: no command is called {}: a server of another kind or a module \
                  wrote it; --on-unknown skip steps over such commands",
                 crate::bytes::quoted(&name)
             )),
             Halt::Unknown { offset, name, argc: Some(_) } => Error::Source(format!(
-                "offset {offset}: {} has another number of arguments than the command takes; \
+                "{file}: offset {offset}: {} has another number of arguments than the command takes; \
                  --on-unknown skip steps over such commands",
                 crate::bytes::quoted(&name)
             )),
             Halt::Unsupported { offset, words } => Error::Source(format!(
-                "offset {offset}: {words}; --on-unknown skip steps over such commands"
+                "{file}: offset {offset}: {words}; --on-unknown skip steps over such commands"
             )),
             Halt::Broken { error, .. } => Error::Format(error),
         }

@@ -372,12 +372,14 @@ fn whole_part(
         let progress = start(run, options, last);
         let (end, failures) = match watcher {
             Some(watcher) => {
-                watched::run(&mut run.engine, bytes, at, &progress, options, *watcher, observer)?
+                watched::run(&mut run.engine, bytes, at, &progress, options, *watcher, observer)
+                    .map_err(|stop| stop.error(&part.name))?
             }
             None => {
                 run.engine.keyspace.run_log(Arc::clone(&file) as _);
                 let pace = Pace::default();
-                crew::run(&mut run.engine, bytes, at, &progress, options, pace, observer)?
+                crew::run(&mut run.engine, bytes, at, &progress, options, pace, observer)
+                    .map_err(|halt| halt.error(&part.name))?
             }
         };
         finish(run, end, failures, last, part)?;

@@ -40,7 +40,7 @@ pub(super) fn run(
     options: &RunOptions,
     watcher: &mut dyn Watcher,
     observer: &dyn Observer,
-) -> Result<(End, Failures)> {
+) -> Result<(End, Failures), Stop> {
     let mut solo = Solo {
         engine,
         skip_unknown: options.skip_unknown,
@@ -49,11 +49,8 @@ pub(super) fn run(
         failures: Failures::default(),
         about: About::default(),
     };
-    match read(bytes, from, progress, &mut solo) {
-        Ok(end) => Ok((end, solo.failures)),
-        Err(Stop::Halt(halt)) => Err(halt.error()),
-        Err(Stop::Watcher(error)) => Err(error),
-    }
+    let end = read(bytes, from, progress, &mut solo)?;
+    Ok((end, solo.failures))
 }
 
 struct Solo<'e> {
@@ -66,9 +63,19 @@ struct Solo<'e> {
 }
 
 /// Why it would go no further.
-enum Stop {
+pub(super) enum Stop {
     Halt(Halt),
     Watcher(Error),
+}
+
+impl Stop {
+    /// In words; `file` is the part of the log that it stands in.
+    pub(super) fn error(self, file: &str) -> Error {
+        match self {
+            Stop::Halt(halt) => halt.error(file),
+            Stop::Watcher(error) => error,
+        }
+    }
 }
 
 impl<'a> Runner<'a> for Solo<'_> {

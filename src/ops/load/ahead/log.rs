@@ -104,7 +104,9 @@ impl Looker<'_> {
         let judged = self.rules.judge(&command, self.database, &mut Noted::default());
         let mut room = std::mem::take(&mut self.room);
         room.clear();
-        if let Some(sent) = judged.map_err(|error| at(offset, error))?.command(command, &mut room) {
+        if let Some(sent) =
+            judged.map_err(|error| at(self.file, offset, error))?.command(command, &mut room)
+        {
             self.sent(offset, &command, &sent)?;
         }
         self.room = room;
@@ -184,7 +186,7 @@ impl Looker<'_> {
         if self.plan.has_slots {
             return match database {
                 0 => Ok(()),
-                _ => Err(at(offset, lacks(source, does))),
+                _ => Err(at(self.file, offset, lacks(source, does))),
             };
         }
         let file = self.file;
@@ -194,7 +196,7 @@ impl Looker<'_> {
             Err(_) => {
                 let words =
                     format!("the log {does} database {source}, and no server has that many");
-                return Err(at(offset, Error::Usage(words)));
+                return Err(at(file, offset, Error::Usage(words)));
             }
         }
         Ok(())
@@ -235,9 +237,9 @@ fn other_databases(command: &Command<'_>) -> Vec<u64> {
 }
 
 /// Where it is that something cannot be done.
-fn at(offset: u64, error: Error) -> Error {
+fn at(file: &str, offset: u64, error: Error) -> Error {
     match error {
-        Error::Usage(words) => Error::Usage(format!("offset {offset}: {words}")),
+        Error::Usage(words) => Error::Usage(format!("{file}: offset {offset}: {words}")),
         error => error,
     }
 }
