@@ -265,9 +265,15 @@ impl Target {
         self.header.family == Family::Redis && self.header.version >= 13
     }
 
-    /// Vector sets, the one module value that some servers have without a module.
-    pub fn has_vector_sets(&self) -> bool {
-        self.product == Product::Redis && self.version >= (8, 0)
+    /// Which of the layouts of vector sets is written, the one module value that some servers have
+    /// without a module: 0 is read by all that have any, 1 is refused by Redis 8.0.2. (Redis 8.6
+    /// reads it; of those between it is not known.)
+    pub fn vector_set_layout(&self) -> Option<u8> {
+        match self.product {
+            Product::Redis if self.version >= (8, 6) => Some(1),
+            Product::Redis if self.version >= (8, 0) => Some(0),
+            _ => None,
+        }
     }
 
     /// Templates of hash fields (version 15).

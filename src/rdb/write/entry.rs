@@ -8,8 +8,8 @@ use std::cmp::Ordering;
 use std::ops::ControlFlow;
 
 use super::collect::{Heap, Place};
-use super::module::refused;
-use super::{Loss, Sink, array, hash, list, set, sorted_set, stream, string_elem};
+use super::module::copies;
+use super::{Loss, Sink, array, hash, list, module, set, sorted_set, stream, string_elem};
 use crate::error::FormatError;
 use crate::rdb::object::RawStream;
 use crate::rdb::{Entry, Scratch, Target, ValueType};
@@ -71,13 +71,11 @@ pub fn entry<'a>(
     }
     let shares = matches!(ty, ValueType::HashTemplateListpack | ValueType::HashTemplateArray);
     if ty.kind() == Kind::Module {
-        return Ok(match refused(target, entry.body()) {
-            None => Body::Same(ty, entry.body()),
-            Some(loss) => {
-                sink.losses.push(loss);
-                Body::Nothing
-            }
-        });
+        if copies(target, entry.body()) == Ok(true) {
+            return Ok(Body::Same(ty, entry.body()));
+        }
+        let written = accepted(sink, |sink| module(sink, target, entry.body()));
+        return Ok(written.map_or(Body::Nothing, Body::Written));
     }
     let taken = if shares { same_templates && target.has_templates() } else { target.takes(ty) };
     if taken && let (ValueType::HashTemplateArray, Some(template)) = (ty, entry.template()) {

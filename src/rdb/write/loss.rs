@@ -149,7 +149,8 @@ impl Loss {
             Loss::Array => "there are no arrays before Redis 8.8: the key is left out",
             Loss::Module => "there are no modules before Redis 4.0: the key is left out",
             Loss::VectorSet => {
-                "there are vector sets only in Redis 8.0 and newer: the key is left out"
+                "there are vector sets only in Redis 8.0 and newer, and none of another layout in 8.0 to \
+                 8.4: the key is left out"
             }
             Loss::ChangedKeyMeta => {
                 "a command changed the key, and only the module knows what becomes of its metadata then: \

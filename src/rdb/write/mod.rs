@@ -20,6 +20,7 @@ mod snapshot;
 mod sorted_set;
 mod stream;
 mod string;
+mod vector_set;
 
 pub use array::array;
 pub use dump::{dump, payload};
