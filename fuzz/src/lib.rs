@@ -16,7 +16,9 @@ use std::ops::ControlFlow;
 
 use looks::{Pieces, in_pieces, looks_at_frames};
 use rdbkit::Result;
-use rdbkit::aof::{LogStats, Manifest, Place, ScanOptions, check_input, judge, manifest, scan};
+use rdbkit::aof::{
+    LogStats, Manifest, Place, ScanOptions, check_input, check_slice, manifest, scan,
+};
 use rdbkit::digest::{Accumulator, Options, full};
 use rdbkit::ops::check::{CheckOptions, SourceReport, check_source};
 use rdbkit::ops::walk::Silent;
@@ -47,7 +49,11 @@ pub fn log(bytes: &[u8]) {
         let got = scan(bytes, 0, &three, LogStats::at_start(), &|_| {}).unwrap();
         assert!(got.0 == outcome && got.1 == stats, "pieces of {piece_bytes}");
     }
-    let want = judge(outcome, Place::Last);
+    let want = check_slice(bytes, 0, Place::Last, &one, &|_| {}).unwrap();
+    assert_eq!(want.outcome, outcome, "with the names");
+    let three = ScanOptions { threads: 3, piece_bytes: 64, ..one.clone() };
+    let got = check_slice(bytes, 0, Place::Last, &three, &|_| {}).unwrap();
+    assert_eq!(got, want, "names in pieces");
     let reader = Box::new(Pieces::single(bytes.to_vec()));
     let start_bytes = if bytes.len() <= 1 << 10 { 1 } else { 256 };
     let options = WindowOptions { start_bytes, doubling: false, ..WindowOptions::default() };

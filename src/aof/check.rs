@@ -1,8 +1,7 @@
 //! The check of a log: its frames, its transactions, its end.
 //!
 //! It says what a server and its check tool would say of the form of a log, and what they do not
-//! say. It does not run commands: an unknown name, which a server refuses, or one that fails, which
-//! it ignores, passes here.
+//! say. It does not run commands: one that fails, which a server ignores, passes here.
 //!
 //! Bad enough for an error is what a server refuses or crashes on, what redis-check-aof calls
 //! invalid, and what loses data now or after the next start. What both let through although no
@@ -10,6 +9,7 @@
 
 use super::incident::{Incident, IncidentKind};
 use super::log::Quirk;
+use super::names::{UnknownName, UnknownNames};
 use super::scan::{ScanOptions, scan};
 use super::transaction::LogCounts;
 use super::walk::{LogOutcome, Walk};
@@ -53,8 +53,9 @@ pub fn check_slice(
     options: &ScanOptions,
     progress: &dyn Fn(u64),
 ) -> Result<LogCheck> {
-    let (outcome, ()) = scan(bytes, begins_at, options, (), progress)?;
-    Ok(judge(outcome, place))
+    let names = UnknownNames::keeping(options.kept_per_kind);
+    let (outcome, names) = scan(bytes, begins_at, options, names, progress)?;
+    Ok(with_names(judge(outcome, place), &names))
 }
 
 /// Checks the log that begins at the input's position, keeping so many findings of each kind;
@@ -65,9 +66,20 @@ pub fn check_input(
     kept_per_kind: u64,
     progress: &dyn Fn(u64),
 ) -> Result<LogCheck> {
-    let mut walk = Walk::new(input.position(), kept_per_kind, ());
+    let names = UnknownNames::keeping(kept_per_kind);
+    let mut walk = Walk::new(input.position(), kept_per_kind, names);
     walk.run(input, progress)?;
-    Ok(judge(walk.finish().0, place))
+    let (outcome, names) = walk.finish();
+    Ok(with_names(judge(outcome, place), &names))
+}
+
+fn with_names(mut check: LogCheck, names: &UnknownNames) -> LogCheck {
+    for finding in names.list().iter().map(UnknownName::finding) {
+        let behind = check.findings.iter().position(|other| other.offset > finding.offset);
+        check.findings.insert(behind.unwrap_or(check.findings.len()), finding);
+    }
+    check.unlisted += names.unlisted();
+    check
 }
 
 /// Puts what a walk found into words.
@@ -121,17 +133,17 @@ pub fn preamble_in_increment() -> Finding {
     words.finding(Doing::Header, Some(0))
 }
 
-struct Words {
-    severity: Severity,
-    code: &'static str,
-    expected: String,
-    found: String,
-    server: &'static str,
-    advice: &'static str,
+pub(super) struct Words {
+    pub(super) severity: Severity,
+    pub(super) code: &'static str,
+    pub(super) expected: String,
+    pub(super) found: String,
+    pub(super) server: &'static str,
+    pub(super) advice: &'static str,
 }
 
 impl Words {
-    fn finding(self, doing: Doing, offset: Option<u64>) -> Finding {
+    pub(super) fn finding(self, doing: Doing, offset: Option<u64>) -> Finding {
         Finding {
             severity: self.severity,
             code: self.code,

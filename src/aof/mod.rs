@@ -7,10 +7,10 @@
 //! scan                  the same for a log that is all there, on several threads
 //! check                 incidents put into words
 //! stats                 what a log is made of
+//! names                 names of commands that no server has
 //! ```
 //!
-//! All of it is about frames and transactions. What commands mean, and whether a server knows
-//! them, is not looked at here. The snapshot that a log may begin with is read elsewhere: here a
+//! All of it is about frames, transactions and names. What commands mean is not looked at here. The snapshot that a log may begin with is read elsewhere: here a
 //! log begins at the offset that the caller gives.
 
 pub mod annotation;
@@ -19,6 +19,7 @@ pub mod directory;
 pub mod incident;
 pub mod log;
 pub mod manifest;
+pub mod names;
 pub mod scan;
 pub mod stats;
 mod transaction;
@@ -31,6 +32,7 @@ pub use directory::{Directory, Layout, Part, survey, survey_manifest};
 pub use incident::{Incident, IncidentKind, Incidents};
 pub use log::LogItem;
 pub use manifest::{Manifest, PartType};
+pub use names::{UnknownName, UnknownNames};
 pub use scan::{ScanOptions, scan};
 pub use stats::LogStats;
 pub use transaction::{LogCounts, Transaction};

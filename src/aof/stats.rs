@@ -101,7 +101,7 @@ impl Histogram {
 /// Where the volumes of short names are, as they were written: logs repeat a few of them over and
 /// over, and this saves hashing them.
 #[derive(Debug, Clone)]
-struct Recent([(u64, usize, usize); 64]);
+pub(super) struct Recent([(u64, usize, usize); 64]);
 
 impl Default for Recent {
     fn default() -> Self {
@@ -140,13 +140,13 @@ impl Recent {
     }
 
     #[inline(always)]
-    fn find(&self, name: &[u8]) -> Option<usize> {
+    pub(super) fn find(&self, name: &[u8]) -> Option<usize> {
         let packed = Self::pack(name)?;
         let &(known, length, at) = self.0.get(Self::slot(packed))?;
         (known == packed && length == name.len()).then_some(at)
     }
 
-    fn keep(&mut self, name: &[u8], at: usize) {
+    pub(super) fn keep(&mut self, name: &[u8], at: usize) {
         if let Some(packed) = Self::pack(name)
             && let Some(slot) = self.0.get_mut(Self::slot(packed))
         {

@@ -16,9 +16,9 @@ use std::io::{Read as _, Seek as _, Write as _};
 use tempfile::SpooledTempFile;
 
 use super::Put;
-use crate::aof::LogItem;
 use crate::aof::log::{Quirk, Quirks};
-use crate::bytes::Input;
+use crate::aof::{LogItem, LogTally as _, UnknownName, UnknownNames};
+use crate::bytes::{Input, quoted};
 use crate::error::{Doing, Error, Fault, FormatError, Result};
 use crate::ops::items::{Go, Seen, each};
 use crate::ops::walk::Observer;
@@ -49,6 +49,7 @@ pub(super) fn repair(
         commands: 0,
         cut: None,
         selected: false,
+        names: UnknownNames::keeping(most_notes as u64),
     };
     let mut items = 0;
     each(input, |seen| {
@@ -75,6 +76,7 @@ struct Mender<'m> {
     cut: Option<(u64, FormatError)>,
     /// A SELECT has been seen since damage was stepped over.
     selected: bool,
+    names: UnknownNames,
 }
 
 enum State {
@@ -192,6 +194,7 @@ impl Mender<'_> {
         raw: &[u8],
         quirks: &Quirks,
     ) -> Result<()> {
+        self.names.command(at, command);
         let mut clean;
         let mut frame = raw;
         if let Some((quirk, _)) = quirks.iter().next() {
@@ -346,9 +349,23 @@ impl Mender<'_> {
                 }
             }
         }
+        self.note_names();
         self.file.lost_commands += self.file.sound_behind;
         self.file.commands = Some(self.file.commands.unwrap_or(0) + self.commands);
         Ok(())
+    }
+
+    /// Commands may be damaged, or be known to other servers, so they stay.
+    fn note_names(&mut self) {
+        for UnknownName { name, offset, commands } in std::mem::take(&mut self.names).list() {
+            let text = format!(
+                "no server is known to have the command {} ({commands} in all): one that does not \
+                 know it refuses the log",
+                quoted(name)
+            );
+            let (code, offset) = ("unknown-command", Some(*offset));
+            self.note(NoteList::Doubt, Note { code, offset, text, ..Note::default() });
+        }
     }
 
     /// Goes to the end of the data, and counts the commands that look sound on the way.
@@ -496,7 +513,9 @@ mod tests {
         };
         repair(&mut input, skip, 9, put, &mut file, &Silent).unwrap();
         assert_eq!(String::from_utf8(out).unwrap(), log(want), "{items:?}");
-        let notes = file.losses.iter().chain(&file.mended).chain(&file.doubts);
+        // The letters stand for commands.
+        let doubts = file.doubts.iter().filter(|note| note.code != "unknown-command");
+        let notes = file.losses.iter().chain(&file.mended).chain(doubts);
         assert_eq!(notes.map(|note| note.code).collect::<Vec<_>>().join(" "), codes, "{items:?}");
     }
 }
