@@ -190,9 +190,16 @@ fn a_limit_on_file_sizes_is_a_sentence() {
     fs::write(&from, log(20_000)).unwrap();
     fs::write(&to, "old").unwrap();
     let script = "ulimit -f 100; exec \"$0\" \"$@\"";
-    for verb in [&["rewrite", "--drop", "nothing"][..], &["repair"], &["rewrite", "--split", "1gb"]]
-    {
-        let is_directory = verb.contains(&"--split");
+    for verb in [
+        &["rewrite", "--drop", "nothing"][..],
+        &["repair"],
+        &["rewrite", "--split", "1gb"],
+        &["compact", "--to", "rdb"],
+        &["compact", "--to", "aof"],
+        &["compact", "--to", "aof-dir"],
+        &["export", "--to", "ndjson"],
+    ] {
+        let is_directory = verb.contains(&"--split") || verb.contains(&"aof-dir");
         let out = if is_directory { folder.path().join("dir") } else { to.clone() };
         let done = Command::new("sh")
             .args(["-c", script, env!("CARGO_BIN_EXE_rdbkit")])
@@ -209,6 +216,7 @@ fn a_limit_on_file_sizes_is_a_sentence() {
             said.starts_with("rdbkit: cannot write ") && said.contains("File too large"),
             "{said}"
         );
+        assert_eq!(said.matches(out.to_str().unwrap()).count(), 1, "{said}");
         assert_eq!(fs::read(&to).unwrap(), b"old", "{verb:?}");
         assert_eq!(fs::read_dir(folder.path()).unwrap().count(), 2, "{verb:?}");
     }

@@ -18,7 +18,7 @@ use std::path::{Path, PathBuf};
 
 use super::pending::{self, Pending};
 use super::stamp::Stamp;
-use super::{Publish, folder, make_backup, name_of, sync_directory};
+use super::{Publish, folder, make_backup, name_of, named, sync_directory};
 use crate::bytes::PathName as _;
 use crate::error::{Error, Result};
 
@@ -114,7 +114,21 @@ impl AtomicFile {
 
     /// Writes all of `bytes`.
     pub fn put(&mut self, bytes: &[u8]) -> Result<()> {
-        self.write_all(bytes).map_err(|cause| self.failed(cause))
+        self.write_whole(bytes).map_err(|cause| self.failed(cause))
+    }
+
+    fn write_whole(&mut self, bytes: &[u8]) -> io::Result<()> {
+        match &mut self.sink {
+            Sink::Stream { stream, written } => {
+                match stream {
+                    Stream::Stdout(stdout) => stdout.write_all(bytes)?,
+                    Stream::Other(file) => file.write_all(bytes)?,
+                }
+                *written += bytes.len() as u64;
+                Ok(())
+            }
+            Sink::File(beside) => beside.pending.write(bytes),
+        }
     }
 
     /// How many bytes were written so far.
@@ -214,17 +228,11 @@ pub(super) fn keep(file: &Path, backup: &Path) -> io::Result<()> {
 
 impl Write for AtomicFile {
     fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
-        match &mut self.sink {
-            Sink::Stream { stream, written } => {
-                let n = match stream {
-                    Stream::Stdout(stdout) => stdout.write(bytes)?,
-                    Stream::Other(file) => file.write(bytes)?,
-                };
-                *written += n as u64;
-                Ok(n)
-            }
-            Sink::File(beside) => beside.pending.write(bytes).map(|()| bytes.len()),
-        }
+        let written = self.write_whole(bytes).map(|()| bytes.len());
+        written.map_err(|cause| match self.sink {
+            Sink::Stream { stream: Stream::Stdout(_), .. } => cause,
+            _ => named(&self.path, cause),
+        })
     }
 
     fn flush(&mut self) -> io::Result<()> {

@@ -23,7 +23,7 @@ use tempfile::TempDir;
 use super::atomic_file::keep;
 use super::pending::{self, Pending};
 use super::stamp::Stamp;
-use super::{Publish, folder, make_backup, name_of, sync_directory};
+use super::{Publish, folder, make_backup, name_of, named, sync_directory};
 use crate::bytes::PathName as _;
 use crate::error::{Error, Result};
 
@@ -50,6 +50,8 @@ enum Place {
 #[derive(Debug)]
 pub struct Part {
     name: OsString,
+    /// For sentences.
+    path: PathBuf,
     pending: Pending,
 }
 
@@ -151,10 +153,10 @@ impl DirectoryTarget {
             let name = self.path.join(name);
             return Err(Error::Usage(format!("{} exists already", name.shown())));
         }
-        let pending = Pending::create(self.work(), name, false).map_err(|cause| {
-            Error::io(format!("cannot write {}", self.path.join(name).shown()), cause)
-        })?;
-        Ok(Part { name: name.to_owned(), pending })
+        let path = self.path.join(name);
+        let pending = Pending::create(self.work(), name, false)
+            .map_err(|cause| Error::io(format!("cannot write {}", path.shown()), cause))?;
+        Ok(Part { name: name.to_owned(), path, pending })
     }
 
     /// Takes in a file that is written, and waits until it is on disk.
@@ -294,13 +296,14 @@ impl Part {
 
     /// The error for a failure of [`Write`] on this file.
     pub fn failed(&self, cause: io::Error) -> Error {
-        Error::io(format!("cannot write {}", self.name.shown()), cause)
+        Error::io(format!("cannot write {}", self.path.shown()), cause)
     }
 }
 
 impl Write for Part {
     fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
-        self.pending.write(bytes).map(|()| bytes.len())
+        let written = self.pending.write(bytes);
+        written.map(|()| bytes.len()).map_err(|cause| named(&self.path, cause))
     }
 
     fn flush(&mut self) -> io::Result<()> {

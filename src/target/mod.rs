@@ -132,6 +132,11 @@ fn make_backup(path: &Path, make: impl Fn(&Path) -> io::Result<()>) -> Result<Pa
     }
 }
 
+/// A failure to write, for those who write and know no names.
+fn named(path: &Path, cause: io::Error) -> io::Error {
+    io::Error::new(cause.kind(), format!("{}: {cause}", path.shown()))
+}
+
 /// Makes sure that what was renamed in a directory stays renamed.
 fn sync_directory(path: &Path) -> Result<()> {
     #[cfg(unix)]
