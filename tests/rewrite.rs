@@ -81,7 +81,7 @@ fn a_command_runs_in_its_database_whatever_is_dropped() {
 #[test]
 fn transactions_stay_whole_or_go_whole() {
     let log = "MULTI; SET a 1; SET b 1; EXEC; SET c 1";
-    check(log, &["--drop", "get"], log);
+    check(log, &["--not-key", "d"], log);
     check(log, &["--not-key", "a"], "MULTI; SET b 1; EXEC; SET c 1");
     check(log, &["--key", "c"], "SET c 1");
     check(log, &["--until-command", "3"], "SELECT 0");
@@ -121,16 +121,20 @@ fn the_report_says_what_was_added_and_what_was_not_found() {
         let path = folder.path().join("log.aof");
         fs::write(&path, log(log_text)).unwrap();
         let mut call = Command::new(env!("CARGO_BIN_EXE_rdbkit"));
-        let done = call.arg("rewrite").arg(&path).arg("--dry-run").args(args).assert().success();
-        String::from_utf8_lossy(&done.get_output().stdout).into_owned()
+        let done = call.arg("rewrite").arg(&path).arg("--dry-run").args(args).assert();
+        let output = done.get_output();
+        let status = output.status.code();
+        (status, String::from_utf8_lossy(&output.stdout).into_owned())
     };
     // Each part begins in database 0.
-    let text = told("SELECT 3; SET a 1; SET b 1; SET c 1", &["--split", "1"]);
+    let (status, text) = told("SELECT 3; SET a 1; SET b 1; SET c 1", &["--split", "1"]);
+    assert_eq!(status, Some(0));
     assert!(text.contains("4 of 4 kept, 2 SELECTs added,"), "{text}");
     for name in ["appendonly.aof.1.incr.aof", "appendonly.aof.2.incr.aof"] {
         assert!(text.contains(name), "{text}");
     }
-    let text = told("SET a 1; FLUSHDB", &["--drop", "flushall,FLUSHDB,xgroup|destroy"]);
+    let (status, text) = told("SET a 1; FLUSHDB", &["--drop", "flushall,FLUSHDB,xgroup|destroy"]);
+    assert_eq!(status, Some(1));
     assert!(text.contains("no FLUSHALL in the log"), "{text}");
     assert!(text.contains("no XGROUP|DESTROY in the log"), "{text}");
     assert!(!text.contains("no FLUSHDB"), "{text}");
@@ -187,6 +191,27 @@ fn what_cannot_be_done_is_said() {
     refused("SET a 1", &["--drop", "multi"], "come and go");
     refused("SWAPDB 0 1", &["--db", "0"], "cannot be told");
     refused("SET a 1", &["--rename", "a*"], "old:*=new:*");
+}
+
+#[test]
+fn what_is_cut_is_left_out_as_the_refusal_advises() {
+    let folder = tempfile::tempdir().unwrap();
+    let (path, to) = (folder.path().join("in.aof"), folder.path().join("out.aof"));
+    // Each SET takes 27 bytes, each MULTI 15.
+    for (whole, cut, at) in
+        [("SET a 1", "SET b 1", 27), ("SET a 1", "MULTI; SET b 1", 42), ("MULTI", "SET a 1", 15)]
+    {
+        let mut bytes = log(&format!("{whole}; {cut}"));
+        bytes.truncate(bytes.len() - 3);
+        fs::write(&path, bytes).unwrap();
+        let done = rewrite(&path, &to, &[]).code(2);
+        let said = String::from_utf8_lossy(&done.get_output().stderr).into_owned();
+        assert!(said.contains(&format!("--until-offset {at} ")), "{said}");
+        rewrite(&path, &to, &["--until-offset", &at.to_string()]).success();
+        let want = if whole == "MULTI" { log("SELECT 0") } else { log(whole) };
+        assert_eq!(fs::read(&to).unwrap(), want, "{whole}; {cut}");
+        fs::remove_file(&to).unwrap();
+    }
 }
 
 #[test]

@@ -180,7 +180,8 @@ pub(crate) fn run(args: &RewriteArgs) -> Result<Exit, Error> {
     if args.report.is_wanted(&args.common) {
         args.report.tell_beside(&args.output, &report, &args.common, write_text, write_json)?;
     }
-    Ok(if report.straddling > 0 { Exit::Findings } else { Exit::Clean })
+    let look_at = report.straddling > 0 || !report.not_found.is_empty();
+    Ok(if look_at { Exit::Findings } else { Exit::Clean })
 }
 
 impl RewriteArgs {

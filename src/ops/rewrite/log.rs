@@ -145,13 +145,16 @@ impl<'o> LogWriter<'o> {
                 }
                 Ok(go)
             }
-            Seen::Broken { offset, fault, .. } => Err(self.broken(offset, fault)),
+            Seen::Broken { at, offset, fault } => match self.options.range.until_offset {
+                Some(until) if until <= at => Ok(self.stop(at)),
+                _ => Err(self.broken(at, offset, fault)),
+            },
             Seen::Skipped { .. } => Ok(Go::Stop),
         })?;
         self.report.read_bytes += ends_at - begins_at;
         if let Some(transaction) = self.transaction.take() {
             let fault = Fault::Truncated { need: 0, have: 0 };
-            return Err(self.broken(transaction.at, fault));
+            return Err(self.broken(transaction.at, transaction.at, fault));
         }
         if let Some(select) = self.select.take()
             && !self.dropped_since
@@ -164,12 +167,13 @@ impl<'o> LogWriter<'o> {
         Ok(())
     }
 
-    fn broken(&self, offset: u64, fault: Fault) -> Error {
+    /// What begins at `at` breaks at `offset`.
+    fn broken(&self, at: u64, offset: u64, fault: Fault) -> Error {
         let file = Some(self.file.clone());
         let error = FormatError { file, offset, doing: Doing::Command, key: None, fault };
         Error::Usage(format!(
             "{error}: a log that is not sound is not rewritten; rdbkit repair mends it, and \
-             --until-offset {offset} leaves out what follows"
+             --until-offset {at} leaves it out, and what follows"
         ))
     }
 
