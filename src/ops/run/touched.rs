@@ -4,10 +4,12 @@
 //! bits   two bits for each key, at places that its hash tells; 32 times as many bits as keys
 //! ```
 //!
-//! One key in three hundred seems to be named and is not: it is loaded, and nobody minds.
+//! One key in three hundred seems to be named and is not: it is loaded, and nobody minds. But it is
+//! written behind those that are copied, so the hash is the same in every run, as the output is to be.
+
+use xxhash_rust::xxh3::xxh3_64;
 
 use super::log::{Progress, Runner, read};
-use crate::bytes::hash::hash;
 use crate::engine::{Route, lookup};
 use crate::resp::{Command, command_keys};
 
@@ -50,7 +52,7 @@ impl Touched {
         let is_set = |bit: u64| {
             self.bits.get((bit / 64) as usize).is_some_and(|word| word >> (bit % 64) & 1 != 0)
         };
-        self.places(hash(key)).into_iter().all(is_set)
+        self.places(xxh3_64(key)).into_iter().all(is_set)
     }
 
     #[inline]
@@ -79,16 +81,16 @@ impl<'a> Runner<'a> for Names<'a> {
         match spec.route {
             Route::Key(place) => {
                 let key = command.args().nth(usize::from(place) - 1).ok_or(Everything)?;
-                self.hashes.push(hash(key));
+                self.hashes.push(xxh3_64(key));
             }
             Route::Split(step) => {
-                self.hashes.extend(command.args().step_by(step.into()).map(hash));
+                self.hashes.extend(command.args().step_by(step.into()).map(xxh3_64));
             }
             Route::Keys => {
                 self.args.clear();
                 self.args.extend(command.args());
                 let before = self.hashes.len();
-                self.hashes.extend(command_keys(name, &self.args).ok_or(Everything)?.map(hash));
+                self.hashes.extend(command_keys(name, &self.args).ok_or(Everything)?.map(xxh3_64));
                 if self.hashes.len() == before {
                     return Err(Everything);
                 }
@@ -133,8 +135,9 @@ mod tests {
         .unwrap();
         let named = "one two three four five six seven eight nine ten eleven";
         assert!(named.split(' ').all(|key| touched.holds(key.as_bytes())));
-        let others = (0..1000).filter(|n| touched.holds(format!("other:{n}").as_bytes())).count();
-        assert!(others < 30, "{others}");
+        let others = (0..1000).filter(|n| touched.holds(format!("other:{n}").as_bytes()));
+        // The same in every run.
+        assert_eq!(others.collect::<Vec<_>>(), [284]);
     }
 
     #[test]
