@@ -6,6 +6,7 @@
 
 mod directory;
 mod fields;
+mod finder;
 mod log;
 mod resync;
 mod section;

@@ -17,7 +17,7 @@
 use std::ops::ControlFlow;
 
 use super::fields::{Found, Known, read_like_keys};
-use super::snapshot::is_fatal;
+use super::finder::is_fatal;
 use crate::error::{Doing, Fault, FormatError};
 use crate::rdb::object::Checker;
 use crate::rdb::{Entry, Framer, Record, Text, ValueType, length, opcode, skip_value};
