@@ -330,6 +330,7 @@ fn under_a_write_load_it_is_one_moment_of_the_server() {
 fn a_cluster_gives_a_file_for_each_master() {
     let Some(kind) = require_any(&["valkey-9.1", "redis-8.0", "redis-7.0"]) else { return };
     let cluster = Cluster::start(&kind, &AT_ONCE);
+    cluster.tells_of_replicas();
     for n in 0..200 {
         let key = format!("key:{n}");
         cluster.at(key.as_bytes(), &["SET", &key, "v"]);
