@@ -104,16 +104,12 @@ impl Cluster {
     /// Waits until each node tells of the replicas of every master, as it does once it has heard how
     /// far they are.
     pub fn tells_of_replicas(&self) {
-        let began = Instant::now();
         let tells = |node: &Server| {
             let Value::Array(ranges) = node.cmd(&["CLUSTER", "SLOTS"]) else { return false };
             // From, to, the master, and then its replicas.
             ranges.iter().all(|range| matches!(range, Value::Array(parts) if parts.len() > 3))
         };
-        while !self.nodes.iter().all(tells) {
-            assert!(began.elapsed() < PATIENCE, "nobody tells of replicas");
-            sleep(Duration::from_millis(20));
-        }
+        wait_until("all tell of replicas", PATIENCE, || self.nodes.iter().all(tells));
     }
 
     fn is_settled(&self) -> bool {
