@@ -10,8 +10,9 @@
 //! names                 names of commands that no server has
 //! ```
 //!
-//! All of it is about frames, transactions and names. What commands mean is not looked at here. The snapshot that a log may begin with is read elsewhere: here a
-//! log begins at the offset that the caller gives.
+//! All of it is about frames, transactions and names. What commands mean is not looked at here. The
+//! snapshot that a log may begin with is read elsewhere: here a log begins at the offset that the
+//! caller gives.
 
 pub mod annotation;
 pub mod check;

@@ -51,7 +51,8 @@ impl UnknownName {
             (
                 Severity::Error,
                 "refuses to start (unknown command), if it does not rename a command to that",
-                "look at the bytes: a name may be damaged; or take the commands out with rewrite, on a copy",
+                "look at the bytes: a name may be damaged; or take the commands out with rewrite, \
+                 on a copy",
             )
         };
         let again = match self.commands {

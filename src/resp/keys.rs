@@ -9,8 +9,9 @@
 //! ```
 //!
 //! Positions count the arguments behind the name from 0. The table has what a log can hold, and
-//! the reads beside it, and what else servers know; of module commands, those of the modules that servers bring along. The
-//! danger is a count that lies: keys are only looked for among the arguments that are there.
+//! the reads beside it, and what else servers know; of module commands, those of the modules that
+//! servers bring along. The danger is a count that lies: keys are only looked for among the
+//! arguments that are there.
 
 use std::ops::Range;
 

@@ -70,7 +70,7 @@ impl Sum {
 }
 
 impl Finder<'_> {
-    pub(super) fn keep(&mut self, range: Range<usize>) {
+    fn keep(&mut self, range: Range<usize>) {
         match self.pieces.last_mut() {
             Some(last) if last.end == range.start && !self.selects.contains_key(&range.start) => {
                 last.end = range.end;
@@ -95,13 +95,7 @@ impl Finder<'_> {
         self.file.note(list, note, self.most_notes);
     }
 
-    pub(super) fn note_key(
-        &mut self,
-        list: NoteList,
-        range: Range<usize>,
-        error: &FormatError,
-        db: u64,
-    ) {
+    fn note_key(&mut self, list: NoteList, range: Range<usize>, error: &FormatError, db: u64) {
         let (offset, bytes) = (Some(range.start as u64), Some(range.len() as u64));
         let is_loss = list == NoteList::Loss;
         if is_loss {
@@ -239,7 +233,7 @@ impl Finder<'_> {
         Ok(None)
     }
 
-    pub(super) fn entry(
+    fn entry(
         &mut self,
         entry: &Entry<'_>,
         range: Range<usize>,
@@ -268,35 +262,31 @@ impl Finder<'_> {
                 return Ok(None);
             }
         };
-        if let Some(problem) = worst.filter(|problem| fatal || !is_harmless(problem)) {
-            let error = entry.error(problem.at, problem.fault);
-            if fatal {
-                // A stream ends with counts, and one that is damaged may take in what follows.
-                let to = match entry.value_type.kind() {
-                    Kind::Stream | Kind::Module => self.likeness.swallowed(
-                        self.bytes,
-                        range.start + 1,
-                        range.end,
-                        framer,
-                        &mut self.checker,
-                    ),
-                    _ => None,
-                };
-                let range = range.start..to.unwrap_or(range.end);
-                self.section.lost += 1;
-                self.note_key(NoteList::Loss, range, &error, entry.db);
-                return Ok(to);
-            }
-            self.likeness.note(key);
-            self.keys
-                .note(&Seen::of(entry, key), key)
-                .map_err(|cause| Error::io("cannot write a temporary file", cause))?;
+        let doubt = worst.filter(|problem| fatal || !is_harmless(problem));
+        let doubt = doubt.map(|problem| entry.error(problem.at, problem.fault));
+        if let Some(error) = doubt.as_ref().filter(|_| fatal) {
+            // A stream ends with counts, and one that is damaged may take in what follows.
+            let to = match entry.value_type.kind() {
+                Kind::Stream | Kind::Module => self.likeness.swallowed(
+                    self.bytes,
+                    range.start + 1,
+                    range.end,
+                    framer,
+                    &mut self.checker,
+                ),
+                _ => None,
+            };
+            let range = range.start..to.unwrap_or(range.end);
+            self.section.lost += 1;
+            self.note_key(NoteList::Loss, range, error, entry.db);
+            return Ok(to);
+        }
+        self.likeness.note(key);
+        self.keys
+            .note(&Seen::of(entry, key), key)
+            .map_err(|cause| Error::io("cannot write a temporary file", cause))?;
+        if let Some(error) = doubt {
             self.note_key(NoteList::Doubt, range.clone(), &error, entry.db);
-        } else {
-            self.likeness.note(key);
-            self.keys
-                .note(&Seen::of(entry, key), key)
-                .map_err(|cause| Error::io("cannot write a temporary file", cause))?;
         }
         self.kept += 1;
         self.section.kept += 1;
@@ -414,7 +404,7 @@ impl Finder<'_> {
     }
 
     /// Where the entry at an offset ends. Its templates do not matter: it was read before.
-    pub(super) fn entry_at(&self, header: Header, offset: u64) -> Option<Range<usize>> {
+    fn entry_at(&self, header: Header, offset: u64) -> Option<Range<usize>> {
         let at = usize::try_from(offset).ok()?;
         let piece = self.pieces.iter().find(|piece| piece.contains(&at))?;
         let simple = Framer::new(header).next(self.bytes.get(at..)?, offset);
@@ -438,7 +428,7 @@ impl Finder<'_> {
         None
     }
 
-    pub(super) fn cut_out(&mut self, range: Range<usize>) {
+    fn cut_out(&mut self, range: Range<usize>) {
         let Some(index) = self.pieces.iter().position(|piece| piece.contains(&range.start)) else {
             return;
         };
