@@ -4,6 +4,7 @@ use std::borrow::Cow;
 use std::collections::BTreeMap;
 
 use super::ledger::{Root, Taken, hash_of};
+use super::made::Made;
 use super::pack::{Form, Marks, Plan, Room};
 use crate::bytes::slot::slot;
 use crate::error::{Doing, FormatError, Result};
@@ -158,12 +159,12 @@ impl<'p, 'l, 'r> Batch<'p, 'l, 'r> {
         }
     }
 
-    fn refuse(&mut self, database: u32, key: &[u8], command: &str, words: String) {
+    fn refuse(&mut self, database: u32, key: &[u8], command: String, words: String) {
         self.taken.apart.push(hash_of(database, key));
         self.taken.refusals.push(Refusal {
             database,
             key: key.to_vec(),
-            command: command.to_owned(),
+            command,
             reply: ErrorReply { words },
         });
     }
@@ -214,18 +215,22 @@ impl<'p, 'l, 'r> Batch<'p, 'l, 'r> {
                 let mut entry = entry.clone();
                 entry.key = Text::Raw(key);
                 entry.expires_at_ms = expires_at_ms;
-                match plan.commands(&entry, key, room)? {
-                    Ok(replies) => {
-                        self.taken.counts.by_commands += 1;
+                match plan.made(&entry, key, slot, room)? {
+                    Made::By(made) => {
+                        let counts = &mut self.taken.counts;
+                        counts.by_restore += u64::from(made.restores);
+                        counts.by_commands += u64::from(!made.restores);
                         let parcel = self.parcel(database);
                         let at = parcel.bytes.len();
                         parcel.bytes.extend_from_slice(&room.commands);
-                        let key_at = at + room.key_at.start..at + room.key_at.end;
-                        if replies > 0 {
-                            parcel.close(replies, 1, slot, key_at);
+                        let key_at = at + made.key_at.start..at + made.key_at.end;
+                        parcel.close(made.replies, 1, slot, key_at);
+                        if made.is_aside {
+                            parcel.made_aside();
                         }
                     }
-                    Err(words) => self.refuse(database, key, "RESTORE", words),
+                    Made::Nothing => self.taken.counts.by_commands += 1,
+                    Made::Not(command, words) => self.refuse(database, key, command, words),
                 }
                 let mut losses = std::mem::take(&mut room.writer.losses);
                 self.lose(&mut losses, database, key);

@@ -25,6 +25,7 @@ mod keys;
 mod ledger;
 mod lent;
 mod log;
+mod made;
 mod pack;
 mod point;
 mod settle;

@@ -4,7 +4,7 @@
 //! MSET k v …                          plain strings, several at a time (not into a Cluster)
 //! SET k v [PXAT ms]                   plain strings
 //! RESTORE k ms payload [REPLACE] [ABSTTL] [IDLETIME s | FREQ n]
-//! DEL k, RPUSH k … , PEXPIREAT k ms   what RESTORE cannot say, or not in one argument
+//! MULTI, DEL k, RPUSH k … , EXEC      what RESTORE cannot say, or not in one argument: see `made`
 //! ```
 //!
 //! A payload is copied from the source where the target takes the bytes as they are, and written
@@ -20,15 +20,13 @@ use crate::error::{Error, Result};
 use crate::live::ServerInfo;
 use crate::rdb::write::{Body, EntryRoom, LivingRoom, Sink, dump, entry as write_entry};
 use crate::rdb::{Entry, Eviction, Target, Text, ValueType};
-use crate::resp::{Command, encode};
+use crate::resp::encode;
 use crate::value::Kind;
 
 /// A longer string gains nothing from company.
 const GROUPED_BYTES: usize = 4 << 10;
 /// The footer of a payload: version and checksum.
 const FOOTER: usize = 10;
-/// A request may have more than an argument of the longest kind; this is left for the rest.
-const PART_BYTES: usize = 64 << 20;
 
 /// What holds for all keys of a load.
 pub(super) struct Plan<'o> {
@@ -38,8 +36,8 @@ pub(super) struct Plan<'o> {
     pub(super) marks: Marks,
     /// Whether keys fall to slots.
     pub(super) has_slots: bool,
-    max_bulk_bytes: usize,
-    replaces: bool,
+    pub(super) max_bulk_bytes: usize,
+    pub(super) replaces: bool,
     may_set: bool,
     may_group: bool,
     has_pxat: bool,
@@ -88,12 +86,11 @@ pub(super) struct Room {
     entry: EntryRoom,
     pub(super) writer: CommandWriter,
     pub(super) living: LivingRoom,
-    keys: KeyRoom,
+    pub(super) keys: KeyRoom,
     /// A string's value.
     pub(super) text: Vec<u8>,
     /// The commands of a key.
     pub(super) commands: Vec<u8>,
-    pub(super) key_at: Range<usize>,
 }
 
 impl Room {
@@ -109,7 +106,6 @@ impl Room {
             keys,
             text: Vec::new(),
             commands: Vec::new(),
-            key_at: 0..0,
         }
     }
 }
@@ -296,88 +292,6 @@ impl<'o> Plan<'o> {
         at
     }
 
-    /// The commands that make a key, into the room, and how many they are; or why it cannot be.
-    pub(super) fn commands(
-        &self,
-        entry: &Entry<'_>,
-        key: &[u8],
-        room: &mut Room,
-    ) -> Result<Result<u32, String>> {
-        let Room { writer, keys, commands, key_at, text, .. } = room;
-        commands.clear();
-        if !self.replaces {
-            return Ok(Err("commands cannot tell whether the key is there: only --on-existing \
-                           replace works with --as commands, and with values longer than the \
-                           server's proto-max-bulk-len"
-                .to_owned()));
-        }
-        let is_string = entry.value_type == ValueType::String;
-        if is_string && entry.body().len() > self.max_bulk_bytes {
-            entry_text(entry.body(), text);
-            return Ok(Ok(self.long_string(entry, key, room)));
-        }
-        let mut replies = 0;
-        encode::header(commands, b'*', 2);
-        arg(commands, b"DEL");
-        *key_at = arg(commands, key);
-        if is_string {
-            // SET replaces whatever is there.
-            commands.clear();
-        } else {
-            replies += 1;
-        }
-        writer.out.clear();
-        writer.key(entry, keys)?;
-        let mut rest = writer.out.as_slice();
-        while let Some((command, behind)) = Command::strict(rest) {
-            if let Some(long) = command.args().find(|arg| arg.len() > self.max_bulk_bytes) {
-                return Ok(Err(format!(
-                    "it has an element of {} bytes, and the server takes {} (proto-max-bulk-len)",
-                    long.len(),
-                    self.max_bulk_bytes
-                )));
-            }
-            replies += 1;
-            rest = behind;
-        }
-        if is_string {
-            let at = b"*3\r\n$3\r\nSET\r\n$".len();
-            let digits = itoa::Buffer::new().format(key.len()).len();
-            *key_at = at + digits + 2..at + digits + 2 + key.len();
-        } else if writer.out.is_empty() {
-            // Nothing is made, so nothing is to be removed.
-            commands.clear();
-            return Ok(Ok(0));
-        }
-        commands.extend_from_slice(&writer.out);
-        Ok(Ok(replies))
-    }
-
-    /// A string in several parts.
-    fn long_string(&self, entry: &Entry<'_>, key: &[u8], room: &mut Room) -> u32 {
-        let Room { commands, key_at, text, .. } = room;
-        let part = self.max_bulk_bytes.min(PART_BYTES);
-        let mut replies = 0;
-        for (index, part) in text.chunks(part).enumerate() {
-            encode::header(commands, b'*', 3);
-            arg(commands, if index == 0 { b"SET".as_slice() } else { b"APPEND" });
-            let at = arg(commands, key);
-            if index == 0 {
-                *key_at = at;
-            }
-            arg(commands, part);
-            replies += 1;
-        }
-        if let Some(expires) = entry.expires_at_ms {
-            encode::header(commands, b'*', 3);
-            arg(commands, b"PEXPIREAT");
-            arg(commands, key);
-            arg(commands, itoa::Buffer::new().format(expires).as_bytes());
-            replies += 1;
-        }
-        replies
-    }
-
     /// Loads a function library.
     pub(super) fn function(&self, out: &mut Vec<u8>, code: &[u8]) {
         encode::command(out, [b"FUNCTION".as_slice(), b"LOAD", b"REPLACE", code]);
@@ -394,13 +308,4 @@ fn plain_text(body: &[u8], out: &mut Vec<u8>) -> bool {
         Text::Lzf { .. } => return false,
     }
     true
-}
-
-fn entry_text(body: &[u8], out: &mut Vec<u8>) {
-    out.clear();
-    if let Ok((_, text)) = Text::parse(body)
-        && let Ok(bytes) = text.to_cow()
-    {
-        out.extend_from_slice(&bytes);
-    }
 }

@@ -28,6 +28,8 @@ use crate::resp::encode;
 pub struct Refused {
     /// Its number in the parcel.
     pub item: usize,
+    /// Which of its commands.
+    pub command: u32,
     /// The server's words.
     pub reply: ErrorReply,
 }
@@ -291,16 +293,14 @@ impl Reader {
                 }
                 continue;
             };
-            if let Some(error) = error_in(reply) {
-                match seen.checked_sub(before) {
-                    Some(own) => {
-                        let item = parcel.item_of_reply(own);
-                        if refused.last().is_none_or(|last| last.item != item) {
-                            refused.push(Refused { item, reply: error });
-                        }
-                    }
-                    None => whole = Some(error),
+            match seen.checked_sub(before) {
+                Some(own) => {
+                    let item = parcel.item_of_reply(own);
+                    let is_new = refused.last().is_none_or(|last| last.item != item);
+                    let refusal = || refusal(&parcel, item, own, reply);
+                    refused.extend(is_new.then(refusal).flatten());
                 }
+                None => whole = whole.or_else(|| error_in(reply).map(|(_, error)| error)),
             }
             seen += 1;
         }
@@ -355,18 +355,37 @@ impl Reader {
     }
 }
 
-/// The error in a reply: the reply itself, or one among those of a transaction.
-fn error_in(reply: &[u8]) -> Option<ErrorReply> {
+/// What a reply says against an item.
+fn refusal(parcel: &Parcel, item: usize, reply_at: u32, reply: &[u8]) -> Option<Refused> {
+    if let Some((inside, reply)) = error_in(reply) {
+        // The replies of a transaction come with EXEC; the first of them is that of what stands
+        // behind MULTI.
+        let own = reply_at - parcel.replies_before(item);
+        return Some(Refused { item, command: inside.map_or(own, |inside| inside + 1), reply });
+    }
+    let of = parcel.items.get(item)?;
+    let was_there = of.is_aside && of.replies == reply_at + 1 && reply.ends_with(b":1\r\n");
+    was_there.then(|| Refused {
+        item,
+        command: 0,
+        reply: ErrorReply { words: "BUSYKEY Target key name already exists.".to_owned() },
+    })
+}
+
+/// The error in a reply: the reply itself, or one among those of a transaction, with its place.
+fn error_in(reply: &[u8]) -> Option<(Option<u32>, ErrorReply)> {
     match reply {
-        [b'-', ..] => Some(ErrorReply::new(reply)),
+        [b'-', ..] => Some((None, ErrorReply::new(reply))),
         [b'*', ..] => {
             let mut at = reply.iter().position(|byte| *byte == b'\n')? + 1;
+            let mut number = 0;
             while let Some(rest) = reply.get(at..).filter(|rest| !rest.is_empty()) {
                 let len = crate::live::frame_len(rest).ok()??;
-                if let Some(error) = rest.get(..len).and_then(error_in) {
-                    return Some(error);
+                if let Some((_, error)) = rest.get(..len).and_then(error_in) {
+                    return Some((Some(number), error));
                 }
                 at += len;
+                number += 1;
             }
             None
         }

@@ -17,6 +17,9 @@ pub struct Item {
     pub slot: u16,
     /// The first key, among the parcel's bytes.
     pub key: Range<usize>,
+    /// Whether the key is made under another name and then renamed. The last command removes what
+    /// is left under that name, so an answer of 1 says that the key was there already.
+    pub is_aside: bool,
 }
 
 /// A run of items for one database.
@@ -45,7 +48,15 @@ impl Parcel {
     /// Makes an item of the bytes that were appended since the last one.
     pub fn close(&mut self, replies: u32, keys: u32, slot: u16, key: Range<usize>) {
         let replies = self.replies() + replies;
-        self.items.push(Item { end: self.bytes.len(), replies, keys, slot, key });
+        let end = self.bytes.len();
+        self.items.push(Item { end, replies, keys, slot, key, is_aside: false });
+    }
+
+    /// Notes of the last item that its key is made under another name.
+    pub fn made_aside(&mut self) {
+        if let Some(last) = self.items.last_mut() {
+            last.is_aside = true;
+        }
     }
 
     /// Replies that the server owes for it.
@@ -71,9 +82,20 @@ impl Parcel {
         self.bytes.get(range).unwrap_or_default()
     }
 
-    /// The name of an item's last command, which is the one that makes the key.
-    pub fn command(&self, index: usize) -> &[u8] {
-        Command::strict(self.item_bytes(index)).map_or(&[], |(command, _)| command.name())
+    /// The name of one of an item's commands.
+    pub fn command(&self, index: usize, number: u32) -> &[u8] {
+        let mut rest = self.item_bytes(index);
+        let mut name: &[u8] = &[];
+        for _ in 0..=number {
+            let Some((command, behind)) = Command::strict(rest) else { break };
+            (name, rest) = (command.name(), behind);
+        }
+        name
+    }
+
+    /// How many replies the items in front of this one owe.
+    pub fn replies_before(&self, index: usize) -> u32 {
+        index.checked_sub(1).and_then(|n| self.items.get(n)).map_or(0, |item| item.replies)
     }
 
     /// The item that owes the reply with this number.
@@ -92,6 +114,9 @@ impl Parcel {
         let moved = |place: usize| place.saturating_sub(start) + at;
         let key = moved(item.key.start)..moved(item.key.end);
         self.close(item.replies - replied, item.keys, item.slot, key);
+        if item.is_aside {
+            self.made_aside();
+        }
     }
 
     /// An empty parcel for some items of this one.
@@ -114,7 +139,8 @@ impl Parcel {
         picked
     }
 
-    /// The same with ASKING in front of each command, for a server that is taking over a slot.
+    /// The same with ASKING in front of each command, for a server that is taking over a slot. A
+    /// transaction is asked for as a whole.
     pub fn asking(&self) -> Parcel {
         const ASKING: &[u8] = b"*1\r\n$6\r\nASKING\r\n";
         let mut asking = self.like();
@@ -122,8 +148,13 @@ impl Parcel {
             let mut rest = self.item_bytes(index);
             let (mut replies, mut key) = (0, 0..0);
             let mut start = item.end - rest.len();
+            let mut is_inside = false;
             while let Some((command, behind)) = Command::strict(rest) {
-                asking.bytes.extend_from_slice(ASKING);
+                if !is_inside {
+                    asking.bytes.extend_from_slice(ASKING);
+                    replies += 1;
+                }
+                is_inside |= command.name() == b"MULTI";
                 if (start..start + command.frame().len()).contains(&item.key.start)
                     && key.is_empty()
                 {
@@ -132,10 +163,13 @@ impl Parcel {
                 }
                 asking.bytes.extend_from_slice(command.frame());
                 start += command.frame().len();
-                replies += 2;
+                replies += 1;
                 rest = behind;
             }
             asking.close(replies, item.keys, item.slot, key);
+            if item.is_aside {
+                asking.made_aside();
+            }
         }
         asking
     }
@@ -167,5 +201,18 @@ mod tests {
         assert_eq!(asking.replies(), 6);
         assert_eq!((asking.key(0), asking.key(1)), (&b"b"[..], &b"d"[..]));
         assert_eq!(asking.item_bytes(1), b"*1\r\n$6\r\nASKING\r\n*1\r\n$1\r\nd\r\n");
+        assert_eq!((parcel.command(1, 0), parcel.command(1, 1)), (&b"b"[..], &b"c"[..]));
+    }
+
+    #[test]
+    fn a_transaction_is_asked_for_once() {
+        let mut parcel = Parcel::of(0);
+        parcel.bytes.extend_from_slice(b"*1\r\n$5\r\nMULTI\r\n*1\r\n$1\r\nd\r\n*1\r\n$4\r\nEXEC\r\n");
+        parcel.close(3, 1, 7, 0..0);
+        parcel.made_aside();
+        let asking = parcel.asking();
+        assert_eq!(asking.replies(), 4);
+        assert!(asking.bytes.ends_with(&parcel.bytes));
+        assert!(asking.items[0].is_aside && asking.pick([0]).items[0].is_aside);
     }
 }

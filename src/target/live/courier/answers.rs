@@ -105,13 +105,14 @@ impl Courier<'_> {
         refused: Vec<Refused>,
     ) -> Result<(), Halt> {
         let (mut later, mut elsewhere) = (Vec::new(), Vec::new());
-        for Refused { item, reply } in refused {
+        for Refused { item, command, reply } in refused {
+            let name = || String::from_utf8_lossy(parcel.command(item, command)).into_owned();
             let keys = parcel.items.get(item).map_or(0, |item| u64::from(item.keys));
             match reply.class() {
                 Class::Wait => {
                     let failure = Failure::Refused {
                         address: self.address(lane),
-                        command: String::from_utf8_lossy(parcel.command(item)).into_owned(),
+                        command: name(),
                         reply,
                     };
                     // Whoever takes no writes any more has lost its role.
@@ -155,7 +156,7 @@ impl Courier<'_> {
                     self.refusals.push(Refusal {
                         database: parcel.database,
                         key: parcel.key(item).to_vec(),
-                        command: String::from_utf8_lossy(parcel.command(item)).into_owned(),
+                        command: name(),
                         reply,
                     });
                     if self.options.max_errors.is_some_and(|most| self.sent.refused > most) {
