@@ -109,7 +109,7 @@ pub(super) fn walk_snapshot<T: Tally>(
 pub(super) fn unannounced(name: &str) -> Error {
     Error::Source(format!(
         "{name} is a log behind an RDB preamble that does not say so: what was read is the \
-         preamble alone; `rdbkit replay {name} --save FILE` runs it whole"
+         preamble alone; --from aof takes it for a log"
     ))
 }
 
@@ -166,10 +166,11 @@ pub(super) fn tally_run<T: Tally>(
 }
 
 /// Whether a snapshot is the preamble of a log that goes on behind it. Of such a file nothing must
-/// be told, so this is asked before anything is; but only where one of the first fields says that
-/// the snapshot is the base of a log, as every server writes it: all others need not be read twice.
-fn has_log_behind(feed: &mut Feed) -> bool {
-    says_that_it_is_a_base(feed) && goes_on_as_log(feed)
+/// be told, so this is asked before anything is. What comes through a pipe is looked at only where
+/// one of the first fields says that it is the base of a log, as every server writes it: it would
+/// have to be kept.
+pub(super) fn has_log_behind(feed: &mut Feed) -> bool {
+    (feed.is_seekable() || says_that_it_is_a_base(feed)) && goes_on_as_log(feed)
 }
 
 /// Whether commands stand behind a snapshot, whatever it says of itself.
@@ -283,7 +284,8 @@ pub(super) fn view(source: Source, open: &OpenOptions) -> Result<View> {
         Form::Ndjson => ndjson::to_snapshot(source, open).map(View::Snapshot),
         Form::Rdb => {
             let mut source = source;
-            let is_log = source.feed.as_mut().is_some_and(has_log_behind);
+            let is_log = open.from == Some(Form::Aof)
+                || source.feed.as_mut().is_some_and(has_log_behind);
             Ok(if is_log { View::Log(source) } else { View::Snapshot(source) })
         }
         Form::AofDir | Form::Manifest => view_of_directory(source, open),

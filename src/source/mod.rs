@@ -303,6 +303,8 @@ impl<'a> Asked<'a> {
 
     fn form(&self, head: &[u8], label: &str) -> Result<Form> {
         match self.from {
+            // A log may begin with a snapshot.
+            Some(Form::Aof) => Ok(detect::part_form(head)),
             Some(form) => Ok(form),
             None if self.is_part => Ok(detect::part_form(head)),
             None => detect::form(head, label),

@@ -20,7 +20,7 @@ use std::path::Path;
 use crate::bytes::input::Input as _;
 use crate::error::{Error, Result};
 use crate::finding::{Finding, Severity};
-use crate::ops::snapshot::{says_that_it_is_a_base, unannounced};
+use crate::ops::snapshot::{has_log_behind, says_that_it_is_a_base, unannounced};
 use crate::ops::walk::Observer;
 use crate::rdb::{HEADER_BYTES, Header};
 pub use crate::report::check::{CheckReport, FileReport, PolicyReport, SourceReport, Unlisted};
@@ -180,7 +180,10 @@ pub fn check_source(
     // The keys of a log are there only when it has been run, and a quick check sees none.
     if source.form == Form::Rdb
         && !options.quick
-        && source.feed.as_mut().is_some_and(|feed| !says_that_it_is_a_base(feed))
+        && options.open.from != Some(Form::Aof)
+        && source.feed.as_mut().is_some_and(|feed| {
+            !says_that_it_is_a_base(feed) && !has_log_behind(feed)
+        })
     {
         return check_and_judge(source, options, observer);
     }

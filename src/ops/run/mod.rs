@@ -368,7 +368,9 @@ fn whole_part(
             watcher.loaded(&mut run.engine)?;
         }
     }
-    if !is_foreign_tail(bytes, at) {
+    // Bytes behind a snapshot that are no log are not looked at by servers, either.
+    let is_foreign = form == Form::Rdb && !matches!(bytes.get(at), Some(b'*' | b'#') | None);
+    if !is_foreign {
         let progress = start(run, options, last);
         let (end, failures) = match watcher {
             Some(watcher) => {
@@ -385,11 +387,6 @@ fn whole_part(
         finish(run, end, failures, last, part)?;
     }
     sum.map_or(Ok(()), base::Sum::judge)
-}
-
-/// Bytes behind a snapshot that are no log: servers do not look at them.
-fn is_foreign_tail(bytes: &[u8], at: usize) -> bool {
-    !matches!(bytes.get(at), Some(b'*' | b'#') | None)
 }
 
 /// Where a part begins to count.
