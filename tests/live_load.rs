@@ -14,7 +14,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Output, Stdio};
 use std::thread::sleep;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use redis::Value;
 use support::client::text;
@@ -630,80 +630,6 @@ fn a_log_with_its_snapshot_arrives_in_order() {
             assert_eq!(server.digest(), digest, "{log} {form:?}");
             no_keys_of_ours(&server);
         }
-    }
-}
-
-#[test]
-fn two_replays_at_once_are_one_too_many() {
-    let Some(kind) = require("redis-7.0") else { return };
-    let server = Server::start(&kind, &[]);
-    let url = server.url();
-    let folder = tempfile::tempdir().unwrap();
-    let log = folder.path().join("appendonly.aof");
-    fs::write(&log, counting_log(20_000)).unwrap();
-    let rdb = folder.path().join("dump.rdb");
-    fs::write(&rdb, many_keys(&kind, 20_000)).unwrap();
-    let slow = ["--rate", "4000", "--pipeline", "64kb"];
-    let first = [
-        [&["replay", rdb.to_str().unwrap(), "--to", &url, "--no-state"], &slow[..]].concat(),
-        [&["replay", log.to_str().unwrap(), "--to", &url, "--as", "log"], &slow[..]].concat(),
-    ];
-    for first in first {
-        let mut child = start(&first);
-        let until = Instant::now() + Duration::from_secs(10);
-        while server.cmd(&["EXISTS", "rdbkit:replay:lock"]) == Value::Int(0) {
-            assert!(Instant::now() < until, "the first one never begins");
-            sleep(Duration::from_millis(5));
-        }
-        for (file, form) in [(&rdb, "auto"), (&log, "log")] {
-            let file = file.to_str().unwrap();
-            refused(&["replay", file, "--to", &url, "--no-state", "--as", form], "another replay");
-        }
-        child.kill().unwrap();
-        child.wait().unwrap();
-        server.cmd(&["FLUSHALL"]);
-    }
-}
-
-/// A full server is waited for longer than a lock lasts.
-#[test]
-fn a_replay_that_waits_keeps_its_lock() {
-    let Some(kind) = require("redis-7.0") else { return };
-    let server = Server::start(&kind, &[]);
-    let url = server.url();
-    let folder = tempfile::tempdir().unwrap();
-    let rdb = folder.path().join("dump.rdb");
-    fs::write(&rdb, many_keys(&kind, 20_000)).unwrap();
-    let log = folder.path().join("appendonly.aof");
-    fs::write(&log, counting_log(20_000)).unwrap();
-    for (file, form) in [(&rdb, "auto"), (&log, "log")] {
-        let file = file.to_str().unwrap();
-        let args = ["replay", file, "--to", &url, "--as", form, "--no-state", "--pipeline", "64kb"];
-        let mut child = start(&[&args[..], &["--rate", "4000", "--patience", "120s"]].concat());
-        wait_until("it is at work", Duration::from_secs(30), || {
-            server.cmd(&["EXISTS", "rdbkit:replay:progress"]) == Value::Int(1)
-        });
-        server.cmd(&["CONFIG", "SET", "maxmemory", "1"]);
-        wait_until("it waits", Duration::from_secs(30), || {
-            text(server.cmd(&["INFO", "errorstats"])).contains("errorstat_OOM")
-        });
-        // As if it had waited almost as long as a lock lasts.
-        server.cmd(&["PEXPIRE", "rdbkit:replay:lock", "4000"]);
-        sleep(Duration::from_millis(5000));
-        // A server that is full refuses another one in any case, which hears why while the first
-        // one is connected: it may be just about to connect again.
-        wait_until("it hears why", Duration::from_secs(20), || {
-            let (code, text) = said(&["replay", file, "--to", &url, "--no-state", "--restart"]);
-            assert_eq!(code, 2, "{form}: {text}");
-            text.contains("another replay")
-        });
-        let Value::Int(left) = server.cmd(&["PTTL", "rdbkit:replay:lock"]) else { panic!() };
-        assert!(left > 100_000, "{form}: {left}");
-        server.cmd(&["CONFIG", "SET", "maxmemory", "0"]);
-        assert_eq!(child.wait().unwrap().code(), Some(0), "{form}");
-        no_keys_of_ours(&server);
-        server.cmd(&["FLUSHALL"]);
-        server.cmd(&["CONFIG", "RESETSTAT"]);
     }
 }
 

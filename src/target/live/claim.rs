@@ -5,8 +5,8 @@
 //! rdbkit:replay:progress  session mark               written behind what it covers
 //! ```
 //!
-//! The lock keeps two replayers apart. A replayer that was killed leaves it behind: its connections
-//! carry its name, and where none of them is left the lock is taken over; a server that does not
+//! The lock keeps two replayers apart. A replayer that was killed leaves it behind, and where there is
+//! no sign of life from its owner ([`signs`](super::signs)) it is taken over; a server that does not
 //! tell who is connected is waited for until the lock expires. One that stands still for longer than
 //! its lock lasts keeps others away by its connections; where those are gone as well, it asks for
 //! the lock before it goes on.
@@ -23,6 +23,7 @@ use std::time::{Duration, Instant};
 use redis::Value;
 
 use super::keeper::Keeper;
+use super::signs::{LASTS, OWNERS, Sign, Signs, names};
 use crate::live::{Class, Connection, Failure};
 
 /// What all keys of a replayer begin with.
@@ -32,12 +33,10 @@ pub const LOCK: &str = "rdbkit:replay:lock";
 /// The key that holds the progress.
 pub const PROGRESS: &str = "rdbkit:replay:progress";
 
-/// How long a lock lasts without being renewed.
-const LASTS: Duration = Duration::from_secs(120);
 /// How long the connections of one that has ended may take to go away.
 const LINGER: Duration = Duration::from_secs(2);
-/// What the names of all replayers begin with.
-const OWNERS: &str = "rdbkit-";
+/// How long is waited before it is looked again whether an owner lives.
+const PAUSE: Duration = Duration::from_millis(100);
 
 /// What a target remembers.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -83,6 +82,7 @@ pub struct Claim {
     session: String,
     tag: String,
     keeper: Option<Arc<Keeper>>,
+    signs: Arc<Signs>,
 }
 
 impl Claim {
@@ -97,7 +97,8 @@ impl Claim {
                 .map_or(0, |since| since.as_nanos()),
         );
         let owner = format!("{OWNERS}{}-{:016x}", std::process::id(), chance.finish());
-        Claim { owner, session: session.to_owned(), tag: tag.to_owned(), keeper: None }
+        let (session, tag) = (session.to_owned(), tag.to_owned());
+        Claim { owner, session, tag, keeper: None, signs: Arc::default() }
     }
 
     /// The same, whose locks are renewed as long as they are held.
@@ -174,32 +175,31 @@ impl Claim {
                 self.renew(connection)?;
                 return Ok(Held::Yes);
             }
-            match self.lives(connection, &owner)? {
-                Some(true) => return Ok(Held::No(busy(connection, &owner))),
-                Some(false) => {
-                    // Only if it is still the same that is gone.
-                    connection.request(&["WATCH", &key])?;
-                    if text(connection.request(&["GET", &key])?).is_none_or(|now| now == owner) {
-                        connection.request(&["MULTI"])?;
-                        connection.request(&["SET", &key, &self.owner, "PX", &lasts()])?;
-                        if connection.request(&["EXEC"])? != Value::Nil {
-                            return Ok(Held::Yes);
-                        }
-                    } else {
-                        connection.request(&["UNWATCH"])?;
-                    }
-                }
-                None if Instant::now() >= until => {
+            match self.signs.of(connection, &key, &owner)? {
+                Sign::Lives => return Ok(Held::No(busy(connection, &owner))),
+                Sign::Gone if self.take_over(connection, &owner)? => return Ok(Held::Yes),
+                Sign::Gone => {}
+                Sign::None if Instant::now() >= until => {
                     return Ok(Held::No(busy(connection, &owner)));
                 }
-                None => thread::sleep(Duration::from_millis(200)),
+                Sign::None => thread::sleep(PAUSE),
             }
         }
     }
 
-    /// Whether a connection with the owner's name is there; `None` where the server does not tell.
-    fn lives(&self, connection: &mut Connection, owner: &str) -> Result<Option<bool>, Failure> {
-        Ok(names(connection)?.map(|names| names.iter().any(|name| name == owner)))
+    /// Takes the lock from one that is gone, if it is still the same one and still gone.
+    fn take_over(&self, connection: &mut Connection, owner: &str) -> Result<bool, Failure> {
+        let key = self.lock_key();
+        connection.request(&["WATCH", &key])?;
+        if text(connection.request(&["GET", &key])?).is_some_and(|now| now != owner)
+            || self.signs.of(connection, &key, owner)? != Sign::Gone
+        {
+            connection.request(&["UNWATCH"])?;
+            return Ok(false);
+        }
+        connection.request(&["MULTI"])?;
+        connection.request(&["SET", &key, &self.owner, "PX", &lasts()])?;
+        Ok(connection.request(&["EXEC"])? != Value::Nil)
     }
 
     /// Another replayer that is connected, and does not just go away.
@@ -291,20 +291,6 @@ impl Claim {
 
 pub(super) fn lasts() -> String {
     LASTS.as_millis().to_string()
-}
-
-/// The replayers that are connected; `None` where the server does not tell.
-fn names(connection: &mut Connection) -> Result<Option<Vec<String>>, Failure> {
-    let list = match connection.request(&["CLIENT", "LIST"]) {
-        Ok(list) => text(list),
-        Err(failure) if failure.reply().is_some_and(|r| r.class() != Class::Wait) => None,
-        Err(failure) => return Err(failure),
-    };
-    let words = |list: String| {
-        let names = list.split_ascii_whitespace().filter_map(|word| word.strip_prefix("name="));
-        names.filter(|name| name.starts_with(OWNERS)).map(str::to_owned).collect()
-    };
-    Ok(list.map(words))
 }
 
 /// A server that does not know a command, or forbids it, goes without.

@@ -31,6 +31,7 @@ mod link;
 mod parcel;
 mod route;
 mod sentinel;
+mod signs;
 
 pub use claim::{Claim, Held, KEYS, LOCK, PROGRESS, Progress};
 pub use cluster::{Slots, tag_of};
