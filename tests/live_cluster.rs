@@ -13,7 +13,7 @@ mod support;
 use std::path::Path;
 use std::process::Command;
 use std::thread::sleep;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use rdbkit::bytes::slot::slot;
 use rdbkit::live::{Address, Connector, Endpoint, Place, Timeouts, TlsOptions, Topology};
@@ -449,6 +449,13 @@ fn a_cluster_that_is_down_is_waited_for_at_the_beginning() {
         assert_eq!(cluster.digest(), digest, "{options:?}");
         cluster.empty();
     }
+    // Nothing is under way that would give it to somebody: that is no matter of patience.
+    cluster.nodes.iter().for_each(|node| drop(node.cmd(&["CLUSTER", "DELSLOTS", "7"])));
+    let began = Instant::now();
+    let (status, told) = Replayer::start(folder.path(), &path, &cluster.url(), &[]).ends();
+    assert_eq!(status.code(), Some(2), "{told}");
+    assert!(told.contains("nobody who serves 1 of the 16384 slots (7)"), "{told}");
+    assert!(began.elapsed() < Duration::from_secs(30), "{:?}", began.elapsed());
 }
 
 #[test]

@@ -15,7 +15,7 @@ use std::io::{Read, Write};
 use std::net::TcpListener;
 use std::process::{Child, Command, Output, Stdio};
 use std::thread;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use rdbkit::bytes::slot::slot;
 use redis::Value;
@@ -387,6 +387,9 @@ fn a_cluster_that_is_not_whole_is_refused() {
     for node in &cluster.nodes {
         assert_eq!(node.cmd(&["CLUSTER", "DELSLOTS", &slot]), Value::Okay);
     }
-    let words = refused(&["digest", &cluster.url(), "--timeout", "2"]);
+    let began = Instant::now();
+    let words = refused(&["digest", &cluster.url()]);
     assert!(words.contains("nobody who serves 1 of the 16384 slots"), "{words}");
 }
+    // As long as a server may be silent is too long for what does not pass.
+    assert!(began.elapsed() < Duration::from_secs(30), "{:?}", began.elapsed());

@@ -47,7 +47,10 @@ impl Topology {
         let mut first = None;
         for seed in seeds {
             first.get_or_insert(seed);
-            match connector.open(seed).and_then(|mut node| Self::of(&mut node)?.whole(seed)) {
+            let asked = connector
+                .open(seed)
+                .and_then(|mut node| Self::of(&mut node)?.whole(seed, || is_changing(&mut node)));
+            match asked {
                 Ok(topology) => return Ok(topology),
                 Err(failure @ (Failure::Unreachable { .. } | Failure::Lost { .. })) => {
                     silent.push(silence(&failure));
@@ -132,7 +135,8 @@ impl Topology {
         ranges
     }
 
-    fn whole(self, seed: &Address) -> Result<Self, Failure> {
+    /// Itself, if every slot has a master; `is_changing` says whether that is about to be so.
+    fn whole(self, seed: &Address, is_changing: impl FnOnce() -> bool) -> Result<Self, Failure> {
         let uncovered = self.uncovered();
         if uncovered.is_empty() {
             return Ok(self);
@@ -146,7 +150,12 @@ impl Topology {
             missing,
             shown.join(", ")
         );
-        Err(Failure::Unfound { address: seed.clone(), words, is_passing: true })
+        let address = seed.clone();
+        Err(if is_changing() {
+            Failure::Unfound { address, words, is_passing: true }
+        } else {
+            Failure::Unserved { address, words }
+        })
     }
 
     /// Takes one range in; `asked` is who said it, and stands for hosts that it leaves empty.
@@ -175,6 +184,18 @@ impl Topology {
             shard.slots.push(from..=to);
         }
     }
+}
+
+/// Whether a node gets to know others just now, or doubts that they live. One that does not tell may.
+fn is_changing(node: &mut Connection) -> bool {
+    let told = node.request(&["CLUSTER", "NODES"]).ok().as_ref().and_then(text);
+    told.is_none_or(|told| told.lines().any(|line| has_doubts(line)))
+}
+
+/// `ID ADDRESS FLAG,FLAG …`
+fn has_doubts(line: &str) -> bool {
+    let flags = line.split(' ').nth(2).unwrap_or_default();
+    flags.split(',').any(|flag| matches!(flag, "fail?" | "handshake"))
 }
 
 /// `5`, `5-9`.
@@ -243,10 +264,27 @@ mod tests {
         let topology =
             read(vec![range(5, 9, &[node("a", 1, "")]), range(11, 16382, &[node("b", 1, "")])]);
         assert_eq!(topology.uncovered(), [0..=4, 10..=10, 16383..=16383]);
-        let said = topology.whole(&Address::Tcp("a".into(), 1)).unwrap_err();
-        assert!(said.is_passing());
-        let said = said.to_string();
-        assert!(said.contains("7 of the 16384 slots (0-4, 10, 16383)"), "{said}");
+        for is_changing in [true, false] {
+            let asked = topology.clone();
+            let said = asked.whole(&Address::Tcp("a".into(), 1), || is_changing).unwrap_err();
+            assert!(said.is_passing());
+            assert_eq!(matches!(said, Failure::Unserved { .. }), !is_changing);
+            let said = said.to_string();
+            assert!(said.contains("7 of the 16384 slots (0-4, 10, 16383)"), "{said}");
+        }
+    }
+
+    #[test]
+    fn doubts_are_among_the_flags_of_a_node() {
+        for (flags, want) in [
+            ("myself,master", false),
+            ("slave", false),
+            ("master,fail", false),
+            ("master,fail?", true),
+            ("handshake", true),
+        ] {
+            assert_eq!(has_doubts(&format!("id 127.0.0.1:1@2 {flags} - 0 0 0 x")), want, "{flags}");
+        }
     }
 
     #[test]

@@ -79,6 +79,14 @@ pub enum Failure {
         /// Whether they may know it later.
         is_passing: bool,
     },
+    /// Slots of a Cluster are nobody's, and nothing is under way that would change it.
+    #[error("{words}")]
+    Unserved {
+        /// Who was asked.
+        address: Address,
+        /// Which slots, as a sentence.
+        words: String,
+    },
 }
 
 impl Failure {
@@ -92,7 +100,8 @@ impl Failure {
             | Failure::Refused { address, .. }
             | Failure::Garbled { address, .. }
             | Failure::Unfit { address, .. }
-            | Failure::Unfound { address, .. } => address,
+            | Failure::Unfound { address, .. }
+            | Failure::Unserved { address, .. } => address,
         }
     }
 
@@ -107,7 +116,7 @@ impl Failure {
     /// Whether a new connection, here or where the service moved to, may get further.
     pub fn is_passing(&self) -> bool {
         match self {
-            Failure::Unreachable { .. } | Failure::Lost { .. } => true,
+            Failure::Unreachable { .. } | Failure::Lost { .. } | Failure::Unserved { .. } => true,
             Failure::Refused { reply, .. } => {
                 matches!(reply.class(), Class::Wait | Class::Moved(..) | Class::Ask(..))
             }
