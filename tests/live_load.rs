@@ -16,6 +16,10 @@ use std::process::{Child, Command, Output, Stdio};
 use std::thread::sleep;
 use std::time::Duration;
 
+use rdbkit::live::{Connector, Endpoint, Timeouts, TlsOptions};
+use rdbkit::ops::load::{LoadOptions, StatePlace, connect, load};
+use rdbkit::ops::walk::Silent;
+use rdbkit::source::{OpenOptions, open};
 use redis::Value;
 use support::client::text;
 use support::random::Random;
@@ -687,6 +691,25 @@ fn a_killed_replay_of_the_keys_of_a_log_goes_on() {
 #[test]
 fn what_cannot_go_on_says_so() {
     let Some(kind) = require("redis-7.0") else { return };
+/// At the end the state is removed, and with it whatever lies there.
+#[test]
+fn a_state_takes_the_place_of_no_source() {
+    let Some(kind) = require("redis-7.0") else { return };
+    let server = Server::start(&kind, &[]);
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("dump.rdb");
+    fs::copy(fixture("redis-7.0.15-alltypes.rdb"), &path).unwrap();
+    let endpoint: Endpoint = server.url().parse().unwrap();
+    let connector = Connector::new(&endpoint, &TlsOptions::default(), Timeouts::default()).unwrap();
+    let destination = connect(&endpoint, &connector, 1, Duration::ZERO).unwrap();
+    let again = || open(&path.clone().into(), &OpenOptions::default());
+    let state = StatePlace::File(path.clone());
+    let options = LoadOptions { state, restart: true, ..LoadOptions::default() };
+    let refused = load(again().unwrap(), &again, destination, &options, &Silent).unwrap_err();
+    assert!(refused.to_string().contains("dump.rdb is what is read"), "{refused}");
+    assert_eq!(fs::read(&path).unwrap(), fs::read(fixture("redis-7.0.15-alltypes.rdb")).unwrap());
+}
+
     let server = Server::start(&kind, &[]);
     let file = fs::File::open(fixture("redis-7.0.15-alltypes.rdb")).unwrap();
     let output = program(&["replay", "-", "--to", &server.url()]).stdin(file).output().unwrap();

@@ -14,12 +14,10 @@ use rdbkit::Error;
 use rdbkit::live::{Access, Connector, Endpoint, LiveOptions, Timeouts};
 use rdbkit::ops::load::{self, CrossSlot, LoadOptions, OnExisting, StatePlace, Verify, connect};
 use rdbkit::ops::run::Until;
-use rdbkit::ops::sources_of;
 use rdbkit::rdb::Target;
 use rdbkit::report::load::{write_json, write_text};
 use rdbkit::report::metrics::of_load;
 use rdbkit::source::Form;
-use rdbkit::target::Publish;
 use rdbkit::target::live::{CourierOptions, Rate};
 
 use super::args::{CommonArgs, Opened, RunArgs, SourceArgs, number, renames, signed_ms};
@@ -187,10 +185,12 @@ pub(crate) fn run(
     let connector = Connector::new(&endpoint, &tls, Timeouts { reply, ..timeouts })?;
     let Opened { source, bar, .. } = from.open_with_bar(source_name, common)?;
     metrics.judge(&source)?;
-    if let Some(path) = &args.state {
-        let sources = sources_of(&source);
-        Publish { force: true, sources, ..Publish::default() }.check(path)?;
-    }
+    let state = match &args.state {
+        _ if args.no_state => StatePlace::Nowhere,
+        Some(path) => StatePlace::File(path.clone()),
+        None => StatePlace::Beside,
+    };
+    state.check(&source)?;
     let cannot_go_on = source.path.is_none() || source.form == Form::Ndjson;
     if cannot_go_on && !args.dry_run && args.send != As::Log && !common.is_quiet() {
         super::complain(&format!(
@@ -244,11 +244,7 @@ pub(crate) fn run(
             stop,
             ..CourierOptions::default()
         },
-        state: match &args.state {
-            _ if args.no_state => StatePlace::Nowhere,
-            Some(path) => StatePlace::File(path.clone()),
-            None => StatePlace::Beside,
-        },
+        state,
         restart: args.restart,
         settings: format!(
             "{:?} {:?} {:?} {:?} {:?} {run:?} {bound:?} {runs_as:?}",

@@ -34,7 +34,6 @@ mod verify;
 
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
-use std::path::PathBuf;
 use std::time::Instant;
 
 use self::confirm::{Limits, confirmed};
@@ -43,6 +42,7 @@ use self::keys::Keys;
 use self::ledger::{Ledger, Root};
 pub use self::log::load_log;
 use self::pack::{Marks, Plan};
+pub use self::state::StatePlace;
 use self::state::{Identity, StateFile};
 use super::filter::Filter;
 use super::rewrite::Rename;
@@ -100,18 +100,6 @@ pub enum Verify {
     Sample,
     /// Every key.
     Full,
-}
-
-/// Where the state of a load is kept.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub enum StatePlace {
-    /// Beside the source, if it is a file.
-    #[default]
-    Beside,
-    /// In this file.
-    File(PathBuf),
-    /// Nowhere.
-    Nowhere,
 }
 
 /// How a source is loaded.
@@ -192,6 +180,7 @@ pub fn load(
     observer: &dyn Observer,
 ) -> Result<LoadReport> {
     let began = Instant::now();
+    options.state.check(&source)?;
     let form = source.form;
     // What comes through a pipe or from a server is gone when it was read.
     let is_kept = source.size_bytes.is_some() || matches!(form, Form::AofDir | Form::Manifest);

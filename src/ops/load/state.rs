@@ -6,14 +6,42 @@ use std::path::{Path, PathBuf};
 
 use serde::{Deserialize, Serialize};
 
-use super::StatePlace;
 use crate::bytes::{PathName as _, crc64};
 use crate::error::{Error, Result};
+use crate::ops::sources_of;
+use crate::source::Source;
 use crate::target::{AtomicFile, Publish};
 
 const SCHEMA: &str = "rdbkit.replay-state/1";
 /// Bytes at each end of a source that tell it from others.
 const ENDS: u64 = 64 << 10;
+
+/// Where the state of a load is kept.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub enum StatePlace {
+    /// Beside the source, if it is a file.
+    #[default]
+    Beside,
+    /// In this file.
+    File(PathBuf),
+    /// Nowhere.
+    Nowhere,
+}
+
+impl StatePlace {
+    /// Fails where the state would replace what is read. A load looks itself; who asks before
+    /// reaches no server in vain.
+    pub fn check(&self, source: &Source) -> Result<()> {
+        match self {
+            StatePlace::File(path) => {
+                let sources = sources_of(source);
+                Publish { force: true, sources, ..Publish::default() }.check(path)
+            }
+            // Its name is longer than that of the source.
+            StatePlace::Beside | StatePlace::Nowhere => Ok(()),
+        }
+    }
+}
 
 /// What tells a source from another one: its size, and its first and last bytes. A snapshot's last
 /// bytes are the checksum of all of it.
