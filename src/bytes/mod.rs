@@ -13,6 +13,7 @@ pub mod take;
 
 mod quoted;
 pub(crate) mod room;
+pub(crate) mod rooms;
 mod sha1;
 mod words;
 

@@ -8,7 +8,6 @@ mod names;
 mod ndjson;
 mod once;
 mod parts;
-mod rooms;
 mod snapshot;
 mod sorted;
 mod sources;

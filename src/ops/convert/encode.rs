@@ -8,11 +8,11 @@ use super::Prove;
 use super::fingerprint::Fingerprint;
 use super::output::Output;
 use crate::aof::write::{CommandWriter, KeyRoom};
+use crate::bytes::rooms::Rooms;
 use crate::digest::quick;
 use crate::engine::{Base, Stretch};
 use crate::error::Result;
 use crate::ops::filter::Filter;
-use crate::ops::rooms::Rooms;
 use crate::ops::walk::Tally;
 use crate::rdb::write::{
     Body, EntryHead, EntryRoom, Living, LivingRoom, Loss, Sink, entry, entry_anew,

@@ -3,12 +3,12 @@
 use std::ops::ControlFlow;
 
 use super::ExportForm;
+use crate::bytes::rooms::Rooms;
 use crate::error::{Doing, Error, Fault, FormatError, Result};
 use crate::memory::{Estimator, longest_bytes};
 use crate::ops::encoding;
 use crate::ops::filter::Filter;
 use crate::ops::keys::row as key_row;
-use crate::ops::rooms::Rooms;
 use crate::ops::walk::Tally;
 use crate::rdb::write::Sink;
 use crate::rdb::{Entry, Record, Text};

@@ -114,7 +114,8 @@ impl<'p, 'l, 'r> Batch<'p, 'l, 'r> {
         let parcels = &mut self.taken.parcels;
         let fits = |last: &Parcel| last.database == database && !last.is_for_all;
         if !parcels.last().is_some_and(fits) {
-            parcels.push(Parcel::of(database));
+            let spares = &self.plan.options.courier.spares;
+            parcels.push(Parcel { database, ..spares.parcel() });
         }
         let last = parcels.len() - 1;
         #[expect(clippy::indexing_slicing, reason = "one was pushed if there was none")]

@@ -32,6 +32,7 @@ mod parcel;
 mod route;
 mod sentinel;
 mod signs;
+mod spares;
 
 pub use claim::{Claim, Held, KEYS, LOCK, PROGRESS, Progress};
 pub use cluster::{Slots, tag_of};
@@ -42,3 +43,4 @@ pub use link::{Event, Link, Refused};
 pub use parcel::{Item, Parcel};
 pub use route::{Route, Standalone};
 pub use sentinel::Watched;
+pub use spares::Spares;

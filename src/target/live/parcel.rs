@@ -40,11 +40,6 @@ pub struct Parcel {
 }
 
 impl Parcel {
-    /// An empty one.
-    pub fn of(database: u32) -> Self {
-        Parcel { database, ..Parcel::default() }
-    }
-
     /// Makes an item of the bytes that were appended since the last one.
     pub fn close(&mut self, replies: u32, keys: u32, slot: u16, key: Range<usize>) {
         let replies = self.replies() + replies;
@@ -121,12 +116,17 @@ impl Parcel {
 
     /// An empty parcel for some items of this one.
     pub fn like(&self) -> Parcel {
+        self.like_in(Parcel::default())
+    }
+
+    /// The same in the room of another one.
+    pub fn like_in(&self, room: Parcel) -> Parcel {
         Parcel {
             database: self.database,
             is_for_all: self.is_for_all,
             chunk: self.chunk,
             attempts: self.attempts,
-            ..Parcel::default()
+            ..room
         }
     }
 
@@ -181,7 +181,7 @@ mod tests {
 
     #[test]
     fn items_can_be_picked_and_asked_for() {
-        let mut parcel = Parcel::of(3);
+        let mut parcel = Parcel { database: 3, ..Parcel::default() };
         for (text, replies, key) in [
             ("*1\r\n$1\r\na\r\n", 1, 8..9),
             ("*1\r\n$1\r\nb\r\n*1\r\n$1\r\nc\r\n", 2, 19..20),

@@ -21,6 +21,10 @@ impl Courier<'_> {
             match next {
                 Event::Answered { lane, generation, parcel, refused } => {
                     self.answered((lane, generation), &parcel, refused)?;
+                    // The writer may hold it for a moment longer, and then it is not kept.
+                    if let Some(parcel) = Arc::into_inner(parcel) {
+                        self.options.spares.give(parcel);
+                    }
                 }
                 Event::Broken { lane, generation, left, failure } => {
                     self.broken(lane, generation, left, failure)?;

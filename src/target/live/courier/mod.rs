@@ -213,9 +213,11 @@ impl<'r> Courier<'r> {
                 parts.resize_with(lane + 1, || None);
             }
             if let Some(part) = parts.get_mut(lane) {
-                part.get_or_insert_with(|| parcel.like()).take(&parcel, index);
+                let spares = &self.options.spares;
+                part.get_or_insert_with(|| parcel.like_in(spares.parcel())).take(&parcel, index);
             }
         }
+        self.options.spares.give(parcel);
         for (lane, part) in parts.into_iter().enumerate() {
             if let Some(part) = part {
                 self.post(lane, part)?;

@@ -5,7 +5,7 @@ use std::sync::atomic::AtomicBool;
 use std::time::Duration;
 
 use crate::live::{Connection, ErrorReply, Failure};
-use crate::target::live::Route;
+use crate::target::live::{Route, Spares};
 
 /// How fast.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -31,6 +31,8 @@ pub struct CourierOptions {
     pub skip_existing: bool,
     /// Set from outside to stop.
     pub stop: Arc<AtomicBool>,
+    /// Where the room of parcels goes when they have arrived.
+    pub spares: Spares,
 }
 
 impl Default for CourierOptions {
@@ -42,6 +44,7 @@ impl Default for CourierOptions {
             rate: None,
             skip_existing: false,
             stop: Arc::default(),
+            spares: Spares::default(),
         }
     }
 }
