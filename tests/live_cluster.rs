@@ -45,17 +45,11 @@ fn same_topology(cluster: &Cluster) {
         let shard = &ours.shards()[ours.owner(slot).unwrap()];
         assert_eq!(shard.master, Address::Tcp("127.0.0.1".into(), port));
     }
-    replicas_are_known(cluster);
-}
-
-/// A replica counts once the others have heard how far it is.
-#[track_caller]
-fn replicas_are_known(cluster: &Cluster) {
-    let all_known = |node: &Server| {
+    cluster.tells_of_replicas();
+    for node in &cluster.nodes {
         let ours = discover(&node.url().replace("redis:", "redis+cluster:")).unwrap();
-        ours.shards().iter().all(|shard| shard.replicas.len() == 1)
-    };
-    wait_until("all replicas are known", PATIENCE, || cluster.nodes.iter().all(all_known));
+        assert!(ours.shards().iter().all(|shard| shard.replicas.len() == 1), "{ours:?}");
+    }
 }
 
 /// What the other tests rely on: the sum over the nodes is what one server says.
@@ -327,8 +321,14 @@ fn what_a_log_does_to_all_nodes() {
 
     // Two at once: the second one is told, and the first one ends well.
     cluster.empty();
-    let first = start(&["--rate", "8000"]);
-    sleep(Duration::from_millis(700));
+    let first = start(&["--rate", "5000"]);
+    wait_until("the first one holds the masters", PATIENCE, || {
+        let is_held = |master: usize| {
+            let locks = cluster.nodes[master].connect().cmd(&["KEYS", "rdbkit:replay:lock*"]);
+            matches!(locks, Value::Array(locks) if !locks.is_empty())
+        };
+        cluster.masters().into_iter().all(is_held)
+    });
     let second = start(&[]);
     let (status, told) = second.ends();
     assert_eq!(status.code(), Some(2), "{told}");
@@ -372,7 +372,7 @@ fn who_takes_over_at_the_beginning_is_emptied_as_well() {
         wait_until("the replica has it", PATIENCE, || {
             cluster.nodes[masters[0]].cmd(&["WAIT", "1", "100"]) == Value::Int(1)
         });
-        replicas_are_known(&cluster);
+        cluster.tells_of_replicas();
         cut_off(&cluster.nodes[replica]);
         cluster.nodes[masters[0]].cmd(&["CONFIG", "RESETSTAT"]);
         let options = [options, &["--flush-first", "--yes", "--no-state"]].concat();
@@ -440,7 +440,7 @@ fn a_cluster_that_is_down_is_waited_for_at_the_beginning() {
         cluster.nodes.iter().for_each(|node| drop(node.cmd(&["CLUSTER", "DELSLOTS", "7"])));
         let options = [options, &["--no-state"]].concat();
         let mut replay = Replayer::start(folder.path(), source, &cluster.url(), &options);
-        sleep(Duration::from_millis(1500));
+        sleep(Duration::from_millis(1000));
         assert!(replay.is_at_work(), "{options:?}: {}", replay.ends().1);
         assert_eq!(cluster.keys(), 0, "{options:?}");
         assert_eq!(owner.cmd(&["CLUSTER", "ADDSLOTS", "7"]), Value::Okay);

@@ -321,7 +321,7 @@ fn what_a_cluster_keeps_is_not_overwritten() {
     let replay = Replayer::start(folder.path(), &path, &url, &options);
     let count = || text(cluster.at(key.as_bytes(), &["GET", &key])).parse::<u64>().unwrap();
     wait_until("commands are sent", PATIENCE, || count() > 8);
-    node.cmd(&["CLIENT", "PAUSE", "10000", "WRITE"]);
+    node.cmd(&["CLIENT", "PAUSE", "60000", "WRITE"]);
     let other = node.connect();
     let writer = std::thread::spawn({
         let further = further.clone();

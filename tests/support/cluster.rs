@@ -8,12 +8,13 @@ use rdbkit::bytes::slot::{SLOTS, slot};
 use redis::Value;
 use sha1::{Digest as _, Sha1};
 
-use super::client::{bytes, text};
+use super::client::{Client, bytes, text};
 use super::servers::{Flavour, Kind, Server, free_port};
 use super::wait_until;
 
-/// How long the nodes may take to agree on a busy machine.
-const PATIENCE: Duration = Duration::from_secs(60);
+/// How long the nodes may take to agree on a busy machine: an election that is lost is held again some
+/// seconds later, and may need several rounds.
+const PATIENCE: Duration = Duration::from_secs(180);
 
 /// How long a node is silent before the others take it for dead.
 const NODE_TIMEOUT_MS: &str = "1000";
@@ -93,7 +94,11 @@ impl Cluster {
         let began = Instant::now();
         while !self.is_settled() {
             let told = || {
-                let told = |node: &Server| text(node.cmd(&["CLUSTER", "NODES"]));
+                let told = |node: &Server| {
+                    let asked = [["CLUSTER", "NODES"], ["INFO", "replication"]];
+                    let told = asked.map(|words| text(node.cmd(&words))).concat();
+                    format!("{}:\n{told}", node.port())
+                };
                 self.nodes.iter().map(told).collect::<Vec<_>>().join("\n")
             };
             assert!(began.elapsed() < PATIENCE, "the Cluster is not healthy:\n{}", told());
@@ -103,6 +108,7 @@ impl Cluster {
 
     /// Waits until each node tells of the replicas of every master, as it does once it has heard how
     /// far they are.
+    #[track_caller]
     pub fn tells_of_replicas(&self) {
         let tells = |node: &Server| {
             let Value::Array(ranges) = node.cmd(&["CLUSTER", "SLOTS"]) else { return false };
@@ -126,31 +132,51 @@ impl Cluster {
     /// The nodes that own slots, by index.
     #[track_caller]
     pub fn masters(&self) -> Vec<usize> {
-        let alive = self.nodes.iter().find(|node| node.accepts(&["PING"])).expect("a live node");
-        let seen = seen(alive);
-        let owns =
-            |port| seen.iter().any(|it| it.port == port && it.master && !it.slots.is_empty());
-        (0..self.nodes.len()).filter(|&index| owns(self.nodes[index].port())).collect()
+        self.owned().into_iter().map(|(index, _)| index).collect()
     }
 
     /// The index of the master that serves a slot.
     #[track_caller]
     pub fn owner(&self, slot: u16) -> usize {
-        let alive = self.nodes.iter().find(|node| node.accepts(&["PING"])).expect("a live node");
-        let holds = |it: &&Seen| {
-            it.master && it.slots.iter().any(|&(from, to)| (from..=to).contains(&slot))
-        };
-        let port = seen(alive).iter().find(holds).expect("every slot is served").port;
-        self.nodes.iter().position(|node| node.port() == port).expect("one of ours")
+        let holds = |ranges: &[(u16, u16)]| ranges.iter().any(|range| within(*range, slot));
+        let owned = self.owned();
+        owned.iter().find(|(_, ranges)| holds(ranges)).expect("every slot is served").0
+    }
+
+    /// Which slots each master has, as it says itself: what others say of it may be old. Waits where
+    /// one does not know yet that another has taken over.
+    #[track_caller]
+    fn owned(&self) -> Vec<(usize, Vec<(u16, u16)>)> {
+        let mut owned = Vec::new();
+        wait_until("no slot has two masters", PATIENCE, || {
+            // One that is dead says nothing, and one that changed its role cut its clients off.
+            let own = |(index, node): (usize, &Server)| {
+                let told =
+                    Client::connect(node.port()).ok()?.try_cmd(&["CLUSTER", "NODES"]).ok()?;
+                let mut seen = read(&text(told)).into_iter();
+                let own = seen.find(|it| it.id == self.ids[index]).expect("itself");
+                (own.master && !own.slots.is_empty()).then_some((index, own.slots))
+            };
+            owned = self.nodes.iter().enumerate().filter_map(own).collect();
+            let mut ranges: Vec<_> = owned.iter().flat_map(|(_, ranges)| ranges).collect();
+            ranges.sort();
+            ranges.windows(2).all(|pair| pair[0].1 < pair[1].0)
+        });
+        owned
     }
 
     /// A live replica of a node.
     #[track_caller]
     pub fn replica_of(&self, master: usize) -> usize {
         let follows = |it: &Seen| it.follows == self.ids[master] && it.alive;
-        let seen = seen(&self.nodes[master]);
-        let port = seen.iter().find(|it| follows(it)).expect("a replica").port;
-        self.nodes.iter().position(|node| node.port() == port).expect("one of ours")
+        let mut port = None;
+        // On a busy machine one is thought dead for a moment.
+        wait_until("a master has a replica", PATIENCE, || {
+            port = seen(&self.nodes[master]).iter().find(|it| follows(it)).map(|it| it.port);
+            port.is_some()
+        });
+        let is_it = |node: &Server| Some(node.port()) == port;
+        self.nodes.iter().position(is_it).expect("one of ours")
     }
 
     /// Makes the replica of a master take over: in agreement with it, or by force (`TAKEOVER`).
@@ -240,7 +266,7 @@ impl Cluster {
             return;
         }
         let (source, destination) = (&self.nodes[from], &self.nodes[to]);
-        let holds = |&(first, last): &(u16, u16)| (first..=last).contains(&slot);
+        let holds = |range: &(u16, u16)| within(*range, slot);
         let ranges: Vec<_> = seen(source).into_iter().flat_map(|it| it.slots).collect();
         let end = ranges.into_iter().find(holds).expect("a range of it").1;
         let (first, last) = (slot.to_string(), end.min(slot + count - 1).to_string());
@@ -349,6 +375,9 @@ fn node(kind: &Kind, options: &[&str]) -> Server {
         "0",
         "--repl-diskless-sync-delay",
         "0",
+        // One that waits for a master that is gone tries again before a test gives up.
+        "--repl-timeout",
+        "20",
         "--cluster-allow-replica-migration",
         "no",
         "--cluster-port",
@@ -356,6 +385,10 @@ fn node(kind: &Kind, options: &[&str]) -> Server {
     ];
     all.extend(options);
     Server::start(kind, &all)
+}
+
+fn within((first, last): (u16, u16), slot: u16) -> bool {
+    (first..=last).contains(&slot)
 }
 
 /// The slots of one of the masters at the start.
@@ -390,7 +423,11 @@ fn view(node: &Server) -> Option<View> {
 /// CLUSTER NODES of a node.
 #[track_caller]
 pub fn seen(node: &Server) -> Vec<Seen> {
-    let nodes = text(node.cmd(&["CLUSTER", "NODES"]));
+    read(&text(node.cmd(&["CLUSTER", "NODES"])))
+}
+
+/// What CLUSTER NODES answers.
+fn read(nodes: &str) -> Vec<Seen> {
     let line = |line: &str| {
         let words: Vec<&str> = line.split(' ').collect();
         let flags: Vec<&str> = words.get(2)?.split(',').collect();
