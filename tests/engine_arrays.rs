@@ -235,7 +235,8 @@ fn stored_the_same(pair: &mut Paired, key: &str) {
 fn stored(engine: &Engine, key: &str) -> Vec<u8> {
     let record = engine.keyspace.records(0).find(|r| r.key.as_slice() == key.as_bytes()).unwrap();
     let (mut sink, mut room) = (Sink::new(true), EntryRoom::default());
-    let body = save(record, &engine.keyspace, &engine.env.target, &mut sink, &mut room).unwrap();
+    let target = engine.env.target;
+    let body = save(record, &engine.keyspace, &target, &target, &mut sink, &mut room).unwrap();
     let (ty, body) = match body {
         Body::Same(ty, body) => (ty, body),
         Body::Written(ty) => (ty, &sink.out[..]),

@@ -93,11 +93,12 @@ fn values(engine: &Engine) -> Vec<(usize, Vec<u8>, Option<i64>, String)> {
     let mut found = Vec::new();
     let (mut sink, mut room) = (Sink::new(false).lossy(), EntryRoom::default());
     let (mut checker, mut scratch) = (Checker::default(), Scratch::default());
+    let target = Target::default();
     for db in 0..engine.keyspace.used_databases() {
         for record in engine.keyspace.records(db) {
             sink.clear();
             let body =
-                engine::save(record, &engine.keyspace, &Target::default(), &mut sink, &mut room)
+                engine::save(record, &engine.keyspace, &target, &target, &mut sink, &mut room)
                     .unwrap();
             let entry = match body {
                 Body::Same(ty, body) => Entry::of_body(&record.key, ty, body, 0),

@@ -6,7 +6,7 @@
 use std::fmt;
 use std::str::FromStr;
 
-use super::{Family, Header, ValueType};
+use super::{Family, Header, Limits, ValueType};
 use crate::bytes::number::{DoubleRules, ScoreText};
 use crate::error::Error;
 
@@ -28,63 +28,6 @@ impl Product {
             Product::Redis => "redis",
             Product::Redict => "redict",
             Product::Valkey => "valkey",
-        }
-    }
-}
-
-/// When a server packs a collection, and how large it lets a node grow: its default limits.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Limits {
-    /// Fields of a packed hash.
-    pub hash_entries: usize,
-    /// Bytes of a field or value in a packed hash.
-    pub hash_value: usize,
-    /// Members of a packed sorted set.
-    pub zset_entries: usize,
-    /// Bytes of a member in a packed sorted set.
-    pub zset_value: usize,
-    /// Members of a set of integers.
-    pub intset_entries: usize,
-    /// Members of a packed set; none where the target has no such form.
-    pub set_entries: usize,
-    /// Bytes of a member in a packed set.
-    pub set_value: usize,
-    /// `list-max-listpack-size`: bytes of a node as −1 (4 KiB) to −5 (64 KiB), or elements.
-    pub list_node: i64,
-    /// Bytes of a stream's node.
-    pub stream_node_bytes: usize,
-    /// Entries of a stream's node.
-    pub stream_node_entries: usize,
-    /// Bytes of a sparse HyperLogLog.
-    pub hll_sparse_bytes: usize,
-}
-
-impl Default for Limits {
-    fn default() -> Self {
-        Limits {
-            hash_entries: 512,
-            hash_value: 64,
-            zset_entries: 128,
-            zset_value: 64,
-            intset_entries: 512,
-            set_entries: 128,
-            set_value: 64,
-            list_node: -2,
-            stream_node_bytes: 4096,
-            stream_node_entries: 100,
-            hll_sparse_bytes: 3000,
-        }
-    }
-}
-
-impl Limits {
-    /// Whether a list node may hold so many bytes in so many elements.
-    pub fn list_node_fits(&self, bytes: usize, elements: usize) -> bool {
-        match self.list_node {
-            most @ 1.. => elements as u64 <= most as u64 && bytes <= 8192,
-            // What is below −5 is −5, and 0 is one element.
-            0 => elements <= 1 && bytes <= 8192,
-            class => bytes <= 4096 << (class.unsigned_abs().min(5) - 1),
         }
     }
 }
@@ -141,6 +84,7 @@ impl Target {
         if !target.has_packed_sets() {
             target.limits.set_entries = 0;
         }
+        target.limits.list_plain = target.has_plain_nodes();
         target
     }
 

@@ -10,6 +10,7 @@ pub mod client;
 pub mod cluster;
 pub mod corpus;
 pub mod fill;
+pub mod history;
 pub mod mishaps;
 pub mod paired;
 pub mod random;

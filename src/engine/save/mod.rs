@@ -1,104 +1,132 @@
-//! Values into the types and encodings of a target: what the engine holds packed is copied.
+//! Values into the types and encodings of a target: what the engine holds packed is copied, and
+//! what it does not hold packed is written one by one, however small it has become.
+//!
+//! ```text
+//! touched by a command   as it is held
+//! untouched              as it lies in the base, if the server that loads it would write it so
+//!                        else as it is held once it is loaded
+//! ```
 
 mod stream;
 
 use super::value::{ListNode, PackedHash, PackedSet, kept_as_double};
-use super::{Array, Hash, Keyspace, List, Record, Set, SortedSet, Value};
+use super::{Array, Hash, Keyspace, List, Record, Set, SortedSet, Value, thaw};
 use crate::error::FormatError;
 use crate::rdb::write::{self, Body, EntryRoom, Loss, Sink};
-use crate::rdb::{Entry, Family, Target, ValueType};
+use crate::rdb::{Entry, Family, Scratch, Target, ValueType};
 use crate::value::{Cell, Elem};
 
-/// Writes the value of a record of this keyspace for a target; what is lost is in the sink's losses.
+/// Writes the value of a record of this keyspace with the types of a target, and in the forms in
+/// which `server` holds it, which is the one that the engine plays; what is lost is in the sink's
+/// losses.
 pub fn save<'a>(
     record: &'a Record,
     keyspace: &'a Keyspace,
+    server: &Target,
     target: &Target,
     sink: &mut Sink,
     room: &mut EntryRoom,
 ) -> Result<Body<'a>, Box<FormatError>> {
     let written = match &record.value {
         Value::Frozen(frozen) => {
-            return match keyspace.base().and_then(|base| base.entry(&record.key, *frozen)) {
-                Some(entry) => write::entry(sink, &entry, target, false, room),
-                None => Ok(Body::Nothing),
-            };
+            let entry = keyspace.base().and_then(|base| base.entry(&record.key, *frozen));
+            let Some(entry) = entry else { return Ok(Body::Nothing) };
+            if write::stays(&entry, server)? {
+                return write::entry(sink, &entry, target, false, room);
+            }
+            let value = thaw(&entry, &server.limits, &mut Scratch::default())?;
+            save_value(&value, keyspace, target, sink)
         }
-        Value::Str(text) => Ok(write::string(sink, text)),
-        Value::Raw(text) => Ok(write::string(sink, text)),
-        Value::Lying(text) => Ok(write::string(sink, keyspace.text(*text))),
-        Value::Int(n) => Ok(write::string_elem(sink, Elem::Int(*n))),
-        Value::Hash(hash) => save_hash(hash, target, sink),
-        Value::Set(set) => Ok(save_set(set, target, sink)),
-        Value::SortedSet(set) => Ok(save_sorted_set(set, target, sink)),
-        Value::Stream(it) => match stream::save(it, target, sink) {
-            Ok(Some(ty)) => Ok(ty),
-            Ok(None) => return Ok(Body::Nothing),
-            Err(loss) => Err(loss),
-        },
-        Value::List(list) => Ok(save_list(list, target, sink)),
-        Value::Array(array) => match save_array(array, target, sink) {
-            Ok(Some(ty)) => Ok(ty),
-            Ok(None) => return Ok(Body::Nothing),
-            Err(loss) => Err(loss),
-        },
         Value::Opaque(opaque) => {
             let entry = Entry::of_body(&record.key, opaque.value_type, &opaque.body, 0);
             return write::entry(sink, &entry, target, false, room);
         }
+        value => save_value(value, keyspace, target, sink),
     };
-    Ok(written.map_or_else(
-        |loss| {
+    Ok(match written {
+        Ok(ty) => ty.map_or(Body::Nothing, Body::Written),
+        Err(loss) => {
             sink.losses.push(loss);
             Body::Nothing
-        },
-        Body::Written,
-    ))
+        }
+    })
+}
+
+/// The type of a value that has been written; none where there is no form for it.
+fn save_value(
+    value: &Value,
+    keyspace: &Keyspace,
+    target: &Target,
+    sink: &mut Sink,
+) -> Result<Option<ValueType>, Loss> {
+    Ok(Some(match value {
+        Value::Str(text) => write::string(sink, text),
+        Value::Raw(text) => write::string(sink, text),
+        Value::Lying(text) => write::string(sink, keyspace.text(*text)),
+        Value::Int(n) => write::string_elem(sink, Elem::Int(*n)),
+        Value::Hash(hash) => save_hash(hash, target, sink)?,
+        Value::Set(set) => save_set(set, target, sink),
+        Value::SortedSet(set) => save_sorted_set(set, target, sink),
+        Value::List(list) => save_list(list, target, sink),
+        Value::Stream(it) => return stream::save(it, target, sink),
+        Value::Array(array) => return save_array(array, target, sink),
+        Value::Opaque(_) | Value::Frozen(_) => return Ok(None),
+    }))
+}
+
+/// The target, with limits by which a value stays as it is held: packed or not.
+fn keeping(target: &Target, held: ValueType) -> Target {
+    Target { limits: target.limits.keeping(held), ..*target }
 }
 
 fn save_hash(hash: &Hash, target: &Target, sink: &mut Sink) -> Result<ValueType, Loss> {
-    if !hash.has_template() && target.has_listpacks() {
-        match hash.packed() {
-            Some(PackedHash::Pairs(pack)) => {
-                sink.blob(pack.as_bytes());
-                return Ok(ValueType::HashListpack);
-            }
-            Some(PackedHash::Triples(pack))
-                if target.has_field_expiry() && target.header.family == Family::Redis =>
-            {
-                sink.i64_le(hash.soonest_expiry_ms().unwrap_or(0));
-                sink.blob(pack.as_bytes());
-                return Ok(ValueType::HashListpackEx);
-            }
-            _ => {}
+    let held = match hash.packed() {
+        Some(PackedHash::Pairs(pack)) if !hash.has_template() && target.has_listpacks() => {
+            sink.blob(pack.as_bytes());
+            return Ok(ValueType::HashListpack);
         }
-    }
+        Some(PackedHash::Triples(pack))
+            if target.has_field_expiry() && target.header.family == Family::Redis =>
+        {
+            sink.i64_le(hash.soonest_expiry_ms().unwrap_or(0));
+            sink.blob(pack.as_bytes());
+            return Ok(ValueType::HashListpackEx);
+        }
+        Some(_) => ValueType::HashListpack,
+        None => ValueType::Hash,
+    };
     let fields: Vec<_> = hash
         .iter()
         .map(|(field, value, at_ms)| (field, value, at_ms.map(|at| u64::try_from(at).unwrap_or(0))))
         .collect();
-    write::hash(sink, target, fields.iter().copied())
+    // A hash with a template is written as one without, which a loading server packs by its limits.
+    let target = if hash.has_template() { *target } else { keeping(target, held) };
+    write::hash(sink, &target, fields.iter().copied())
 }
 
 fn save_sorted_set(set: &SortedSet, target: &Target, sink: &mut Sink) -> ValueType {
-    match set.packed() {
+    let held = match set.packed() {
         Some(pack) if target.has_listpacks() => {
             sink.blob(pack.as_bytes());
-            ValueType::SortedSetListpack
+            return ValueType::SortedSetListpack;
         }
-        _ => write::sorted_set(sink, target, set.iter()),
-    }
+        Some(_) => ValueType::SortedSetListpack,
+        None => ValueType::SortedSet2,
+    };
+    write::sorted_set(sink, &keeping(target, held), set.iter())
 }
 
 fn save_set(set: &Set, target: &Target, sink: &mut Sink) -> ValueType {
     match set.packed() {
+        Some(PackedSet::Ints(members, width)) => write::set_of_integers(sink, members, width),
         Some(PackedSet::Packed(pack)) if target.has_packed_sets() => {
             sink.blob(pack.as_bytes());
             ValueType::SetListpack
         }
         _ => {
             let members: Vec<_> = set.iter().collect();
-            write::set(sink, target, members.iter().copied())
+            let target = keeping(target, ValueType::Set);
+            write::set(sink, &target, members.iter().copied())
         }
     }
 }

@@ -26,6 +26,9 @@ pub(in crate::ops) struct Plan {
     pub(in crate::ops) source: Header,
     /// What the source says of itself is kept.
     pub(in crate::ops) same: bool,
+    /// Keys come as the target holds them after having run a log, so what is packed stays so, and
+    /// what is not does not become so.
+    pub(in crate::ops) held: bool,
     pub(in crate::ops) compress: Option<bool>,
     /// A snapshot, or commands.
     pub(in crate::ops) snapshot: bool,
@@ -207,24 +210,31 @@ impl<'p, 'o> Encoder<'p, 'o> {
         Ok(())
     }
 
-    /// A key that is written; `is_anew` if its value is to be packed anew, however it came.
-    fn key(&mut self, found: &Entry<'_>, is_anew: bool, room: &mut Room) -> Result<()> {
+    /// A key that is written; its value is to be packed anew, however it came, if it `was` of another
+    /// type before something was left out of it.
+    fn key(&mut self, found: &Entry<'_>, was: Option<ValueType>, room: &mut Room) -> Result<()> {
         if self.plan.snapshot {
-            self.snapshot_key(found, is_anew, room)
+            self.snapshot_key(found, was, room)
         } else {
             self.commands_of_key(found, room)
         }
     }
 
-    fn snapshot_key(&mut self, found: &Entry<'_>, is_anew: bool, room: &mut Room) -> Result<()> {
+    fn snapshot_key(
+        &mut self,
+        found: &Entry<'_>,
+        was: Option<ValueType>,
+        room: &mut Room,
+    ) -> Result<()> {
         let plan = self.plan;
         let sink =
             room.sink.get_or_insert_with(|| Sink::new(plan.compress.unwrap_or(true)).lossy());
         sink.clear();
         let target = &plan.target;
+        room.entry.hold(plan.held.then(|| was.unwrap_or(found.value_type)));
         let body = match plan.compress {
             // The templates of the source are copied, too, so what refers to them may stay.
-            None if !is_anew => {
+            None if was.is_none() => {
                 let same_templates = plan.source == target.header && !plan.parts;
                 entry(sink, found, target, same_templates, &mut room.entry)?
             }
@@ -402,7 +412,7 @@ impl Tally for Encoder<'_, '_> {
             return Ok(());
         }
         let Some(now_ms) = self.plan.drop_expired_at_ms else {
-            return self.key(found, false, room);
+            return self.key(found, None, room);
         };
         // A time of -1 is none, as it is for a loader.
         if found.expires_at_ms.is_some_and(|ms| ms != -1 && ms < now_ms) {
@@ -411,8 +421,8 @@ impl Tally for Encoder<'_, '_> {
         }
         let mut living = std::mem::take(&mut room.living);
         let done = match living.of(found, now_ms)? {
-            Living::All => self.key(found, false, room),
-            Living::Some(left) => self.key(&left, true, room),
+            Living::All => self.key(found, None, room),
+            Living::Some(left) => self.key(&left, Some(found.value_type), room),
             Living::None => {
                 self.counts.expired += 1;
                 Ok(())

@@ -225,6 +225,7 @@ fn commands(
         target,
         source: keys.header(),
         same: false,
+        held: false,
         compress: None,
         snapshot: false,
         drop_expired_at_ms: None,

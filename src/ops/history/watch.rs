@@ -409,7 +409,7 @@ fn written(
 ) -> Result<()> {
     let mut sink = BodySink::new(false).lossy();
     let mut room = EntryRoom::default();
-    let body = save(record, keyspace, target, &mut sink, &mut room)?;
+    let body = save(record, keyspace, target, target, &mut sink, &mut room)?;
     let (ty, body) = match body {
         Body::Same(ty, body) => (ty, body),
         Body::Written(ty) => (ty, sink.as_bytes()),

@@ -151,6 +151,7 @@ pub fn merge(
         target,
         source: target.header,
         same: false,
+        held: false,
         compress: None,
         snapshot: options.form.is_snapshot(),
         drop_expired_at_ms: None,

@@ -23,6 +23,7 @@ use crate::error::FormatError;
 use crate::ops::once::{Noted, Once};
 use crate::ops::snapshot::{Stopped, fields};
 use crate::ops::walk::{Checksum, Observer, Tally, WalkOptions, walk};
+use crate::rdb::write::stays;
 use crate::rdb::{Entry, Framer, Header, Product, Record, Scratch, Snapshot, Target, opcode};
 use crate::source::Whole;
 use crate::value::Kind;
@@ -191,7 +192,7 @@ impl<'b> Sorted<'b> {
             Kind::Module => false,
             Kind::String | Kind::Stream | Kind::Array => true,
             // A container without elements is dropped.
-            _ => entry.shape()?.elements > 0,
+            _ => entry.shape()?.elements > 0 && stays(entry, self.taker)?,
         })
     }
 

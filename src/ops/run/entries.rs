@@ -45,8 +45,10 @@ enum Part<'e> {
 /// How keys are handed out.
 #[derive(Debug, Clone, Copy)]
 pub(in crate::ops) struct View {
-    /// Whose types and encodings they have.
+    /// Whose types they have.
     pub(in crate::ops) target: Target,
+    /// The server in whose forms they are: the one that was played.
+    pub(in crate::ops) server: Target,
     /// Whether what is written anew is packed, which is worth it where it goes to a file.
     pub(in crate::ops) compress: bool,
     /// Whether each is handed out once more with nothing packed ([`Tally::plain`]).
@@ -64,7 +66,7 @@ impl View {
             Product::Redis | Product::Redict => Target::default(),
         };
         let target = Target { limits: played.limits, ..newest };
-        View { target, compress: false, plain: false, threads }
+        View { target, server: played, compress: false, plain: false, threads }
     }
 }
 
@@ -172,6 +174,7 @@ fn pieces(keyspace: &Keyspace) -> Vec<Piece<'_>> {
 /// What one thread works with.
 struct Bench<'v, T: Tally> {
     target: &'v Target,
+    server: &'v Target,
     sink: Sink,
     /// Where nothing is packed, if that is asked for.
     plain: Option<Sink>,
@@ -184,6 +187,7 @@ impl<'v, T: Tally> Bench<'v, T> {
         let sink = Sink::new(view.compress).lossy();
         Bench {
             target: &view.target,
+            server: &view.server,
             sink,
             plain: view.plain.then(|| Sink::new(false).lossy()),
             room: EntryRoom::default(),
@@ -240,7 +244,9 @@ impl<'v, T: Tally> Bench<'v, T> {
     ) -> Result<()> {
         for record in records {
             self.sink.clear();
-            let body = save(record, keyspace, self.target, &mut self.sink, &mut self.room)?;
+            let (server, target) = (self.server, self.target);
+            let room = &mut self.room;
+            let body = save(record, keyspace, server, target, &mut self.sink, room)?;
             let entry = match body {
                 Body::Same(ty, body) => entry_of(record, keyspace, db, ty, body),
                 Body::Written(ty) => entry_of(record, keyspace, db, ty, &self.sink.out),
@@ -251,7 +257,7 @@ impl<'v, T: Tally> Bench<'v, T> {
             let entry = match body {
                 Body::Written(_) => {
                     plain.clear();
-                    match save(record, keyspace, self.target, plain, &mut self.room)? {
+                    match save(record, keyspace, server, target, plain, room)? {
                         Body::Same(ty, body) => entry_of(record, keyspace, db, ty, body),
                         Body::Written(ty) => entry_of(record, keyspace, db, ty, &plain.out),
                         Body::Nothing => continue,

@@ -96,6 +96,7 @@ pub fn split(
         target,
         source: keys.header(),
         same: false,
+        held: !keys.is_snapshot(),
         compress: None,
         snapshot: true,
         drop_expired_at_ms: None,

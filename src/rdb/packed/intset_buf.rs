@@ -15,6 +15,13 @@ pub fn intset(out: &mut Vec<u8>, sorted: &[i64]) {
     } else {
         8
     };
+    intset_of_width(out, sorted, width);
+}
+
+/// The same with so many bytes for each integer (2, 4 or 8), which must be enough: servers keep
+/// the width of a set that had a wider member once.
+pub fn intset_of_width(out: &mut Vec<u8>, sorted: &[i64], width: u8) {
+    let width = usize::from(width);
     out.extend_from_slice(&(width as u32).to_le_bytes());
     out.extend_from_slice(&(sorted.len() as u32).to_le_bytes());
     for n in sorted {
@@ -24,7 +31,7 @@ pub fn intset(out: &mut Vec<u8>, sorted: &[i64]) {
 
 #[cfg(test)]
 mod tests {
-    use super::intset;
+    use super::{intset, intset_of_width};
     use crate::rdb::packed::Intset;
 
     #[track_caller]
@@ -48,5 +55,12 @@ mod tests {
         check(&[i64::from(i32::MIN), i64::from(i32::MAX)], 4);
         check(&[0, 1 << 31], 8);
         check(&[i64::MIN, i64::MAX], 8);
+    }
+
+    #[test]
+    fn as_wide_as_it_was() {
+        let mut blob = Vec::new();
+        intset_of_width(&mut blob, &[-1, 7], 4);
+        assert_eq!(blob, b"\x04\0\0\0\x02\0\0\0\xff\xff\xff\xff\x07\0\0\0");
     }
 }

@@ -18,7 +18,7 @@ mod ziplist_buf;
 mod zipmap;
 
 pub use intset::Intset;
-pub use intset_buf::intset;
+pub use intset_buf::{intset, intset_of_width};
 pub use listpack::{Listpack, ListpackIter};
 pub use listpack_buf::{EMPTY_BYTES, ENTRY_OVERHEAD, Elems, ListpackBuf};
 pub use listpack_entry::entry_bytes;

@@ -37,10 +37,17 @@ pub struct EntryRoom {
     cells: Vec<(u64, Kept)>,
     /// Whether nothing is to stay as it is.
     anew: bool,
+    held: Option<ValueType>,
     field_shift_ms: i64,
 }
 
 impl EntryRoom {
+    /// Says in which form the target holds the value that comes: it is packed, however large it is,
+    /// or not packed, however small. Without a form its limits decide.
+    pub fn hold(&mut self, form: Option<ValueType>) {
+        self.held = form;
+    }
+
     /// Lets fields of hashes expire later by so many milliseconds, or sooner.
     pub fn shift_fields(&mut self, ms: i64) {
         self.field_shift_ms = ms;
@@ -133,6 +140,11 @@ fn anew(
     room: &mut EntryRoom,
 ) -> Result<Option<ValueType>, Box<FormatError>> {
     let (anew, shift_ms) = (room.anew, room.field_shift_ms);
+    let mut target = *target;
+    if let Some(held) = room.held {
+        target.limits = target.limits.keeping(held);
+    }
+    let target = &target;
     let EntryRoom { scratch, heap, one, scored, fields, cells, .. } = room;
     heap.clear();
     one.clear();

@@ -18,6 +18,7 @@ mod set;
 mod sink;
 mod snapshot;
 mod sorted_set;
+mod stays;
 mod stream;
 mod string;
 mod vector_set;
@@ -31,10 +32,11 @@ pub use living::{Living, LivingRoom};
 pub use loss::Loss;
 pub(crate) use module::is_vector_set;
 pub use module::module;
-pub use set::set;
+pub use set::{set, set_of_integers};
 pub use sink::Sink;
 pub use snapshot::{EntryHead, SnapshotWriter};
 pub use sorted_set::sorted_set;
+pub use stays::stays;
 pub use stream::{
     ConsumerParts, GroupParts, PendingEntry, ProducerParts, StreamNodes, StreamParts,
     entries_read_by_old_groups, stream,

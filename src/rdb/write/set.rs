@@ -8,7 +8,7 @@
 
 use super::Sink;
 use crate::bytes::number::integer;
-use crate::rdb::packed::intset;
+use crate::rdb::packed::{intset, intset_of_width};
 use crate::rdb::{Target, ValueType};
 use crate::value::Elem;
 
@@ -52,4 +52,14 @@ pub fn set<'a>(
     sink.length(count as u64);
     members.for_each(|elem| sink.elem(elem));
     ValueType::Set
+}
+
+/// Writes a set of integers that takes so many bytes for each of them.
+pub fn set_of_integers(sink: &mut Sink, sorted: &[i64], width: u8) -> ValueType {
+    let mut blob = std::mem::take(&mut sink.nodes);
+    blob.clear();
+    intset_of_width(&mut blob, sorted, width);
+    sink.blob(&blob);
+    sink.nodes = blob;
+    ValueType::SetIntset
 }

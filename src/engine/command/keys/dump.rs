@@ -15,7 +15,8 @@ pub(super) fn dump(call: &mut Call<'_>) -> Answer {
     let keyspace = &*call.keys.keyspace();
     let Some(record) = keyspace.record(db, key) else { return Ok(Reply::Nil) };
     let (mut sink, mut room) = (Sink::new(true), EntryRoom::default());
-    let saved = save(record, keyspace, &target, &mut sink, &mut room).map_err(Failure::Broken)?;
+    let saved = save(record, keyspace, &target, &target, &mut sink, &mut room);
+    let saved = saved.map_err(Failure::Broken)?;
     let (value_type, body) = match saved {
         Body::Same(value_type, body) => (value_type, body),
         Body::Written(value_type) => (value_type, sink.out.as_slice()),

@@ -26,9 +26,9 @@ pub enum ListNode<'a> {
     Plain(&'a [u8]),
 }
 
-/// Whether an element needs a node of its own.
+/// Whether an element stands alone, without a listpack around it.
 pub(super) fn is_large(bytes: usize, limits: &Limits) -> bool {
-    !limits.list_node_fits(bytes, 1)
+    limits.list_plain && !limits.list_node_fits(bytes, 1)
 }
 
 /// Whether an element of so many bytes goes into a node.
