@@ -79,6 +79,9 @@ fn with_names(mut check: LogCheck, names: &UnknownNames) -> LogCheck {
         check.findings.insert(behind.unwrap_or(check.findings.len()), finding);
     }
     check.unlisted += names.unlisted();
+    if let Some(good) = names.good_up_to() {
+        check.outcome.good_up_to = check.outcome.good_up_to.min(good);
+    }
     check
 }
 

@@ -71,9 +71,35 @@ impl UnknownName {
     }
 }
 
+/// What a name that is remembered is to a transaction.
+const PLAIN: usize = 0;
+const MULTI: usize = 1;
+const EXEC: usize = 2;
+
+/// Whether commands stand in a transaction, as far as a piece of a log knows.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+enum Multi {
+    /// As at the start of the piece.
+    #[default]
+    AsBefore,
+    Outside,
+    /// In one that begins there.
+    Inside(u64),
+}
+
+impl Multi {
+    /// What it is where `before` is what it was at the start of the piece.
+    fn behind(self, before: Multi) -> Multi {
+        if self == Multi::AsBefore { before } else { self }
+    }
+}
+
 /// The unknown names of a log, the first of them with their places.
 #[derive(Debug, Clone, Default)]
 pub struct UnknownNames {
+    /// The first that no server runs: where it begins, and in which transaction.
+    first: Option<(u64, Multi)>,
+    multi: Multi,
     recent: Recent,
     known: HashSet<Box<[u8]>>,
     list: Vec<UnknownName>,
@@ -99,18 +125,49 @@ impl UnknownNames {
         self.unlisted
     }
 
+    /// Up to where there is none that no server runs, if there is one: a transaction is run as a
+    /// whole.
+    pub(super) fn good_up_to(&self) -> Option<u64> {
+        self.first.map(|(offset, multi)| match multi {
+            Multi::Inside(at) => at,
+            Multi::AsBefore | Multi::Outside => offset,
+        })
+    }
+
+    /// Looks up a name that was not written like this of late; what it is to a transaction.
     #[cold]
-    fn look_up(&mut self, offset: u64, name: &[u8]) {
+    fn look_up(&mut self, offset: u64, name: &[u8]) -> usize {
         if !self.known.contains(name) {
             if !is_known_command(name) {
                 let name = name.get(..NAME_BYTES).unwrap_or(name).to_vec();
-                return self.add(UnknownName { name, offset, commands: 1 });
+                let unknown = UnknownName { name, offset, commands: 1 };
+                if !unknown.is_module() {
+                    self.first.get_or_insert((offset, self.multi));
+                }
+                self.add(unknown);
+                return PLAIN;
             }
             if self.known.len() < WRITTEN {
                 self.known.insert(name.into());
             }
         }
-        self.recent.keep(name, 0);
+        let part = match name {
+            _ if name.eq_ignore_ascii_case(b"MULTI") => MULTI,
+            _ if name.eq_ignore_ascii_case(b"EXEC") => EXEC,
+            _ => PLAIN,
+        };
+        self.recent.keep(name, part);
+        part
+    }
+
+    #[cold]
+    fn turn(&mut self, offset: u64, part: usize) {
+        self.multi = match self.multi {
+            // One in another one is queued there.
+            Multi::Inside(_) if part == MULTI => return,
+            _ if part == MULTI => Multi::Inside(offset),
+            _ => Multi::Outside,
+        };
     }
 
     fn add(&mut self, unknown: UnknownName) {
@@ -135,14 +192,22 @@ impl LogTally for UnknownNames {
     #[inline(always)]
     fn command(&mut self, offset: u64, command: &Command) {
         let name = command.name();
-        if self.recent.find(name).is_none() {
-            self.look_up(offset, name);
+        let part = match self.recent.find(name) {
+            Some(part) => part,
+            None => self.look_up(offset, name),
+        };
+        if part != PLAIN {
+            self.turn(offset, part);
         }
     }
 
     fn annotation(&mut self, _: u64, _: &Annotation) {}
 
     fn merge(&mut self, later: Self) {
+        if let Some((offset, multi)) = later.first {
+            self.first.get_or_insert((offset, multi.behind(self.multi)));
+        }
+        self.multi = later.multi.behind(self.multi);
         self.unlisted += later.unlisted;
         for unknown in later.list {
             self.add(unknown);
@@ -171,6 +236,31 @@ mod tests {
     fn a_name_that_comes_again_is_one_finding_in_however_many_pieces() {
         let names = ["SET", "NOPE", "DEL"].repeat(200);
         check(&names, &[(Error, 1)]);
+    }
+
+    /// A server runs nothing from there on, and a transaction as a whole or not at all.
+    #[test]
+    fn a_log_is_good_up_to_a_name_that_no_server_runs() {
+        let good = |names: &[&str], want: usize| {
+            let (mut log, mut starts) = (Vec::new(), Vec::new());
+            for name in names {
+                starts.push(log.len() as u64);
+                let words = [name, "key", "value"];
+                let alone = matches!(*name, "MULTI" | "exec");
+                encode::command(&mut log, if alone { &words[..1] } else { &words });
+            }
+            starts.push(log.len() as u64);
+            for (threads, piece_bytes) in [(1, 100), (2, 40), (2, 100), (2, 1 << 20)] {
+                let options = ScanOptions { threads, piece_bytes, ..ScanOptions::default() };
+                let got = check_slice(&log, 0, Place::Last, &options, &|_| {}).unwrap();
+                assert_eq!(got.outcome.good_up_to, starts[want], "{names:?} {piece_bytes}");
+            }
+        };
+        good(&["SET", "DEL"], 2);
+        good(&["SET", "NOSUCH", "SET", "OTHER"], 1);
+        good(&["SET", "BF.ADD", "SET"], 3);
+        good(&["SET", "MULTI", "SET", "SET", "SET", "NOSUCH", "SET", "exec", "SET"], 1);
+        good(&["MULTI", "SET", "exec", "SET", "SET", "NOSUCH", "MULTI", "SET", "exec"], 5);
     }
 
     /// Which commands are found, by their position.
