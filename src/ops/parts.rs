@@ -77,6 +77,24 @@ pub(super) fn write(
     }
 }
 
+/// Writes parts that were `like` that before: a packed hash whose fields could expire stays one where
+/// none of them does.
+pub(super) fn write_like(
+    sink: &mut Sink,
+    target: &Target,
+    parts: &Parts<'_>,
+    like: ValueType,
+) -> Result<Option<ValueType>, String> {
+    match parts {
+        Parts::Hash(all) if like.encoding() == "listpackex" && some(all) => {
+            let fields = all.iter().map(|f| (elem(&f.field), elem(&f.value), f.expires_at_ms));
+            let written = write::hash_that_expired(sink, target, fields);
+            written.map(Some).map_err(|loss| format!("{target}: {}", loss.sentence()))
+        }
+        _ => write(sink, target, parts),
+    }
+}
+
 /// Whether a container has elements: servers drop those that have none.
 fn some<T>(all: &[T]) -> bool {
     !all.is_empty()

@@ -241,7 +241,7 @@ impl Anonymizing<'_, '_> {
         })?;
         let target = Target { limits: limits(entry.value_type, plan.target.limits), ..plan.target };
         let sink = &mut room.value;
-        parts::write(sink, &target, &gather.finish()).map_err(|why| {
+        parts::write_like(sink, &target, &gather.finish(), entry.value_type).map_err(|why| {
             // The key itself is not told.
             Error::Usage(format!("a key of type {}: {why}", entry.value_type.kind().name()))
         })

@@ -57,6 +57,19 @@ pub fn hash<'a>(
     Ok(ValueType::Hash)
 }
 
+/// Writes a hash in the form that a Redis keeps once one of its fields has been given an expiry, also
+/// where none has one any more.
+pub fn hash_that_expired<'a>(
+    sink: &mut Sink,
+    target: &Target,
+    fields: impl ExactSizeIterator<Item = (Elem<'a>, Elem<'a>, Option<u64>)> + Clone,
+) -> Result<ValueType, Loss> {
+    if target.header.family == Family::Redis && target.has_field_expiry() {
+        return redis(sink, target, fields);
+    }
+    hash(sink, target, fields)
+}
+
 fn is_packed<'a>(
     target: &Target,
     mut fields: impl ExactSizeIterator<Item = (Elem<'a>, Elem<'a>, Option<u64>)>,
