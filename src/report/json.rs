@@ -18,6 +18,7 @@ use serde::ser::{Serialize, SerializeMap as _, Serializer};
 
 use super::short::{push_base64, push_escaped};
 use crate::bytes::PathName as _;
+use crate::bytes::number::whole;
 use crate::error::{Error, Result};
 
 /// Bytes as JSON: a string where they are UTF-8, else `{"base64": "…"}`.
@@ -178,17 +179,10 @@ pub(crate) enum Double {
 impl Double {
     #[inline]
     pub(crate) fn of(number: f64) -> Self {
-        /// Below this every whole number is a double.
-        const WHOLE: f64 = 9_007_199_254_740_992.0;
-        #[expect(
-            clippy::cast_possible_truncation,
-            clippy::cast_precision_loss,
-            reason = "what is lost makes a difference, which is asked for"
-        )]
-        let (whole, again) = (number as i64, number as i64 as f64);
-        let is_minus_zero = whole == 0 && number.is_sign_negative();
+        if let Some(whole) = whole(number) {
+            return Double::Whole(whole);
+        }
         match number {
-            _ if number.abs() < WHOLE && again == number && !is_minus_zero => Double::Whole(whole),
             _ if number.is_finite() => Double::Finite(number),
             f64::INFINITY => Double::None("\"inf\""),
             f64::NEG_INFINITY => Double::None("\"-inf\""),

@@ -18,7 +18,7 @@ pub use double::{DoubleRules, parse_double, parse_double_by};
 pub use extended::{Extended, NoSum, add_long_double};
 pub use integer::{integer, loose_unsigned};
 pub use short::ShortText;
-pub use shortest::shortest;
+pub use shortest::{shortest, whole};
 
 /// How a server spells a score.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]

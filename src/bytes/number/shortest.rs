@@ -3,15 +3,29 @@
 
 use super::ShortText;
 
-/// The text of a double.
-pub fn shortest(value: f64) -> ShortText {
+/// The whole number that a double is, where every whole number is a double and an integer says the
+/// same: −0 is none.
+#[inline]
+pub fn whole(value: f64) -> Option<i64> {
     /// Below this every whole number is a double.
     const WHOLE: f64 = 9_007_199_254_740_992.0;
+    #[expect(
+        clippy::cast_possible_truncation,
+        clippy::cast_precision_loss,
+        reason = "what is lost makes a difference, which is asked for"
+    )]
+    let (whole, again) = (value as i64, value as i64 as f64);
+    let is_minus_zero = whole == 0 && value.is_sign_negative();
+    (value.abs() < WHOLE && again == value && !is_minus_zero).then_some(whole)
+}
+
+/// The text of a double.
+pub fn shortest(value: f64) -> ShortText {
     let mut out = ShortText::default();
-    if value == 0.0 && value.is_sign_negative() {
+    if let Some(whole) = whole(value) {
+        out.extend(itoa::Buffer::new().format(whole).as_bytes());
+    } else if value == 0.0 {
         out.extend(b"-0");
-    } else if value.abs() < WHOLE && value.trunc() == value {
-        out.extend(itoa::Buffer::new().format(value as i64).as_bytes());
     } else if value.is_finite() {
         out.extend(zmij::Buffer::new().format_finite(value).as_bytes());
     } else if value.is_nan() {
