@@ -115,6 +115,97 @@ fn a_log_is_cut_by_offset_and_time() {
 }
 
 #[test]
+fn a_range_with_nothing_in_it_is_a_slip() {
+    let log = "#TS:100; SET a 1; #TS:200; SET b 1; #TS:300; SET c 1";
+    for (args, want) in [
+        (&["--from-command", "50", "--until-command", "10"][..], "begins at command 50"),
+        (&["--from-offset", "54", "--until-offset", "27"], "begins at offset 54"),
+        (&["--from-offset", "27", "--until-offset", "27"], "begins at offset 27"),
+        (&["--from-time", "300", "--until-time", "100"], "begins at unix time 300"),
+        (&["--from-command", "4"], "the log ends after 3 commands before it begins"),
+        (&["--from-time", "301"], "the log ends after 3 commands before it begins"),
+        (&["--from-command", "3", "--until-time", "200"], "it ends at offset"),
+    ] {
+        refused(log, args, want);
+    }
+    let second = "#TS:200; SET b 1; #TS:300";
+    check(log, &["--from-command", "2", "--until-command", "2"], second);
+    check(log, &["--from-time", "200", "--until-time", "200"], "#TS:200; SET b 1");
+}
+
+/// An offset counts in the increment: the base is no log.
+#[test]
+fn an_increment_behind_a_snapshot_is_cut_by_offset() {
+    let folder = tempfile::tempdir().unwrap();
+    let (dir, to) = (folder.path().join("dir"), folder.path().join("out"));
+    let base = fs::read("fixtures/redis-7.0.15-lru.rdb").unwrap();
+    let make = |base: &[u8], incr: &[&str]| {
+        let _ = fs::remove_dir_all(&dir);
+        let _ = fs::remove_dir_all(&to);
+        fs::create_dir(&dir).unwrap();
+        fs::write(dir.join("a.1.base.rdb"), base).unwrap();
+        let mut manifest = "file a.1.base.rdb seq 1 type b\n".to_owned();
+        for (index, commands) in incr.iter().enumerate() {
+            let name = format!("a.{}.incr.aof", index + 1);
+            fs::write(dir.join(&name), log(commands)).unwrap();
+            manifest += &format!("file {name} seq {} type i\n", index + 1);
+        }
+        fs::write(dir.join("a.manifest"), manifest).unwrap();
+    };
+    // Each SET takes 27 bytes.
+    let all = &["SET a 1; SET b 1; SET c 1"][..];
+    for (args, want) in [
+        (&["--from-offset", "27"][..], &["SET b 1; SET c 1"][..]),
+        (&["--until-offset", "54"], &["SET a 1; SET b 1"]),
+        (&["--from-offset", "27", "--until-offset", "54"], &["SET b 1"]),
+        (&["--split-at-offset", "27,54"], &["SET a 1", "SET b 1", "SET c 1"]),
+    ] {
+        make(&base, all);
+        rewrite(&dir, &to, args).success();
+        assert_eq!(fs::read(to.join("a.1.base.rdb")).unwrap(), base, "{args:?}");
+        for (index, want) in want.iter().enumerate() {
+            let part = fs::read(to.join(format!("a.{}.incr.aof", index + 1))).unwrap();
+            assert_eq!(part, log(want), "{args:?}");
+        }
+        assert_eq!(fs::read_dir(&to).unwrap().count(), want.len() + 2, "{args:?}");
+    }
+    make(&base, all);
+    let joined = folder.path().join("one.aof");
+    rewrite(&dir, &joined, &["--join", "--drop-preamble", "--from-offset", "27"]).success();
+    assert_eq!(fs::read(&joined).unwrap(), log("SET b 1; SET c 1"));
+    // Two logs have no offsets in common.
+    make(&base, &["SET a 1", "SET b 1"]);
+    rewrite(&dir, &to, &["--from-offset", "27"]).code(2);
+    make(&[base.clone(), log("SET z 1")].concat(), all);
+    rewrite(&dir, &to, &["--from-offset", "27"]).code(2);
+    assert!(!to.exists());
+}
+
+/// A command about a whole database would be about the keys of another one, too.
+#[test]
+fn databases_that_become_one_are_not_emptied_together() {
+    let both = &["--map-db", "1=0"][..];
+    let log = "SET a 1; SELECT 1; SET b 1; FLUSHDB; SET c 1";
+    refused(log, both, "FLUSHDB is about database 1, which becomes 0 as database 0 does");
+    let kept = "SET a 1; SELECT 0; SET b 1; SET c 1";
+    check(log, &["--map-db", "1=0", "--drop", "flushdb"], kept);
+    refused("SELECT 1; SET b 1; SELECT 0; FLUSHDB ASYNC", both, "as database 1 does");
+    refused("SET a 1; SELECT 1; SET b 1; SWAPDB 1 2", both, "SWAPDB is about database 1");
+    refused("SELECT 2; MOVE k 1; SELECT 0; FLUSHDB", both, "as database 1 does");
+    // Nothing of the other one is there.
+    check("SELECT 1; SET b 1; FLUSHDB", both, "SELECT 0; SET b 1; FLUSHDB");
+    check("SET a 1; FLUSHDB; SELECT 1; FLUSHDB", both, "SET a 1; FLUSHDB; SELECT 0; FLUSHDB");
+    check("SET a 1; FLUSHALL; SELECT 1; FLUSHDB", both, "SET a 1; FLUSHALL; SELECT 0; FLUSHDB");
+    check(
+        "SET a 1; SELECT 1; SET b 1; FLUSHDB",
+        &["--map-db", "1=3"],
+        "SET a 1; SELECT 3; SET b 1; FLUSHDB",
+    );
+    // They change places with themselves.
+    check("SET a 1; SELECT 1; SET b 1; SWAPDB 0 1", both, "SET a 1; SELECT 0; SET b 1; SWAPDB 0 0");
+}
+
+#[test]
 fn the_report_says_what_was_added_and_what_was_not_found() {
     let told = |log_text: &str, args: &[&str]| {
         let folder = tempfile::tempdir().unwrap();

@@ -229,7 +229,10 @@ fn without_passwords(text: &str) -> String {
 fn sentence(error: &Error) -> String {
     match error {
         Error::Format(_) => {
-            format!("{error}; `rdbkit check` lists all that is wrong with the file")
+            format!(
+                "{error}; `rdbkit check` lists all that is wrong with the file, `rdbkit repair` keeps \
+                 what is sound (with --strict, what every server takes)"
+            )
         }
         Error::Io { cause, .. } if cause.kind() == io::ErrorKind::NotFound => {
             format!("{error}; is the path right?")

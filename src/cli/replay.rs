@@ -109,6 +109,7 @@ pub(crate) fn run(args: &ReplayArgs) -> Result<Exit, Error> {
             threads: args.common.threads(),
             until: args.until(),
             skip_unknown: args.run.skips_unknown(),
+            sound: args.save.is_some(),
             open: args.from.options()?,
             ..RunOptions::default()
         },

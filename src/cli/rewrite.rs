@@ -62,7 +62,8 @@ pub(crate) struct RewriteArgs {
     #[arg(long, value_name = "NAME=NAME")]
     rename_command: Vec<OsString>,
 
-    /// Put what runs in one database into another
+    /// Put what runs in one database into another; a FLUSHDB or SWAPDB that would then be about keys
+    /// of both is refused
     #[arg(long, value_name = "N=N", value_delimiter = ',', value_parser = databases)]
     map_db: Vec<(u64, u64)>,
 
@@ -82,7 +83,8 @@ pub(crate) struct RewriteArgs {
     #[arg(long, value_name = "TIME", value_parser = secs, help_heading = "Range")]
     from_time: Option<u64>,
 
-    /// Begin with the first command at this offset or behind
+    /// Begin with the first command at this offset or behind; in a directory of an RDB base and one
+    /// increment, in the increment (the base stays, or goes with --drop-preamble)
     #[arg(long, value_name = "N", help_heading = "Range")]
     from_offset: Option<u64>,
 
@@ -94,7 +96,7 @@ pub(crate) struct RewriteArgs {
     #[arg(long, value_name = "TIME", value_parser = secs, help_heading = "Range")]
     until_time: Option<u64>,
 
-    /// End with the last command that ends at this offset or before
+    /// End with the last command that ends at this offset or before, counted in the same file
     #[arg(long, value_name = "N", help_heading = "Range")]
     until_offset: Option<u64>,
 
@@ -115,7 +117,8 @@ pub(crate) struct RewriteArgs {
     #[arg(long, value_name = "TIME", value_delimiter = ',', value_parser = secs, help_heading = "Output options")]
     split_at_time: Vec<u64>,
 
-    /// Write a directory, with a new part from this offset on, or from each of several
+    /// Write a directory, with a new part from this offset on, or from each of several; it counts in
+    /// the same file as --from-offset
     #[arg(long, value_name = "N", value_delimiter = ',', help_heading = "Output options")]
     split_at_offset: Vec<u64>,
 

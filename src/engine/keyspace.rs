@@ -347,26 +347,41 @@ impl Keyspace {
     }
 
     /// Adds a key of the base, or of any source that has each key once; an earlier one of the same
-    /// name is overwritten.
-    pub fn load(&mut self, db: usize, key: &[u8], value: Value, expires_at_ms: Option<i64>) {
+    /// name is overwritten. Whether there was one.
+    pub fn load(
+        &mut self,
+        db: usize,
+        key: &[u8],
+        value: Value,
+        expires_at_ms: Option<i64>,
+    ) -> bool {
         let expires = expires_at_ms.unwrap_or(NEVER);
-        let Some(db) = self.db(db, key) else { return };
+        let Some(db) = self.db(db, key) else { return false };
         let hash = short_hash(key);
         match db.index(hash, key).and_then(|index| db.records.get_mut(index)) {
-            Some(record) => (record.value, record.expires) = (value, expires),
+            Some(record) => {
+                (record.value, record.expires) = (value, expires);
+                true
+            }
             None => {
                 db.push(hash, key.into(), value, expires);
+                false
             }
         }
     }
 
     /// Adds keys as [`load`](Self::load) does, which takes less time for some at once: the places
     /// in the tables are far from the caches, and are all fetched before the first key is added.
-    pub fn load_all(&mut self, keys: &mut Vec<Loading<'_>>) {
+    /// Of those that were there before, one with its database.
+    pub fn load_all(&mut self, keys: &mut Vec<Loading<'_>>) -> Option<(usize, Vec<u8>)> {
         black_box(keys.iter().fold(false, |seen, key| seen ^ self.fetch(key.db, &key.key)));
+        let mut repeated = None;
         for Loading { db, key, value, expires_at_ms } in keys.drain(..) {
-            self.load(db, &key, value, expires_at_ms);
+            if self.load(db, &key, value, expires_at_ms) {
+                repeated = Some((db, key.into_owned()));
+            }
         }
+        repeated
     }
 
     fn fetch(&mut self, db: usize, key: &[u8]) -> bool {

@@ -92,6 +92,7 @@ pub fn compact(
         now_ms: options.now_ms,
         threads: options.threads,
         skip_unknown: options.skip_unknown,
+        sound: true,
         open: options.open.clone(),
         ..RunOptions::default()
     };

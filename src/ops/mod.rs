@@ -10,6 +10,7 @@ mod once;
 mod parts;
 mod snapshot;
 mod sorted;
+mod sound;
 mod sources;
 
 pub mod anonymize;

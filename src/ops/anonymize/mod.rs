@@ -146,7 +146,7 @@ pub fn anonymize(
         open: &options.open,
         compress: false,
         plain: false,
-        once: true,
+        taker: Some(target),
         observer,
     };
     let ran = keys.tally(&name, &how, &fresh, &mut root)?;

@@ -174,7 +174,7 @@ pub(super) fn make(
         open: &options.open,
         compress: options.compress.unwrap_or(true),
         plain: plan.prove.is_some(),
-        once: true,
+        taker: Some(target),
         observer,
     };
     let ran = keys.tally(name, &how, &fresh, &mut root)?;
@@ -251,8 +251,9 @@ pub(super) struct How<'o> {
     pub(super) compress: bool,
     /// Whether keys of an engine come once more, with nothing packed.
     pub(super) plain: bool,
-    /// Whether a key that stands twice in a snapshot is a failure, as for what a server is to load.
-    pub(super) once: bool,
+    /// The server that is to load what is made of them: what it would refuse in a snapshot, values
+    /// that are broken and keys that stand twice, is a failure.
+    pub(super) taker: Option<Target>,
     pub(super) observer: &'o dyn Observer,
 }
 
@@ -277,6 +278,7 @@ impl Keys {
             View::Log(source) => {
                 let asked = RunOptions {
                     target: target.or(walk.target),
+                    sound: true,
                     ..RunOptions::of_walk(walk, open)
                 };
                 Ok(Keys::Ran(Box::new(run::run(source, &asked, observer)?)))
@@ -301,19 +303,18 @@ impl Keys {
         root: &mut T,
     ) -> Result<Option<Box<Run>>> {
         match self {
-            Keys::Snapshot { base, header } if how.once => {
-                let mut noted = Noted::of(base.feed.as_ref());
-                let logged = noted.is_logged();
-                let fresh = || Once::batch(fresh(), logged);
+            Keys::Snapshot { base, header } => {
+                let How { walk, open, observer, .. } = *how;
+                let Some(taker) = how.taker else {
+                    check_ended(name, snapshot::walk(*base, open, fresh, root, walk, observer)?)?;
+                    return Ok(None);
+                };
+                let mut noted = Noted::of(base.feed.as_ref(), taker);
+                let asked = noted.asked();
+                let fresh = || Once::batch(fresh(), asked);
                 let root = &mut noted.root(root);
-                let ended = snapshot::walk(*base, how.open, &fresh, root, how.walk, how.observer)?;
-                check_ended(name, ended)?;
-                noted.finish(name, header, how.walk.threads)?;
-                Ok(None)
-            }
-            Keys::Snapshot { base, .. } => {
-                let ended = snapshot::walk(*base, how.open, fresh, root, how.walk, how.observer)?;
-                check_ended(name, ended)?;
+                check_ended(name, snapshot::walk(*base, open, &fresh, root, walk, observer)?)?;
+                noted.finish(name, header, walk.threads)?;
                 Ok(None)
             }
             Keys::Ran(run) => {
@@ -435,7 +436,8 @@ pub(super) fn to_unnamed(
         tempfile::tempfile().map_err(|cause| Error::io("cannot make a temporary file", cause))?;
     let mut output = Output::begin(&mut file, &ConvertOptions::default(), &target, plan.same)?;
     let mut root = Encoder::root(&plan, &mut output);
-    let how = How { walk, open, compress: false, plain: false, once: true, observer };
+    let taker = Some(target);
+    let how = How { walk, open, compress: false, plain: false, taker, observer };
     keys.tally(name, &how, &|| Encoder::batch(&plan), &mut root)?;
     let losses = listed(root.into_counts().losses);
     if let Some(sentence) = refusal(&target, &losses) {

@@ -137,7 +137,7 @@ pub fn export(
     if options.form == ExportForm::ParquetTypes {
         let keys = Keys::of_source(source, options.target, &options.walk, &options.open, observer)?;
         let (walk, open) = (&options.walk, &options.open);
-        let how = How { walk, open, compress: false, plain: false, once: false, observer };
+        let how = How { walk, open, compress: false, plain: false, taker: None, observer };
         let ran = keys.ran();
         let report = parquet::write_types(&name, keys, &how, out, &publish, options)?;
         return Ok(ExportReport { ran, ..report });
@@ -152,7 +152,7 @@ pub fn export(
         open: &options.open,
         compress: false,
         plain: false,
-        once: false,
+        taker: None,
         observer,
     };
     let mut report = match options.form {

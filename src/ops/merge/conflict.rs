@@ -26,7 +26,7 @@ pub(super) fn differing(
         }
         let fresh = || Values { contested, seen: Vec::new(), root: None };
         let mut root = Values { root: Some((number, &mut index)), ..fresh() };
-        input.tally(false, options, &fresh, &mut root, &Silent)?;
+        input.tally(None, options, &fresh, &mut root, &Silent)?;
     }
     index.differing(ranks, options.list)
 }
@@ -84,7 +84,7 @@ pub(super) fn sentence(
         }
         let fresh = || Named { wanted: &wanted, found: Vec::new() };
         let mut root = fresh();
-        input.tally(false, options, &fresh, &mut root, &Silent)?;
+        input.tally(None, options, &fresh, &mut root, &Silent)?;
         for (db, key) in root.found {
             text += &format!("\n  db {db} {}, also in {}", quoted(&key), input.name);
         }

@@ -6,7 +6,7 @@ use super::MergeOptions;
 use crate::error::{Error, Result};
 use crate::ops::convert::{How, Keys, to_unnamed};
 use crate::ops::walk::{Observer, Silent, Tally};
-use crate::rdb::Header;
+use crate::rdb::{Header, Target};
 use crate::report::convert::Ran;
 use crate::source::{Form, Source};
 
@@ -66,17 +66,17 @@ impl Input {
         Keys::of_source(source, options.target, &options.walk, &options.open, &Silent)
     }
 
-    /// Goes through its keys; where they are written (`once`), none may be there twice.
+    /// Goes through its keys; where they are written, for `taker`, it has to be able to load them.
     pub(super) fn tally<T: Tally>(
         &self,
-        once: bool,
+        taker: Option<Target>,
         options: &MergeOptions,
         fresh: &(dyn Fn() -> T + Sync),
         root: &mut T,
         observer: &dyn Observer,
     ) -> Result<()> {
         let MergeOptions { walk, open, .. } = options;
-        let how = How { walk, open, compress: true, plain: false, once, observer };
+        let how = How { walk, open, compress: true, plain: false, taker, observer };
         self.keys(options)?.tally(&self.name, &how, fresh, root).map(drop)
     }
 }

@@ -26,7 +26,7 @@ pub(super) fn look(
         root: None,
     };
     let mut root = Look { root: Some((number, index)), ..fresh() };
-    input.tally(false, options, &fresh, &mut root, observer)?;
+    input.tally(None, options, &fresh, &mut root, observer)?;
     let Look { extras: found, ctime, .. } = root;
     for extra in found {
         extras.add(number, extra);

@@ -171,10 +171,12 @@ pub fn merge(
     let mut merged = Vec::new();
     for (number, input) in inputs.iter().enumerate() {
         let losers = lost.of.get(number).map_or(&[][..], Vec::as_slice);
-        let fresh = || Merging { encoder: Encoder::batch(&plan), losers, lost: 0, root: None };
+        let rooms = &plan.rooms;
+        let fresh =
+            || Merging { encoder: Encoder::batch(&plan), rooms, losers, lost: 0, root: None };
         let root = Root { output: &mut output, counts: Counts::default() };
         let mut root = Merging { root: Some(root), ..fresh() };
-        input.tally(true, options, &fresh, &mut root, &Behind::bytes(observer, done))?;
+        input.tally(Some(target), options, &fresh, &mut root, &Behind::bytes(observer, done))?;
         done += input.size_bytes.unwrap_or(0);
         let Merging { root: Some(Root { counts, .. }), lost, .. } = root else { continue };
         merged.push(MergedSource {
@@ -257,6 +259,8 @@ fn ranks(inputs: &[Input], on_conflict: OnConflict) -> Vec<usize> {
 /// Keys that win, on their way to the output.
 struct Merging<'p, 'r, 'w> {
     encoder: Encoder<'p, 'p>,
+    /// Where the room of the encoder is from.
+    rooms: &'p Rooms,
     /// Offsets of the keys that lose, ascending.
     losers: &'p [u64],
     lost: u64,
@@ -286,6 +290,7 @@ impl Tally for Merging<'_, '_, '_> {
             output.chunk(&chunk)?;
             all.add(counts, usize::MAX);
         }
+        self.rooms.give(chunk.bytes);
         Ok(())
     }
 }

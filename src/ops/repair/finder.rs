@@ -10,28 +10,14 @@ use super::section::Section;
 use crate::bytes::crc64;
 use crate::error::{Doing, Error, Fault, FormatError, Result};
 use crate::ops::check::keys::{Keys, Repeat, Seen};
-use crate::rdb::object::{Checker, Problem, Stance};
+use crate::ops::sound::{is_fatal, is_harmless};
+use crate::rdb::object::{Checker, Problem};
 use crate::rdb::{
     Entry, Framer, Header, LibraryHead, Record, is_slot_info, opcode, reads_as_slot_info,
 };
 use crate::report::repair::{FileReport, Note, NoteList};
 use crate::report::text::{count, plural};
 use crate::value::Kind;
-
-/// Whether a problem inside a value is one that a sanitizing load refuses, or that takes the
-/// value away.
-pub(super) fn is_fatal(problem: &Problem) -> bool {
-    match problem.stance {
-        Stance::Fatal | Stance::FatalSince7 | Stance::DeepOnly => true,
-        Stance::Dropped => !is_harmless(problem),
-        _ => false,
-    }
-}
-
-/// Servers load it, and nothing is lost by it.
-fn is_harmless(problem: &Problem) -> bool {
-    matches!(problem.fault, Fault::ListNodeEmpty | Fault::ArrayOrder { .. })
-}
 
 /// The first pass: what was found so far, and what there is to say of it.
 pub(super) struct Finder<'f> {

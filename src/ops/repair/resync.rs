@@ -17,8 +17,8 @@
 use std::ops::ControlFlow;
 
 use super::fields::{Found, Known, read_like_keys};
-use super::finder::is_fatal;
 use crate::error::{Doing, Fault, FormatError};
+use crate::ops::sound::is_fatal;
 use crate::rdb::object::Checker;
 use crate::rdb::{Entry, Framer, Record, Text, ValueType, length, opcode, skip_value};
 use crate::resp::Command;

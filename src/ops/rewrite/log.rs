@@ -14,6 +14,7 @@ use std::io::{self, Read as _, Seek as _, Write as _};
 
 use tempfile::SpooledTempFile;
 
+use super::merged::Merged;
 use super::output::Output;
 use super::rules::{Noted, number};
 use super::{Range, RewriteOptions, Split};
@@ -59,6 +60,8 @@ pub(super) struct LogWriter<'o> {
     secs: Option<u64>,
     /// Where new parts will begin.
     split: Option<Split>,
+    /// Databases that become one.
+    pub(super) merged: Merged,
 }
 
 /// A transaction under way.
@@ -100,6 +103,7 @@ impl<'o> LogWriter<'o> {
             saw_time: false,
             secs: None,
             split: options.shape.split().cloned(),
+            merged: Merged::default(),
         }
     }
 
@@ -342,11 +346,12 @@ impl<'o> LogWriter<'o> {
         }
         let mut noted = Noted::default();
         let rules = &self.options.rules;
-        let verdict =
-            rules.judge(command, self.in_db, &mut noted).map_err(|error| match error {
-                Error::Usage(why) => Error::Usage(format!("{}: offset {at}: {why}", self.file)),
-                other => other,
-            })?;
+        let file = self.file.clone();
+        let named = |error| match error {
+            Error::Usage(why) => Error::Usage(format!("{file}: offset {at}: {why}")),
+            other => other,
+        };
+        let verdict = rules.judge(command, self.in_db, &mut noted).map_err(named)?;
         self.report.renamed += u64::from(noted.renamed);
         self.report.reduced += u64::from(noted.reduced);
         if noted.straddles {
@@ -370,6 +375,7 @@ impl<'o> LogWriter<'o> {
             }
             Some(command) => command.frame(),
         };
+        self.merged.judge(rules, command, self.in_db).map_err(named)?;
         if self.transaction.is_none() {
             self.split(at, number)?;
         }
@@ -436,6 +442,16 @@ impl<'o> LogWriter<'o> {
         let Range { from_time, until_time, .. } = self.options.range;
         if (from_time.is_some() || until_time.is_some()) && !self.saw_time {
             return Err(before::no_times(&self.report.source));
+        }
+        if !self.started {
+            return Err(Error::Usage(format!(
+                "{}: nothing is in the range: {} before it begins",
+                self.report.source,
+                match &self.report.ended_at {
+                    Some(place) => format!("it ends at offset {} of {}", place.offset, place.file),
+                    None => format!("the log ends after {} commands", self.report.read_commands),
+                }
+            )));
         }
         let dropped = self.dropped.into_iter();
         self.report.dropped =

@@ -5,6 +5,7 @@
 //! sound log is rewritten: what is damaged is the business of repair.
 
 mod log;
+mod merged;
 pub(super) mod output;
 mod rules;
 mod snapshot;
@@ -29,6 +30,7 @@ pub use crate::report::rewrite::RewriteReport;
 use crate::source::{Feed, Form, OpenOptions, Source, open_part};
 use crate::target::Publish;
 use log::LogWriter;
+use merged::Merged;
 use output::Output;
 
 /// How a log is rewritten.
@@ -58,7 +60,8 @@ pub struct RewriteOptions {
 pub struct Range {
     /// From the first annotation of this time or a later one, unix seconds.
     pub from_time: Option<u64>,
-    /// From the first item that begins here or behind.
+    /// From the first item that begins here or behind. Offsets count in the only log that there is:
+    /// behind a snapshot as base, in the increment.
     pub from_offset: Option<u64>,
     /// From this command on, counted from 1 over all parts.
     pub from_command: Option<u64>,
@@ -73,6 +76,25 @@ pub struct Range {
 impl Range {
     fn begins_at_once(&self) -> bool {
         self.from_time.is_none() && self.from_offset.is_none() && self.from_command.is_none()
+    }
+
+    /// Fails where it ends before it begins, whatever the log.
+    fn judge(&self) -> Result<()> {
+        let empty = |from: Option<u64>, until: Option<u64>, is_empty: fn(u64, u64) -> bool| {
+            from.zip(until).filter(|&(from, until)| is_empty(from, until))
+        };
+        let commands = empty(self.from_command, self.until_command, |from, until| from > until);
+        let offsets = empty(self.from_offset, self.until_offset, |from, until| from >= until);
+        let times = empty(self.from_time, self.until_time, |from, until| from > until);
+        let (what, (from, until)) = match (commands, offsets, times) {
+            (Some(range), ..) => ("command", range),
+            (_, Some(range), _) => ("offset", range),
+            (.., Some(range)) => ("unix time", range),
+            _ => return Ok(()),
+        };
+        Err(Error::Usage(format!(
+            "nothing is in a range that begins at {what} {from} and ends at {what} {until}"
+        )))
     }
 }
 
@@ -132,6 +154,8 @@ struct Piece {
     path: Option<PathBuf>,
     name: String,
     entry: Option<Entry>,
+    /// Whether offsets count in its log: in one file alone.
+    has_offsets: bool,
 }
 
 /// Rewrites a log to `to`, a file or a directory.
@@ -186,7 +210,10 @@ pub fn rewrite(
     let mut pieces = Vec::new();
     let (mut manifest_path, mut is_directory) = (None, false);
     match &directory {
-        None => pieces.push(Piece { path: None, name: source.name.clone(), entry: None }),
+        None => {
+            let name = source.name.clone();
+            pieces.push(Piece { path: None, name, entry: None, has_offsets: true });
+        }
         Some(directory) => {
             is_directory = directory.layout != Layout::SingleFile;
             manifest_path = directory.manifest.as_deref();
@@ -194,11 +221,11 @@ pub fn rewrite(
             for part in &directory.parts {
                 let entry = entries.iter().find(|entry| entry.name == part.name).cloned();
                 let name = part.path.shown().to_string();
-                pieces.push(Piece { path: Some(part.path.clone()), name, entry });
+                let has_offsets = pieces.len() + 1 == directory.parts.len();
+                pieces.push(Piece { path: Some(part.path.clone()), name, entry, has_offsets });
             }
         }
     }
-    offsets_need_one_file(&pieces, options)?;
 
     let to_directory = match options.shape {
         Shape::Same => is_directory,
@@ -265,7 +292,8 @@ fn one(
             }
             let copied = if options.drop_snapshot {
                 let put = &mut |_: &[u8]| Ok(());
-                let copied = snapshot::copy(feed, &Rules::default(), put, observer)?;
+                let merged = &mut Merged::default();
+                let copied = snapshot::copy(feed, &Rules::default(), put, merged, observer)?;
                 let (written_bytes, written_keys) = (0, Some(0));
                 crate::report::rewrite::SnapshotReport { written_bytes, written_keys, ..copied }
             } else {
@@ -275,7 +303,9 @@ fn one(
                     begun = true;
                 }
                 let output = &mut writer.output;
-                snapshot::copy(feed, &options.rules, &mut |bytes| output.put(bytes), observer)?
+                let merged = &mut writer.merged;
+                let put = &mut |bytes: &[u8]| output.put(bytes);
+                snapshot::copy(feed, &options.rules, put, merged, observer)?
             };
             writer.report.snapshot = Some(copied);
             while feed.buffer().is_empty() && feed.more()? {}
@@ -299,6 +329,13 @@ fn one(
         other => {
             return Err(Error::Usage(format!("{} is no log but {other}", piece.name)));
         }
+    }
+    if !piece.has_offsets && has_offsets(options) {
+        return Err(Error::Usage(
+            "the log has several files with commands, and an offset counts in one of them: name \
+             that file, or give the number of a command or a time"
+                .to_owned(),
+        ));
     }
     let part_type = if begun || form != Form::Rdb { part_type } else { PartType::Incr };
     if !begun && (keeps_parts || matches!(options.shape, Shape::Split(_))) {
@@ -342,18 +379,11 @@ fn judge_options(options: &RewriteOptions) -> Result<()> {
             "a log can be filtered by database and by the names of keys only".to_owned(),
         ));
     }
-    Ok(())
+    options.range.judge()
 }
 
-fn offsets_need_one_file(pieces: &[Piece], options: &RewriteOptions) -> Result<()> {
+fn has_offsets(options: &RewriteOptions) -> bool {
     let Range { from_offset, until_offset, .. } = options.range;
     let splits = options.shape.split().is_some_and(|split| !split.offsets.is_empty());
-    if pieces.len() > 1 && (splits || from_offset.or(until_offset).is_some()) {
-        return Err(Error::Usage(
-            "the log has several files, and an offset counts in one of them: name that file, or \
-             give the number of a command or a time"
-                .to_owned(),
-        ));
-    }
-    Ok(())
+    splits || from_offset.or(until_offset).is_some()
 }

@@ -12,11 +12,14 @@
 
 use std::collections::BTreeMap;
 
+use super::merged::Merged;
 use super::rules::Rules;
 use crate::bytes::{Input, crc64};
 use crate::error::{Doing, Error, FormatError, Result, unwrap_bad};
+use crate::ops::sound;
 use crate::ops::walk::Observer;
-use crate::rdb::{Entry, Framer, HEADER_BYTES, Header, Record, length, opcode};
+use crate::rdb::object::Checker;
+use crate::rdb::{Entry, Framer, HEADER_BYTES, Header, Record, Target, length, opcode};
 use crate::report::rewrite::SnapshotReport;
 use crate::source::Feed;
 
@@ -31,6 +34,7 @@ pub(super) fn copy(
     feed: &mut Feed,
     rules: &Rules,
     put: Put<'_>,
+    merged: &mut Merged,
     observer: &dyn Observer,
 ) -> Result<SnapshotReport> {
     while feed.buffer().len() < HEADER_BYTES && feed.more()? {}
@@ -52,6 +56,8 @@ pub(super) fn copy(
         report: SnapshotReport { read_keys: Some(0), written_keys: Some(0), ..Default::default() },
         databases: BTreeMap::new(),
         asks: !rules.keeps_snapshots(),
+        taker: Target::of_header(header),
+        checker: Checker::default(),
     };
     let mut framer = Framer::new(header);
     let head = feed.buffer().get(..HEADER_BYTES).unwrap_or_default();
@@ -90,6 +96,7 @@ pub(super) fn copy(
         }
     }
     copy.report.read_bytes = feed.position() - start;
+    copy.databases.values().for_each(|db| merged.note(*db));
     Ok(copy.report)
 }
 
@@ -102,6 +109,9 @@ struct Copy<'c> {
     /// The database that each one in the output comes from.
     databases: BTreeMap<u64, u64>,
     asks: bool,
+    /// Whoever is to load it: the server that wrote it.
+    taker: Target,
+    checker: Checker,
 }
 
 impl Copy<'_> {
@@ -135,8 +145,8 @@ impl Copy<'_> {
     }
 
     fn entry(&mut self, entry: &Entry<'_>, raw: &[u8]) -> Result<()> {
+        let key = entry.key_bytes()?;
         if self.asks {
-            let key = entry.key_bytes()?;
             if !self.rules.filter.matches_db(entry.db) || !self.rules.filter.matches_key(&key) {
                 return Ok(());
             }
@@ -149,18 +159,18 @@ impl Copy<'_> {
                     entry.db
                 )));
             }
-            if let Some(new) = self.rules.renamed(&key) {
-                let head = key_start(raw, entry).unwrap_or_default();
-                let mut out = raw.get(..head).unwrap_or_default().to_vec();
-                push_length(&mut out, new.len() as u64);
-                out.extend_from_slice(&new);
-                self.write(&out)?;
-                *self.report.written_keys.get_or_insert(0) += 1;
-                return self.write(entry.body());
-            }
         }
+        sound::value(&mut self.checker, entry, &self.taker)?;
         *self.report.written_keys.get_or_insert(0) += 1;
-        self.write(raw)
+        let Some(new) = self.rules.renamed(&key) else {
+            return self.write(raw);
+        };
+        let head = key_start(raw, entry).unwrap_or_default();
+        let mut out = raw.get(..head).unwrap_or_default().to_vec();
+        push_length(&mut out, new.len() as u64);
+        out.extend_from_slice(&new);
+        self.write(&out)?;
+        self.write(entry.body())
     }
 
     fn end(&mut self, stored: Option<u64>, raw: &[u8]) -> Result<()> {
@@ -296,6 +306,7 @@ mod tests {
                 out.extend_from_slice(bytes);
                 Ok(())
             },
+            &mut Merged::default(),
             &Silent,
         )?;
         Ok(out)

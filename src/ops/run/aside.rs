@@ -64,9 +64,10 @@ pub(super) fn whole(
         Whole::Mapped(mapping) => Some(mapping.clone()),
         Whole::Memory(_) => None,
     };
-    let mut noted = Noted::of_mapping(mapping);
-    let logged = noted.is_logged();
-    let batch = || Once::batch(fresh(), logged);
+    // Values are looked at here, because nobody does where they are copied.
+    let mut noted = Noted::of_mapping(mapping, taker);
+    let asked = noted.asked();
+    let batch = || Once::batch(fresh(), asked);
     let whole = &mut noted.root(&mut root);
     let walked = walk(&mut input, true, &batch, whole, &walking, observer).ok()?;
     // Of a key that stands twice the second one counts, which is for the tables to see to.

@@ -14,7 +14,9 @@ use crate::engine::{
     Base, Engine, Frozen, Keyspace, Loading, Remarks, SHARDS, Value, library_name, thaw,
 };
 use crate::error::{Doing, Error, Fault, FormatError};
+use crate::ops::sound;
 use crate::ops::walk::Observer;
+use crate::rdb::object::Checker;
 use crate::rdb::{Entry, Framer, HEADER_BYTES, Header, Record, Scratch, Snapshot, Target, Text};
 use crate::source::Whole;
 
@@ -25,12 +27,14 @@ pub(super) struct Loaded {
     pub(super) end: usize,
     /// Whether its checksum holds, as soon as that is known.
     pub(super) sum: Sum,
+    /// A key that stands in it twice, with its database.
+    pub(super) repeated: Option<(usize, Vec<u8>)>,
 }
 
 impl Loaded {
     /// What was brought by a snapshot whose checksum is known to hold.
     pub(super) fn sound(keys: u64, end: usize) -> Self {
-        Loaded { keys, end, sum: Sum(None) }
+        Loaded { keys, end, sum: Sum(None), repeated: None }
     }
 }
 
@@ -72,6 +76,9 @@ pub(super) fn whole(
     if freeze {
         engine.keyspace.set_base(based(Remarks::default()));
     }
+    let taker = options.target.unwrap_or_else(|| Target::of_header(header));
+    let taker = options.sound.then_some(taker);
+    let loader = |part| Loader::new(part, header, freeze, taker);
     let mut parts = engine.keyspace.split(options.threads.clamp(1, SHARDS));
     let mut writer = Target::of_header(header);
     let functions = &mut engine.env.functions;
@@ -80,12 +87,10 @@ pub(super) fn whole(
         let mut parts = parts.iter_mut();
         let first = parts.next();
         let others: Vec<_> = parts
-            .map(|part| {
-                scope.spawn(|| Loader::new(part, header, freeze).load(bytes, &mut |_, _, _| Ok(())))
-            })
+            .map(|part| scope.spawn(|| loader(part).load(bytes, &mut |_, _, _| Ok(()))))
             .collect();
         let first = first.map(|part| {
-            Loader::new(part, header, freeze).load(bytes, &mut |record, offset, len| {
+            loader(part).load(bytes, &mut |record, offset, len| {
                 observer.progress(offset);
                 match record {
                     Record::Function(code) => {
@@ -121,12 +126,14 @@ pub(super) fn whole(
     if options.target.is_none() {
         engine.play(writer);
     }
-    let mut loaded = Loaded { keys: 0, end: 0, sum: Sum(None) };
+    let mut loaded = Loaded::sound(0, 0);
     let mut stored = None;
     for result in results {
         let end = result?;
         remarks.append(end.remarks);
         loaded.keys += end.keys;
+        // What is in another snapshot before this one is no matter.
+        loaded.repeated = loaded.repeated.or(end.repeated.filter(|_| freeze));
         loaded.end = end.end;
         stored = end.checksum;
     }
@@ -167,11 +174,15 @@ struct Loader<'p, 'a> {
     part: &'p mut Keyspace,
     header: Header,
     freeze: bool,
+    /// Whoever is to load what is made of it, where values are looked at.
+    taker: Option<Target>,
+    checker: Checker,
     scratch: Scratch,
     keys: u64,
     remarks: Remarks,
     /// Keys that have been read and wait for others.
     some: Vec<Loading<'a>>,
+    repeated: Option<(usize, Vec<u8>)>,
 }
 
 /// Keys that are loaded together.
@@ -180,29 +191,33 @@ const SOME: usize = 32;
 /// Where a walk over a snapshot came to its end.
 struct Ended {
     keys: u64,
+    repeated: Option<(usize, Vec<u8>)>,
     remarks: Remarks,
     end: usize,
     checksum: Option<u64>,
 }
 
 /// Who hears of records that are no keys, with their offset and length.
-type OnRecord<'r> = &'r mut dyn FnMut(&Record<'_>, u64, usize) -> Result<(), Box<FormatError>>;
+type OnRecord<'r> = &'r mut dyn FnMut(&Record<'_>, u64, usize) -> Result<()>;
 
 impl<'p, 'a> Loader<'p, 'a> {
-    fn new(part: &'p mut Keyspace, header: Header, freeze: bool) -> Self {
+    fn new(part: &'p mut Keyspace, header: Header, freeze: bool, taker: Option<Target>) -> Self {
         let some = Vec::with_capacity(SOME);
         Loader {
             part,
             header,
             freeze,
+            taker,
+            checker: Checker::default(),
             scratch: Scratch::default(),
             keys: 0,
             remarks: Remarks::default(),
             some,
+            repeated: None,
         }
     }
 
-    fn load(mut self, bytes: &'a [u8], record: OnRecord<'_>) -> Result<Ended, Box<FormatError>> {
+    fn load(mut self, bytes: &'a [u8], record: OnRecord<'_>) -> Result<Ended> {
         let mut framer = Framer::new(self.header);
         let mut rest = bytes.get(HEADER_BYTES..).unwrap_or_default();
         loop {
@@ -216,10 +231,10 @@ impl<'p, 'a> Loader<'p, 'a> {
             match &found {
                 Record::Entry(entry) => self.take(entry)?,
                 Record::End { checksum } => {
-                    self.part.load_all(&mut self.some);
+                    self.put();
                     let end = bytes.len() - after.len();
-                    let Loader { keys, remarks, .. } = self;
-                    return Ok(Ended { keys, remarks, end, checksum: *checksum });
+                    let Loader { keys, remarks, repeated, .. } = self;
+                    return Ok(Ended { keys, repeated, remarks, end, checksum: *checksum });
                 }
                 Record::ResizeDb { keys, .. } => {
                     // The number is a claim, and no key takes less than three bytes.
@@ -233,10 +248,13 @@ impl<'p, 'a> Loader<'p, 'a> {
     }
 
     #[inline]
-    fn take(&mut self, entry: &Entry<'a>) -> Result<(), Box<FormatError>> {
+    fn take(&mut self, entry: &Entry<'a>) -> Result<()> {
         let key = entry.key_bytes()?;
         if !self.part.holds(&key) {
             return Ok(());
+        }
+        if let Some(taker) = &self.taker {
+            sound::value(&mut self.checker, entry, taker)?;
         }
         self.keys += 1;
         let frozen = if self.freeze { Frozen::of(entry) } else { None };
@@ -250,9 +268,16 @@ impl<'p, 'a> Loader<'p, 'a> {
         let (db, expires_at_ms) = (database(entry)?, entry.expires_at_ms);
         self.some.push(Loading { db, key, value, expires_at_ms });
         if self.some.len() == SOME {
-            self.part.load_all(&mut self.some);
+            self.put();
         }
         Ok(())
+    }
+
+    /// Puts the keys that were read into the keyspace.
+    fn put(&mut self) {
+        if let Some(key) = self.part.load_all(&mut self.some) {
+            self.repeated.get_or_insert(key);
+        }
     }
 }
 

@@ -28,7 +28,7 @@ use std::time::{SystemTime, UNIX_EPOCH};
 use super::sources_of;
 use super::walk::{Observer, WalkOptions};
 use crate::aof;
-use crate::bytes::PathName as _;
+use crate::bytes::{PathName as _, quoted};
 use crate::engine::Engine;
 use crate::error::{Error, FormatError, Result};
 use crate::ops::before;
@@ -61,6 +61,9 @@ pub struct RunOptions {
     pub skip_unknown: bool,
     /// How many databases there may be.
     pub databases: usize,
+    /// Whether a value of a snapshot that a server would refuse is a failure, where it sanitizes
+    /// what it loads: for those who write the keys, of which untouched ones are copied.
+    pub sound: bool,
     /// How parts are opened.
     pub open: OpenOptions,
 }
@@ -74,6 +77,7 @@ impl Default for RunOptions {
             until: Until::default(),
             skip_unknown: false,
             databases: 1024,
+            sound: false,
             open: OpenOptions::default(),
         }
     }
@@ -361,6 +365,14 @@ fn whole_part(
             Some(loaded) => loaded,
             None => base::whole(&mut run.engine, &file, options, observer)?,
         };
+        if let Some((db, key)) = loaded.repeated.filter(|_| options.sound) {
+            return Err(Error::Source(format!(
+                "{}: key {} in db {db} stands there twice: no server loads that, and nothing was \
+                 written. `rdbkit repair` keeps one of each",
+                part.name,
+                quoted(&key)
+            )));
+        }
         run.base_keys += loaded.keys;
         at = loaded.end;
         sum = Some(loaded.sum);

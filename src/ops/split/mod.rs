@@ -113,7 +113,7 @@ pub fn split(
         open: &options.open,
         compress: true,
         plain: false,
-        once: true,
+        taker: Some(target),
         observer,
     };
     let fresh = || Split::batch(&plan, &parting);
@@ -277,6 +277,7 @@ impl Tally for Split<'_, '_> {
                 }
             }
         }
+        self.plan.rooms.give(chunk.bytes);
         let list = self.plan.list;
         for (label, part) in later.parts {
             let Some(encoder) = part.encoder else { continue };
@@ -286,6 +287,7 @@ impl Tally for Split<'_, '_> {
             if let Some(written) = &mut part.written {
                 written.put(&chunk)?;
             }
+            self.plan.rooms.give(chunk.bytes);
         }
         Ok(())
     }
