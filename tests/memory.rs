@@ -14,6 +14,7 @@
 
 mod support;
 
+use std::collections::{BTreeMap, HashMap};
 use std::fs;
 
 use rdbkit::memory::{Allocator, Estimator, Profile};
@@ -58,6 +59,17 @@ fn keys_take_what_a_server_says_that_they_take() {
     assert!(wrong.is_empty(), "{}", wrong.join("\n"));
 }
 
+/// How many hashes share each template.
+fn hashes_by_template(bytes: &[u8]) -> HashMap<u64, u64> {
+    let mut hashes = HashMap::new();
+    for entry in Snapshot::new(bytes).unwrap().entries() {
+        if let Some(template) = entry.unwrap().template() {
+            *hashes.entry(template.id).or_default() += 1;
+        }
+    }
+    hashes
+}
+
 /// What one server made of it.
 #[derive(Default)]
 struct Errors {
@@ -67,6 +79,8 @@ struct Errors {
     sum_of_errors: f64,
     ours: u64,
     theirs: u64,
+    /// Of each type: keys, the worst error, and keys that are wrong by more than [`KEY_ERROR`].
+    of_types: BTreeMap<&'static str, (u64, f64, u64)>,
 }
 
 fn compare(kind: &ServerKind) -> Vec<String> {
@@ -83,17 +97,16 @@ fn compare(kind: &ServerKind) -> Vec<String> {
     let target = format!("{product}:{}.{}", version.major, version.minor).parse().unwrap();
     let profile = Profile::new(target, allocator);
     assert!(profile.is_measured(), "{profile}");
-    let estimator = Estimator::new(profile);
+    let estimator = Estimator::new(profile).with_templates(hashes_by_template(&bytes));
     let loaded = Server::start_with_rdb(kind, &bytes, &[]);
     let (mut errors, mut wrong) = (Errors::default(), Vec::new());
     let mut scratch = Scratch::default();
     let (mut db, mut moving) = (0, 0);
     for entry in Snapshot::new(&bytes).unwrap().entries() {
         let entry = entry.unwrap();
-        // Modules know their own structures alone; and a template that one hash has alone counts
-        // for that hash.
+        // Modules know their own structures alone.
         let key = entry.key_bytes().unwrap();
-        if entry.value_type.kind() == Kind::Module || &*key == b"template" {
+        if entry.value_type.kind() == Kind::Module {
             continue;
         }
         if entry.db != db {
@@ -105,9 +118,9 @@ fn compare(kind: &ServerKind) -> Vec<String> {
         let Value::Int(theirs) = reply else { panic!("{}: {reply:?}", kind.name) };
         let theirs = u64::try_from(theirs).unwrap();
         let ours = estimator.usage(&entry, &mut scratch).unwrap();
-        errors.add(&key, ours, theirs);
         let off = percent(ours, theirs);
         let kind_of = entry.value_type.kind();
+        errors.add(kind_of, &key, ours, theirs);
         let shape = entry.shape().unwrap();
         let mut slack = match (allocator, version.flavour) {
             (Allocator::Libc, _) => LIBC_SLACK,
@@ -130,6 +143,11 @@ fn compare(kind: &ServerKind) -> Vec<String> {
         "{} ({allocator}): {} keys, at most {:.1} % wrong ({}), {mean:.2} % in the mean, {whole:.2} % over all",
         kind.name, errors.keys, errors.worst, errors.worst_key,
     ));
+    for (kind, (keys, worst, above)) in &errors.of_types {
+        say(format_args!(
+            "    {kind}: {keys} keys, at most {worst:.1} % wrong, {above} by more than {KEY_ERROR} %"
+        ));
+    }
     if moving * 100 > 3 * errors.keys {
         wrong.push(format!("{}: {moving} tables are counted wrongly", kind.name));
     }
@@ -143,8 +161,12 @@ fn compare(kind: &ServerKind) -> Vec<String> {
 }
 
 impl Errors {
-    fn add(&mut self, key: &[u8], ours: u64, theirs: u64) {
+    fn add(&mut self, kind: Kind, key: &[u8], ours: u64, theirs: u64) {
         let off = percent(ours, theirs);
+        let (keys, worst, above) = self.of_types.entry(kind.name()).or_default();
+        *keys += 1;
+        *worst = worst.max(off);
+        *above += u64::from(off > KEY_ERROR);
         if off > self.worst {
             self.worst = off;
             self.worst_key = key.escape_ascii().to_string();
@@ -289,6 +311,21 @@ fn fill_more(server: &Server) {
             let name = format!("template:{len}:{n}").into_bytes();
             let value = vec![b'v'; len];
             add(&[b"HIMPORT", b"SET", &name, b"more", &value, &value, b"7"]);
+        }
+        // The server counts for each hash its part of the names.
+        for (fields, len, hashes) in
+            [(1, 1, 1), (3, 31, 2), (40, 100, 1), (200, 60, 3), (500, 9, 7)]
+        {
+            let set = format!("names:{fields}:{len}");
+            let names: Vec<Vec<u8>> =
+                (0..fields).map(|n| format!("{n:0len$}{set}").into_bytes()).collect();
+            let named: Vec<&[u8]> = names.iter().map(Vec::as_slice).collect();
+            add(&[&[b"HIMPORT", b"PREPARE", set.as_bytes()], &named[..]].concat());
+            for (n, value) in (0..hashes).flat_map(|n| [(n, "1".to_owned()), (n, "v".repeat(70))]) {
+                let name = format!("{set}:{}:{n}", value.len()).into_bytes();
+                let values = vec![value.as_bytes(); fields];
+                add(&[&[b"HIMPORT", b"SET", &name, set.as_bytes()], &values[..]].concat());
+            }
         }
     }
     for (reply, command) in server.pipeline(&commands).into_iter().zip(&commands) {

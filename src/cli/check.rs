@@ -16,6 +16,7 @@ use rdbkit::source::Locator;
 
 use super::args::{CommonArgs, RunArgs, SourceArgs, one_stdin};
 use super::exit::Exit;
+use super::filters::FilterArgs;
 use super::metrics::MetricsArgs;
 use super::policy::PolicyArgs;
 
@@ -41,6 +42,9 @@ enum CheckFormat {
 /// can and lists all that it finds: what was expected and found, at which offset, under which
 /// key, and what a server would do with it. Of a log it says up to which offset it is good.
 /// Of function libraries only the first line is looked at: their code is not compiled.
+///
+/// Filters choose the keys that policies are asked of (--max-keys counts those that pass); whether
+/// the source is sound is looked at in all of it.
 #[derive(Debug, Args)]
 #[command(after_help = "\
 Examples:
@@ -49,6 +53,7 @@ Examples:
   rdbkit check appendonlydir --format json | jq '.sources[].files[].good_up_to'
   ssh db1 cat /var/lib/redis/dump.rdb | rdbkit check -
   rdbkit check dump.rdb --loads-in redis:6.2,valkey:9.0 --max-age 26h --require-ttl session:
+  rdbkit check dump.rdb --max-key-bytes 1mb --not-prefix cache: --db 0
   rdbkit check backups/*.rdb --policy policies.toml --format junit > report.xml
 
 Exit status: 0 sound and all policies kept, 1 findings of severity error, 2 a source could not be
@@ -77,6 +82,8 @@ pub(crate) struct CheckArgs {
     #[command(flatten)]
     policy: PolicyArgs,
     #[command(flatten)]
+    filters: FilterArgs,
+    #[command(flatten)]
     metrics: MetricsArgs,
     #[command(flatten)]
     from: SourceArgs,
@@ -88,13 +95,23 @@ pub(crate) struct CheckArgs {
 
 pub(crate) fn run(args: &CheckArgs) -> Result<Exit, Error> {
     one_stdin(&args.sources)?;
+    let policy = args.policy.policy()?;
+    let filter = args.filters.filter(args.run.now_ms())?;
+    // No error: it may be a default that other verbs are meant by.
+    if !filter.is_empty() && policy.is_empty() && !args.common.is_quiet() {
+        super::complain(
+            "filters choose the keys that policies are asked of, and no policy is asked: all of the \
+             source is looked at",
+        );
+    }
     let options = CheckOptions {
         quick: args.quick,
         ignore_checksum: args.ignore_checksum,
         threads: args.common.threads(),
         max_findings: usize::try_from(args.max_findings).unwrap_or(usize::MAX),
         open: args.from.options()?,
-        policy: args.policy.policy()?,
+        filter,
+        policy,
         now_ms: args.run.now_ms(),
         skip_unknown: args.run.skips_unknown(),
     };

@@ -11,9 +11,11 @@ use rdbkit::digest::Profile;
 use rdbkit::ops::digest::{DigestOptions, digest, digest_keys};
 use rdbkit::ops::walk::WalkOptions;
 use rdbkit::report::digest::{DigestLine, write_json, write_key, write_key_json, write_line};
+use rdbkit::report::text::plural;
 
 use super::args::{CommonArgs, Format, Opened, RunArgs, SourceArgs, one_stdin};
 use super::exit::Exit;
+use super::filters::FilterArgs;
 
 /// Compute the digest that a server's DEBUG DIGEST would answer
 ///
@@ -26,6 +28,9 @@ use super::exit::Exit;
 /// expired too. --drop-expired leaves out what a primary does not keep: expired keys, expired
 /// fields, and hashes that have no others. A primary drops expired keys while it loads, and Valkey
 /// expired fields too; Redis deletes these in the moments after the load.
+///
+/// With filters it is the digest of the keys that pass them, and of these alone: that of a server
+/// which held no others. Function libraries and data of modules are no part of --full then.
 #[derive(Debug, Args)]
 #[command(after_help = "\
 Examples:
@@ -33,6 +38,7 @@ Examples:
   rdbkit digest before.rdb after.rdb --full
   rdbkit digest dump.rdb --server redis:7.0 --drop-expired
   rdbkit digest dump.rdb --per-key | sort > keys.digests
+  rdbkit digest dump.rdb redis://db1 --prefix user: --db 0
 
 Exit status: 0 all digests were computed, 1 a source is broken, 2 could not look")]
 pub(crate) struct DigestArgs {
@@ -63,6 +69,8 @@ pub(crate) struct DigestArgs {
     format: Format,
 
     #[command(flatten)]
+    filters: FilterArgs,
+    #[command(flatten)]
     from: SourceArgs,
     #[command(flatten)]
     run: RunArgs,
@@ -76,6 +84,7 @@ pub(crate) fn run(args: &DigestArgs) -> Result<Exit, Error> {
         profile: args.server.unwrap_or_default(),
         full: args.full,
         drop_expired_at_ms: args.drop_expired.then(|| args.run.now_ms()),
+        filter: args.filters.filter(args.run.now_ms())?,
         walk: WalkOptions {
             // What a log leads to is what that server makes of it.
             target: args.server.and_then(|server| server.to_string().parse().ok()),
@@ -131,6 +140,15 @@ fn one(
                 report.uncovered
             ));
         }
+        if let (0, Some(all)) = (report.keys, report.filtered_from)
+            && all.keys > 0
+            && !args.common.is_quiet()
+        {
+            super::complain(&format!(
+                "{name}: none of {} passes the filters: this is the digest of nothing",
+                plural(all.keys, "key")
+            ));
+        }
         match args.format {
             Format::Human => write_line(out, &report.digest, &report.name)?,
             Format::Json => write_json(
@@ -144,6 +162,7 @@ fn one(
                     expired: report.expired,
                     empty: report.empty,
                     uncovered: report.uncovered,
+                    filtered_from: report.filtered_from,
                 },
             )?,
         }

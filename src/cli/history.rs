@@ -12,8 +12,9 @@ use rdbkit::ops::history::{HistoryOptions, history};
 use rdbkit::ops::run::RunOptions;
 use rdbkit::report::history::{HistoryWriter, nothing_known, push_json, write_end};
 
-use super::args::{CommonArgs, Format, Opened, RunArgs, SourceArgs, bytes, number, target};
+use super::args::{CommonArgs, Format, Opened, RunArgs, SourceArgs, bytes, target};
 use super::exit::Exit;
+use super::filters::KeyFilterArgs;
 use super::pager::PagerArgs;
 
 /// Show what a log did to keys, command by command: who deleted it, and when
@@ -27,12 +28,15 @@ use super::pager::PagerArgs;
 /// The log is run for this, on one thread. Times to live do not end while a log is loaded; what has
 /// expired by now (see --now) is told in the end. Keys that a script touches without naming them
 /// are not seen.
+///
+/// Filters are about databases and names: types and times to live change as the log goes on.
 #[derive(Debug, Args)]
 #[command(after_help = "\
 Examples:
   rdbkit history appendonlydir user:1000
   rdbkit history appendonlydir user:1000 --last
   rdbkit history appendonlydir 'session:*' --deleted
+  rdbkit history appendonlydir --prefix session: --not-key '*:tmp' --db 0
   rdbkit history appendonly.aof cart:7 --values --format json
 
 Exit status: 0 there are events, 1 there are none, or the log is cut short or broken; 2 could not look")]
@@ -41,12 +45,10 @@ pub(crate) struct HistoryArgs {
     source: OsString,
 
     /// Keys, or patterns as KEYS understands them: user:*, h?llo, [a-c]*
-    #[arg(value_name = "KEY|GLOB", required_unless_present = "deleted")]
+    #[arg(value_name = "KEY|GLOB", required_unless_present_any = [
+        "deleted", "key", "key_regex", "prefix", "slot",
+    ])]
     keys: Vec<OsString>,
-
-    /// Only keys of this database
-    #[arg(long, value_name = "N", value_parser = number, allow_negative_numbers = true)]
-    db: Option<u64>,
 
     /// Only the last command that changed each key
     #[arg(long, conflicts_with = "deleted")]
@@ -77,6 +79,8 @@ pub(crate) struct HistoryArgs {
     format: Format,
 
     #[command(flatten)]
+    filters: KeyFilterArgs,
+    #[command(flatten)]
     from: SourceArgs,
     #[command(flatten)]
     run: RunArgs,
@@ -100,7 +104,7 @@ pub(crate) fn run(args: &HistoryArgs) -> Result<Exit, Error> {
     });
     let options = HistoryOptions {
         patterns: patterns.collect::<Result<_, _>>()?,
-        db: args.db,
+        filter: args.filters.filter()?,
         last: args.last,
         deleted: args.deleted,
         values: args.values,
@@ -138,7 +142,13 @@ pub(crate) fn run(args: &HistoryArgs) -> Result<Exit, Error> {
     if found.events > 0 {
         return Ok(exit);
     }
-    let sentence = nothing_known(&name, &options.patterns, found.commands, options.deleted);
+    let sentence = nothing_known(
+        &name,
+        &options.patterns,
+        !options.filter.is_empty(),
+        found.commands,
+        options.deleted,
+    );
     super::complain(&sentence);
     Ok(exit.max(Exit::Findings))
 }

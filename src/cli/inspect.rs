@@ -18,6 +18,7 @@ use rdbkit::target::{AtomicFile, Publish};
 
 use super::args::{CommonArgs, Format, MemoryArgs, Opened, RunArgs, SourceArgs, bytes};
 use super::exit::Exit;
+use super::filters::FilterArgs;
 
 /// Say what a source is and what is in it, on one screen
 ///
@@ -33,6 +34,9 @@ use super::exit::Exit;
 /// server's memory (an estimate of MEMORY USAGE, see --server), where memory and bytes are by
 /// prefix or by other things that keys have, the biggest keys by memory, elements and longest
 /// element, the keys that expire soon or never. A log is run first then.
+///
+/// With filters all of this is of the keys that pass them, and the first lines say how many of all
+/// these are. Of a log the keys are looked into that are there after it has run.
 #[derive(Debug, Args)]
 #[command(after_help = "\
 Examples:
@@ -41,6 +45,7 @@ Examples:
   rdbkit inspect dump.rdb --by prefix
   rdbkit inspect dump.rdb --by prefix --separator / --depth 2 --server redis:7.0
   rdbkit inspect dump.rdb --html report.html
+  rdbkit inspect dump.rdb --prefix user: --ttl none --by prefix
   zstd -dc backup.rdb.zst | rdbkit inspect -
   rdbkit inspect dump.rdb --format json | jq '.snapshot.types[] | {type, keys}'
 
@@ -87,6 +92,8 @@ pub(crate) struct InspectArgs {
     #[arg(long, value_enum, default_value_t = Format::Human)]
     format: Format,
 
+    #[command(flatten)]
+    filters: FilterArgs,
     #[command(flatten)]
     server: MemoryArgs,
     #[command(flatten)]
@@ -216,6 +223,7 @@ fn look(args: &InspectArgs) -> Result<Exit, Error> {
             None if args.page().is_some() => TOP_OF_A_PAGE,
             None => TOP,
         },
+        filter: args.filters.filter(args.run.now_ms())?,
         look: args.look(),
         now_ms: args.run.now_ms(),
         skip_unknown: args.run.skips_unknown(),

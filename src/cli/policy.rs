@@ -137,6 +137,13 @@ impl PolicyArgs {
         policy.expect_dbs.extend(self.expect_db.iter().cloned());
         policy.loads_in.extend(&self.loads_in);
         policy.warn.extend(self.warn.iter().cloned());
+        let asked = policy.rules();
+        if let Some(code) = policy.warn.iter().find(|code| !asked.contains(&code.as_str())) {
+            return Err(Error::Usage(format!(
+                "{code} is to be a warning, and is not asked: say with --{code} what is, or leave \
+                 {code} out of --warn"
+            )));
+        }
         Ok(policy)
     }
 }

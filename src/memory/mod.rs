@@ -10,8 +10,9 @@
 //! and streams nothing is unpacked or looked at. Large hashes, sets and sorted sets are walked.
 //!
 //! What a server does not count is not counted here: the table of keys, expiry times (in most
-//! versions), the names of a template that hashes share, fragmentation, buffers. A module's value counts as what it takes in the file, since
-//! only the module knows its own structures.
+//! versions), fragmentation, buffers. A module's value counts as what it takes in the file, since only
+//! the module knows its own structures. The names of a template count for the hashes that share it,
+//! for each its part, where it is known how many these are ([`Estimator::with_templates`]).
 
 mod allocator;
 mod array;
@@ -26,6 +27,7 @@ mod stream;
 mod sum;
 mod table;
 
+use std::collections::HashMap;
 use std::ops::ControlFlow;
 
 use self::blocks::Blocks;
@@ -43,13 +45,22 @@ pub use profile::Profile;
 pub struct Estimator {
     profile: Profile,
     blocks: Blocks,
+    /// The hashes of each template, by its id.
+    templates: HashMap<u64, u64>,
 }
 
 impl Estimator {
     /// An estimator for a server and its allocator.
     pub fn new(profile: Profile) -> Self {
         let blocks = Blocks { rules: Rules::of(&profile.server), allocator: profile.allocator };
-        Estimator { profile, blocks }
+        Estimator { profile, blocks, templates: HashMap::new() }
+    }
+
+    /// Knows how many hashes share each template, by its id in the file: the server counts for each
+    /// of them its part of the names.
+    #[must_use]
+    pub fn with_templates(self, templates: HashMap<u64, u64>) -> Self {
+        Estimator { templates, ..self }
     }
 
     /// Whose memory.

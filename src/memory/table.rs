@@ -12,6 +12,9 @@ use crate::rdb::{Entry, Product, Scratch, Text, ValueType};
 /// What the array of a hash with a template takes besides the values, and for each of these.
 const TEMPLATE_ARRAY: u64 = 14;
 const TEMPLATE_VALUE: u64 = 8;
+/// What a template takes besides its names, and for each of these.
+const TEMPLATE: u64 = 80;
+const TEMPLATE_NAME: u64 = 8;
 type Result<T> = std::result::Result<T, Box<FormatError>>;
 
 impl Estimator {
@@ -73,10 +76,11 @@ impl Estimator {
                 return Ok(self.as_it_lies(entry, 0)? + self.blocks.rules.expiring_pack);
             }
             HashTemplateListpack if templates && entry.template().is_some() => {
-                return self.as_it_lies(entry, 0);
+                return Ok(self.as_it_lies(entry, 0)?.saturating_add(self.template(entry)));
             }
             HashTemplateArray if templates && entry.template().is_some() => {
-                return self.template_array(entry, scratch);
+                let values = self.template_array(entry, scratch)?;
+                return Ok(values.saturating_add(self.template(entry)));
             }
             _ => {}
         }
@@ -121,8 +125,16 @@ impl Estimator {
         }
     }
 
-    /// Values of a hash with a template. The names are shared; what is counted of them for each
-    /// hash is the less, the more there are.
+    /// A hash' part of its template: the server divides it by the hashes that share it.
+    fn template(&self, entry: &Entry<'_>) -> u64 {
+        let Some(template) = entry.template() else { return 0 };
+        let Some(hashes) = self.templates.get(&template.id) else { return 0 };
+        let names = template.names.iter();
+        let names = names.map(|name| TEMPLATE_NAME + self.blocks.text(name.len() as u64));
+        (TEMPLATE + names.sum::<u64>()).checked_div(*hashes).unwrap_or(0)
+    }
+
+    /// Values of a hash with a template.
     fn template_array(&self, entry: &Entry<'_>, scratch: &mut Scratch) -> Result<u64> {
         let mut bytes = TEMPLATE_ARRAY;
         entry.visit(scratch, |item| {

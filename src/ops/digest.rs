@@ -1,5 +1,6 @@
 //! `digest`: the servers' DEBUG DIGEST of a source, key by key, or our own digest of all it holds.
 
+use super::filter::Filter;
 use super::run::entries::{self, View};
 use super::snapshot::{self, Ended};
 use super::walk::{Observer, Silent, Tally, WalkOptions};
@@ -7,6 +8,7 @@ use crate::digest::{Accumulator, Options, Profile, full, value_digest_at};
 use crate::engine::Engine;
 use crate::error::Result;
 use crate::rdb::{Entry, Record, Scratch};
+use crate::report::filtered::FilteredFrom;
 use crate::source::{OpenOptions, Source};
 
 /// What is computed, and how.
@@ -19,6 +21,9 @@ pub struct DigestOptions {
     /// Leaves out what a primary that loads the file at this unix time (milliseconds) does not
     /// keep: expired keys, expired fields, and hashes that have no others.
     pub drop_expired_at_ms: Option<i64>,
+    /// Which keys it is of. With a filter, the full digest is of keys alone: function libraries and
+    /// what modules keep beside the keys are left out.
+    pub filter: Filter,
     /// How the walk is done.
     pub walk: WalkOptions,
     /// How the base of a log directory is opened.
@@ -40,6 +45,8 @@ pub struct DigestReport {
     pub empty: u64,
     /// Keys of modules whose contents the servers' digest cannot be known of.
     pub uncovered: u64,
+    /// All the keys of the source, where a filter chose among them.
+    pub filtered_from: Option<FilteredFrom>,
     /// What there is to say about the file itself.
     pub ended: Ended,
 }
@@ -70,12 +77,12 @@ pub fn digest(
 ) -> Result<DigestReport> {
     let name = source.name.clone();
     if options.full {
-        let mut root = Full(full::Accumulator::new(options.drop_expired_at_ms));
-        let share = root.0.share();
-        let fresh = || Full(share.share());
-        let ended =
-            snapshot::walk(source, &options.open, &fresh, &mut root, &options.walk, observer)?;
-        let sum = root.0.finish();
+        let keys_only = !options.filter.is_empty();
+        let mut root = Full { sum: full::Accumulator::new(options.drop_expired_at_ms), keys_only };
+        let share = root.sum.share();
+        let fresh = || Full { sum: share.share(), keys_only };
+        let (ended, filtered_from) = walk(source, options, &fresh, &mut root, observer)?;
+        let sum = root.sum.finish();
         return Ok(DigestReport {
             name,
             digest: sum.to_string(),
@@ -83,6 +90,7 @@ pub fn digest(
             expired: sum.expired,
             empty: sum.empty,
             uncovered: 0,
+            filtered_from,
             ended,
         });
     }
@@ -94,7 +102,7 @@ pub fn digest(
     let mut root = Keyed(Accumulator::new(&asked));
     let share = root.0.share();
     let fresh = || Keyed(share.share());
-    let ended = snapshot::walk(source, &options.open, &fresh, &mut root, &options.walk, observer)?;
+    let (ended, filtered_from) = walk(source, options, &fresh, &mut root, observer)?;
     let sum = root.0.finish();
     Ok(DigestReport {
         name,
@@ -103,8 +111,21 @@ pub fn digest(
         expired: sum.expired,
         empty: sum.empty,
         uncovered: sum.uncovered,
+        filtered_from,
         ended,
     })
+}
+
+/// Walks the keys that are asked for.
+fn walk<T: Tally>(
+    source: Source,
+    options: &DigestOptions,
+    fresh: &(dyn Fn() -> T + Sync),
+    root: &mut T,
+    observer: &dyn Observer,
+) -> Result<(Ended, Option<FilteredFrom>)> {
+    let DigestOptions { filter, walk, open, .. } = options;
+    snapshot::walk_filtered(source, open, filter, fresh, root, walk, observer)
 }
 
 /// The digest of what an engine holds, as the newest Redis computes it.
@@ -151,7 +172,7 @@ pub fn digest_keys(
 ) -> Result<Ended> {
     let mut root = PerKey { options, rows: Vec::new(), each: Some(each) };
     let fresh = || PerKey { options, rows: Vec::new(), each: None };
-    snapshot::walk(source, &options.open, &fresh, &mut root, &options.walk, observer)
+    walk(source, options, &fresh, &mut root, observer).map(|(ended, _)| ended)
 }
 
 /// The servers' digest of all keys.
@@ -170,21 +191,25 @@ impl Tally for Keyed {
     }
 }
 
-struct Full(full::Accumulator);
+struct Full {
+    sum: full::Accumulator,
+    /// Other records do not count.
+    keys_only: bool,
+}
 
 impl Tally for Full {
     type Room = Scratch;
 
     fn entry(&mut self, entry: &Entry<'_>, room: &mut Scratch) -> Result<()> {
-        self.0.add(entry, room)
+        self.sum.add(entry, room)
     }
 
     fn record(&mut self, record: &Record<'_>, offset: u64, room: &mut Scratch) -> Result<()> {
-        self.0.add_record(record, offset, room)
+        if self.keys_only { Ok(()) } else { self.sum.add_record(record, offset, room) }
     }
 
     fn merge(&mut self, later: Self) -> Result<()> {
-        self.0.merge(&later.0);
+        self.sum.merge(&later.sum);
         Ok(())
     }
 }

@@ -97,7 +97,7 @@ pub fn keys(
     out: &mut (dyn Write + Send),
     observer: &dyn Observer,
 ) -> Result<Ended> {
-    let memory = options.memory.map(|asked| Estimator::new(asked.profile(&mut source)));
+    let memory = options.memory.map(|asked| asked.estimator(&mut source));
     let memory = memory.as_ref();
     let mut head = Vec::new();
     push_head(&mut head, options.format, &options.look);

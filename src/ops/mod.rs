@@ -3,6 +3,7 @@
 mod before;
 mod behind;
 mod encoding;
+mod filtered;
 mod items;
 mod names;
 mod ndjson;

@@ -4,6 +4,8 @@
 use std::fmt;
 use std::io;
 
+use super::filter::Filter;
+use super::filtered::filtered;
 use super::ndjson;
 use super::run::{self, Run, RunOptions, entries};
 use super::walk::{Checksum, Observer, Silent, Tally, WalkOptions, walk as walk_input};
@@ -12,6 +14,7 @@ use crate::bytes::input::{Input, SliceInput};
 use crate::error::{Error, FormatError, Result};
 use crate::rdb::{Dump, Entry, Framer, Header, Record, Text, opcode};
 pub use crate::report::convert::Ran;
+use crate::report::filtered::FilteredFrom;
 use crate::source::{Feed, Form, OpenOptions, Source, open_part};
 
 /// Fields about the file stand no further in it than this.
@@ -76,6 +79,25 @@ pub(super) fn walk<T: Tally>(
         View::Snapshot(source) => walk_snapshot(source, fresh, root, options, observer),
         View::Log(source) => run_and_walk(source, open, fresh, root, options, observer),
     }
+}
+
+/// The same for the keys that pass a filter; says how many there are in all, if there is a filter.
+pub(super) fn walk_filtered<T: Tally>(
+    source: Source,
+    open: &OpenOptions,
+    filter: &Filter,
+    fresh: &(dyn Fn() -> T + Sync),
+    root: &mut T,
+    options: &WalkOptions,
+    observer: &dyn Observer,
+) -> Result<(Ended, Option<FilteredFrom>)> {
+    if filter.is_empty() {
+        return Ok((walk(source, open, fresh, root, options, observer)?, None));
+    }
+    let (ended, all) = filtered(filter, fresh, root, |fresh, root| {
+        walk(source, open, fresh, root, options, observer)
+    })?;
+    Ok((ended, Some(all)))
 }
 
 /// Walks the keys of what [`view`] takes for a snapshot.

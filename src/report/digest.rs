@@ -4,6 +4,7 @@ use std::io::Write;
 
 use serde::Serialize;
 
+use super::filtered::FilteredFrom;
 use super::json::{self, failed, push_bytes};
 use crate::bytes::quoted;
 use crate::error::Result;
@@ -27,6 +28,9 @@ pub struct DigestLine<'a> {
     pub empty: u64,
     /// Keys of modules whose part in a server's digest cannot be known.
     pub uncovered: u64,
+    /// All the keys of the source, where a filter chose among them.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub filtered_from: Option<FilteredFrom>,
 }
 
 /// Writes `<hex>  <source>`.

@@ -370,10 +370,18 @@ pub fn write_end(
     writeln!(out, "\n{}", style.dim(told)).map_err(failed)
 }
 
-/// The sentence for keys that nothing is known of, or of which none is `deleted`.
-pub fn nothing_known(name: &str, patterns: &[Vec<u8>], commands: u64, deleted: bool) -> String {
+/// The sentence for keys that nothing is known of, or of which none is `deleted`; `filtered` says
+/// whether others than these were left out.
+pub fn nothing_known(
+    name: &str,
+    patterns: &[Vec<u8>],
+    filtered: bool,
+    commands: u64,
+    deleted: bool,
+) -> String {
     let keys: Vec<_> = patterns.iter().map(|key| quoted(key).to_string()).collect();
     let keys = if keys.is_empty() { "a key".to_owned() } else { keys.join(", ") };
+    let keys = if filtered { format!("{keys} that passes the filters") } else { keys };
     let commands = plural(commands, "command");
     match deleted {
         true => format!("{name}: none of its {commands} removed {keys} for good"),

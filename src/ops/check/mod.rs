@@ -20,6 +20,7 @@ use std::path::Path;
 use crate::bytes::input::Input as _;
 use crate::error::{Error, Result};
 use crate::finding::{Finding, Severity};
+use crate::ops::filter::Filter;
 use crate::ops::snapshot::{has_log_behind, says_that_it_is_a_base, unannounced};
 use crate::ops::walk::Observer;
 use crate::rdb::{HEADER_BYTES, Header};
@@ -43,6 +44,8 @@ pub struct CheckOptions {
     pub open: OpenOptions,
     /// What is asked of the keys.
     pub policy: Policy,
+    /// Which keys the policies are asked of. Whether the source is sound is looked at in all of it.
+    pub filter: Filter,
     /// The time from which ages count, unix time in milliseconds.
     pub now_ms: i64,
     /// Whether commands of a log that is run for policies, and that are not known, are stepped over.
@@ -58,6 +61,7 @@ impl Default for CheckOptions {
             max_findings: 1000,
             open: OpenOptions::default(),
             policy: Policy::default(),
+            filter: Filter::default(),
             now_ms: crate::ops::run::RunOptions::default().now_ms,
             skip_unknown: false,
         }
@@ -225,6 +229,7 @@ fn check_and_judge(
 fn judge(options: &CheckOptions, changed_ms: Option<i64>) -> Judge<'_> {
     Judge {
         policy: &options.policy,
+        filter: &options.filter,
         now_ms: options.now_ms,
         skip_unknown: options.skip_unknown,
         threads: options.threads,

@@ -11,10 +11,12 @@ use super::snapshot::Findings;
 use crate::bytes::quoted;
 use crate::error::Result;
 use crate::finding::{Finding, Severity};
+use crate::ops::filter::Filter;
 use crate::ops::snapshot;
 use crate::ops::walk::{Observer, Tally, WalkOptions};
 use crate::rdb::{Entry, Header, Record, Target};
 use crate::report::check::PolicyReport;
+use crate::report::filtered::FilteredFrom;
 use crate::source::{OpenOptions, Source};
 use crate::value::Kind;
 
@@ -105,6 +107,8 @@ impl Policy {
 /// What a judgement needs to know besides the policy.
 pub(super) struct Judge<'a> {
     pub(super) policy: &'a Policy,
+    /// Which keys it is asked of.
+    pub(super) filter: &'a Filter,
     pub(super) now_ms: i64,
     pub(super) skip_unknown: bool,
     pub(super) threads: usize,
@@ -151,7 +155,7 @@ impl Judge<'_> {
         seen: PolicyTally<'_>,
         header: Option<Header>,
     ) -> PolicyReport {
-        let PolicyTally { mut findings, keys, ctime_secs, loaders, .. } = seen;
+        let PolicyTally { mut findings, keys, all, ctime_secs, loaders, .. } = seen;
         let findings = &mut findings;
         self.count(keys, findings);
         self.age(ctime_secs, findings);
@@ -167,7 +171,9 @@ impl Judge<'_> {
                 ));
             });
         }
-        let mut report = PolicyReport { rules: self.policy.rules(), ..PolicyReport::default() };
+        let filtered_from = (!self.filter.is_empty()).then_some(all);
+        let rules = self.policy.rules();
+        let mut report = PolicyReport { rules, keys, filtered_from, ..PolicyReport::default() };
         let mut of_rules = std::mem::take(&mut findings.0);
         // What is to be mended stands in front of what is only to be known.
         for severity in [Severity::Error, Severity::Warning] {
@@ -234,7 +240,9 @@ fn span(ms: u64) -> String {
 pub(super) struct PolicyTally<'a> {
     judge: &'a Judge<'a>,
     findings: ByRule,
+    /// The keys that pass the filter, and all keys.
     keys: u64,
+    all: FilteredFrom,
     ctime_secs: Option<i64>,
     /// One for each server that is asked.
     loaders: Vec<Loader>,
@@ -250,6 +258,7 @@ impl<'a> PolicyTally<'a> {
             judge,
             findings: ByRule(BTreeMap::new(), judge.max_findings),
             keys: 0,
+            all: FilteredFrom::default(),
             ctime_secs: None,
             loaders: judge.policy.loads_in.iter().map(|target| Loader::new(*target)).collect(),
         }
@@ -275,9 +284,13 @@ impl Tally for PolicyTally<'_> {
     type Room = Room;
 
     fn entry(&mut self, entry: &Entry<'_>, room: &mut Room) -> Result<()> {
+        self.all.add(entry.size_bytes());
+        // What cannot be unpacked is a finding of the check.
+        if !self.judge.filter.matches(entry).unwrap_or_default() {
+            return Ok(());
+        }
         self.keys += 1;
         let policy = self.judge.policy;
-        // What cannot be unpacked is a finding of the check.
         let Ok(key) = entry.key_bytes() else { return Ok(()) };
         if let Some(most) = policy.max_key_bytes
             && entry.size_bytes() > most
@@ -338,6 +351,7 @@ impl Tally for PolicyTally<'_> {
     fn merge(&mut self, later: Self) -> Result<()> {
         self.findings.append(later.findings);
         self.keys += later.keys;
+        self.all.merge(later.all);
         self.ctime_secs = self.ctime_secs.or(later.ctime_secs);
         self.loaders.iter_mut().zip(later.loaders).for_each(|(all, one)| all.merge(one));
         Ok(())

@@ -143,8 +143,8 @@ pub fn export(
         return Ok(ExportReport { ran, ..report });
     }
     let mut file = AtomicFile::create(out, &publish)?;
-    let estimator = (options.form == ExportForm::CsvMemory)
-        .then(|| Estimator::new(options.memory.profile(&mut source)));
+    let estimator =
+        (options.form == ExportForm::CsvMemory).then(|| options.memory.estimator(&mut source));
     let keys = Keys::of_source(source, options.target, &options.walk, &options.open, observer)?;
     let (bytes_read, ran) = (keys.size_bytes(), keys.ran());
     let how = How {

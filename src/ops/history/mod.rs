@@ -14,6 +14,7 @@ mod watch;
 use hashbrown::HashMap;
 
 use self::watch::Watch;
+use super::filter::Filter;
 use super::run::{self, Run, RunOptions};
 use super::snapshot::{self, Ended};
 use super::walk::Observer;
@@ -25,10 +26,10 @@ use crate::source::{Form, Source};
 /// What is asked of a log.
 #[derive(Debug, Clone, Default)]
 pub struct HistoryOptions {
-    /// Which keys, as KEYS understands patterns; of `deleted`, none means all.
+    /// Which keys, as KEYS understands patterns; none means all.
     pub patterns: Vec<Vec<u8>>,
-    /// Only keys of this database.
-    pub db: Option<u64>,
+    /// Only keys that pass this; of its questions those about database and name are asked.
+    pub filter: Filter,
     /// Only the last event of each key that changed it.
     pub last: bool,
     /// Only keys that are gone in the end, by the event that removed each.
@@ -150,14 +151,14 @@ impl Sink<'_> {
 }
 
 /// Which keys are asked for.
-struct Wanted {
+struct Wanted<'o> {
     exact: Vec<Vec<u8>>,
     globs: Vec<Glob>,
-    db: Option<u64>,
+    filter: &'o Filter,
 }
 
-impl Wanted {
-    fn of(options: &HistoryOptions) -> Self {
+impl<'o> Wanted<'o> {
+    fn of(options: &'o HistoryOptions) -> Self {
         let is_glob = |pattern: &&Vec<u8>| pattern.iter().any(|byte| b"*?[\\".contains(byte));
         let globs = options.patterns.iter().filter(is_glob);
         let mut globs: Vec<_> = globs.map(|pattern| Glob::new(pattern)).collect();
@@ -165,12 +166,13 @@ impl Wanted {
             globs.push(Glob::new(b"*"));
         }
         // A key may be called as a pattern looks.
-        Wanted { exact: options.patterns.clone(), globs, db: options.db }
+        Wanted { exact: options.patterns.clone(), globs, filter: &options.filter }
     }
 
     fn takes(&self, db: u64, key: &[u8]) -> bool {
-        self.db.is_none_or(|wanted| wanted == db)
+        self.filter.matches_db(db)
             && (self.exact.iter().any(|wanted| wanted == key)
                 || self.globs.iter().any(|glob| glob.matches(key)))
+            && self.filter.matches_key(key)
     }
 }

@@ -18,7 +18,7 @@ use crate::value::Kind;
 /// Watches a run.
 pub(super) struct Watch<'o, 's> {
     options: &'o HistoryOptions,
-    wanted: Wanted,
+    wanted: Wanted<'o>,
     sink: &'s mut Sink<'o>,
     file: String,
     /// Commands so far; what comes out of a snapshot counts as one.

@@ -11,10 +11,13 @@ mod top;
 
 use crate::bytes::input::Input as _;
 use crate::error::{Doing, Error, Fault, FormatError, Result};
-use crate::ops::snapshot::is_empty;
+use crate::ops::filter::Filter;
+use crate::ops::filtered::filtered;
+use crate::ops::snapshot::{has_log_behind, is_empty};
 use crate::ops::walk::{Checksum, Observer, Tally, WalkOptions, Walked, walk};
 use crate::ops::{encoding, ndjson};
 use crate::rdb::{Dump, Family};
+use crate::report::filtered::FilteredFrom;
 use crate::report::inspect::{
     Amount, ChecksumReport, EncodingReport, ExpiryBucket, InspectReport, ModuleReport,
     SnapshotReport, TypeReport,
@@ -28,6 +31,8 @@ pub use look::{By, LookOptions};
 /// How a source is inspected.
 #[derive(Debug, Clone)]
 pub struct InspectOptions {
+    /// Which keys. With a filter, a log is run first.
+    pub filter: Filter,
     /// How many of the biggest keys are listed.
     pub top: usize,
     /// What times to live are counted from, unix time in milliseconds.
@@ -46,6 +51,7 @@ pub struct InspectOptions {
 impl Default for InspectOptions {
     fn default() -> Self {
         InspectOptions {
+            filter: Filter::default(),
             top: 10,
             now_ms: super::run::RunOptions::default().now_ms,
             look: None,
@@ -77,7 +83,7 @@ impl Default for InspectOptions {
 /// # }
 /// ```
 pub fn inspect(
-    source: Source,
+    mut source: Source,
     options: &InspectOptions,
     observer: &dyn Observer,
 ) -> Result<InspectReport> {
@@ -94,7 +100,9 @@ pub fn inspect(
         look: None,
         log: None,
     };
-    if let Some(asked) = &options.look {
+    // A filter is about keys, and those of a log are there when it has been run.
+    let run = (!options.filter.is_empty() && is_log(&mut source)).then(LookOptions::default);
+    if let Some(asked) = options.look.as_ref().or(run.as_ref()) {
         look::look(source, &mut report, options, asked, observer)?;
         return Ok(report);
     }
@@ -144,12 +152,22 @@ fn snapshot(
     let shared = Shared::new(options);
     let mut tally = InspectTally::new(&shared);
     let fresh = || InspectTally::new(&shared);
-    let (walked, more) = checked(feed, name, report, options, observer, &fresh, &mut tally)?;
-    report.snapshot = Some(summary(tally, &walked));
+    let (walked, all, more) = checked(feed, name, report, options, observer, &fresh, &mut tally)?;
+    report.snapshot = Some(summary(tally, &walked, all));
     Ok(more)
 }
 
-/// Walks a snapshot with any tally, and reports what is broken; says whether something follows it.
+/// Whether the keys of a source are there only when it has been run.
+fn is_log(source: &mut Source) -> bool {
+    match source.form {
+        Form::Aof | Form::AofDir | Form::Manifest => true,
+        Form::Rdb => source.feed.as_mut().is_some_and(has_log_behind),
+        Form::Dump | Form::Ndjson | Form::Empty => false,
+    }
+}
+
+/// Walks a snapshot with any tally, and reports what is broken; says how many keys a filter chose
+/// from, and whether something follows the snapshot.
 fn checked<T: Tally>(
     feed: &mut Feed,
     name: &str,
@@ -158,11 +176,18 @@ fn checked<T: Tally>(
     observer: &dyn Observer,
     fresh: &(dyn Fn() -> T + Sync),
     tally: &mut T,
-) -> Result<(Walked, bool)> {
+) -> Result<(Walked, Option<FilteredFrom>, bool)> {
     let walk_options = WalkOptions { threads: options.threads, ..WalkOptions::default() };
     let whole = feed.is_seekable();
-    let walked = walk(feed, whole, fresh, tally, &walk_options, observer)
-        .map_err(|error| error.in_file(name))?;
+    let (walked, all) = if options.filter.is_empty() {
+        walk(feed, whole, fresh, tally, &walk_options, observer).map(|walked| (walked, None))
+    } else {
+        filtered(&options.filter, fresh, tally, |fresh, tally| {
+            walk(feed, whole, fresh, tally, &walk_options, observer)
+        })
+        .map(|(walked, all)| (walked, Some(all)))
+    }
+    .map_err(|error| error.in_file(name))?;
     let more = walked.fault.is_none() && (!feed.buffer().is_empty() || feed.more()?);
     if let Some(fault) = &walked.fault {
         report.broken.push(Error::from(fault.clone()).in_file(name).to_string());
@@ -172,20 +197,26 @@ fn checked<T: Tally>(
         let error = FormatError { file, offset, doing: Doing::Checksum, key: None, fault };
         report.broken.push(error.to_string());
     }
-    Ok((walked, more))
+    Ok((walked, all, more))
 }
 
 /// A DUMP payload: one key without a name.
 fn dump(feed: &mut Feed, report: &mut InspectReport, options: &InspectOptions) -> Result<()> {
     let shared = Shared::new(options);
-    let mut tally = InspectTally::new(&shared);
-    let walked = payload(feed, &mut tally)?;
-    report.snapshot = Some(summary(tally, &walked));
+    let fresh = || InspectTally::new(&shared);
+    let mut tally = fresh();
+    let (walked, all) = payload(feed, &options.filter, &fresh, &mut tally)?;
+    report.snapshot = Some(summary(tally, &walked, all));
     Ok(())
 }
 
 /// Tallies a DUMP payload.
-fn payload<T: Tally>(feed: &mut Feed, tally: &mut T) -> Result<Walked> {
+fn payload<T: Tally>(
+    feed: &mut Feed,
+    filter: &Filter,
+    fresh: &(dyn Fn() -> T + Sync),
+    tally: &mut T,
+) -> Result<(Walked, Option<FilteredFrom>)> {
     while feed.more()? {}
     let dump = Dump::parse(feed.buffer())?;
     let checksum = if dump.is_intact() {
@@ -193,12 +224,25 @@ fn payload<T: Tally>(feed: &mut Feed, tally: &mut T) -> Result<Walked> {
     } else {
         Checksum::Mismatch { stored: dump.checksum, computed: dump.computed }
     };
-    tally.entry(&dump.entry, &mut T::Room::default())?;
+    let mut room = T::Room::default();
+    let all = if filter.is_empty() {
+        tally.entry(&dump.entry, &mut room)?;
+        None
+    } else {
+        let ((), all) =
+            filtered(filter, fresh, tally, |_, tally| tally.entry(&dump.entry, &mut room))?;
+        Some(all)
+    };
     let end = feed.buffer().len() as u64;
-    Ok(Walked { header: dump.header, checksum, end, keys: 1, others: 0, fault: None })
+    let header = dump.header;
+    Ok((Walked { header, checksum, end, keys: 1, others: 0, fault: None }, all))
 }
 
-fn summary(tally: InspectTally<'_>, walked: &Walked) -> SnapshotReport {
+fn summary(
+    tally: InspectTally<'_>,
+    walked: &Walked,
+    filtered_from: Option<FilteredFrom>,
+) -> SnapshotReport {
     let total = |sum: fn(&crate::report::inspect::DatabaseReport) -> u64| {
         tally.databases.iter().map(sum).sum::<u64>()
     };
@@ -227,6 +271,7 @@ fn summary(tally: InspectTally<'_>, walked: &Walked) -> SnapshotReport {
         written_at_ms: written_at_ms.and_then(|secs| secs.checked_mul(1000)),
         size_bytes: walked.end,
         checksum: checksum(&walked.checksum),
+        filtered_from,
         keys,
         expiring,
         slots: tally.slots,

@@ -7,6 +7,7 @@ use serde::Serialize;
 use super::{CheckReport, FileReport, PolicyReport, SourceReport, Unlisted};
 use crate::error::Result;
 use crate::finding::Finding as Found;
+use crate::report::filtered::FilteredFrom;
 use crate::report::json::{self, Bytes};
 
 /// Writes the report as one document.
@@ -42,6 +43,9 @@ struct Source<'a> {
 struct Policy<'a> {
     kept: bool,
     rules: &'a [&'static str],
+    keys: u64,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    filtered_from: Option<FilteredFrom>,
     findings: Vec<Finding<'a>>,
     unlisted_errors: u64,
     unlisted_others: u64,
@@ -52,6 +56,8 @@ impl<'a> Policy<'a> {
         Policy {
             kept: report.is_kept(),
             rules: &report.rules,
+            keys: report.keys,
+            filtered_from: report.filtered_from,
             findings: report.findings.iter().map(Finding::of).collect(),
             unlisted_errors: report.unlisted.errors,
             unlisted_others: report.unlisted.others,

@@ -18,6 +18,7 @@ pub use text::write_text;
 
 use std::collections::BTreeMap;
 
+use super::filtered::FilteredFrom;
 use crate::finding::{Finding, Severity};
 
 /// What a check of several sources found.
@@ -51,6 +52,10 @@ pub struct SourceReport {
 pub struct PolicyReport {
     /// The codes of the rules that were asked.
     pub rules: Vec<&'static str>,
+    /// The keys that they were asked of.
+    pub keys: u64,
+    /// All the keys of the source, where a filter chose among them.
+    pub filtered_from: Option<FilteredFrom>,
     /// What breaks them, up to the limit of the call for each rule; errors in front.
     pub findings: Vec<Finding>,
     /// Findings that are not listed.

@@ -174,6 +174,17 @@ impl Block<'_> {
             }
         }
         writeln!(self.out, "{line} ({})", policy.rules.join(", "))?;
+        match policy.filtered_from {
+            Some(all) if policy.keys == 0 && all.keys > 0 => {
+                let none = format!("asked of none of {}: no key passes", plural(all.keys, "key"));
+                writeln!(self.out, "    {} the filters", self.style.warn(none))?;
+            }
+            Some(all) => {
+                let all = plural(all.keys, "key");
+                writeln!(self.out, "    asked of {} of {all}", count(policy.keys))?;
+            }
+            None => {}
+        }
         let mut inner = Block { out: &mut *self.out, indent: self.indent + 2, ..*self };
         inner.findings(&policy.findings)?;
         let unlisted = policy.unlisted.errors + policy.unlisted.others;

@@ -5,6 +5,7 @@ use serde::Serialize;
 use super::TopKey;
 use crate::report::convert::Ran;
 use crate::report::json;
+use crate::report::text::{count, key, percent, size};
 
 /// Where bytes and memory are.
 #[derive(Debug, Clone, Serialize)]
@@ -140,6 +141,8 @@ pub struct Prefixes {
     /// Whether only prefixes of just that depth are to be shown.
     #[serde(skip)]
     pub flat: bool,
+    /// First parts that there are; an estimate where the empty prefix is among `folded`.
+    pub first_parts: u64,
     /// Keys in which the separator does not stand.
     pub without_prefix: Volume,
     /// Prefixes below which further ones are not told apart, as there are too many of them: their
@@ -148,6 +151,44 @@ pub struct Prefixes {
     pub folded: Vec<Vec<u8>>,
     /// The prefixes, each in front of those that begin with it, of one depth most memory first.
     pub prefixes: Vec<Prefix>,
+}
+
+/// The greatest first parts that have to have a hundredth of the memory together: if not, a list of
+/// them answers nothing.
+const GREATEST: usize = 12;
+
+impl Prefixes {
+    /// Says that keys have no prefixes in common, where that is so.
+    pub(super) fn nothing_in_common(&self, total: Volume) -> Option<String> {
+        let mut shown = Volume::default();
+        let mut greatest: Option<&Prefix> = None;
+        for row in self.prefixes.iter().filter(|row| row.depth == 1).take(GREATEST) {
+            shown.add(row.volume);
+            greatest = greatest.or(Some(row));
+        }
+        let greatest = greatest.filter(|_| {
+            let is_little = |part: u64, whole: u64| part.saturating_mul(100) < whole;
+            is_little(shown.memory_bytes, total.memory_bytes) && is_little(shown.keys, total.keys)
+        })?;
+        let count = if self.folded.iter().any(Vec::is_empty) {
+            format!("about {}", count(rounded(self.first_parts)))
+        } else {
+            count(self.first_parts)
+        };
+        Some(format!(
+            "{count} first parts, the greatest of which ({}, {}) has {} of the memory: keys have no \
+             prefixes in common",
+            key(&greatest.prefix, 24),
+            size(greatest.volume.memory_bytes),
+            percent(greatest.volume.memory_bytes, total.memory_bytes),
+        ))
+    }
+}
+
+/// A number of which two digits count.
+fn rounded(n: u64) -> u64 {
+    let unit = 10_u64.pow(n.checked_ilog10().unwrap_or(0).saturating_sub(1));
+    n.div_ceil(unit) * unit
 }
 
 /// A prefix; what begins with a longer one counts here too.

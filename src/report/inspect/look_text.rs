@@ -112,6 +112,9 @@ fn groups(out: &mut dyn Write, found: &Groups, total: Volume, style: Style) -> i
 
 fn prefixes(out: &mut dyn Write, found: &Prefixes, total: Volume, style: Style) -> io::Result<()> {
     let separator = key(&found.separator, 16);
+    if let Some(sentence) = found.nothing_in_common(total).filter(|_| !found.flat) {
+        return nothing_in_common(out, found, total, &separator, &sentence, style);
+    }
     let mut table = Volumes::new("prefix", total);
     let mut shown = Volume::default();
     let mut more = 0_u64;
@@ -152,6 +155,26 @@ fn prefixes(out: &mut dyn Write, found: &Prefixes, total: Volume, style: Style) 
         )?;
     }
     Ok(())
+}
+
+/// Where a list of prefixes would say nothing.
+fn nothing_in_common(
+    out: &mut dyn Write,
+    found: &Prefixes,
+    total: Volume,
+    separator: &str,
+    sentence: &str,
+    style: Style,
+) -> io::Result<()> {
+    heading(out, &format!("By prefix (separator {separator})"), style)?;
+    let mut table = Volumes::new("prefix", total);
+    table.row("(each its own)".to_owned(), total.without(found.without_prefix));
+    if found.without_prefix.keys > 0 {
+        table.row("(no prefix)".to_owned(), found.without_prefix);
+    }
+    write!(out, "{}", table.table)?;
+    writeln!(out, "  {sentence}")?;
+    writeln!(out, "  (--separator says what else ends a part; --by type, size or expiry says more)")
 }
 
 /// Prefixes of just the depth that was asked for.

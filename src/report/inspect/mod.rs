@@ -5,6 +5,7 @@
 
 use serde::Serialize;
 
+use super::filtered::FilteredFrom;
 use super::json;
 
 #[cfg(feature = "cli")]
@@ -124,6 +125,10 @@ pub struct SnapshotReport {
     pub aux: Vec<AuxField>,
     /// Aux fields that are not listed.
     pub aux_more: u64,
+    /// All the keys of the source, where a filter chose among them; what follows is of those that
+    /// passed.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub filtered_from: Option<FilteredFrom>,
     /// Keys.
     pub keys: u64,
     /// Keys with a time to live.

@@ -75,9 +75,17 @@ fn headline(out: &mut dyn Write, report: &InspectReport, style: Style) -> io::Re
     let mut facts = Vec::new();
     if let Some(snapshot) = &report.snapshot {
         let databases = plural(snapshot.databases.len() as u64, "database");
-        let keys = plural(snapshot.keys, "key");
+        let keys = match snapshot.filtered_from {
+            None => plural(snapshot.keys, "key"),
+            Some(all) => {
+                let size_bytes = snapshot.databases.iter().map(|db| db.size_bytes).sum();
+                format!("{} {}", count(snapshot.keys), all.words(snapshot.keys, size_bytes))
+            }
+        };
         facts.push(match (snapshot.checksum.status, snapshot.keys) {
-            ("unknown", 0) => "breaks off before the first key".to_owned(),
+            ("unknown", 0) if snapshot.filtered_from.is_none_or(|all| all.keys == 0) => {
+                "breaks off before the first key".to_owned()
+            }
             ("unknown", _) => format!("{keys} in {databases} before it breaks off"),
             _ => format!("{keys} in {databases}"),
         });

@@ -4,6 +4,7 @@
 //! headers, so values are walked. It is done where it is asked for only; [`LookTally`] stands
 //! around the plain tally, which stays as quick as it is.
 
+mod distinct;
 mod groups;
 mod prefixes;
 
@@ -16,10 +17,13 @@ use crate::bytes::input::Input as _;
 use crate::error::{Error, Result};
 use crate::memory::{Estimator, longest_bytes};
 use crate::ops::encoding::{self, ENCODINGS};
+use crate::ops::filter::Filter;
+use crate::ops::filtered::filtered;
 use crate::ops::memory::MemoryOptions;
 use crate::ops::snapshot::{self, View};
 use crate::ops::walk::{Checksum, Observer, Tally, WalkOptions, Walked};
 use crate::rdb::{Entry, Record, Scratch, Snapshot, Target, ValueType};
+use crate::report::filtered::FilteredFrom;
 use crate::report::inspect::{
     BigKey, Expiring, InspectReport, LookReport, TopKey, TypeVolume, Volume,
 };
@@ -76,10 +80,10 @@ pub(super) fn look(
 ) -> Result<()> {
     let name = source.name.clone();
     let form = source.form;
-    let profile = asked.memory.profile(&mut source);
+    let estimator = asked.memory.estimator(&mut source);
     let mut asked_all = Asked {
         shared: Shared::new(options),
-        estimator: Estimator::new(profile),
+        estimator,
         parts: None,
         by: asked.by.filter(|by| *by != By::Prefix),
         longest: asked.longest,
@@ -99,7 +103,7 @@ pub(super) fn look(
         by_prefix.then_some(Parts { separator, depth })
     };
     let mut ran = None;
-    let (tally, walked) = match snapshot::view(source, &options.open)? {
+    let (tally, walked, all) = match snapshot::view(source, &options.open)? {
         View::Snapshot(source) => {
             report.kind = match (form, source.form) {
                 (Form::AofDir | Form::Manifest, _) => "aof-dir",
@@ -111,15 +115,16 @@ pub(super) fn look(
             let Some(mut feed) = source.feed else {
                 return Err(Error::Usage(format!("{name} has no bytes to look at")));
             };
-            asked_all.parts = parts(&|guess| guess_from(feed.buffer(), guess));
+            asked_all.parts = parts(&|guess| guess_from(feed.buffer(), &options.filter, guess));
             let fresh = || LookTally::new(&asked_all);
             let mut tally = fresh();
-            let walked = if source.form == Form::Dump {
-                super::payload(&mut feed, &mut tally).map_err(|error| error.in_file(&name))?
+            let (walked, all) = if source.form == Form::Dump {
+                super::payload(&mut feed, &options.filter, &fresh, &mut tally)
+                    .map_err(|error| error.in_file(&name))?
             } else {
                 walk(&mut feed, &source.name, report, options, observer, &fresh, &mut tally)?
             };
-            (tally, walked)
+            (tally, walked, all)
         }
         View::Log(source) => {
             report.kind = match form {
@@ -130,14 +135,24 @@ pub(super) fn look(
             let run = snapshot::run_log(source, &options.open, &walk_options(options), observer)?;
             asked_all.parts = parts(&|guess| {
                 for db in 0..run.engine.keyspace.used_databases() {
-                    for record in run.engine.keyspace.records(db).take(GUESSED) {
-                        guess.look(&record.key);
-                    }
+                    let passes = |key: &[u8]| {
+                        options.filter.matches_db(db as u64) && options.filter.matches_key(key)
+                    };
+                    let keys = run.engine.keyspace.records(db).map(|record| record.key.as_slice());
+                    keys.filter(|key| passes(key)).take(GUESSED).for_each(|key| guess.look(key));
                 }
             });
             let fresh = || LookTally::new(&asked_all);
             let mut tally = fresh();
-            snapshot::tally_run(&run, options.threads, &fresh, &mut tally)?;
+            let all = if options.filter.is_empty() {
+                snapshot::tally_run(&run, options.threads, &fresh, &mut tally)?;
+                None
+            } else {
+                let ((), all) = filtered(&options.filter, &fresh, &mut tally, |fresh, tally| {
+                    snapshot::tally_run(&run, options.threads, fresh, tally)
+                })?;
+                Some(all)
+            };
             let done = snapshot::ran(&run);
             if let Some((file, offset)) = &done.dropped_from {
                 report.broken.push(format!(
@@ -146,13 +161,13 @@ pub(super) fn look(
             }
             ran = Some(done);
             // Whom it is played as: the server that wrote the base, where there is one.
-            (tally, run_as_walked(run.engine.env.target))
+            (tally, run_as_walked(run.engine.env.target), all)
         }
     };
     let is_run = ran.is_some();
     let (base, mut look) = tally.finish(asked, &asked_all);
     look.ran = ran;
-    let mut snapshot = summary(base, &walked);
+    let mut snapshot = summary(base, &walked, all);
     if is_run {
         snapshot.checksum.status = "run";
         snapshot.size_bytes = look.total.size_bytes;
@@ -175,12 +190,12 @@ fn walk<'s>(
     observer: &dyn Observer,
     fresh: &(dyn Fn() -> LookTally<'s> + Sync),
     tally: &mut LookTally<'s>,
-) -> Result<Walked> {
-    let (walked, more) = checked(feed, name, report, options, observer, fresh, tally)?;
+) -> Result<(Walked, Option<FilteredFrom>)> {
+    let (walked, all, more) = checked(feed, name, report, options, observer, fresh, tally)?;
     if more {
         super::log::behind_snapshot(feed, report, options, observer)?;
     }
-    Ok(walked)
+    Ok((walked, all))
 }
 
 /// What stands for the walk over a snapshot where a log was run.
@@ -189,13 +204,22 @@ fn run_as_walked(target: Target) -> Walked {
     Walked { header: target.header, checksum, end: 0, keys: 0, others: 0, fault: None }
 }
 
-/// Looks at the first keys of a snapshot. What is broken is met again by the walk.
-fn guess_from(bytes: &[u8], guess: &mut Guess) {
+/// Looks at the first keys of a snapshot that pass. What is broken is met again by the walk.
+fn guess_from(bytes: &[u8], filter: &Filter, guess: &mut Guess) {
     let Ok(snapshot) = Snapshot::new(bytes) else { return };
-    for entry in snapshot.entries().take(GUESSED) {
+    // Where hardly any pass, the file is not read to its end for them.
+    let searched = if filter.is_empty() { GUESSED } else { GUESSED * 64 };
+    let mut left = GUESSED;
+    for entry in snapshot.entries().take(searched) {
         let Ok(entry) = entry else { return };
-        if let Ok(key) = entry.key_bytes() {
+        if filter.matches(&entry).unwrap_or_default()
+            && let Ok(key) = entry.key_bytes()
+        {
             guess.look(&key);
+            left -= 1;
+        }
+        if left == 0 {
+            return;
         }
     }
 }

@@ -7,8 +7,10 @@
 
 use std::cmp::Reverse;
 
-use hashbrown::HashMap;
+use hashbrown::{HashMap, HashSet};
+use xxhash_rust::xxh3::xxh3_64;
 
+use super::distinct::Distinct;
 use crate::report::inspect::{Prefix, Prefixes, Volume};
 
 /// Nodes that are kept.
@@ -20,6 +22,9 @@ const STAY: usize = 64;
 #[derive(Debug, Default)]
 pub(super) struct Tree {
     root: Node,
+    /// Keys in which the separator does not stand.
+    bare: Volume,
+    first_parts: Distinct,
     /// By prefix, with the separator at its end.
     nodes: HashMap<Vec<u8>, Node>,
 }
@@ -67,9 +72,14 @@ impl Tree {
     pub(super) fn add(&mut self, key: &[u8], parts: &Parts, volume: Volume) {
         self.root.volume.add(volume);
         let mut parent = 0;
+        let mut is_bare = true;
         for (above, end) in parts.ends(key).enumerate() {
             let Some(prefix) = key.get(..end) else { return };
             let depth = above + 1;
+            if depth == 1 {
+                self.first_parts.add(prefix);
+                is_bare = false;
+            }
             let node = self.nodes.entry_ref(prefix).or_insert_with(|| Node {
                 parent,
                 depth,
@@ -78,11 +88,16 @@ impl Tree {
             node.volume.add(volume);
             parent = end;
         }
+        if is_bare {
+            self.bare.add(volume);
+        }
     }
 
     /// Takes in a tree of keys that come later.
     pub(super) fn merge(&mut self, later: Tree) {
         self.root.volume.add(later.root.volume);
+        self.bare.add(later.bare);
+        self.first_parts.merge(&later.first_parts);
         let mut nodes: Vec<_> = later.nodes.into_iter().collect();
         // So a prefix comes in front of those that it begins.
         nodes.sort_unstable_by(|a, b| a.0.cmp(&b.0));
@@ -152,11 +167,9 @@ impl Tree {
     /// each `most` below it.
     pub(super) fn finish(mut self, parts: Parts, flat: bool) -> Prefixes {
         let mut below: HashMap<Vec<u8>, Vec<Weighed>> = HashMap::new();
-        let mut first = Volume::default();
+        let mut first = 0;
         for (prefix, node) in &self.nodes {
-            if node.depth == 1 {
-                first.add(node.volume);
-            }
+            first += u64::from(node.depth == 1);
             let above = prefix.get(..node.parent).unwrap_or_default();
             let row = (Reverse(node.volume.memory_bytes), prefix.to_vec());
             below.entry(above.to_vec()).or_default().push(row);
@@ -179,11 +192,11 @@ impl Tree {
                 prefixes.push(Prefix { prefix, depth: node.depth, volume: node.volume });
             }
         }
-        // The rest of what was folded at the root has prefixes, but nobody knows which.
-        let without_prefix =
-            if self.root.folded { Volume::default() } else { self.root.volume.without(first) };
+        let first_parts =
+            if self.root.folded { self.first_parts.estimate().max(first) } else { first };
         let Parts { separator, depth } = parts;
-        Prefixes { separator, depth, flat, without_prefix, folded, prefixes }
+        let without_prefix = self.bare;
+        Prefixes { separator, depth, flat, first_parts, without_prefix, folded, prefixes }
     }
 }
 
@@ -191,30 +204,56 @@ impl Tree {
 const SEPARATORS: &[u8] = b":/.|-_#";
 
 /// Finds out what ends the parts of keys: that which stands in the most of them. One that comes
-/// later in the list must stand in twice as many.
+/// later in the list must stand in twice as many. One behind which keys have little in common (each
+/// begins with a number or name of its own) gives way to another that stands in a tenth as many.
 #[derive(Debug, Default)]
 pub(super) struct Guess {
-    seen: [u64; SEPARATORS.len()],
+    seen: [Seen; SEPARATORS.len()],
 }
+
+/// What was seen of a separator.
+#[derive(Debug, Default)]
+struct Seen {
+    keys: u64,
+    /// Hashes of what stands in front of it.
+    first_parts: HashSet<u64>,
+}
+
+impl Seen {
+    /// Whether most keys have a first part of their own.
+    fn is_scattered(&self) -> bool {
+        self.keys >= SCATTERED_FROM && self.first_parts.len() as u64 * 2 > self.keys
+    }
+}
+
+/// Of fewer keys it says nothing that each has a first part of its own.
+const SCATTERED_FROM: u64 = 1000;
 
 impl Guess {
     /// Looks at a key.
     pub(super) fn look(&mut self, key: &[u8]) {
         for (seen, separator) in self.seen.iter_mut().zip(SEPARATORS) {
             // What a key begins with is no separator.
-            *seen += u64::from(key.get(1..).is_some_and(|key| key.contains(separator)));
+            let behind = key.get(1..).unwrap_or_default();
+            let Some(at) = behind.iter().position(|byte| byte == separator) else { continue };
+            seen.keys += 1;
+            seen.first_parts.insert(xxh3_64(key.get(..=at).unwrap_or_default()));
         }
     }
 
     /// The separator.
     pub(super) fn separator(&self) -> Vec<u8> {
-        let mut best = (b':', self.seen.first().copied().unwrap_or(0));
-        for (&separator, &seen) in SEPARATORS.iter().zip(&self.seen) {
-            if seen > best.1.saturating_mul(2) {
-                best = (separator, seen);
-            }
+        let all = || SEPARATORS.iter().copied().zip(&self.seen);
+        let Some((separator, most)) = Self::most(all()) else { return vec![b':'] };
+        let others = all().filter(|(_, seen)| !seen.is_scattered() && seen.keys * 10 >= most.keys);
+        match Self::most(others) {
+            Some((other, _)) if most.is_scattered() => vec![other],
+            _ => vec![separator],
         }
-        vec![best.0]
+    }
+
+    fn most<'g>(seen: impl Iterator<Item = (u8, &'g Seen)>) -> Option<(u8, &'g Seen)> {
+        seen.reduce(|best, next| if next.1.keys > best.1.keys * 2 { next } else { best })
     }
 }
 
@@ -253,6 +292,7 @@ mod tests {
         assert_eq!(shown(tree(&KEYS, 1)), ["s: 1 90", "u: 4 24"]);
         let done = tree(&KEYS, 3).finish(parts(3), false);
         assert_eq!((done.without_prefix.keys, done.folded.len()), (1, 0));
+        assert_eq!(done.first_parts, 2);
         for cut in 0..=KEYS.len() {
             let (first, second) = KEYS.split_at(cut);
             let mut merged = tree(first, 3);
@@ -290,5 +330,12 @@ mod tests {
         assert_eq!(guess(&["a/b.png", "/c/d.png", "e/f", "x:y"]), b"/");
         assert_eq!(guess(&[]), b":");
         assert_eq!(guess(&["k1", "k2"]), b":");
+        let keys = |form: fn(u32) -> String| {
+            let keys: Vec<String> = (0..2000).map(form).collect();
+            guess(&keys.iter().map(String::as_str).collect::<Vec<_>>())
+        };
+        assert_eq!(keys(|n| format!("{n}:cart")), b":", "there is no other");
+        assert_eq!(keys(|n| format!("shop{}-{n}:cart", n % 7)), b"-");
+        assert_eq!(keys(|n| format!("{n}:{}", if n < 20 { "a-b" } else { "c" })), b":");
     }
 }

@@ -213,7 +213,13 @@ fn origin(report: &InspectReport, snapshot: &SnapshotReport) -> String {
 }
 
 fn facts(report: &InspectReport, snapshot: &SnapshotReport) -> Vec<String> {
-    let mut facts = vec![format!("format version {} ({})", snapshot.version, snapshot.magic)];
+    let mut facts = Vec::new();
+    if let Some(all) = snapshot.filtered_from {
+        let (keys, size_bytes) =
+            (snapshot.keys, snapshot.databases.iter().map(|db| db.size_bytes).sum());
+        facts.push(format!("{} {}", count(keys), all.words(keys, size_bytes)));
+    }
+    facts.extend([format!("format version {} ({})", snapshot.version, snapshot.magic)]);
     if let Some(compression) = &report.compression {
         facts.push(format!("compressed with {compression}"));
     }
@@ -245,7 +251,14 @@ fn cards(report: &InspectReport, snapshot: &SnapshotReport, look: &LookReport) -
         Card {
             name: "Keys",
             value: count(total.keys),
-            note: format!("in {}", plural(snapshot.databases.len() as u64, "database")),
+            note: match snapshot.filtered_from {
+                None => format!("in {}", plural(snapshot.databases.len() as u64, "database")),
+                Some(all) => format!(
+                    "filtered: {} of {}",
+                    percent(total.keys, all.keys),
+                    plural(all.keys, "key")
+                ),
+            },
         },
         Card {
             name: "Memory",
@@ -273,7 +286,10 @@ fn cards(report: &InspectReport, snapshot: &SnapshotReport, look: &LookReport) -
 fn sentences(look: &LookReport) -> Vec<String> {
     let total = look.total;
     let mut out = Vec::new();
-    if let Some(found) = &look.prefixes
+    if let Some(sentence) = look.prefixes.as_ref().and_then(|found| found.nothing_in_common(total))
+    {
+        out.push(format!("{sentence}."));
+    } else if let Some(found) = &look.prefixes
         && let Some(first) = found.prefixes.iter().find(|row| row.depth == 1)
     {
         out.push(format!(
