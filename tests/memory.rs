@@ -320,11 +320,13 @@ fn fill_more(server: &Server) {
             let names: Vec<Vec<u8>> =
                 (0..fields).map(|n| format!("{n:0len$}{set}").into_bytes()).collect();
             let named: Vec<&[u8]> = names.iter().map(Vec::as_slice).collect();
-            add(&[&[b"HIMPORT", b"PREPARE", set.as_bytes()], &named[..]].concat());
+            let head: [&[u8]; 3] = [b"HIMPORT", b"PREPARE", set.as_bytes()];
+            add(&[&head[..], &named[..]].concat());
             for (n, value) in (0..hashes).flat_map(|n| [(n, "1".to_owned()), (n, "v".repeat(70))]) {
                 let name = format!("{set}:{}:{n}", value.len()).into_bytes();
                 let values = vec![value.as_bytes(); fields];
-                add(&[&[b"HIMPORT", b"SET", &name, set.as_bytes()], &values[..]].concat());
+                let head: [&[u8]; 4] = [b"HIMPORT", b"SET", &name, set.as_bytes()];
+                add(&[&head[..], &values[..]].concat());
             }
         }
     }
