@@ -23,7 +23,7 @@ use std::path::Path;
 use std::process::Command;
 
 use rdbkit::rdb::{Record, Scratch, Snapshot, ValueType};
-use rdbkit::value::{Item, Kind};
+use rdbkit::value::{self, Item};
 use support::client;
 use support::history::{drive, log_of, rewrite};
 use support::random::Random;
@@ -241,7 +241,7 @@ fn differences(ours: &Path, theirs: &Path) -> Vec<String> {
             told.push(format!("{name}: {:?}, not {:?}", our.ty, their.ty));
         } else if our.expires_at_ms != their.expires_at_ms {
             told.push(format!("{name}: expires {:?}", (our.expires_at_ms, their.expires_at_ms)));
-        } else if our.ty.kind() != Kind::Stream && our.items != their.items {
+        } else if our.ty.kind() != value::Kind::Stream && our.items != their.items {
             told.push(format!("{name}: {:?}, not {:?}", our.items, their.items));
         } else if !shares && !may_differ(our.ty) && compared(our) != compared(their) {
             let bodies = [&our.body, &their.body].map(|body| {

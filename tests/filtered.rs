@@ -124,7 +124,7 @@ fn a_digest_is_that_of_a_server_without_the_other_keys() {
     let some = some.to_str().unwrap();
     for source in [SNAPSHOT, LOG] {
         for filters in FILTERS {
-            let done = call(&["convert", source, NOW, "-o", some, "--force", "--to=rdb"], filters);
+            let done = call(&["convert", source, some, NOW, "--force", "--to=rdb"], filters);
             assert_eq!(done.code, 0, "{}", done.err);
             let digest = |source: &str, filters: &[&str]| {
                 call(&["digest", source, NOW, "--format=json"], filters).json()

@@ -135,6 +135,98 @@ fn commands_make_the_same_keys() {
     }
 }
 
+/// A key that commands make comes as a whole, or what was there stays.
+#[test]
+fn a_key_whose_commands_are_refused_stays_as_it_was() {
+    let Some(kind) = require("redis-8.0") else { return };
+    let server = Server::start(&kind, &[]);
+    server.cmd(&["ACL", "SETUSER", "lim", "on", ">x", "~*", "&*", "+@all", "-zadd"]);
+    server.cmd(&["SET", "zset:small", "old"]);
+    let url = server.url().replace("redis://", "redis://lim:x@");
+    let file = fixture("redis-7.0.15-alltypes.rdb");
+    let (code, told) = said(&[
+        "replay",
+        file.to_str().unwrap(),
+        "--to",
+        &url,
+        "--no-state",
+        "--as",
+        "commands",
+        "--key",
+        "zset:small",
+        "--verify",
+        "none",
+    ]);
+    assert!(code == 1 && told.contains("ZADD \"zset:small\""), "{told}");
+    assert_eq!(text(server.cmd(&["GET", "zset:small"])), "old");
+}
+
+#[test]
+fn commands_leave_keys_alone_that_are_there() {
+    for name in ["redis-6.2", "redis-8.0", "valkey-9.1"] {
+        let Some(kind) = require(name) else { continue };
+        let server = Server::start(&kind, &[]);
+        let file = fixture("redis-5.0.6-alltypes.rdb");
+        let digest = loaded(&kind, &file).expect("an old file");
+        let skip = ["--as", "commands", "--on-existing", "skip", "--verify", "none"];
+        replays(0, &file, &server, &skip);
+        assert_eq!(server.digest(), digest, "{name}");
+        server.cmd(&["DEL", "list:small"]);
+        server.cmd(&["SET", "list:small", "mine"]);
+        let changed = server.digest();
+        let told = replays(0, &file, &server, &skip);
+        assert!(told.contains("there already"), "{told}");
+        assert_eq!(server.digest(), changed, "{name}");
+        let fail = ["--as", "commands", "--on-existing", "fail", "--key", "list:small"];
+        let told = replays(1, &file, &server, &fail);
+        assert!(told.contains("BUSYKEY"), "{told}");
+        assert_eq!(server.digest(), changed, "{name}");
+        no_keys_of_ours(&server);
+    }
+}
+
+#[test]
+fn what_no_transaction_holds_comes_as_a_whole() {
+    let Some(kind) = require("redis-8.0") else { return };
+    let server = Server::start(&kind, &["--proto-max-bulk-len", "1mb"]);
+    let folder = tempfile::tempdir().unwrap();
+    let mut log = Vec::new();
+    let mut put = |args: &[&[u8]]| {
+        log.extend_from_slice(format!("*{}\r\n", args.len()).as_bytes());
+        for arg in args {
+            log.extend_from_slice(format!("${}\r\n", arg.len()).as_bytes());
+            log.extend_from_slice(arg);
+            log.extend_from_slice(b"\r\n");
+        }
+    };
+    let mut random = Random::new(7);
+    let long: Vec<u8> = (0..3 << 20).map(|_| random.word().to_le_bytes()[0]).collect();
+    put(&[b"SELECT", b"0"]);
+    put(&[b"SET", b"string", &long]);
+    for part in long.chunks(100 << 10).cycle().take(400) {
+        put(&[b"RPUSH", b"list", part]);
+    }
+    put(&[b"PEXPIREAT", b"list", b"4102444800000"]);
+    let path = folder.path().join("long.aof");
+    fs::write(&path, &log).unwrap();
+    for (policy, list) in [("replace", 400), ("skip", 1)] {
+        server.cmd(&["DEL", "list"]);
+        server.cmd(&["SET", "string", "old"]);
+        server.cmd(&["RPUSH", "list", "old"]);
+        let policy = ["--on-existing", policy, "--verify", "none"];
+        let told = replays(1, &path, &server, &policy);
+        assert!(told.contains("proto-max-bulk-len"), "{told}");
+        assert_eq!(text(server.cmd(&["GET", "string"])), "old");
+        assert_eq!(server.cmd(&["LLEN", "list"]), Value::Int(list), "{told}");
+        no_keys_of_ours(&server);
+    }
+    server.cmd(&["DEL", "list"]);
+    replays(1, &path, &server, &["--on-existing", "fail", "--verify", "none"]);
+    assert_eq!(server.cmd(&["LLEN", "list"]), Value::Int(400));
+    assert_eq!(server.cmd(&["PEXPIRETIME", "list"]), Value::Int(4_102_444_800_000));
+    no_keys_of_ours(&server);
+}
+
 #[test]
 fn older_servers_get_what_they_can_hold() {
     let Some(kind) = require("redis-6.2") else { return };
@@ -702,7 +794,7 @@ fn a_state_takes_the_place_of_no_source() {
     let endpoint: Endpoint = server.url().parse().unwrap();
     let connector = Connector::new(&endpoint, &TlsOptions::default(), Timeouts::default()).unwrap();
     let destination = connect(&endpoint, &connector, 1, Duration::ZERO).unwrap();
-    let again = || open(&path.clone().into(), &OpenOptions::default());
+    let again = || open(&path.as_os_str().into(), &OpenOptions::default());
     let state = StatePlace::File(path.clone());
     let options = LoadOptions { state, restart: true, ..LoadOptions::default() };
     let refused = load(again().unwrap(), &again, destination, &options, &Silent).unwrap_err();

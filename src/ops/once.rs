@@ -30,7 +30,7 @@ struct Found {
 }
 
 /// Where a function library is, and its name; or what is there instead of one.
-type Library = (u64, Result<Vec<u8>, &'static str>);
+pub(super) type Library = (u64, Result<Vec<u8>, &'static str>);
 
 /// What every batch is asked for.
 #[derive(Clone, Copy)]
@@ -94,7 +94,13 @@ impl Noted {
     }
 }
 
-fn refuse_libraries(name: &str, libraries: Vec<Library>) -> Result<()> {
+/// The library at an offset, by its text.
+pub(super) fn library(offset: u64, code: &[u8]) -> Library {
+    (offset, LibraryHead::parse(code).map(|head| head.name))
+}
+
+/// Fails if a library was there twice, or is none.
+pub(super) fn refuse_libraries(name: &str, libraries: Vec<Library>) -> Result<()> {
     let mut names = BTreeSet::new();
     for (offset, library) in libraries {
         let found = match library {
@@ -203,10 +209,10 @@ impl<T: Tally> Tally for Once<'_, T> {
             }
             Record::Function(code) => {
                 let code = sound::text(code, "FUNCTION2", offset)?;
-                let library = LibraryHead::parse(&code).map(|head| head.name);
+                let library = library(offset, &code);
                 match &mut self.inner {
-                    Inner::Batch(_) => self.batch.libraries.push((offset, library)),
-                    Inner::Root(_, found) => found.libraries.push((offset, library)),
+                    Inner::Batch(_) => self.batch.libraries.push(library),
+                    Inner::Root(_, found) => found.libraries.push(library),
                 }
             }
             _ => {}

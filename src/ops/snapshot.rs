@@ -306,8 +306,8 @@ pub(super) fn view(source: Source, open: &OpenOptions) -> Result<View> {
         Form::Ndjson => ndjson::to_snapshot(source, open).map(View::Snapshot),
         Form::Rdb => {
             let mut source = source;
-            let is_log = open.from == Some(Form::Aof)
-                || source.feed.as_mut().is_some_and(has_log_behind);
+            let is_log =
+                open.from == Some(Form::Aof) || source.feed.as_mut().is_some_and(has_log_behind);
             Ok(if is_log { View::Log(source) } else { View::Snapshot(source) })
         }
         Form::AofDir | Form::Manifest => view_of_directory(source, open),

@@ -8,6 +8,7 @@ use std::io::{self, Read};
 use rdbkit::Result;
 use rdbkit::ops::check::{CheckOptions, CheckReport, check_source};
 use rdbkit::ops::digest::{DigestOptions, digest};
+use rdbkit::ops::filter::Filter;
 use rdbkit::ops::inspect::{InspectOptions, inspect};
 use rdbkit::ops::keys::{KeysOptions, keys};
 use rdbkit::ops::walk::{Silent, WalkOptions};
@@ -66,6 +67,7 @@ fn checked(source: &dyn Fn() -> Result<Source>, options: &CheckOptions) -> Strin
 
 fn inspected(source: &dyn Fn() -> Result<Source>, threads: usize, open: &OpenOptions) -> String {
     let options = InspectOptions {
+        filter: Filter::default(),
         top: 5,
         now_ms: NOW_MS,
         look: None,

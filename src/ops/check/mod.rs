@@ -185,9 +185,10 @@ pub fn check_source(
     if source.form == Form::Rdb
         && !options.quick
         && options.open.from != Some(Form::Aof)
-        && source.feed.as_mut().is_some_and(|feed| {
-            !says_that_it_is_a_base(feed) && !has_log_behind(feed)
-        })
+        && source
+            .feed
+            .as_mut()
+            .is_some_and(|feed| !says_that_it_is_a_base(feed) && !has_log_behind(feed))
     {
         return check_and_judge(source, options, observer);
     }

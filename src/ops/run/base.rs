@@ -14,6 +14,7 @@ use crate::engine::{
     Base, Engine, Frozen, Keyspace, Loading, Remarks, SHARDS, Value, library_name, thaw,
 };
 use crate::error::{Doing, Error, Fault, FormatError};
+use crate::ops::once::{Library, library};
 use crate::ops::sound;
 use crate::ops::walk::Observer;
 use crate::rdb::object::Checker;
@@ -29,12 +30,14 @@ pub(super) struct Loaded {
     pub(super) sum: Sum,
     /// A key that stands in it twice, with its database.
     pub(super) repeated: Option<(usize, Vec<u8>)>,
+    /// The function libraries.
+    pub(super) libraries: Vec<Library>,
 }
 
 impl Loaded {
     /// What was brought by a snapshot whose checksum is known to hold.
     pub(super) fn sound(keys: u64, end: usize) -> Self {
-        Loaded { keys, end, sum: Sum(None), repeated: None }
+        Loaded { keys, end, sum: Sum(None), repeated: None, libraries: Vec::new() }
     }
 }
 
@@ -83,6 +86,7 @@ pub(super) fn whole(
     let mut writer = Target::of_header(header);
     let functions = &mut engine.env.functions;
     let mut remarks = Remarks::default();
+    let mut libraries = Vec::new();
     let results: Vec<_> = thread::scope(|scope| {
         let mut parts = parts.iter_mut();
         let first = parts.next();
@@ -95,6 +99,7 @@ pub(super) fn whole(
                 match record {
                     Record::Function(code) => {
                         let code = function_text(code, offset)?;
+                        libraries.push(library(offset, &code));
                         functions.insert(library_name(&code), code);
                         Ok(())
                     }
@@ -126,7 +131,7 @@ pub(super) fn whole(
     if options.target.is_none() {
         engine.play(writer);
     }
-    let mut loaded = Loaded::sound(0, 0);
+    let mut loaded = Loaded { libraries, ..Loaded::sound(0, 0) };
     let mut stored = None;
     for result in results {
         let end = result?;

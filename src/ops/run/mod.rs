@@ -34,6 +34,7 @@ use crate::error::{Error, FormatError, Result};
 use crate::ops::before;
 use crate::ops::behind::Behind;
 use crate::ops::ndjson;
+use crate::ops::once::refuse_libraries;
 use crate::ops::snapshot::is_empty;
 use crate::rdb::Target;
 use crate::source::{Form, OpenOptions, Source, Whole, open_part};
@@ -372,6 +373,9 @@ fn whole_part(
                 part.name,
                 quoted(&key)
             )));
+        }
+        if options.sound {
+            refuse_libraries(&part.name, loaded.libraries)?;
         }
         run.base_keys += loaded.keys;
         at = loaded.end;

@@ -206,8 +206,10 @@ mod tests {
 
     #[test]
     fn a_transaction_is_asked_for_once() {
-        let mut parcel = Parcel::of(0);
-        parcel.bytes.extend_from_slice(b"*1\r\n$5\r\nMULTI\r\n*1\r\n$1\r\nd\r\n*1\r\n$4\r\nEXEC\r\n");
+        let mut parcel = Parcel::default();
+        parcel
+            .bytes
+            .extend_from_slice(b"*1\r\n$5\r\nMULTI\r\n*1\r\n$1\r\nd\r\n*1\r\n$4\r\nEXEC\r\n");
         parcel.close(3, 1, 7, 0..0);
         parcel.made_aside();
         let asking = parcel.asking();

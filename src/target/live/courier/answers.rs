@@ -114,11 +114,8 @@ impl Courier<'_> {
             let keys = parcel.items.get(item).map_or(0, |item| u64::from(item.keys));
             match reply.class() {
                 Class::Wait => {
-                    let failure = Failure::Refused {
-                        address: self.address(lane),
-                        command: name(),
-                        reply,
-                    };
+                    let failure =
+                        Failure::Refused { address: self.address(lane), command: name(), reply };
                     // Whoever takes no writes any more has lost its role.
                     let code = failure.reply().map(ErrorReply::code);
                     if matches!(code, Some("READONLY" | "MASTERDOWN")) {
