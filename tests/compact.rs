@@ -486,3 +486,145 @@ fn a_log_of_nothing_goes_round() {
         }
     }
 }
+
+/// Commands as words with spaces between.
+fn log_of(path: &Path, commands: &[&str]) {
+    let mut log = Vec::new();
+    for one in commands {
+        command(&mut log, &one.split(' ').map(str::as_bytes).collect::<Vec<_>>());
+    }
+    fs::write(path, log).unwrap();
+}
+
+const TARGETS: [&str; 13] = [
+    "redis:3.2",
+    "redis:4.0",
+    "redis:5.0",
+    "redis:6.0",
+    "redis:6.2",
+    "redis:7.0",
+    "redis:7.2",
+    "redis:7.4",
+    "redis:8.6",
+    "redis:8.10",
+    "valkey:8.1",
+    "valkey:9.1",
+    "redict",
+];
+
+/// What a group has read, and what was ever added, servers up to 6.2 do not keep.
+#[test]
+fn streams_with_groups_are_proved_for_servers_that_do_not_count() {
+    let folder = tempfile::tempdir().unwrap();
+    let (from, out) = (folder.path().join("log.aof"), folder.path().join("out"));
+    let claim = "XCLAIM x g c 0 1-1 TIME 1000 RETRYCOUNT 1 FORCE JUSTID LASTID 1-1";
+    let (one, two, group) = ("XADD x 1-1 a b", "XADD x 2-1 a b", "XGROUP CREATE x g 0");
+    for commands in [
+        vec![one],
+        vec![one, two, group],
+        vec![one, two, "XDEL x 1-1"],
+        vec![one, two, "XDEL x 2-1", group],
+        vec![one, two, group, "XDEL x 1-1"],
+        vec![one, group, "XGROUP SETID x g 1-1"],
+        vec![one, group, claim],
+        vec![one, two, group, claim, "XDEL x 1-1"],
+        vec!["XGROUP CREATE x g $ MKSTREAM"],
+        vec!["XGROUP CREATE x g $ MKSTREAM", "XADD x 5-1 a b"],
+    ] {
+        log_of(&from, &commands);
+        for name in TARGETS.iter().filter(|name| !matches!(**name, "redis:3.2" | "redis:4.0")) {
+            let target: Target = name.parse().unwrap();
+            for digest in [false, true] {
+                let options = CompactOptions {
+                    target: Some(target),
+                    force: true,
+                    digest,
+                    ..CompactOptions::default()
+                };
+                let report = compact(source(&from), &out, &options, &Silent);
+                let report = report.unwrap_or_else(|error| panic!("{name} {commands:?}: {error}"));
+                assert!(report.proved, "{name} {commands:?}");
+                if digest && report.losses.is_empty() {
+                    assert_eq!(report.digest, Some(digest_of(&out, "redis", true)), "{name}");
+                }
+            }
+        }
+    }
+}
+
+/// Fields that expire, arrays, and all else that only some servers have: what is lossy is proved
+/// as well, of what the server can hold.
+#[test]
+fn what_is_left_for_a_server_that_cannot_hold_all_is_proved() {
+    let folder = tempfile::tempdir().unwrap();
+    let (from, out) = (folder.path().join("log.aof"), folder.path().join("out"));
+    let far = format!("HSETEX far PXAT {} FIELDS 1 f v", 1_u64 << 49);
+    for (by, commands) in [
+        ("redis:8.10", vec!["HSET h a 1 b 2", "HPEXPIREAT h 4102444800000 FIELDS 1 a"]),
+        ("redis:8.10", vec!["ARSET array 3 x", "XADD x 1-1 a b", "XGROUP CREATE x g 0"]),
+        ("valkey:9.1", vec!["HSETEX h PXAT 4102444800000 FIELDS 1 a 1", &far]),
+    ] {
+        let commands = [commands, vec!["SET s 1", "ZADD z 1.5 a"]].concat();
+        log_of(&from, &commands);
+        // What ran the log is known from the snapshot in front.
+        let base = folder.path().join("base");
+        let by: Target = by.parse().unwrap();
+        let options = CompactOptions { target: Some(by), force: true, ..CompactOptions::default() };
+        compacted(&from, &base, options);
+        for name in TARGETS {
+            let target: Target = name.parse().unwrap();
+            for form in [OutputForm::Rdb, OutputForm::Aof] {
+                let options = CompactOptions {
+                    form: Some(form),
+                    target: Some(target),
+                    lossy: true,
+                    force: true,
+                    ..CompactOptions::default()
+                };
+                let report = compact(source(&base), &out, &options, &Silent);
+                let report =
+                    report.unwrap_or_else(|error| panic!("{name} {form:?} {commands:?}: {error}"));
+                assert!(report.proved && report.keys >= 2, "{name} {form:?} {commands:?}");
+            }
+        }
+    }
+}
+
+/// What has expired is left out of what is compared, so the rest is proved.
+#[test]
+fn what_has_not_expired_is_proved() {
+    let folder = tempfile::tempdir().unwrap();
+    let (from, out) = (folder.path().join("log.aof"), folder.path().join("out"));
+    log_of(
+        &from,
+        &[
+            "SET gone 1 PXAT 2000",
+            "SET stays 1 PXAT 9000",
+            "RPUSH list 1 2",
+            "HSET h gone 1 stays 2 lives 3",
+            "HPEXPIREAT h 2000 FIELDS 1 gone",
+            "HPEXPIREAT h 9000 FIELDS 1 stays",
+            "HSET emptied f 1",
+            "HPEXPIREAT emptied 2000 FIELDS 1 f",
+        ],
+    );
+    for form in [OutputForm::Rdb, OutputForm::Aof, OutputForm::AofDir] {
+        for (digest, name) in [(false, "redis"), (true, "redis"), (false, "redis:7.0")] {
+            let _ = fs::remove_dir_all(&out);
+            let options = CompactOptions {
+                form: Some(form),
+                target: Some(name.parse().unwrap()),
+                lossy: name == "redis:7.0",
+                drop_expired_at_ms: Some(5000),
+                now_ms: 1000,
+                digest,
+                force: true,
+                ..CompactOptions::default()
+            };
+            let report = compacted(&from, &out, options);
+            assert!(report.proved, "{form:?} {name}");
+            assert_eq!(report.keys, 3, "{form:?} {name}");
+            let _ = fs::remove_file(&out);
+        }
+    }
+}

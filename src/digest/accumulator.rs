@@ -21,7 +21,8 @@ use super::profile::Profile;
 use super::sum::Sum;
 use super::value::{self, Rules};
 use crate::error::Result;
-use crate::rdb::{Entry, Scratch};
+use crate::rdb::write::can_hold;
+use crate::rdb::{Entry, Scratch, Target};
 
 /// What to compute.
 #[derive(Debug, Clone)]
@@ -32,6 +33,9 @@ pub struct Options {
     /// keep: keys and fields of hashes that expired before it. The fields Valkey drops while it
     /// loads; Redis loads them, and its active expiry deletes them in the moments after.
     pub drop_expired_at_ms: Option<i64>,
+    /// Leaves out what this server cannot hold: keys of kinds that it lacks, and when fields of
+    /// hashes expire.
+    pub held_by: Option<Target>,
     /// How many holes the arrays of the data set may have together. The servers' digest takes a
     /// step for each, which a file can ask for without end; 2^26 take about three seconds here.
     pub max_array_holes: u64,
@@ -39,7 +43,12 @@ pub struct Options {
 
 impl Default for Options {
     fn default() -> Self {
-        Options { profile: Profile::default(), drop_expired_at_ms: None, max_array_holes: 1 << 26 }
+        Options {
+            profile: Profile::default(),
+            drop_expired_at_ms: None,
+            held_by: None,
+            max_array_holes: 1 << 26,
+        }
     }
 }
 
@@ -48,6 +57,7 @@ impl Default for Options {
 pub struct Accumulator {
     rules: Rules,
     drop_expired_at_ms: Option<i64>,
+    held_by: Option<Target>,
     holes: Arc<AtomicU64>,
     databases: BTreeMap<u64, Database>,
     counts: Counts,
@@ -70,8 +80,9 @@ impl Accumulator {
     /// Starts with nothing.
     pub fn new(options: &Options) -> Self {
         Accumulator {
-            rules: Rules::new(&options.profile, options.drop_expired_at_ms),
+            rules: Rules::new(&options.profile, options.drop_expired_at_ms, options.held_by),
             drop_expired_at_ms: options.drop_expired_at_ms,
+            held_by: options.held_by,
             holes: Arc::new(AtomicU64::new(options.max_array_holes)),
             databases: BTreeMap::new(),
             counts: Counts::default(),
@@ -95,6 +106,9 @@ impl Accumulator {
             && value::expires_at_ms(entry).is_some_and(|ms| ms < now)
         {
             self.counts.expired += 1;
+            return Ok(());
+        }
+        if self.held_by.is_some_and(|target| !can_hold(&target, entry)) {
             return Ok(());
         }
         let mut start = Sum::default();

@@ -16,7 +16,7 @@ use std::ops::ControlFlow;
 use xxhash_rust::xxh3::xxh3_128;
 
 use super::full;
-use super::value::expires_at_ms;
+use super::value::{expires_at_ms, is_gone};
 use crate::error::Result;
 use crate::rdb::{Entry, Record, Scratch};
 use crate::value::{Elem, Item, Kind};
@@ -104,11 +104,18 @@ impl Bag {
 /// A share of the quick digest of a set of keys.
 #[derive(Debug, Clone, Default)]
 pub struct Accumulator {
+    without: full::Without,
     keys: Bag,
     others: full::Accumulator,
 }
 
 impl Accumulator {
+    /// Starts with nothing, and leaves out what is not to be looked at.
+    pub fn without(without: full::Without) -> Self {
+        let others = full::Accumulator::without(without);
+        Accumulator { without, keys: Bag::default(), others }
+    }
+
     /// Adds a key. After an error the share is as it was before.
     pub fn add(&mut self, entry: &Entry<'_>, room: &mut Room) -> Result<()> {
         let kind = entry.value_type.kind();
@@ -116,6 +123,9 @@ impl Accumulator {
             matches!(kind, Kind::String | Kind::List | Kind::Set | Kind::SortedSet | Kind::Hash);
         if !known || entry.meta.is_some() {
             return self.others.add(entry, &mut room.scratch);
+        }
+        if self.without.has_expired(entry) {
+            return Ok(());
         }
         let Room { scratch, key, element } = room;
         key.0.clear();
@@ -127,7 +137,13 @@ impl Accumulator {
         key.u64(expires_at_ms(entry).unwrap_or(-1) as u64);
         let mut bag = Bag::default();
         let mut elements = 0_u64;
+        let from_ms = self.without.expired_at_ms;
         entry.visit(scratch, |item| {
+            if let Item::Field { expires_at_ms, .. } = item
+                && is_gone(expires_at_ms, from_ms)
+            {
+                return ControlFlow::Continue(());
+            }
             elements += 1;
             match item {
                 Item::Text(text) | Item::Element(text) => key.elem(text),

@@ -25,7 +25,7 @@ use super::sum::Sum;
 use super::vector_set::VectorSet;
 use crate::bytes::number::ScoreText;
 use crate::error::{Error, Result};
-use crate::rdb::{Entry, ModuleId, Scratch, ValueType};
+use crate::rdb::{Entry, ModuleId, Scratch, Target, ValueType};
 use crate::value::{Elem, Item, Kind, ModuleItem};
 
 /// The default of `zset-max-listpack-entries`.
@@ -97,7 +97,7 @@ pub fn value_digest_at(
     scratch: &mut Scratch,
 ) -> Result<ValueDigest> {
     let holes = AtomicU64::new(super::Options::default().max_array_holes);
-    let rules = Rules::new(profile, now_ms);
+    let rules = Rules::new(profile, now_ms, None);
     let outcome = digest(Sum::default(), entry, &rules, &holes, scratch)?;
     let (sum, exists, covered) = match outcome {
         Some(Outcome { sum, covered }) => (sum, true, covered),
@@ -110,18 +110,21 @@ pub fn value_digest_at(
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Rules {
     score_text: ScoreText,
-    field_marks: bool,
+    /// The latest time at which a field can expire whose expiry shows.
+    field_marks_until_ms: Option<u64>,
     packs_minus_zero: bool,
     /// Fields that expire before this time are left out.
     fields_from_ms: Option<i64>,
 }
 
 impl Rules {
-    /// `now_ms` is the time of a load by a primary, if what it drops shall be dropped.
-    pub(super) fn new(profile: &Profile, now_ms: Option<i64>) -> Self {
+    /// `now_ms` is the time of a load by a primary, if what it drops shall be dropped; `held_by`
+    /// the server that the value is for, if what it cannot hold shall be.
+    pub(super) fn new(profile: &Profile, now_ms: Option<i64>, held_by: Option<Target>) -> Self {
+        let latest = held_by.map_or(Some(u64::MAX), |target| target.latest_field_expiry_ms());
         Rules {
             score_text: profile.score_text(),
-            field_marks: profile.marks_expiring_fields(),
+            field_marks_until_ms: latest.filter(|_| profile.marks_expiring_fields()),
             packs_minus_zero: profile.packs_minus_zero(),
             fields_from_ms: now_ms,
         }
@@ -250,7 +253,8 @@ impl Value<'_> {
                 self.elements += 1;
                 let mut pair = hash(field).hashed();
                 pair.mix_sum(hash(value));
-                if self.rules.field_marks && expires_at_ms.is_some() {
+                let shown = |until| expires_at_ms.is_some_and(|at| at <= until);
+                if self.rules.field_marks_until_ms.is_some_and(shown) {
                     pair.xor_sum(self.marks.field_expire);
                 }
                 self.sum.xor_sum(pair.hashed());

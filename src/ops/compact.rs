@@ -131,10 +131,8 @@ pub fn compact(
         open: options.open.clone(),
         ..ConvertOptions::default()
     };
-    // What expired keys are left out of is another keyspace, which has another digest.
-    let same = options.drop_expired_at_ms.is_none() && out != Path::new("-");
     let prove = if options.digest { Prove::SamenessAndDigest } else { Prove::Sameness };
-    let prove = same.then_some(prove);
+    let prove = (out != Path::new("-")).then_some(prove);
     let keys = Keys::Ran(Box::new(run));
     let (written, proof) = make(&name, keys, place, &convert, prove, observer)?;
     let grown = sizes(&files)

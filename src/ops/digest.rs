@@ -128,10 +128,10 @@ fn walk<T: Tally>(
     snapshot::walk_filtered(source, open, filter, fresh, root, walk, observer)
 }
 
-/// The digest of what an engine holds, as the newest Redis computes it.
-pub(super) fn of_engine(engine: &Engine, threads: usize) -> Result<String> {
+/// The servers' digest of what an engine holds.
+pub(super) fn of_engine(engine: &Engine, options: &Options, threads: usize) -> Result<String> {
     let view = View::whole(engine, threads);
-    let mut root = Keyed(Accumulator::new(&Options::default()));
+    let mut root = Keyed(Accumulator::new(options));
     let share = root.0.share();
     entries::tally(engine, &view, &|| Keyed(share.share()), &mut root, &Silent)?;
     Ok(root.0.finish().to_string())

@@ -6,6 +6,7 @@
 use std::fmt;
 use std::str::FromStr;
 
+use super::object::MAX_EXPIRY_MS;
 use super::{Family, Header, Limits, ValueType};
 use crate::bytes::number::{DoubleRules, ScoreText};
 use crate::error::Error;
@@ -197,6 +198,21 @@ impl Target {
             Product::Redict => false,
             Product::Valkey => self.header.family == Family::Valkey,
         }
+    }
+
+    /// The latest time at which a field of a hash can expire, unix time in milliseconds; `None`
+    /// where fields do not expire.
+    pub fn latest_field_expiry_ms(&self) -> Option<u64> {
+        match self.header.family {
+            _ if !self.has_field_expiry() => None,
+            Family::Redis => Some(MAX_EXPIRY_MS),
+            Family::Valkey => Some(u64::MAX),
+        }
+    }
+
+    /// How many entries a stream has ever had and its groups have read: type 19 (version 10).
+    pub fn has_stream_counters(&self) -> bool {
+        self.stream_layout().is_some_and(|layout| layout >= 2)
     }
 
     /// Arrays, type 28.

@@ -114,7 +114,7 @@ pub fn write_text(out: &mut dyn Write, report: &CompactReport, style: Style) -> 
             line(format!("  proof      read back, and the same: {copied} byte by byte as in the"));
             line("             base, the others by their digest".to_owned());
         }
-        None => line("  proof      none: what was left out changes the digest".to_owned()),
+        None => line("  proof      none: what goes to a pipe cannot be read back".to_owned()),
     }
     if let Some(backup) = &report.backup {
         line(format!("  backup     {backup}"));

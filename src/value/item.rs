@@ -185,6 +185,14 @@ pub struct StreamInfo {
     pub idempotence: Option<Idempotence>,
 }
 
+impl StreamInfo {
+    /// What the layout says that servers before Redis 7.0 write.
+    #[must_use]
+    pub fn uncounted(self) -> Self {
+        StreamInfo { first_id: None, max_deleted_id: None, entries_added: None, ..self }
+    }
+}
+
 /// Limits and counters of idempotent producers.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct Idempotence {

@@ -43,8 +43,6 @@ pub(crate) const NOTHING: &[u8] = b"*2\r\n$6\r\nSELECT\r\n$1\r\n0\r\n";
 const ITEMS: usize = 64;
 /// Cells of one ARMSET.
 const CELLS: usize = 32;
-/// The latest time at which a field of Redis can expire: 48 bits of milliseconds.
-const MAX_FIELD_EXPIRY_MS: u64 = (1 << 48) - 1;
 
 /// Writes keys as commands.
 #[derive(Debug)]
@@ -207,11 +205,11 @@ impl CommandWriter {
         let Some(at) = expires_at_ms else { return self.put(b"HMSET", [field, value]) };
         let (mut first, mut second, mut third) =
             (itoa::Buffer::new(), itoa::Buffer::new(), itoa::Buffer::new());
-        if !self.target.has_field_expiry() {
+        let Some(latest) = self.target.latest_field_expiry_ms() else {
             self.lose(Loss::FieldExpiry);
             return self.put(b"HMSET", [field, value]);
-        }
-        if self.target.header.family == Family::Redis && at > MAX_FIELD_EXPIRY_MS {
+        };
+        if at > latest {
             self.lose(Loss::FarFieldExpiry);
             return self.put(b"HMSET", [field, value]);
         }

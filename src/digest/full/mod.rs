@@ -90,6 +90,32 @@ pub fn value_digest_at(
     now_ms: Option<i64>,
     scratch: &mut Scratch,
 ) -> Result<Option<Hex<32>>> {
+    digest_of(entry, &Without { expired_at_ms: now_ms, ..Without::default() }, scratch)
+}
+
+/// What a digest does not look at, so that it is that of a file that cannot hold it or shall not.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct Without {
+    /// Keys and fields of hashes that expired before this unix time (milliseconds).
+    pub expired_at_ms: Option<i64>,
+    /// What only streams of Redis 7.0 and newer say of themselves: it is taken for what a server
+    /// makes of it that loads an older one.
+    pub stream_counters: bool,
+}
+
+impl Without {
+    /// Whether a key is left out for having expired.
+    #[inline]
+    pub(super) fn has_expired(&self, entry: &Entry<'_>) -> bool {
+        self.expired_at_ms.is_some_and(|now| expires_at_ms(entry).is_some_and(|ms| ms < now))
+    }
+}
+
+fn digest_of(
+    entry: &Entry<'_>,
+    without: &Without,
+    scratch: &mut Scratch,
+) -> Result<Option<Hex<32>>> {
     let kind = entry.value_type.kind();
     let meta = module::metadata(entry.meta).map_err(|fault| entry.error(0, fault))?;
     let mut message = Message::new();
@@ -97,7 +123,7 @@ pub fn value_digest_at(
 
     let exists = match kind {
         Kind::Array => cells(&mut message, entry, scratch)?,
-        _ => contents(&mut message, kind, entry, now_ms, scratch)?,
+        _ => contents(&mut message, kind, entry, without, scratch)?,
     };
     Ok(exists.then(|| Hex(message.finish())))
 }
@@ -107,7 +133,7 @@ fn contents(
     message: &mut Message,
     kind: Kind,
     entry: &Entry<'_>,
-    now_ms: Option<i64>,
+    without: &Without,
     scratch: &mut Scratch,
 ) -> Result<bool, Box<FormatError>> {
     let mut bag = Bag::default();
@@ -133,7 +159,7 @@ fn contents(
                 one.score(score);
                 bag.add(one);
             }
-            Item::Field { expires_at_ms, .. } if is_gone(expires_at_ms, now_ms) => {}
+            Item::Field { expires_at_ms, .. } if is_gone(expires_at_ms, without.expired_at_ms) => {}
             Item::Field { field, value, expires_at_ms } => {
                 let mut one = Message::new();
                 elem(&mut one, field);
@@ -142,6 +168,9 @@ fn contents(
                 bag.add(one);
             }
             Item::Module(part) => module.item(message, part),
+            Item::StreamInfo(info) if without.stream_counters => {
+                stream.item(message, Item::StreamInfo(info.uncounted()));
+            }
             item => stream.item(message, item),
         }
         ControlFlow::Continue(())
@@ -189,7 +218,7 @@ fn cells(
 /// A share of the full digest of a snapshot.
 #[derive(Debug, Clone, Default)]
 pub struct Accumulator {
-    drop_expired_at_ms: Option<i64>,
+    without: Without,
     keys: Bag,
     functions: Bag,
     aux: Bag,
@@ -201,24 +230,28 @@ impl Accumulator {
     /// Starts with nothing. Keys and fields of hashes that expired before `drop_expired_at_ms`
     /// (unix time in milliseconds) are left out, if it is given.
     pub fn new(drop_expired_at_ms: Option<i64>) -> Self {
-        Accumulator { drop_expired_at_ms, ..Accumulator::default() }
+        let without = Without { expired_at_ms: drop_expired_at_ms, ..Without::default() };
+        Accumulator::without(without)
+    }
+
+    /// Starts with nothing, and leaves out what is not to be looked at.
+    pub fn without(without: Without) -> Self {
+        Accumulator { without, ..Accumulator::default() }
     }
 
     /// An empty share for another thread.
     #[must_use]
     pub fn share(&self) -> Self {
-        Accumulator::new(self.drop_expired_at_ms)
+        Accumulator::without(self.without)
     }
 
     /// Adds a key. After an error the share is as it was before.
     pub fn add(&mut self, entry: &Entry<'_>, scratch: &mut Scratch) -> Result<()> {
-        if let Some(now) = self.drop_expired_at_ms
-            && expires_at_ms(entry).is_some_and(|ms| ms < now)
-        {
+        if self.without.has_expired(entry) {
             self.expired += 1;
             return Ok(());
         }
-        let Some(value) = value_digest_at(entry, self.drop_expired_at_ms, scratch)? else {
+        let Some(value) = digest_of(entry, &self.without, scratch)? else {
             self.empty += 1;
             return Ok(());
         };

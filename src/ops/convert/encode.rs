@@ -9,7 +9,7 @@ use super::fingerprint::Fingerprint;
 use super::output::Output;
 use crate::aof::write::{CommandWriter, KeyRoom};
 use crate::bytes::rooms::Rooms;
-use crate::digest::quick;
+use crate::digest::{full, quick};
 use crate::engine::{Base, Stretch};
 use crate::error::Result;
 use crate::ops::filter::Filter;
@@ -66,7 +66,11 @@ pub(in crate::ops) struct Counts {
 
 impl Counts {
     fn new(plan: &Plan) -> Self {
-        let digest = plan.prove.map(Fingerprint::new);
+        let without = full::Without {
+            expired_at_ms: plan.drop_expired_at_ms,
+            stream_counters: !plan.target.has_stream_counters(),
+        };
+        let digest = plan.prove.map(|prove| Fingerprint::new(prove, without));
         Counts { digest, ..Counts::default() }
     }
 }

@@ -13,10 +13,10 @@ pub(in crate::ops) enum Fingerprint {
 }
 
 impl Fingerprint {
-    pub(in crate::ops) fn new(prove: Prove) -> Self {
+    pub(in crate::ops) fn new(prove: Prove, without: full::Without) -> Self {
         match prove {
-            Prove::Sameness => Fingerprint::Quick(quick::Accumulator::default()),
-            Prove::SamenessAndDigest => Fingerprint::Full(full::Accumulator::default()),
+            Prove::Sameness => Fingerprint::Quick(quick::Accumulator::without(without)),
+            Prove::SamenessAndDigest => Fingerprint::Full(full::Accumulator::without(without)),
         }
     }
 

@@ -5,6 +5,9 @@
 //!            what was copied from a base: byte by byte
 //! commands   the servers' digest of the keys that they lead to
 //! ```
+//!
+//! What was to be written is what the target can hold, without what has expired if that is to go:
+//! the digest of the source leaves out the rest, that of the output is of all that is there.
 
 use std::fs::File;
 use std::ops::Range;
@@ -14,7 +17,7 @@ use super::ConvertOptions;
 use super::encode::Copied;
 use super::fingerprint::Fingerprint;
 use super::output::Place;
-use crate::digest::{full, quick};
+use crate::digest::{Options, full, quick};
 use crate::engine::Base;
 use crate::error::{Error, Result};
 use crate::ops::digest::{self, DigestOptions};
@@ -67,7 +70,10 @@ pub(super) fn same(
     }
     let walk = options.walk;
     let threads = walk.threads;
-    let want = digest::of_engine(&run.engine, threads)?;
+    let held_by = options.target.unwrap_or(run.engine.env.target);
+    let drop_expired_at_ms = options.drop_expired_at_ms;
+    let held = Options { held_by: Some(held_by), drop_expired_at_ms, ..Options::default() };
+    let want = digest::of_engine(&run.engine, &held, threads)?;
     let read = if options.form.is_snapshot() {
         let asked = DigestOptions { walk, ..DigestOptions::default() };
         let read = digest::digest(source, &asked, &Silent)?;
@@ -80,7 +86,7 @@ pub(super) fn same(
         let target = Some(run.engine.env.target);
         let asked = RunOptions { target, threads, ..RunOptions::at(walk.now_ms) };
         let again = run::run(source, &asked, &Silent)?;
-        digest::of_engine(&again.engine, threads)?
+        digest::of_engine(&again.engine, &Options::default(), threads)?
     };
     if read != want {
         return Err(not_the_same(&read, &want));
@@ -115,7 +121,8 @@ fn by_our_digest(
         regions: &regions,
         copied: 0,
         all: all.then(|| full::Accumulator::new(None)),
-        written: Fingerprint::new(prove),
+        // What was to be left out must not be there.
+        written: Fingerprint::new(prove, full::Without::default()),
     };
     let mut read = fresh();
     if let Some(base) = base.filter(|_| !copies.is_empty()) {

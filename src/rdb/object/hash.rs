@@ -24,7 +24,7 @@ use crate::rdb::{Entry, ValueType};
 use crate::value::{Elem, Item};
 
 /// The latest time at which a field can expire: 48 bits of milliseconds.
-pub(super) const MAX_EXPIRY_MS: u64 = (1 << 48) - 1;
+pub(in crate::rdb) const MAX_EXPIRY_MS: u64 = (1 << 48) - 1;
 
 pub(super) fn visit(
     entry: &Entry<'_>,

@@ -28,6 +28,7 @@ use crate::error::Fault;
 use crate::value::{Elem, Item, Kind, StreamId};
 
 pub use check::{Checker, MOST, Problem, Stance};
+pub(in crate::rdb) use hash::MAX_EXPIRY_MS;
 pub use shape::Shape;
 pub(super) use shape::shape;
 pub(super) use stream::nodes as stream_nodes;

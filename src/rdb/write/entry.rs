@@ -9,6 +9,7 @@ use std::ops::ControlFlow;
 
 use super::collect::{Heap, Place};
 use super::module::copies;
+use super::vector_set::oldest;
 use super::{Loss, Sink, array, hash, list, module, set, sorted_set, stream, string_elem};
 use crate::error::FormatError;
 use crate::rdb::object::RawStream;
@@ -123,6 +124,19 @@ fn written<'a>(
     let written = anew(sink, entry, target, room);
     sink.allow_losses(was_lossy);
     Ok(written?.map_or(Body::Nothing, Body::Written))
+}
+
+/// Whether a target has the kind of this key at all; if not, [`entry`] leaves the key out.
+pub fn can_hold(target: &Target, entry: &Entry<'_>) -> bool {
+    match entry.value_type.kind() {
+        Kind::Stream => target.stream_layout().is_some(),
+        Kind::Array => target.has_arrays(),
+        Kind::Module => match copies(target, entry.body()) {
+            Ok(copied) => copied || oldest(&mut Sink::new(false), entry.body()).is_some(),
+            Err(_) => false,
+        },
+        _ => true,
+    }
 }
 
 /// Whether servers drop the key for having no elements.

@@ -9,11 +9,9 @@
 //! Type 25 has the fields by expiry, those that stay last, which a sanitizing server insists on.
 
 use super::{Loss, Sink};
+use crate::rdb::object::MAX_EXPIRY_MS;
 use crate::rdb::{Family, Target, ValueType};
 use crate::value::Elem;
-
-/// The latest time at which a field of Redis can expire: 48 bits of milliseconds.
-const MAX_EXPIRY_MS: u64 = (1 << 48) - 1;
 
 /// Writes a hash: fields, values, and when each field expires, unix time in milliseconds.
 pub fn hash<'a>(

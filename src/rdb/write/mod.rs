@@ -25,7 +25,7 @@ mod vector_set;
 
 pub use array::array;
 pub use dump::{dump, payload};
-pub use entry::{Body, EntryRoom, entry, entry_anew};
+pub use entry::{Body, EntryRoom, can_hold, entry, entry_anew};
 pub use hash::{hash, hash_that_expired};
 pub use list::{ListNode, list, list_nodes};
 pub use living::{Living, LivingRoom};
