@@ -545,7 +545,7 @@ fn what_follows_a_server_is_what_it_holds() {
         let words = following.stop();
         assert!(words.contains("a new snapshot begins a new base"), "{words}");
         let left = names(&to);
-        assert!(!left.iter().any(|name| name.contains(".1.")) && left.len() == 4, "{left:?}");
+        assert!(!left.iter().any(|name| name.contains(".1.")) && left.len() == 5, "{left:?}");
         same_as(&server, &kind, &to);
     }
 }
@@ -730,6 +730,37 @@ fn a_directory_of_another_is_not_followed_into() {
     assert_eq!(names(folder.path()), ["notes"]);
 }
 
+/// Two of them in one directory would cut off what the other one writes.
+#[test]
+fn one_at_a_time_follows_into_a_directory() {
+    let Some(kind) = require_any(&["redis-8.0", "redis-7.0"]) else { return };
+    let server = Server::start(&kind, &AT_ONCE);
+    let (folder, load) = (tempfile::tempdir().unwrap(), Load::on(&server));
+    let to = folder.path().join("log");
+    let first = Following::start(&server, &to);
+    first.caught_up(&server.connect());
+    let again = ["backup", &server.url(), "--follow", "-o", path(&to)];
+    let words = run(&again, 2);
+    assert!(words.contains("two of them would destroy the log"), "{words}");
+    load.more(200);
+    first.caught_up(&server.connect());
+    // One that was killed leaves no lock.
+    first.crash();
+    let second = Following::start(&server, &to);
+    load.more(200);
+    drop(load);
+    second.caught_up(&server.connect());
+    run(&again, 2);
+    second.stop();
+    same_as(&server, &kind, &to);
+
+    // A file is no directory.
+    let file = folder.path().join("file");
+    fs::write(&file, "mine").unwrap();
+    let words = run(&["backup", &server.url(), "--follow", "-o", path(&file)], 2);
+    assert!(words.contains("is a file, and following writes a directory"), "{words}");
+}
+
 /// Each shard of a Cluster in a directory of its own, whoever is its master.
 #[test]
 fn what_follows_a_cluster_is_what_its_nodes_hold() {
@@ -768,7 +799,12 @@ fn what_follows_a_cluster_is_what_its_nodes_hold() {
         following.caught_up_with(&cluster);
         let words = following.stop();
         assert_eq!(words.matches("stopped at a whole command").count(), 3, "{words}");
-        let directories = names(&to);
+        let of_shards = || {
+            let mut names = names(&to);
+            names.retain(|name| name != "rdbkit-follow.lock");
+            names
+        };
+        let directories = of_shards();
         assert_eq!(directories.len(), 3, "{directories:?}");
         cluster.fail_over(2, false);
         cluster.settled();
@@ -777,7 +813,7 @@ fn what_follows_a_cluster_is_what_its_nodes_hold() {
         following.caught_up_with(&cluster);
         let words = following.stop();
         assert!(!words.contains("a new snapshot"), "{words}");
-        assert_eq!(names(&to), directories, "{words}");
+        assert_eq!(of_shards(), directories, "{words}");
 
         // What is not its own is left alone.
         let one = to.join(&directories[0]);

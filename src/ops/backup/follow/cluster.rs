@@ -15,6 +15,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::thread::{self, ScopedJoinHandle};
 use std::time::{Duration, Instant};
 
+use super::lock::{self, Lock};
 use super::state::State;
 use super::{FollowObserver, FollowOutcome, one};
 use crate::bytes::PathName as _;
@@ -77,6 +78,7 @@ pub(super) fn follow(
     let cluster = &Cluster { endpoint, connector, options };
     let found = cluster.nodes()?;
     let mut begun = begun(&options.output)?;
+    let _lock = Lock::take(&options.output, &|words| observer.say(words))?;
     let halt = &Arc::new(AtomicBool::new(false));
     let ended = thread::scope(|scope| {
         let mut running: Vec<(Arc<Shard>, ScopedJoinHandle<'_, Result<FollowOutcome>>)> =
@@ -197,6 +199,11 @@ impl Cluster<'_> {
 /// The logs that a run before this one began.
 fn begun(directory: &Path) -> Result<Vec<(PathBuf, State)>> {
     let name = directory.shown();
+    if directory.is_file() {
+        return Err(Error::Usage(format!(
+            "{name} is a file, and following writes a directory: name one"
+        )));
+    }
     if State::read(directory)?.is_some() {
         return Err(Error::Usage(format!(
             "{name} is the log of one server: a Cluster needs a directory of its own, in which each \
@@ -208,6 +215,9 @@ fn begun(directory: &Path) -> Result<Vec<(PathBuf, State)>> {
     let (mut begun, mut others) = (Vec::new(), false);
     for entry in fs::read_dir(directory).map_err(wrong)? {
         let path = entry.map_err(wrong)?.path();
+        if path.file_name().is_some_and(|name| name == lock::NAME) {
+            continue;
+        }
         match path.is_dir().then(|| State::read(&path)).transpose()?.flatten() {
             Some(state) => begun.push((path, state)),
             None => others = true,

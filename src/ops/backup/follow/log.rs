@@ -4,6 +4,7 @@ use std::fs::{self, File};
 use std::io::{self, Seek as _, SeekFrom, Write as _};
 use std::path::{Path, PathBuf};
 
+use super::lock;
 use super::state::{self, State};
 use crate::aof;
 use crate::bytes::PathName as _;
@@ -38,28 +39,7 @@ impl Log {
     /// Goes on with the log of a directory, up to where it is known to be whole; `None` where there
     /// is none, or its increment is not the one that the state speaks of.
     pub(super) fn reopen(directory: &Path, server: &str) -> Result<Option<Self>> {
-        let name = directory.shown();
-        let Some(state) = State::read(directory)? else {
-            let is_empty = match fs::read_dir(directory) {
-                Ok(mut entries) => entries.next().is_none(),
-                Err(cause) if cause.kind() == io::ErrorKind::NotFound => true,
-                Err(cause) => return Err(Error::io(format!("cannot read {name}"), cause)),
-            };
-            return match is_empty {
-                true => Ok(None),
-                false => Err(Error::Usage(format!(
-                    "{name} is not empty and not a log that following a server began: give a \
-                     directory of its own"
-                ))),
-            };
-        };
-        if state.server != server {
-            return Err(Error::Usage(format!(
-                "{name} follows {}, not {server}: give a directory of its own, or the URL it was \
-                 begun with",
-                state.server
-            )));
-        }
+        let Some(state) = known(directory, server)? else { return Ok(None) };
         let survey = aof::survey(directory)?;
         let last = survey.parts.last().and_then(|part| part.path.file_name());
         if last.is_none_or(|last| last != state.file.as_str()) {
@@ -195,6 +175,42 @@ impl Log {
         let path = self.directory.join(&self.good.file);
         Error::io(format!("cannot write {}", path.shown()), cause)
     }
+}
+
+/// The state of a log that following this server began; `None` where nothing is begun. A directory of
+/// somebody else is refused.
+pub(super) fn known(directory: &Path, server: &str) -> Result<Option<State>> {
+    let name = directory.shown();
+    if directory.is_file() {
+        return Err(Error::Usage(format!(
+            "{name} is a file, and following writes a directory: name one"
+        )));
+    }
+    let Some(state) = State::read(directory)? else {
+        let mut entries = match fs::read_dir(directory) {
+            Ok(entries) => entries,
+            Err(cause) if cause.kind() == io::ErrorKind::NotFound => return Ok(None),
+            Err(cause) => return Err(Error::io(format!("cannot read {name}"), cause)),
+        };
+        let is_ours = |entry: io::Result<fs::DirEntry>| {
+            entry.is_ok_and(|entry| entry.file_name() == lock::NAME)
+        };
+        return match entries.all(is_ours) {
+            true => Ok(None),
+            false => Err(Error::Usage(format!(
+                "{name} is not empty and not a log that following a server began: give a directory \
+                 of its own"
+            ))),
+        };
+    };
+    if state.server != server {
+        return Err(Error::Usage(format!(
+            "{name} follows {}, not {server}: give a directory of its own, or the URL it was begun \
+             with",
+            state.server
+        )));
+    }
+    Ok(Some(state))
 }
 
 /// The name that the state has beside the log.

@@ -6,6 +6,7 @@
 //! DIR/appendonly.aof.1.base.rdb    the snapshot, checked
 //! DIR/appendonly.aof.1.incr.aof    #TS:… and commands, synced each second
 //! DIR/rdbkit-follow.json           up to where of the stream, and of the increment, all is there
+//! DIR/rdbkit-follow.lock           locked by whoever follows
 //! ```
 //!
 //! What counts is the last whole command outside a transaction: what stands behind it in the
@@ -19,6 +20,7 @@
 //! state, which names the size that it speaks of, only then.
 
 mod cluster;
+mod lock;
 mod log;
 mod state;
 
@@ -43,6 +45,7 @@ pub use crate::report::backup::Followed;
 use crate::report::backup::{Replication, ServerFacts};
 use crate::resp::encode;
 use crate::target::{DirectoryTarget, Part, Publish};
+use lock::Lock;
 use log::{Log, STATE};
 use state::State;
 
@@ -129,6 +132,9 @@ fn one(
 ) -> Result<FollowOutcome> {
     let server = endpoint.to_string();
     let directory = &options.output;
+    // What is somebody else's gets no lock file either.
+    log::known(directory, &server)?;
+    let _lock = Lock::take(directory, &|words| observer.say(words))?;
     let mut following = Following {
         find,
         connector,
@@ -364,7 +370,7 @@ impl NewLog {
             DirectoryTarget::create(directory, &Publish { force: true, ..Publish::default() })?;
         let mut old = Vec::new();
         let mut seq = 1;
-        if to.existing().next().is_some() {
+        if to.existing().any(|name| name != lock::NAME) {
             let survey = aof::survey(directory)?;
             let parts = survey.parts.iter().chain(&survey.history);
             old = parts.filter_map(|part| part.path.file_name()).map(OsString::from).collect();
