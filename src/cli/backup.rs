@@ -57,7 +57,8 @@ Examples:
 Exit status: 0 it is there and sound, 1 what came is not sound and nothing was kept, 2 it could not
 be made")]
 pub(crate) struct BackupArgs {
-    /// The server: redis://, rediss://, unix://, redis+sentinel://, redis+cluster://
+    /// The server: redis://, unix://, redis+sentinel://, redis+cluster://; over TLS rediss://,
+    /// rediss+sentinel://, rediss+cluster://
     url: String,
 
     /// The file to write; or a directory, where each backup gets a name of its own

@@ -30,8 +30,8 @@ use super::output::ReportArgs;
 #[derive(Debug, Args)]
 #[command(next_help_heading = "Live target (with --to)")]
 pub(crate) struct LoadArgs {
-    /// Load the keys into this live server instead: redis://, rediss://, unix://, redis+sentinel://,
-    /// redis+cluster://
+    /// Load the keys into this live server instead: redis://, unix://, redis+sentinel://,
+    /// redis+cluster://; over TLS rediss://, rediss+sentinel://, rediss+cluster://
     #[arg(long, value_name = "URL")]
     pub(crate) to: Option<String>,
 

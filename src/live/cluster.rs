@@ -44,7 +44,7 @@ impl Topology {
         seeds: impl IntoIterator<Item = &'a Address>,
     ) -> Result<Self, Failure> {
         let (mut silent, mut told) = (Vec::new(), None);
-        let mut first = None;
+        let (mut first, mut hangs_up) = (None, false);
         for seed in seeds {
             first.get_or_insert(seed);
             let asked = connector
@@ -53,6 +53,7 @@ impl Topology {
             match asked {
                 Ok(topology) => return Ok(topology),
                 Err(failure @ (Failure::Unreachable { .. } | Failure::Lost { .. })) => {
+                    hangs_up |= matches!(failure, Failure::Lost { .. });
                     silent.push(silence(&failure));
                 }
                 Err(failure) => {
@@ -63,8 +64,11 @@ impl Topology {
         Err(told.unwrap_or_else(|| Failure::Unfound {
             address: first.cloned().unwrap_or(Address::Tcp(String::new(), 0)),
             words: format!(
-                "no node of the Cluster answers ({}): are they running, and are the addresses right?",
-                silent.join("; ")
+                "no node of the Cluster answers ({}): are they running, and are the addresses \
+                 right?{}",
+                silent.join("; "),
+                // So does a server that waits for a TLS handshake.
+                if hangs_up { " Over TLS it is rediss+cluster://" } else { "" }
             ),
             is_passing: true,
         }))

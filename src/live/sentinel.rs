@@ -165,11 +165,14 @@ impl Sentinels {
         }
         let address = self.seeds.first().cloned().unwrap_or(Address::Tcp(String::new(), 0));
         let tried: Vec<String> = failures.iter().map(silence).collect();
+        // So does one that waits for a TLS handshake.
+        let hangs_up = failures.iter().any(|failure| matches!(failure, Failure::Lost { .. }));
         let words = format!(
             "no Sentinel of {} answers ({}): are they running, and are these the ports of \
-             Sentinels?",
+             Sentinels?{}",
             quoted(self.service.as_bytes()),
-            tried.join("; ")
+            tried.join("; "),
+            if hangs_up { " Over TLS it is rediss+sentinel://" } else { "" }
         );
         Failure::Unfound { address, words, is_passing: true }
     }

@@ -21,7 +21,8 @@ use crate::error::{Error, Result};
 
 const PORT: u16 = 6379;
 const SENTINEL_PORT: u16 = 26379;
-const SCHEMES: &str = "redis://, rediss://, unix://, redis+sentinel:// or redis+cluster://";
+const SCHEMES: &str = "redis://, unix://, redis+sentinel:// or redis+cluster://, over TLS rediss://, \
+                       rediss+sentinel:// or rediss+cluster://";
 
 /// A password. It is shown as stars.
 #[derive(Clone, PartialEq, Eq)]

@@ -107,7 +107,14 @@ impl AtomicFile {
             }
             None => (given.clone(), None),
         };
-        let pending = Pending::create(folder(&to), name_of(&to)?, old.is_some()).map_err(wrong)?;
+        let pending = Pending::create(folder(&to), name_of(&to)?, old.is_some());
+        let pending = pending.map_err(|cause| match cause.kind() {
+            io::ErrorKind::NotFound => {
+                let (name, folder) = (path.shown(), folder(&to).shown());
+                Error::Usage(format!("cannot write {name}: there is no directory {folder}"))
+            }
+            _ => wrong(cause),
+        })?;
         let sink = Sink::File(Box::new(Beside { pending, to, old }));
         Ok(AtomicFile { sink, path: given })
     }
