@@ -105,6 +105,44 @@ fn the_digest_of_a_cluster_is_that_of_one_server() {
     assert_eq!((cluster.digest(), cluster.keys()), (single.digest(), 230));
 }
 
+/// The comparison follows a slot that is moving, and one that has moved, as what is sent does.
+#[test]
+fn what_moves_is_compared_where_it_is() {
+    let Some(kind) = require_any(&["redis-8.0", "redis-7.0"]) else { return };
+    let cluster = Cluster::start(&kind, &[]);
+    let folder = tempfile::tempdir().unwrap();
+    let log = folder.path().join("x.aof");
+    let line = |n: usize| {
+        let key = format!("{{moves}}:{n:03}");
+        format!("*3\r\n$3\r\nSET\r\n${}\r\n{key}\r\n$1\r\nv\r\n", key.len())
+    };
+    std::fs::write(&log, (0..300).map(line).collect::<String>()).unwrap();
+    let moving = slot(b"moves");
+    let (from, to) = (cluster.owner(moving), (cluster.owner(moving) + 1) % 3);
+    let number = moving.to_string();
+    let set = |node: usize, what: &str, other: usize| {
+        let words = ["CLUSTER", "SETSLOT", &number, what, &cluster.ids[other]];
+        assert_eq!(cluster.nodes[node].cmd(&words), Value::Okay, "{words:?}");
+    };
+    set(to, "IMPORTING", from);
+    set(from, "MIGRATING", to);
+    let replay = || {
+        Command::new(env!("CARGO_BIN_EXE_rdbkit"))
+            .args(["replay", log.to_str().unwrap(), "--to", &cluster.url(), "--no-state"])
+            .args(["--verify", "full"])
+            .output()
+            .unwrap()
+    };
+    for _ in 0..2 {
+        let done = replay();
+        let told = String::from_utf8_lossy(&[done.stdout, done.stderr].concat()).into_owned();
+        assert!(done.status.success() && told.contains("no difference"), "{told}");
+        assert_eq!(cluster.keys(), 300, "{told}");
+        // The next time it has moved, and nobody but its new owner knows.
+        set(to, "NODE", to);
+    }
+}
+
 /// What happens to a Cluster, or to the replay, while it is loaded.
 #[derive(Debug, Clone, Copy)]
 enum Mishap {

@@ -519,6 +519,24 @@ fn a_target_is_not_emptied_for_a_broken_snapshot() {
         assert!(text.contains("was not emptied"), "{text}");
         assert_eq!(server.cmd(&["DBSIZE"]), Value::Int(1));
     }
+    // A log that servers refuse, and one whose tail they would cut away.
+    let folder_of = |name: &str| fixture(&format!("broken/{name}"));
+    for broken in [
+        "dir-two-bases",
+        "dir-unknown-type",
+        "dir-incr-order-wrong",
+        "dir-no-manifest",
+        "dir-long-line",
+        "dir-trunc-last-incr",
+        "huge-multibulk.aof",
+    ] {
+        for form in ["auto", "log"] {
+            let more = ["--as", form, "--flush-first", "--yes"];
+            let text = replays(1, &folder_of(broken), &server, &more);
+            assert!(text.contains("not emptied"), "{broken} {form}: {text}");
+            assert_eq!(server.cmd(&["DBSIZE"]), Value::Int(1), "{broken} {form}: {text}");
+        }
+    }
     // Without that, what stands before the break is sent, and told of.
     let text = replays(1, &cut, &server, &[]);
     assert!(text.contains("  arrived    ") && text.contains("keys before that"), "{text}");
@@ -729,6 +747,71 @@ fn a_log_with_its_snapshot_arrives_in_order() {
             assert_eq!(server.digest(), digest, "{log} {form:?}");
             no_keys_of_ours(&server);
         }
+    }
+}
+
+/// A log of a GB cannot be searched for a command by its key.
+#[test]
+fn what_is_refused_of_a_log_has_a_place() {
+    let Some(kind) = require("redis-7.0") else { return };
+    let server = Server::start(&kind, &[]);
+    let folder = tempfile::tempdir().unwrap();
+    let log = folder.path().join("x.aof");
+    let command = |words: &[&str]| {
+        let words = words.iter().map(|word| format!("${}\r\n{word}\r\n", word.len()));
+        format!("*{}\r\n{}", words.len(), words.collect::<String>())
+    };
+    let good = command(&["SET", "a", "1"]);
+    let bad = command(&["RPUSH", "a", "1"]);
+    fs::write(&log, format!("{good}{bad}{}{good}", command(&["BADCMD", "x"]))).unwrap();
+    let text = replays(1, &log, &server, &["--as", "log"]);
+    let (name, first) = (log.display(), good.len());
+    assert!(text.contains("refused    2 commands"), "{text}");
+    let places = [format!("RPUSH \"a\" at offset {first} of {name}: WRONGTYPE"), {
+        let second = first + bad.len();
+        format!("BADCMD at offset {second} of {name}: ERR unknown command")
+    }];
+    for place in places {
+        assert!(text.contains(&place), "{place}: {text}");
+    }
+    let text = replays(2, &log, &server, &["--as", "log", "--max-errors", "0"]);
+    assert!(text.contains("more commands were refused") && !text.contains("0 keys"), "{text}");
+}
+
+/// At no time more has arrived than the rate allows, and all the time something does.
+#[test]
+fn a_rate_is_kept_from_moment_to_moment() {
+    let Some(kind) = require("redis-7.0") else { return };
+    let server = Server::start(&kind, &[]);
+    let url = server.url();
+    let folder = tempfile::tempdir().unwrap();
+    let rdb = folder.path().join("dump.rdb");
+    fs::write(&rdb, many_keys(&kind, 20_000)).unwrap();
+    let log = folder.path().join("appendonly.aof");
+    let line = |n: usize| {
+        let key = format!("key:{n:05}");
+        format!("*3\r\n$3\r\nSET\r\n$9\r\n{key}\r\n$1\r\nv\r\n")
+    };
+    fs::write(&log, (0..20_000).map(line).collect::<String>()).unwrap();
+    for (file, form) in [(&rdb, "auto"), (&log, "auto"), (&log, "log")] {
+        let file = file.to_str().unwrap();
+        let more = ["--as", form, "--rate", "1000", "--no-state"];
+        let mut child = start(&[&["replay", file, "--to", &url][..], &more].concat());
+        let size = || match server.cmd(&["DBSIZE"]) {
+            Value::Int(size) => u64::try_from(size).unwrap().saturating_sub(2),
+            other => panic!("{other:?}"),
+        };
+        wait_until("it begins", Duration::from_secs(30), || size() > 0);
+        let began = Instant::now();
+        while began.elapsed() < Duration::from_secs(3) {
+            let (size, may) = (size(), 1000 * u64::try_from(began.elapsed().as_millis()).unwrap());
+            assert!(size <= may / 1000 + 600, "{form}: {size} after {:?}", began.elapsed());
+            sleep(Duration::from_millis(50));
+        }
+        assert!(size() > 1000, "{form}: {}", size());
+        child.kill().unwrap();
+        child.wait().unwrap();
+        server.cmd(&["FLUSHALL"]);
     }
 }
 

@@ -43,6 +43,8 @@ pub struct LoadReport {
     pub by_commands: u64,
     /// Commands of a log that were sent, in `--as log`.
     pub log_commands: u64,
+    /// Whether it was a log that was sent, rather than keys.
+    pub is_log: bool,
     /// Function libraries.
     pub functions: u64,
     /// Keys that the filters left out.
@@ -69,6 +71,8 @@ pub struct LoadReport {
     pub reopened: u64,
     /// How long the target was waited for.
     pub waited_ms: u64,
+    /// How long it was sent, the wait for what the replicas confirm included.
+    pub sent_ms: u64,
     /// How long all of it took.
     pub took_ms: u64,
     /// What else there is to say.
@@ -93,6 +97,18 @@ pub struct RefusedKey {
     pub command: String,
     /// The server's words.
     pub error: String,
+    /// Of a command of a log that is sent as it is: where it stands.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub place: Option<LogPlace>,
+}
+
+/// Where a command of a log stands.
+#[derive(Debug, Clone, Serialize)]
+pub struct LogPlace {
+    /// The file.
+    pub file: String,
+    /// Where it begins there.
+    pub offset: u64,
 }
 
 /// Something that the target has no notion of.
@@ -138,6 +154,8 @@ pub struct VerifyReport {
     pub different: u64,
     /// The first of them.
     pub differences: Vec<Difference>,
+    /// How long the comparison took.
+    pub took_ms: u64,
 }
 
 /// A key that differs.
@@ -184,7 +202,7 @@ pub fn write_text(out: &mut dyn Write, report: &LoadReport, style: Style) -> Res
     }
     let title = if report.dry_run { "dry run" } else { "arrived" };
     // Of a log that is sent as it is, the commands count.
-    if report.keys > 0 || report.log_commands == 0 {
+    if report.keys > 0 || !report.is_log {
         line(format!("  {title}    {}, {}", plural(report.keys, "key"), forms(report)));
     }
     if report.keys_again > 0 {
@@ -196,8 +214,12 @@ pub fn write_text(out: &mut dyn Write, report: &LoadReport, style: Style) -> Res
         let words = format!("and {} before this run", plural(report.arrived_before, "key"));
         line(format!("             {words}"));
     }
-    if report.log_commands > 0 {
-        line(format!("  log        {}", plural(report.log_commands, "command")));
+    if report.is_log {
+        let words = match (report.log_commands, &report.stopped) {
+            (0, None) => "no command, nothing was left to send".to_owned(),
+            (sent, _) => plural(sent, "command"),
+        };
+        line(format!("  log        {words}"));
     }
     if report.functions > 0 {
         line(format!("  functions  {}", plural(report.functions, "library")));
@@ -225,15 +247,18 @@ pub fn write_text(out: &mut dyn Write, report: &LoadReport, style: Style) -> Res
         line(format!("  lost       {words}"));
     }
     if report.refused > 0 {
-        line(format!("  refused    {}", style.bad(plural(report.refused, "key"))));
+        let what = if report.is_log && report.keys == 0 { "command" } else { "key" };
+        line(format!("  refused    {}", style.bad(plural(report.refused, what))));
         for refused in report.errors.iter().take(SHOWN) {
-            line(format!(
-                "             {} {} in db {}: {}",
-                refused.command,
-                key(&refused.key, 40),
-                refused.db,
-                refused.error
-            ));
+            let of_key = match refused.key.is_empty() && report.is_log {
+                true => String::new(),
+                false => format!(" {}", key(&refused.key, 40)),
+            };
+            let place = match &refused.place {
+                Some(LogPlace { file, offset }) => format!(" at offset {offset} of {file}"),
+                None => format!(" in db {}", refused.db),
+            };
+            line(format!("             {}{of_key}{place}: {}", refused.command, refused.error));
         }
         if report.errors.len() > SHOWN {
             line("             … and more: --format json has the first hundred".to_owned());
@@ -267,11 +292,12 @@ pub fn write_text(out: &mut dyn Write, report: &LoadReport, style: Style) -> Res
         }
         let of = if verify.all { "all of them" } else { "a sample" };
         let compared = format!("{} compared ({of})", plural(verify.compared, "key"));
+        let took = format!("in {}", span(verify.took_ms));
         if verify.different == 0 && !verify.only_counted {
-            line(format!("  verified   {compared}: {}", style.good("no difference")));
+            line(format!("  verified   {compared}: {}, {took}", style.good("no difference")));
         } else if verify.different > 0 {
             let words = format!("{} differ", count(verify.different));
-            line(format!("  verified   {compared}: {}", style.bad(words)));
+            line(format!("  verified   {compared}: {}, {took}", style.bad(words)));
             for found in verify.differences.iter().take(SHOWN) {
                 line(format!(
                     "             {} in db {}: {}",
@@ -298,17 +324,17 @@ fn forms(report: &LoadReport) -> String {
 
 /// How fast it was.
 fn rates(report: &LoadReport) -> String {
-    if report.took_ms == 0 || report.dry_run {
+    if report.sent_ms == 0 || report.dry_run {
         return String::new();
     }
-    let a_second = |n: u64| n.saturating_mul(1000) / report.took_ms;
+    let a_second = |n: u64| n.saturating_mul(1000) / report.sent_ms;
     let (what, n) = match report.keys {
-        0 if report.log_commands > 0 => ("commands", report.log_commands),
+        _ if report.is_log => ("commands", report.log_commands),
         keys => ("keys", keys),
     };
     format!(
         " in {}: {} {what}/s, {}/s",
-        span(report.took_ms),
+        span(report.sent_ms),
         count(a_second(n)),
         size(a_second(report.bytes))
     )

@@ -24,7 +24,7 @@ const MASTERS: usize = 3;
 /// All six, killed when dropped. The first three begin as masters, the others as their replicas.
 pub struct Cluster {
     pub nodes: Vec<Server>,
-    ids: Vec<String>,
+    pub ids: Vec<String>,
 }
 
 /// What a node says that a node is.

@@ -232,6 +232,7 @@ impl Ledger {
                 key: refusal.key.clone(),
                 command: refusal.command.clone(),
                 error: refusal.reply.words.clone(),
+                place: None,
             })
             .collect();
         let lanes = self.lanes.iter().zip(&sent.lanes);

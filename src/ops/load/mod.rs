@@ -21,6 +21,7 @@ mod by_slot;
 mod confirm;
 mod destination;
 mod files;
+mod inquiry;
 mod keys;
 mod ledger;
 mod lent;
@@ -189,6 +190,9 @@ pub fn load(
     let name = source.name.clone();
     let can_read_again = path.is_some() && form != Form::Dump;
     refuse_verify(&name, can_read_again, options)?;
+    let empties = options.flush_first && !options.dry_run;
+    // Whoever wrote such a manifest, no server would load what it says.
+    let refused = if empties { ahead::manifest_fault(&source)? } else { None };
     let view = snapshot::view(source, &options.open)?;
     let (marks, identity, is_log) = match &view {
         // What is made of it has other offsets with another version.
@@ -221,9 +225,11 @@ pub fn load(
     // Who goes on has looked already, at the same file.
     let is_begun = found.as_ref().is_some_and(|found| found.offset > 0);
     let looks = !is_begun && !is_log && can_read_again;
-    let empties = options.flush_first && !options.dry_run;
     let (needs, broken) = match (&keys, looks) {
-        (Keys::Ran(run), _) => (ahead::look_over(run, &plan)?, None),
+        (Keys::Ran(run), _) => {
+            let cut = if empties && !is_begun { ahead::cut_in_run(run) } else { None };
+            (ahead::look_over(run, &plan)?, cut)
+        }
         (Keys::Snapshot(_), false) => Default::default(),
         (Keys::Snapshot(_), true) => match reopen()? {
             Keys::Snapshot(source) => ahead::look_through(source, &plan, empties, &Silent)?,
@@ -256,7 +262,7 @@ pub fn load(
         report.took_ms = millis(began);
         return Ok(report);
     }
-    if let Some(why) = broken {
+    if let Some(why) = refused.filter(|_| !is_begun).or(broken) {
         report.is_broken = true;
         report.stopped = Some(format!("{why}; nothing was sent, and {target} was not emptied"));
         report.took_ms = millis(began);
@@ -275,6 +281,7 @@ pub fn load(
     ledger.keep(state, settled.claim.clone(), &settled.servers);
     let (mut keys, mut from) = (Some(keys), settled.from);
     let mut was_rewound = false;
+    let sending = Instant::now();
     // Each turn ends with the load done, or has to send all behind an older mark again.
     let halt = loop {
         let courier_options = CourierOptions {
@@ -342,6 +349,7 @@ pub fn load(
     };
     drop(settled.named);
     ledger.fill(&mut report);
+    report.sent_ms = millis(sending);
     report.took_ms = millis(began);
     if let Some(halt) = halt {
         ledger.save();
@@ -367,12 +375,16 @@ pub fn load(
                 && !was_rewound
                 && (options.flush_first || info.keys.is_empty()),
         };
+        let verifying = Instant::now();
         if can_read_again {
             let keys = reopen()?;
             report.verify = Some(verify::verify(keys, &asked, &mut *route, observer)?);
         } else {
             report.notes.push(format!("{name} cannot be read again, so no key was compared"));
             report.verify = verify::counted(&asked, &mut *route)?;
+        }
+        if let Some(verify) = &mut report.verify {
+            verify.took_ms = millis(verifying);
         }
     }
     report.took_ms = millis(began);
@@ -414,7 +426,10 @@ fn stopped(halt: &Halt, ledger: &Ledger, target: &str, marks: Marks) -> String {
 
 /// Why a log that is sent as it stands stopped, and how it goes on.
 fn log_stopped(halt: &Halt, target: &str) -> String {
-    let why = why(halt, target);
+    let why = match halt {
+        Halt::TooManyErrors => "more commands were refused than --max-errors allows".to_owned(),
+        halt => why(halt, target),
+    };
     match halt {
         // Whoever has it now, or has forgotten it, says nothing of this replay.
         Halt::Taken(_) => why,
@@ -450,6 +465,11 @@ fn why(halt: &Halt, target: &str) -> String {
         Halt::TooManyErrors => "more keys were refused than --max-errors allows".to_owned(),
         Halt::Rewind(_) => format!("{target} has only some of what it had taken"),
     }
+}
+
+fn now_ms() -> i64 {
+    let since = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH);
+    since.map_or(0, |since| i64::try_from(since.as_millis()).unwrap_or(i64::MAX))
 }
 
 fn millis(began: Instant) -> u64 {

@@ -6,21 +6,21 @@
 //! out: those are listed already.
 
 use std::ops::ControlFlow;
+use std::time::Duration;
 
 use redis::Value;
 use xxhash_rust::xxh3::xxh3_64_with_seed;
 
-use super::Plan;
+use super::inquiry::{Inquiry, Shown};
 use super::keys::Keys;
 use super::ledger::{Ledger, hash_of};
-use crate::bytes::slot::slot;
+use super::{Plan, now_ms};
 use crate::digest::{Profile, value_digest, value_digest_at};
 use crate::error::{Error, Result};
-use crate::live::{Connection, ServerInfo};
+use crate::live::{Failure, ServerInfo, reply_of};
 use crate::ops::walk::{Observer, Tally};
 use crate::rdb::{Dump, Entry, Scratch};
 use crate::report::load::{Difference, VerifyReport};
-use crate::resp::encode;
 use crate::target::live::Route;
 use crate::value::{Item, Kind};
 
@@ -32,6 +32,9 @@ const ASKED: usize = 256;
 const ASKED_BYTES: u64 = 4 << 20;
 /// How many differences are kept.
 const SHOWN: usize = 100;
+/// How often keys of a Cluster whose number is wrong are counted again, and when.
+const RECOUNTS: u32 = 10;
+const RECOUNT_AFTER: Duration = Duration::from_millis(200);
 /// How far two clocks may be apart.
 const CLOCKS_MS: i64 = 2000;
 
@@ -98,8 +101,7 @@ pub(super) fn counted(asked: &Asked<'_>, route: &mut dyn Route) -> Result<Option
 
 struct Seen<'a> {
     asked: &'a Asked<'a>,
-    route: &'a mut dyn Route,
-    connections: Vec<Option<Connection>>,
+    inquiry: Inquiry<'a>,
     report: VerifyReport,
     scratch: Scratch,
 }
@@ -194,10 +196,10 @@ impl Looks<'_, '_> {
 
 impl<'a> Seen<'a> {
     fn new(asked: &'a Asked<'a>, route: &'a mut dyn Route) -> Self {
+        let plan = asked.plan;
         Seen {
             asked,
-            route,
-            connections: Vec::new(),
+            inquiry: Inquiry::new(route, &plan.options.courier, plan.has_slots),
             report: VerifyReport { all: asked.all, ..VerifyReport::default() },
             scratch: Scratch::default(),
         }
@@ -206,75 +208,32 @@ impl<'a> Seen<'a> {
     /// Counts the keys of all masters. Those that expire may have done so.
     fn count(&mut self) -> Result<()> {
         let ledger = self.asked.ledger;
-        let (mut tags, mut found) = (Vec::new(), 0);
-        for lane in 0..self.route.lanes() {
-            let tag = self.route.tag(lane);
-            if !tags.contains(&tag) {
-                let info = ServerInfo::of(&mut self.route.open(lane)?)?;
-                found += info.keys.iter().map(|(_, keys)| keys).sum::<u64>();
-                tags.push(tag);
-            }
-        }
         let most = ledger.arrived();
-        self.report.keys_expected = Some(most);
-        self.report.keys_found = Some(found);
         // A key that is sent twice, under one name, is one key.
         let renames =
             !self.asked.plan.options.rename.is_empty() || self.asked.plan.maps_databases();
         let least = if renames { 0 } else { most.saturating_sub(ledger.counts.expiring) };
+        let mut found = self.inquiry.patiently(keys_of_all)?;
+        // A key whose slot moves meanwhile may be counted twice, or not at all.
+        for _ in 0..RECOUNTS {
+            if (least..=most).contains(&found) || !self.asked.plan.has_slots {
+                break;
+            }
+            self.inquiry.wait(RECOUNT_AFTER)?;
+            found = self.inquiry.patiently(keys_of_all)?;
+        }
+        self.report.keys_expected = Some(most);
+        self.report.keys_found = Some(found);
         self.report.counts_differ = !(least..=most).contains(&found);
         Ok(())
     }
 
     fn compare(&mut self, wanted: &[Wanted]) -> Result<()> {
-        let lanes = self.route.lanes();
-        let lane_of = |key: &[u8], route: &dyn Route| route.lane(slot(key)).unwrap_or(0);
-        for lane in 0..lanes {
-            let of_lane: Vec<&Wanted> =
-                wanted.iter().filter(|want| lane_of(&want.key, self.route) == lane).collect();
-            if !of_lane.is_empty() {
-                self.compare_on(lane, &of_lane)?;
-            }
-        }
-        Ok(())
-    }
-
-    fn compare_on(&mut self, lane: usize, wanted: &[&Wanted]) -> Result<()> {
-        let mut bytes = Vec::new();
-        let (mut replies, mut at) = (Vec::new(), None);
-        for want in wanted {
-            if at != Some(want.database) && !self.asked.plan.has_slots {
-                encode::command(&mut bytes, ["SELECT", &want.database.to_string()]);
-                replies.push(false);
-                at = Some(want.database);
-            }
-            encode::command(&mut bytes, [b"DUMP".as_slice(), &want.key]);
-            encode::command(&mut bytes, [b"PTTL".as_slice(), &want.key]);
-            replies.extend([true, true]);
-        }
-        if self.connections.len() <= lane {
-            self.connections.resize_with(lane + 1, || None);
-        }
-        let answers = match self.connections.get_mut(lane) {
-            Some(Some(connection)) => connection.send(&bytes, replies.len())?,
-            slot => {
-                let mut connection = self.route.open(lane)?;
-                let answers = connection.send(&bytes, replies.len())?;
-                if let Some(slot) = slot {
-                    *slot = Some(connection);
-                }
-                answers
-            }
-        };
-        let now_ms = now_ms();
-        let mut answers = answers
-            .into_iter()
-            .zip(replies)
-            .filter_map(|(answer, counts)| counts.then_some(answer));
-        for want in wanted {
-            let (Some(dump), Some(ttl)) = (answers.next(), answers.next()) else { break };
+        let keys: Vec<(u32, &[u8])> =
+            wanted.iter().map(|want| (want.database, want.key.as_slice())).collect();
+        for (want, shown) in wanted.iter().zip(self.inquiry.ask(&keys)?) {
             self.report.compared += 1;
-            if let Some(what) = self.difference(want, &dump, &ttl, now_ms)? {
+            if let Some(what) = self.difference(want, &shown)? {
                 self.report.different += 1;
                 if self.report.differences.len() < SHOWN {
                     self.report.differences.push(Difference {
@@ -288,14 +247,9 @@ impl<'a> Seen<'a> {
         Ok(())
     }
 
-    fn difference(
-        &mut self,
-        want: &Wanted,
-        dump: &Value,
-        ttl: &Value,
-        now_ms: i64,
-    ) -> Result<Option<String>> {
-        let gone_by = |at: i64| at <= now_ms + CLOCKS_MS;
+    fn difference(&mut self, want: &Wanted, shown: &Shown) -> Result<Option<String>> {
+        let Shown { dump, ttl, at_ms: now_ms } = shown;
+        let gone_by = |at: i64| at <= *now_ms + CLOCKS_MS;
         let payload = match dump {
             Value::BulkString(payload) => payload,
             Value::Nil => {
@@ -303,7 +257,8 @@ impl<'a> Seen<'a> {
                 return Ok((!may_be_gone).then(|| "it is not there".to_owned()));
             }
             Value::ServerError(error) => {
-                return Ok(Some(format!("the server does not show it: {error}")));
+                let words = reply_of(error).words;
+                return Ok(Some(format!("the server does not show it: {words}")));
             }
             _ => return Ok(Some("the server answers something else than a payload".to_owned())),
         };
@@ -346,9 +301,18 @@ fn field_times(entry: &Entry<'_>, shift_ms: i64, scratch: &mut Scratch) -> Resul
     Ok(sum)
 }
 
-fn now_ms() -> i64 {
-    let since = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH);
-    since.map_or(0, |since| i64::try_from(since.as_millis()).unwrap_or(i64::MAX))
+/// The keys of all masters.
+fn keys_of_all(route: &mut dyn Route) -> std::result::Result<u64, Failure> {
+    let (mut tags, mut found) = (Vec::new(), 0);
+    for lane in 0..route.lanes() {
+        let tag = route.tag(lane);
+        if !tags.contains(&tag) {
+            let info = ServerInfo::of(&mut route.open(lane)?)?;
+            found += info.keys.iter().map(|(_, keys)| keys).sum::<u64>();
+            tags.push(tag);
+        }
+    }
+    Ok(found)
 }
 
 #[cfg(test)]

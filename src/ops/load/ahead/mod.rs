@@ -13,11 +13,13 @@
 
 mod keys;
 mod log;
+mod sound;
 
 use std::collections::BTreeMap;
 
 pub(super) use self::keys::{look_over, look_through};
 pub(super) use self::log::{across, has_place_in_cluster, look_into};
+pub(super) use self::sound::{cut_in_files, cut_in_run, manifest_fault};
 use crate::live::{Connection, Failure};
 use crate::target::live::{elsewhere, has_database};
 

@@ -281,7 +281,7 @@ impl Splitter<'_> {
 
     fn keep(&mut self, key: Vec<u8>, command: String, error: String) {
         if self.fed.refused.len() < KEPT {
-            self.fed.refused.push(RefusedKey { db: 0, key, command, error });
+            self.fed.refused.push(RefusedKey { db: 0, key, command, error, place: None });
         }
     }
 

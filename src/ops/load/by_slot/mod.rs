@@ -37,7 +37,7 @@ use crate::ops::rewrite::Rules;
 use crate::ops::walk::Observer;
 use crate::report::load::LoadReport;
 use crate::report::text::plural;
-use crate::target::live::{Halt, Rate, Route};
+use crate::target::live::{Halt, Pace, Rate, Route};
 
 /// Bytes that tell a log from others; it may grow at its end.
 const HEAD_BYTES: usize = 4096;
@@ -84,7 +84,7 @@ pub(super) fn load_by_slot(
     let mut rewound = 0;
     let ends_at = point.and_then(|point| Some((point, files.get(point.part)?)));
     let halt = loop {
-        match pass(feeding, &mut fleet, restart, (&name, began), observer) {
+        match pass(feeding, &mut fleet, restart, &name, observer) {
             Ok(Ok(fed)) => {
                 let end = fed.end;
                 match fleet.finish(end, point.is_some()) {
@@ -132,6 +132,7 @@ pub(super) fn load_by_slot(
     report.errors.extend(done.refused);
     report.errors.truncate(SHOWN);
     report.took_ms = super::millis(began);
+    report.sent_ms = report.took_ms;
     report.stopped = halt.map(|halt| super::log_stopped(&halt, &name));
     Ok(report)
 }
@@ -141,7 +142,7 @@ fn pass(
     feeding: Feeding<'_>,
     fleet: &mut Fleet<'_>,
     restart: bool,
-    (name, began): (&str, Instant),
+    name: &str,
     observer: &dyn Observer,
 ) -> Result<Result<Fed, Halt>> {
     let floors = match fleet.read(restart) {
@@ -154,11 +155,11 @@ fn pass(
     {
         return Err(point.is_past(name, &file.name));
     }
-    let mut paced = 0;
+    let mut pace = Pace::new(feeding.options.courier.rate);
     steps(feeding, &floors, |step| match step {
         Step::Window(window) => {
             observer.progress(window.end());
-            pace(&window, feeding.options, began, &mut paced)?;
+            hold_back(&window, &mut pace, feeding.options)?;
             fleet.run(window)
         }
         Step::Everywhere(step) => fleet.everywhere(&step),
@@ -195,20 +196,8 @@ fn steps(
 }
 
 /// Holds back what would be too fast.
-fn pace(
-    window: &Window,
-    options: &LoadOptions,
-    began: Instant,
-    paced: &mut u64,
-) -> Result<(), Halt> {
-    let (more, rate) = match options.courier.rate {
-        Some(Rate::Keys(rate)) => (window.commands(), rate),
-        Some(Rate::Bytes(rate)) => (window.bytes(), rate),
-        None => return Ok(()),
-    };
-    #[expect(clippy::cast_precision_loss, reason = "a rate is no exact wish")]
-    let due = began + Duration::from_secs_f64(*paced as f64 / rate.max(1) as f64);
-    *paced += more as u64;
+fn hold_back(window: &Window, pace: &mut Pace, options: &LoadOptions) -> Result<(), Halt> {
+    let due = pace.due(window.commands() as u64, window.bytes());
     while Instant::now() < due {
         if options.courier.stop.load(Ordering::Relaxed) {
             return Err(Halt::Interrupted);

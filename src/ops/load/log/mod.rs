@@ -44,7 +44,7 @@ use crate::ops::run;
 use crate::ops::walk::{Checksum, Observer, Silent, WalkOptions, Walked, walk};
 use crate::report::load::LoadReport;
 use crate::source::{Form, Source, open_part};
-use crate::target::live::{Claim, CourierOptions, Halt, Held, Keeper, Route};
+use crate::target::live::{Claim, CourierOptions, Halt, Held, Keeper, Pace, Route};
 
 /// A batch has about so many bytes.
 const BATCH_BYTES: usize = 1 << 20;
@@ -91,7 +91,9 @@ pub fn load_log(
     refuse(options)?;
     let Destination { mut route, name: target, info, connector } = destination;
     let paths = parts(&source)?;
-    if options.flush_first && !options.dry_run {
+    let empties = options.flush_first && !options.dry_run;
+    if empties {
+        not_emptied(ahead::manifest_fault(&source)?)?;
         look_ahead(&paths, options)?;
     }
     let mut report = LoadReport {
@@ -100,6 +102,7 @@ pub fn load_log(
         target: target.clone(),
         server: info.name(),
         dry_run: options.dry_run,
+        is_log: true,
         ..LoadReport::default()
     };
     drop(source);
@@ -108,6 +111,9 @@ pub fn load_log(
     let rules = rules(options);
     let plan = Plan::new(options, &info, Marks::None);
     let needs = ahead::look_into(&files, point, &plan, &rules)?;
+    if empties {
+        not_emptied(ahead::cut_in_files(&files, point))?;
+    }
     if info.is_cluster {
         let destination = Destination { route, name: target, info, connector };
         let log = (files.as_slice(), point, &rules);
@@ -129,8 +135,7 @@ pub fn load_log(
         patience_left: options.courier.patience,
         dropped_from: None,
         run_id: info.run_id.clone(),
-        began,
-        paced: 0,
+        pace: Pace::new(options.courier.rate),
     };
     if options.dry_run {
         route.open(0).and_then(|mut connection| log.needs.ask(&mut connection))?;
@@ -156,6 +161,7 @@ pub fn load_log(
         let _ = claim.release(&mut connection, halt.is_none() && point.is_none());
     }
     report.took_ms = super::millis(began);
+    report.sent_ms = report.took_ms;
     report.stopped = halt.map(|halt| super::log_stopped(&halt, &target));
     Ok(report)
 }
@@ -203,12 +209,21 @@ fn look_ahead(paths: &[std::path::PathBuf], options: &LoadOptions) -> Result<()>
     let walked = walk(&mut feed, whole, &|| Nothing, &mut Nothing, &walk_options, &Silent)
         .and_then(Walked::complete)
         .map_err(|error| error.in_file(&name))?;
-    match walked.checksum {
-        Checksum::Mismatch { stored, computed } => Err(Error::Source(format!(
-            "{name}: the checksum is {stored:016x} but the bytes have {computed:016x}; nothing was \
-             sent, and the target was not emptied"
-        ))),
-        _ => Ok(()),
+    not_emptied(match walked.checksum {
+        Checksum::Mismatch { stored, computed } => Some(format!(
+            "{name}: the checksum is {stored:016x} but the bytes have {computed:016x}"
+        )),
+        _ => None,
+    })
+}
+
+/// Refuses to empty the target, where there is a reason.
+fn not_emptied(why: Option<String>) -> Result<()> {
+    match why {
+        Some(why) => {
+            Err(Error::Source(format!("{why}; nothing was sent, and the target was not emptied")))
+        }
+        None => Ok(()),
     }
 }
 
@@ -271,8 +286,7 @@ struct Log<'a> {
     patience_left: Duration,
     dropped_from: Option<(String, u64)>,
     run_id: String,
-    began: Instant,
-    paced: u64,
+    pace: Pace,
 }
 
 impl Log<'_> {

@@ -216,7 +216,8 @@ impl Log<'_> {
     fn reach(&mut self, position: Position, stretch: &mut Stretch) -> Result<(), End> {
         stretch.batch.behind = position;
         let Pending { bytes, places, .. } = &stretch.batch;
-        if bytes.len() >= BATCH_BYTES || places.len() >= BATCH_COMMANDS {
+        let is_full = bytes.len() >= BATCH_BYTES || places.len() >= BATCH_COMMANDS;
+        if is_full || self.pace.is_enough(places.len() as u64, bytes.len()) {
             self.flush(stretch)?;
         }
         Ok(())

@@ -9,7 +9,7 @@ use redis::Value;
 use super::stretch::{End, Pending, Stretch};
 use super::{Log, SHOWN};
 use crate::live::{Class, ErrorReply};
-use crate::report::load::RefusedKey;
+use crate::report::load::{LogPlace, RefusedKey};
 use crate::resp::encode;
 use crate::target::live::Halt;
 
@@ -26,7 +26,7 @@ impl Log<'_> {
         let mut batch = std::mem::take(&mut stretch.batch);
         stretch.position = batch.behind;
         if stretch.connection.is_none() {
-            let commands = batch.places.iter().flatten().count() as u64;
+            let commands = batch.commands();
             self.report.log_commands += commands;
             self.report.bytes += batch.bytes.len() as u64;
             return Ok(());
@@ -102,7 +102,7 @@ impl Log<'_> {
                 self.refuse(batch, index, crate::live::reply_of(&error))?;
             }
         }
-        let commands = batch.places.iter().flatten().count() as u64;
+        let commands = batch.commands();
         self.report.log_commands += commands;
         self.report.commands += commands;
         self.report.bytes += batch.bytes.len() as u64;
@@ -148,11 +148,14 @@ impl Log<'_> {
         self.report.refused += 1;
         if self.report.errors.len() < SHOWN {
             let (name, key) = batch.command(index);
+            let place = batch.places.get(index).copied().flatten();
+            let place = place.map(|(part, offset)| LogPlace { file: self.file(part), offset });
             self.report.errors.push(RefusedKey {
                 db: 0,
                 key,
                 command: String::from_utf8_lossy(&name).into_owned(),
                 error: reply.words,
+                place,
             });
         }
         match self.options.courier.max_errors {
@@ -161,16 +164,9 @@ impl Log<'_> {
         }
     }
 
+    /// Holds back what would be too fast.
     fn pace(&mut self, batch: &Pending) {
-        use crate::target::live::Rate;
-        let Some(rate) = self.options.courier.rate else { return };
-        let (more, rate) = match rate {
-            Rate::Keys(rate) => (batch.places.len() as u64, rate),
-            Rate::Bytes(rate) => (batch.bytes.len() as u64, rate),
-        };
-        #[expect(clippy::cast_precision_loss, reason = "a rate is no exact wish")]
-        let due = self.began + Duration::from_secs_f64(self.paced as f64 / rate.max(1) as f64);
-        self.paced += more;
+        let due = self.pace.due(batch.commands(), batch.bytes.len());
         while Instant::now() < due && !self.is_stopped() {
             thread::sleep(Duration::from_millis(20).min(due - Instant::now().min(due)));
         }

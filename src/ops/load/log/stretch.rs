@@ -81,6 +81,11 @@ impl Pending {
         }
     }
 
+    /// How many of the log's commands there are.
+    pub(super) fn commands(&self) -> u64 {
+        self.places.iter().flatten().count() as u64
+    }
+
     /// Name and first key of a command.
     pub(super) fn command(&self, index: usize) -> (Vec<u8>, Vec<u8>) {
         let at = self.starts.get(index).copied().unwrap_or_default();

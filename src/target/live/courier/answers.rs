@@ -207,8 +207,11 @@ impl Courier<'_> {
             chunk.open = chunk.open.saturating_sub(1);
         }
         while let Some(done) = self.chunks.pop_front_if(|chunk| chunk.open == 0) {
-            self.mark = done.mark;
-            self.settled_keys += done.keys;
+            self.unsettled_keys += done.keys;
+            if done.is_whole {
+                self.mark = done.mark;
+                self.settled_keys += std::mem::take(&mut self.unsettled_keys);
+            }
             self.first_chunk += 1;
         }
     }

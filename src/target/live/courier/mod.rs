@@ -9,6 +9,7 @@
 //! the same one as before gets what it has not answered, another one may make the load go back.
 
 mod answers;
+mod pace;
 mod terms;
 
 use std::collections::VecDeque;
@@ -19,6 +20,7 @@ use std::time::{Duration, Instant};
 
 use crossbeam_channel::{Receiver, Sender, unbounded};
 
+pub use self::pace::Pace;
 pub use self::terms::{CourierOptions, Halt, Rate, Refusal, Reopened, Sent};
 use super::{Event, Link, Parcel, Route, elsewhere, has_database};
 use crate::bytes::slot::slot;
@@ -33,6 +35,8 @@ const HOPS: u32 = 1000;
 
 struct Chunk {
     mark: u64,
+    /// Whether everything of the source up to the mark is in it and those before it.
+    is_whole: bool,
     /// Parcels that are not answered.
     open: usize,
     /// Keys of it that have arrived.
@@ -58,6 +62,8 @@ pub struct Courier<'r> {
     first_chunk: u64,
     mark: u64,
     settled_keys: u64,
+    /// Keys that have arrived in the first pieces of a chunk.
+    unsettled_keys: u64,
     again: VecDeque<Again>,
     /// The last thing that was waited for, and since when.
     waiting: Option<(Failure, Instant)>,
@@ -65,7 +71,7 @@ pub struct Courier<'r> {
     sent: Sent,
     refusals: Vec<Refusal>,
     skipped: Vec<(u32, Vec<u8>)>,
-    paced: Option<(Instant, u64)>,
+    pace: Pace,
     /// Databases that the target is known to have.
     databases: Vec<u32>,
 }
@@ -84,6 +90,7 @@ impl<'r> Courier<'r> {
         mark: u64,
         options: CourierOptions,
     ) -> Self {
+        let pace = Pace::new(options.rate);
         Courier {
             route,
             reopened,
@@ -95,13 +102,14 @@ impl<'r> Courier<'r> {
             first_chunk: 0,
             mark,
             settled_keys: 0,
+            unsettled_keys: 0,
             again: VecDeque::new(),
             waiting: None,
             next_lane: 0,
             sent: Sent::default(),
             refusals: Vec::new(),
             skipped: Vec::new(),
-            paced: None,
+            pace,
             databases: vec![0],
         }
     }
@@ -143,10 +151,24 @@ impl<'r> Courier<'r> {
 
     /// Sends a chunk: everything of the source up to `mark` that was not sent before.
     pub fn send(&mut self, parcels: Vec<Parcel>, mark: u64) -> Result<(), Halt> {
-        self.pace(&parcels)?;
+        if !self.pace.is_kept() {
+            return self.send_piece(parcels, mark, true);
+        }
+        // What is to go slowly goes in small pieces.
+        for parcel in parcels {
+            for piece in self.pieces(parcel) {
+                let due = self.pace.due(piece.keys(), piece.bytes.len());
+                self.hear_until(due)?;
+                self.send_piece(vec![piece], self.mark, false)?;
+            }
+        }
+        self.send_piece(Vec::new(), mark, true)
+    }
+
+    /// Sends a piece of a chunk; its mark counts if it is the last one.
+    fn send_piece(&mut self, parcels: Vec<Parcel>, mark: u64, is_whole: bool) -> Result<(), Halt> {
         self.settle()?;
-        let chunk = self.first_chunk + self.chunks.len() as u64;
-        self.chunks.push_back(Chunk { mark, open: 1, keys: 0 });
+        let chunk = self.begin(mark, is_whole);
         for mut parcel in parcels {
             if parcel.items.is_empty() {
                 continue;
@@ -157,6 +179,30 @@ impl<'r> Courier<'r> {
         // Held open until here, lest a part that is answered quickly closes it.
         self.close(chunk);
         self.hear(Duration::ZERO)
+    }
+
+    /// Begins a chunk, and holds it open.
+    fn begin(&mut self, mark: u64, is_whole: bool) -> u64 {
+        let chunk = self.first_chunk + self.chunks.len() as u64;
+        self.chunks.push_back(Chunk { mark, is_whole, open: 1, keys: 0 });
+        chunk
+    }
+
+    /// A parcel in pieces, each of which goes out in one go.
+    fn pieces(&self, parcel: Parcel) -> Vec<Parcel> {
+        let is_small = !self.pace.is_enough(parcel.keys(), parcel.bytes.len());
+        if is_small || parcel.is_for_all {
+            return vec![parcel];
+        }
+        let (mut pieces, mut piece) = (Vec::new(), parcel.like());
+        for index in 0..parcel.items.len() {
+            piece.take(&parcel, index);
+            if self.pace.is_enough(piece.keys(), piece.bytes.len()) {
+                pieces.push(std::mem::replace(&mut piece, parcel.like()));
+            }
+        }
+        pieces.push(piece);
+        pieces
     }
 
     /// Waits until everything that was sent has arrived.
@@ -176,8 +222,7 @@ impl<'r> Courier<'r> {
         mut words: impl FnMut(usize, &dyn Route) -> Vec<Vec<String>>,
     ) -> Result<(), Halt> {
         let mark = self.chunks.back().map_or(self.mark, |chunk| chunk.mark);
-        let chunk = self.first_chunk + self.chunks.len() as u64;
-        self.chunks.push_back(Chunk { mark, open: 1, keys: 0 });
+        let chunk = self.begin(mark, true);
         for lane in 0..self.route.lanes() {
             let mut parcel = Parcel { chunk, ..Parcel::default() };
             for command in words(lane, &*self.route) {
@@ -358,21 +403,15 @@ impl<'r> Courier<'r> {
         if self.options.stop.load(Ordering::Relaxed) { Err(Halt::Interrupted) } else { Ok(()) }
     }
 
-    /// Holds back what would be too fast.
-    fn pace(&mut self, parcels: &[Parcel]) -> Result<(), Halt> {
-        let Some(rate) = self.options.rate else { return Ok(()) };
-        let (more, rate) = match rate {
-            Rate::Keys(rate) => (parcels.iter().map(Parcel::keys).sum::<u64>(), rate),
-            Rate::Bytes(rate) => (parcels.iter().map(|p| p.bytes.len() as u64).sum(), rate),
-        };
-        let (began, before) = *self.paced.get_or_insert_with(|| (Instant::now(), 0));
-        self.paced = Some((began, before + more));
-        #[expect(clippy::cast_precision_loss, reason = "a rate is no exact wish")]
-        let due = began + Duration::from_secs_f64(before as f64 / rate.max(1) as f64);
-        while Instant::now() < due {
-            self.hear(TICK.min(due.saturating_duration_since(Instant::now())))?;
+    /// Waits, and takes in what the links have to tell meanwhile.
+    fn hear_until(&mut self, due: Instant) -> Result<(), Halt> {
+        loop {
+            let left = due.saturating_duration_since(Instant::now());
+            if left.is_zero() {
+                return Ok(());
+            }
+            self.hear(TICK.min(left))?;
         }
-        Ok(())
     }
 }
 

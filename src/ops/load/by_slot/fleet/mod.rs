@@ -364,7 +364,8 @@ impl<'r> Fleet<'r> {
         self.done.refused_count += 1;
         if self.done.refused.len() < KEPT {
             let command = String::from_utf8_lossy(name).into_owned();
-            self.done.refused.push(RefusedKey { db: 0, key, command, error: reply.words });
+            let error = reply.words;
+            self.done.refused.push(RefusedKey { db: 0, key, command, error, place: None });
         }
         match self.max_errors {
             Some(most) if self.done.refused_count > most => Err(Halt::TooManyErrors),
