@@ -18,7 +18,7 @@ use std::path::{Path, PathBuf};
 
 use super::pending::{self, Pending};
 use super::stamp::Stamp;
-use super::{Publish, folder, make_backup, name_of, named, sync_directory};
+use super::{Publish, cannot_begin, folder, make_backup, name_of, named, sync_directory};
 use crate::bytes::PathName as _;
 use crate::error::{Error, Result};
 
@@ -80,7 +80,7 @@ impl AtomicFile {
             let stream = Stream::Stdout(io::stdout());
             return Ok(AtomicFile { sink: Sink::Stream { stream, written: 0 }, path: given });
         }
-        let wrong = |cause| Error::io(format!("cannot write {}", path.shown()), cause);
+        let wrong = |cause| cannot_begin(path, cause);
         let metadata = match fs::metadata(path) {
             Ok(metadata) => Some(metadata),
             Err(cause) if cause.kind() == io::ErrorKind::NotFound => None,
@@ -107,14 +107,7 @@ impl AtomicFile {
             }
             None => (given.clone(), None),
         };
-        let pending = Pending::create(folder(&to), name_of(&to)?, old.is_some());
-        let pending = pending.map_err(|cause| match cause.kind() {
-            io::ErrorKind::NotFound => {
-                let (name, folder) = (path.shown(), folder(&to).shown());
-                Error::Usage(format!("cannot write {name}: there is no directory {folder}"))
-            }
-            _ => wrong(cause),
-        })?;
+        let pending = Pending::create(folder(&to), name_of(&to)?, old.is_some()).map_err(wrong)?;
         let sink = Sink::File(Box::new(Beside { pending, to, old }));
         Ok(AtomicFile { sink, path: given })
     }

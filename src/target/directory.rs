@@ -23,7 +23,7 @@ use tempfile::TempDir;
 use super::atomic_file::keep;
 use super::pending::{self, Pending};
 use super::stamp::Stamp;
-use super::{Publish, folder, make_backup, name_of, named, sync_directory};
+use super::{Publish, cannot_begin, folder, make_backup, name_of, named, sync_directory};
 use crate::bytes::PathName as _;
 use crate::error::{Error, Result};
 
@@ -90,7 +90,7 @@ impl DirectoryTarget {
                     .to_owned(),
             ));
         }
-        let wrong = |cause| Error::io(format!("cannot write {}", path.shown()), cause);
+        let wrong = |cause| cannot_begin(path, cause);
         let metadata = match fs::metadata(path) {
             Ok(metadata) => Some(metadata),
             Err(cause) if cause.kind() == io::ErrorKind::NotFound => None,
@@ -331,7 +331,8 @@ fn make_fresh(to: &Path, old: Option<&fs::Metadata>) -> io::Result<TempDir> {
     let work = tempfile::Builder::new()
         .prefix(&pending::prefix(name))
         .suffix(".tmp")
-        .tempdir_in(folder(to))?;
+        .tempdir_in(folder(to))
+        .map_err(pending::plain)?;
     match old {
         Some(old) => pending::take_after(work.path(), old)?,
         None => open_to_umask(work.path())?,

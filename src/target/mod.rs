@@ -98,6 +98,17 @@ fn folder(path: &Path) -> &Path {
     }
 }
 
+/// Why an output cannot be begun. Where the directory that it is to lie in is not there, that one is
+/// named.
+fn cannot_begin(path: &Path, cause: io::Error) -> Error {
+    let folder = folder(path);
+    if cause.kind() == io::ErrorKind::NotFound && !folder.exists() {
+        let (path, folder) = (path.shown(), folder.shown());
+        return Error::Usage(format!("cannot write {path}: there is no directory {folder}"));
+    }
+    Error::io(format!("cannot write {}", path.shown()), cause)
+}
+
 /// The last name of a path.
 fn name_of(path: &Path) -> Result<&OsStr> {
     path.file_name()

@@ -51,8 +51,8 @@ impl Pending {
         let (file, place) = match unnamed(folder, mode) {
             Some(found) => found,
             None => {
-                let file = named(&prefix(name), mode).tempfile_in(folder);
-                let (file, path) = file.map_err(|error| without_name(&error))?.into_parts();
+                let made = named(&prefix(name), mode).tempfile_in(folder).map_err(plain)?;
+                let (file, path) = made.into_parts();
                 (file, Place::Named(path))
             }
         };
@@ -128,10 +128,10 @@ pub(super) fn prefix(name: &OsStr) -> String {
     format!(".{}.rdbkit-", end.and_then(|end| name.get(..end)).unwrap_or(&name))
 }
 
-/// The system's words alone: the name of a temporary file says nothing to anybody.
-fn without_name(error: &io::Error) -> io::Error {
+/// The cause alone: the name of a temporary file says nothing to anybody.
+pub(super) fn plain(error: io::Error) -> io::Error {
     let inner = error.get_ref().and_then(|inner| inner.source());
-    let inner = inner.and_then(|inner| inner.downcast_ref::<io::Error>()).unwrap_or(error);
+    let inner = inner.and_then(|inner| inner.downcast_ref::<io::Error>()).unwrap_or(&error);
     inner.raw_os_error().map_or_else(|| inner.kind().into(), io::Error::from_raw_os_error)
 }
 

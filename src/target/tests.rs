@@ -56,6 +56,26 @@ fn nothing_is_there_before_commit_and_all_after() {
 }
 
 #[test]
+fn a_directory_that_is_not_there_is_named() {
+    let folder = tempfile::tempdir().unwrap();
+    let none = folder.path().join("none");
+    let path = none.join("out");
+    let want = format!("cannot write {}: there is no directory {}", path.display(), none.display());
+    refused(&path, &Publish::default(), &want);
+    let directory = DirectoryTarget::create(&path, &Publish::default()).unwrap_err();
+    assert_eq!(directory.to_string(), want);
+}
+
+/// A file system that takes no file at all says why, and not under which name it was tried.
+#[cfg(target_os = "linux")]
+#[test]
+fn a_temporary_name_is_in_no_sentence() {
+    let path = Path::new("/proc/self/out");
+    let said = AtomicFile::create(path, &Publish::default()).map(drop).unwrap_err().to_string();
+    assert!(said.contains("/proc/self/out") && !said.contains(".rdbkit-"), "{said}");
+}
+
+#[test]
 fn dropped_it_leaves_nothing() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("out");
