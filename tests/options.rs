@@ -126,3 +126,44 @@ fn an_output_on_standard_output_is_all_that_is_there() {
         }
     }
 }
+
+/// What a call shows on a terminal of ten lines, with this pager, and its exit status.
+#[cfg(target_os = "linux")]
+fn on_a_terminal(pager: &str, args: &str) -> (String, i32) {
+    let call = format!("stty rows 10 cols 80; {} {args}", env!("CARGO_BIN_EXE_rdbkit"));
+    let output = std::process::Command::new("script")
+        .args(["-qec", &call, "/dev/null"])
+        .env("RDBKIT_PAGER", pager)
+        .stdin(std::process::Stdio::null())
+        .output()
+        .unwrap();
+    (String::from_utf8_lossy(&output.stdout).into_owned(), output.status.code().unwrap())
+}
+
+#[cfg(target_os = "linux")]
+#[test]
+fn a_pager_that_cannot_be_started_swallows_nothing() {
+    let folder = tempfile::tempdir().unwrap();
+    // So little that it fits a pipe, and so much that it does not.
+    let many = folder.path().join("many.aof");
+    let keys: Vec<String> = (0..9000).map(|n| format!("k:{n}")).collect();
+    let sets: Vec<[&str; 3]> = keys.iter().map(|key| ["SET", key, "v"]).collect();
+    let words: Vec<&[&str]> = sets.iter().map(|set| &set[..]).collect();
+    fs::write(&many, log(&words)).unwrap();
+    for (source, last) in
+        [("fixtures/redis-7.0.15-alltypes.rdb", "zset:"), (many.to_str().unwrap(), "k:8999")]
+    {
+        let (shown, status) = on_a_terminal("cat -", &format!("keys {source}"));
+        let rows = shown.lines().count();
+        assert!(status == 0 && rows > 100 && shown.contains(last), "{status}: {shown}");
+        for pager in ["/no/such/pager -R", "/", "LC_ALL=C /no/such/pager"] {
+            let (shown, status) = on_a_terminal(pager, &format!("keys {source}"));
+            let said = format!("the pager {pager} cannot be started");
+            assert!(status == 0 && shown.contains(&said), "{pager}: {status}: {shown}");
+            assert!(shown.lines().count() > rows && shown.contains(last), "{pager}: {shown}");
+        }
+        // One that is left early is no failure, and what it has shown is not shown twice.
+        let (shown, status) = on_a_terminal("head -n 5", &format!("keys {source}"));
+        assert!(status == 0 && shown.lines().count() == 5, "{status}: {shown}");
+    }
+}

@@ -3,7 +3,11 @@
 //! ```text
 //! rows ─ gathered ─ fits the screen? ─► terminal
 //!                   └ no longer ─► $RDBKIT_PAGER, $PAGER or less ─► terminal
+//!                                  └ cannot be started ─► terminal
 //! ```
+//!
+//! A shell starts the pager, and only its exit status tells that it could not. So what was written
+//! is kept until there is more than a pipe can hold, which says that somebody reads it.
 
 use std::env;
 use std::ffi::{OsStr, OsString};
@@ -75,7 +79,47 @@ pub(crate) enum Paged {
     /// As long as it fits the screen.
     Gathering { pager: OsString, room: Room, text: Vec<u8> },
     /// Into the pager.
-    Pager { into: Option<io::BufWriter<ChildStdin>>, child: Child },
+    Pager(Running),
+}
+
+/// What no pipe can hold.
+const KEPT_BYTES: usize = 2 << 20;
+
+/// A pager at work, or a shell that could not start it.
+pub(crate) struct Running {
+    name: OsString,
+    into: Option<io::BufWriter<ChildStdin>>,
+    child: Child,
+    /// All that was written, as long as it may be that nobody has read of it.
+    kept: Option<Vec<u8>>,
+}
+
+impl Running {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<()> {
+        match &mut self.kept {
+            Some(kept) if kept.len() + bytes.len() <= KEPT_BYTES => kept.extend_from_slice(bytes),
+            kept => *kept = None,
+        }
+        match &mut self.into {
+            Some(into) => into.write_all(bytes),
+            None => Err(io::ErrorKind::BrokenPipe.into()),
+        }
+    }
+
+    /// Waits for the pager; where there has never been one, what it should have shown.
+    fn end(&mut self) -> io::Result<Option<Vec<u8>>> {
+        let flushed = self.into.take().map_or(Ok(()), |mut into| into.flush());
+        // What a shell answers that could not start a program.
+        let started = !matches!(self.child.wait()?.code(), Some(126 | 127));
+        match self.kept.take() {
+            Some(text) if !started => {
+                let name = self.name.display();
+                super::complain(&format!("the pager {name} cannot be started, so there is none"));
+                Ok(Some(text))
+            }
+            _ => flushed.map(|()| None),
+        }
+    }
 }
 
 /// What is left of the screen.
@@ -112,11 +156,13 @@ impl Paged {
                 let mut out = io::stdout();
                 out.write_all(&text).and_then(|()| out.flush())
             }
-            Paged::Pager { into, child } => {
-                let flushed = into.take().map_or(Ok(()), |mut into| into.flush());
-                child.wait()?;
-                flushed
-            }
+            Paged::Pager(pager) => match pager.end()? {
+                Some(text) => {
+                    let mut out = io::stdout();
+                    out.write_all(&text).and_then(|()| out.flush())
+                }
+                None => Ok(()),
+            },
         }
     }
 }
@@ -124,9 +170,9 @@ impl Paged {
 impl Drop for Paged {
     fn drop(&mut self) {
         // A pager keeps the terminal until its reader has had enough.
-        if let Paged::Pager { into, child } = self {
-            drop(into.take());
-            drop(child.wait());
+        if let Paged::Pager(pager) = self {
+            drop(pager.into.take());
+            drop(pager.child.wait());
         }
     }
 }
@@ -139,8 +185,14 @@ impl Write for Paged {
     fn write_all(&mut self, bytes: &[u8]) -> io::Result<()> {
         match self {
             Paged::Plain(out) => out.write_all(bytes),
-            Paged::Pager { into: Some(into), .. } => into.write_all(bytes),
-            Paged::Pager { into: None, .. } => Err(io::ErrorKind::BrokenPipe.into()),
+            Paged::Pager(pager) => match pager.write(bytes) {
+                Err(cause) if cause.kind() == io::ErrorKind::BrokenPipe => {
+                    let Ok(Some(text)) = pager.end() else { return Err(cause) };
+                    *self = Paged::Plain(super::stdout());
+                    self.write_all(&text)
+                }
+                written => written,
+            },
             Paged::Gathering { pager, room, text } => {
                 text.extend_from_slice(bytes);
                 if room.take(bytes) {
@@ -156,8 +208,8 @@ impl Write for Paged {
     fn flush(&mut self) -> io::Result<()> {
         match self {
             Paged::Plain(out) => out.flush(),
-            Paged::Pager { into: Some(into), .. } => into.flush(),
-            Paged::Pager { into: None, .. } | Paged::Gathering { .. } => Ok(()),
+            Paged::Pager(Running { into: Some(into), .. }) => into.flush(),
+            Paged::Pager(_) | Paged::Gathering { .. } => Ok(()),
         }
     }
 }
@@ -182,9 +234,12 @@ fn start(pager: &OsString) -> Paged {
     drop(ctrlc::set_handler(|| {}));
     match command.spawn() {
         Ok(mut child) => match child.stdin.take() {
-            Some(stdin) => {
-                Paged::Pager { into: Some(io::BufWriter::with_capacity(64 << 10, stdin)), child }
-            }
+            Some(stdin) => Paged::Pager(Running {
+                name: pager.clone(),
+                into: Some(io::BufWriter::with_capacity(64 << 10, stdin)),
+                child,
+                kept: Some(Vec::new()),
+            }),
             None => Paged::Plain(super::stdout()),
         },
         Err(_) => Paged::Plain(super::stdout()),
