@@ -500,6 +500,28 @@ fn the_hook_of_the_readme_lets_no_broken_dump_in() {
         )
     };
     assert_eq!(commit(&[("a.rdb", ALL), ("b.aof", "fixtures/annotations.aof")]).1, 0);
-    let (said, status) = commit(&[("a.rdb", ALL), ("b.rdb", "fixtures/broken/duplicate-key.rdb")]);
+    // Git quotes the names that are not ASCII.
+    let names = ["gut ü.rdb", "a\tb.rdb", " \"quoted\".rdb", "back\\slash.rdb", "-n.rdb"];
+    let sound = names.map(|name| (name, "fixtures/redis-7.0.15-lru.rdb"));
+    let (said, status) = commit(&sound);
+    assert!(status == 0 && said.matches(": sound").count() == names.len(), "{said}");
+    let broken = "fixtures/broken/duplicate-key.rdb";
+    for (name, told) in [("b.rdb", "b.rdb"), ("schlecht ü.rdb", "schlecht ü.rdb")] {
+        let (said, status) = commit(&[("a.rdb", ALL), (name, broken)]);
+        assert!(status != 0 && said.contains(&format!("{told}: not committed")), "{said}");
+        assert!(said.contains("duplicate-key"), "{said}");
+    }
+    for name in names {
+        let (said, status) = commit(&[(name, broken)]);
+        assert!(status != 0 && said.contains("duplicate-key"), "{name:?}: {said}");
+    }
+    // One that has been renamed and changed is looked at, too.
+    let folder = repository(&[("a.rdb", ALL)]);
+    let git = "git -c user.name=a -c user.email=a@b commit -qm x";
+    assert_eq!(sh(folder.path(), git).1, 0);
+    fs::write(folder.path().join(".git/hooks/pre-commit"), &hook).unwrap();
+    let rename =
+        "chmod +x .git/hooks/pre-commit; git mv a.rdb b.rdb; truncate -s -9 b.rdb; git add .";
+    let (said, status) = sh(folder.path(), &format!("{rename}; {git}"));
     assert!(status != 0 && said.contains("b.rdb: not committed"), "{said}");
 }
