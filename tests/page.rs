@@ -12,7 +12,7 @@ mod support;
 
 use std::fs;
 use std::path::{Path, PathBuf};
-use std::process::{Command, Stdio};
+use std::process::{Command, Output, Stdio};
 
 use support::{in_ci, skipped};
 
@@ -31,15 +31,15 @@ fn page(rdb: &Path, top: usize, to: &Path) {
     command.assert().success();
 }
 
+/// A program that is on the path.
+fn program(name: &str) -> Option<PathBuf> {
+    let path = std::env::var_os("PATH").unwrap_or_default();
+    std::env::split_paths(&path).map(|folder| folder.join(name)).find(|path| path.is_file())
+}
+
 /// The browser; where it is missing, the test fails in CI and is skipped elsewhere.
 fn browser() -> Option<PathBuf> {
-    let names = ["chromium", "chromium-browser", "google-chrome"];
-    let folders: Vec<PathBuf> =
-        std::env::split_paths(&std::env::var_os("PATH").unwrap_or_default()).collect();
-    let found = names
-        .iter()
-        .flat_map(|name| folders.iter().map(move |folder| folder.join(name)))
-        .find(|path| path.is_file());
+    let found = ["chromium", "chromium-browser", "google-chrome"].into_iter().find_map(program);
     if found.is_none() {
         let message = "no chromium; run tests/fetch-tools";
         assert!(!in_ci(), "{message}");
@@ -48,18 +48,24 @@ fn browser() -> Option<PathBuf> {
     found
 }
 
-/// Opens a page, for what it is after its script has run.
-fn dump_dom(browser: &Path, page: &Path, fragment: &str) -> String {
+/// Opens a page in the browser; what that prints.
+fn run(browser: &Path, args: &[&str], page: &Path, fragment: &str) -> Output {
     let profile = tempfile::tempdir().unwrap();
-    let output = Command::new(browser)
+    Command::new(browser)
         .args(["--headless", "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run"])
         .args(["--disable-background-networking", "--disable-component-update"])
-        .args(["--disable-sync", "--disable-dev-shm-usage", "--dump-dom"])
+        .args(["--disable-sync", "--disable-dev-shm-usage"])
+        .args(args)
         .arg(format!("--user-data-dir={}", profile.path().display()))
         .arg(format!("file://{}#{fragment}", page.display()))
         .stdin(Stdio::null())
         .output()
-        .unwrap();
+        .unwrap()
+}
+
+/// Opens a page, for what it is after its script has run.
+fn dump_dom(browser: &Path, page: &Path, fragment: &str) -> String {
+    let output = run(browser, &["--dump-dom"], page, fragment);
     let text = String::from_utf8(output.stdout).unwrap();
     let errors = String::from_utf8_lossy(&output.stderr);
     assert!(text.contains("</html>"), "{:?}: {errors}", output.status);
@@ -167,4 +173,63 @@ fn a_page_shows_what_is_large_and_a_screen_beside_it_stays_one() {
     let biggest = screen.split("Biggest keys by memory").nth(1).unwrap();
     let biggest = biggest.split("\n\n").next().unwrap();
     assert_eq!(biggest.trim().lines().count(), 1 + 10, "{biggest}");
+}
+
+/// A page as it is printed: how many rows of the table of keys there are, the first of them, and
+/// what is said of them.
+fn printed(browser: &Path, page: &Path, fragment: &str) -> (usize, String, String) {
+    const LOOK: &str = "<script>(function () {
+        var seen = function (it) { return getComputedStyle(it).display !== 'none'; };
+        var rows = Array.from(document.querySelectorAll('#keys tbody tr')).filter(seen);
+        var note = document.querySelector('[data-printed=keys]');
+        var found = [rows.length, rows[0].cells[0].textContent, seen(note) ? note.textContent : ''];
+        document.documentElement.dataset.found = found.join('|');
+    })();</script></body>";
+    let text = fs::read_to_string(page).unwrap();
+    let text = text.replace("@media print", "@media all").replace("</body>", LOOK);
+    let copy = page.with_extension("print.html");
+    fs::write(&copy, text).unwrap();
+    let dom = dump_dom(browser, &copy, fragment);
+    let found = dom.split("data-found=\"").nth(1).unwrap().split("\">").next().unwrap();
+    let found: Vec<&str> = found.split('|').collect();
+    (found[0].parse().unwrap(), found[1].replace("&quot;", "\""), found[2].to_owned())
+}
+
+#[test]
+fn a_print_has_the_first_rows_of_those_that_are_shown() {
+    let Some(browser) = browser() else { return };
+    let folder = tempfile::tempdir().unwrap();
+    let (rdb, html) = (folder.path().join("dump.rdb"), folder.path().join("page.html"));
+    let names = (0..1500).map(|n| format!("group{}:item:{n}", n / 300).into_bytes());
+    fs::write(&rdb, snapshot(names)).unwrap();
+    page(&rdb, 1500, &html);
+
+    let (rows, _, said) = printed(&browser, &html, "");
+    assert_eq!((rows, said.as_str()), (100, "The first 100 of 1,500 rows are printed."));
+    let (rows, first, said) = printed(&browser, &html, "q=group4:");
+    let want = "Rows with “group4:”: 300 of 1,500. The first 100 of 300 rows are printed.";
+    assert_eq!((rows, said.as_str()), (100, want));
+    assert!(first.contains("group4:item:"), "{first}");
+    let (rows, _, said) = printed(&browser, &html, "q=item:77");
+    assert_eq!((rows, said.trim()), (11, "Rows with “item:77”: 11 of 1,500."));
+}
+
+#[test]
+fn a_map_has_figures_where_there_is_room_and_one_for_narrow_screens() {
+    let folder = tempfile::tempdir().unwrap();
+    let (rdb, html) = (folder.path().join("dump.rdb"), folder.path().join("page.html"));
+    let alone = (0..500).map(|n| format!("alone:{n}").into_bytes());
+    let split = (0..500).map(|n| format!("split:{}:{n}", n % 2).into_bytes());
+    fs::write(&rdb, snapshot(alone.chain(split))).unwrap();
+    rdbkit().args(["inspect", "--by", "prefix", "--html"]).arg(&html).arg(&rdb).assert().success();
+    let text = fs::read_to_string(&html).unwrap();
+    for class in ["map wide", "map narrow"] {
+        let map = text.split(&format!("<svg class=\"{class}\"")).nth(1).unwrap();
+        let map = map.split("</section>").next().unwrap();
+        let tile = map.split("<g>").find(|tile| tile.contains(">alone:<")).unwrap();
+        assert!(tile.contains("class=\"note\"") && tile.contains(" %</text>"), "{tile}");
+        let whole = map.split("<g>").find(|tile| tile.contains(">split:<")).unwrap();
+        assert!(!whole.contains("class=\"note\""), "{whole}");
+        assert!(map.contains(">0:<"), "{class}");
+    }
 }

@@ -4,6 +4,7 @@
 //! quoted before and escaped by the template, so a key that looks like markup is text. The page
 //! reads without scripts too; a script sorts and searches the tables.
 
+mod map;
 mod treemap;
 
 use std::collections::BTreeSet;
@@ -14,7 +15,7 @@ use minijinja::value::Serde;
 use minijinja::{Environment, Value};
 use serde::Serialize;
 
-use self::treemap::{Rect, squarify};
+use self::map::{Map, maps};
 use super::{BigKey, InspectReport, LookReport, Prefix, Prefixes, SnapshotReport, Volume};
 use crate::bytes::quoted;
 use crate::error::{Error, Result};
@@ -23,19 +24,12 @@ use crate::report::text::{count, expiry, instant, key, percent, plural, size};
 
 const PAGE: &str = include_str!("page.html");
 
-/// The size of the map, in its own units.
-const MAP: Rect = Rect { x: 0.0, y: 0.0, w: 1200.0, h: 520.0 };
-/// Prefixes in the map, and below each of them.
-const MAP_PREFIXES: usize = 24;
-const MAP_BELOW: usize = 40;
-/// The height of a prefix' name above those below it.
-const STRIP: f64 = 20.0;
-/// The width of a character on the map.
-const CHARACTER: f64 = 7.0;
 /// Rows of the table of prefixes.
 const PREFIXES: usize = 500;
 /// Those below another have at least one of so many parts of the memory.
 const SHARE_BELOW: u64 = 1000;
+/// Rows of a table that are printed.
+const PRINTED: u64 = 100;
 /// Characters of a key that are shown.
 const KEY_WIDTH: usize = 120;
 
@@ -48,6 +42,7 @@ pub fn write_html(out: &mut dyn Write, report: &InspectReport) -> Result<()> {
     let mut environment = Environment::new();
     let syntax = SyntaxConfig::builder().trim_blocks(true).lstrip_blocks(true).build();
     environment.set_syntax(syntax.map_err(wrong)?);
+    environment.add_filter("count", count);
     environment.add_template("page.html", PAGE).map_err(wrong)?;
     let page = environment.get_template("page.html").map_err(wrong)?;
     let context = Value::from(Serde(Page::of(report, snapshot, look)));
@@ -65,7 +60,7 @@ struct Page {
     broken: Vec<String>,
     cards: Vec<Card>,
     sentences: Vec<String>,
-    map: Vec<Tile>,
+    maps: Vec<Map>,
     types: Vec<Bar>,
     expiry: Vec<Bar>,
     groups: Option<GroupTable>,
@@ -76,6 +71,7 @@ struct Page {
     keys: Vec<KeyRow>,
     has_longest: bool,
     memory_note: String,
+    printed: u64,
     version: &'static str,
 }
 
@@ -84,20 +80,6 @@ struct Card {
     name: &'static str,
     value: String,
     note: String,
-}
-
-/// A rectangle of the map.
-#[derive(Serialize)]
-struct Tile {
-    x: String,
-    y: String,
-    w: String,
-    h: String,
-    colour: usize,
-    inner: bool,
-    label: String,
-    note: String,
-    title: String,
 }
 
 #[derive(Serialize)]
@@ -159,7 +141,7 @@ impl Page {
             broken: report.broken.clone(),
             cards: cards(report, snapshot, look),
             sentences: sentences(look),
-            map: look.prefixes.as_ref().map(|found| map(found, look.total)).unwrap_or_default(),
+            maps: look.prefixes.as_ref().map(|found| maps(found, look.total)).unwrap_or_default(),
             types: types(look),
             expiry: expiry_bars(snapshot),
             groups: look.groups.as_ref().map(|groups| GroupTable {
@@ -191,6 +173,7 @@ impl Page {
             has_longest: keys.iter().any(|row| row.longest.is_some()),
             keys,
             memory_note: memory_note(look),
+            printed: PRINTED,
             version: env!("CARGO_PKG_VERSION"),
         }
     }
@@ -459,106 +442,4 @@ fn key_rows(look: &LookReport, now_ms: i64) -> Vec<KeyRow> {
         }
     };
     keys.iter().map(row).collect()
-}
-
-/// The map: prefixes of the first depth, and within each those below it.
-fn map(found: &Prefixes, total: Volume) -> Vec<Tile> {
-    let first: Vec<&Prefix> = found.prefixes.iter().filter(|row| row.depth == 1).collect();
-    let mut named: Vec<(String, Volume, Vec<&Prefix>)> = Vec::new();
-    let mut rest = total;
-    for row in first.iter().take(MAP_PREFIXES) {
-        let below = found
-            .prefixes
-            .iter()
-            .filter(|other| other.depth == 2 && other.prefix.starts_with(&row.prefix))
-            .take(MAP_BELOW)
-            .collect();
-        named.push((key(&row.prefix, 60), row.volume, below));
-        rest = rest.without(row.volume);
-    }
-    if found.without_prefix.keys > 0 {
-        named.push(("(no prefix)".to_owned(), found.without_prefix, Vec::new()));
-        rest = rest.without(found.without_prefix);
-    }
-    if rest.keys > 0 {
-        named.push(("(others)".to_owned(), rest, Vec::new()));
-    }
-    named.sort_by_key(|(_, volume, _)| std::cmp::Reverse(volume.memory_bytes));
-    let weights: Vec<f64> = named.iter().map(|(_, v, _)| v.memory_bytes as f64).collect();
-    let mut tiles = Vec::new();
-    for (place, (rect, (name, volume, below))) in
-        squarify(&weights, MAP).into_iter().zip(&named).enumerate()
-    {
-        let colour = place % 8;
-        tiles.push(tile(rect, colour, None, name, *volume, total));
-        let first_len = below.first().map_or(0, |row| {
-            let ends = row.prefix.windows(found.separator.len().max(1));
-            let end = ends.enumerate().find(|(_, window)| *window == found.separator);
-            end.map_or(0, |(at, _)| at + found.separator.len())
-        });
-        let inner = rect.inside(2.0, STRIP);
-        if inner.w < 30.0 || inner.h < 16.0 || below.is_empty() {
-            continue;
-        }
-        let mut own = *volume;
-        below.iter().for_each(|row| own = own.without(row.volume));
-        // What is left has room, and no tile of its own.
-        let mut shares: Vec<(u64, Option<&Prefix>)> =
-            below.iter().map(|row| (row.volume.memory_bytes, Some(*row))).collect();
-        shares.push((own.memory_bytes, None));
-        shares.sort_by_key(|(bytes, _)| std::cmp::Reverse(*bytes));
-        let weights: Vec<f64> = shares.iter().map(|(bytes, _)| *bytes as f64).collect();
-        for (rect, (_, row)) in squarify(&weights, inner).into_iter().zip(&shares) {
-            let Some(row) = row else { continue };
-            // What stands above it is not said again.
-            let behind = row.prefix.get(first_len..).unwrap_or(&row.prefix);
-            let (name, short) = (key(&row.prefix, 60), key(behind, 60));
-            tiles.push(tile(rect, colour, Some(&short), &name, row.volume, total));
-        }
-    }
-    tiles
-}
-
-/// A tile; one that lies in another is called by less than its whole name.
-fn tile(
-    rect: Rect,
-    colour: usize,
-    short: Option<&str>,
-    name: &str,
-    volume: Volume,
-    total: Volume,
-) -> Tile {
-    let inner = short.is_some();
-    let share = percent(volume.memory_bytes, total.memory_bytes);
-    let room = ((rect.w - 10.0) / CHARACTER).max(0.0) as usize;
-    let fits = rect.h >= 16.0 && room >= 4;
-    let label = if fits { shortened(short.unwrap_or(name), room) } else { String::new() };
-    let note = format!("{} · {share}", size(volume.memory_bytes));
-    let has_note = fits && !label.is_empty() && rect.h >= 34.0 && note.chars().count() <= room;
-    Tile {
-        x: format!("{:.1}", rect.x),
-        y: format!("{:.1}", rect.y),
-        w: format!("{:.1}", rect.w),
-        h: format!("{:.1}", rect.h),
-        colour,
-        inner,
-        label,
-        note: if has_note && inner { note } else { String::new() },
-        title: format!(
-            "{name}\n{}, {}\nmemory {}, {share}\nin the file {}",
-            plural(volume.keys, "key"),
-            plural(volume.elements, "element"),
-            size(volume.memory_bytes),
-            size(volume.size_bytes),
-        ),
-    }
-}
-
-/// A name in so many characters.
-fn shortened(name: &str, room: usize) -> String {
-    let bare = name.strip_prefix('"').and_then(|name| name.strip_suffix('"')).unwrap_or(name);
-    if bare.chars().count() <= room {
-        return bare.to_owned();
-    }
-    bare.chars().take(room - 1).chain(['…']).collect()
 }
