@@ -100,6 +100,31 @@ fn each_policy_holds_and_is_broken() {
 }
 
 #[test]
+fn a_source_is_as_old_as_it_says_and_else_as_its_file() {
+    let folder = tempfile::tempdir().unwrap();
+    let now = "--now=2026-12-24T00:00:00Z";
+    let says = |source: &Path, age: &str, want: &str| {
+        let done = call(&["check", source.to_str().unwrap(), now, &format!("--max-age={age}")]);
+        assert_eq!(done.code, i32::from(!want.is_empty()), "{}", done.out);
+        assert!(done.out.contains(want), "{want} in\n{}", done.out);
+    };
+    // A copy is new, but its last `#TS:` is of 2023.
+    let (log, plain) = (folder.path().join("annotated.aof"), folder.path().join("plain.aof"));
+    fs::copy("fixtures/annotations.aof", &log).unwrap();
+    says(&log, "1d", "expected at most 1d old; found 3y 40d old by its last annotation");
+    says(&log, "2000d", "");
+    fs::write(&plain, "*3\r\n$3\r\nSET\r\n$1\r\nk\r\n$1\r\nv\r\n").unwrap();
+    let file = fs::File::options().write(true).open(&plain).unwrap();
+    file.set_modified(std::time::UNIX_EPOCH + std::time::Duration::from_secs(1_577_836_800))
+        .unwrap();
+    says(&plain, "26h", "expected at most 1d 2h old; found 6y 359d old by its last change");
+    says(Path::new(ALL), "1s", "old by its ctime");
+    // Of a directory, the last part that has a time says it.
+    let multi = Path::new("fixtures/redis-8.10.2-day-aofdir");
+    says(multi, "1s", "old by its last annotation");
+}
+
+#[test]
 fn a_server_that_is_too_old_is_told_with_what_it_would_lose() {
     let done = call(&["check", ALL, NOW, "--loads-in=redis:6.2"]);
     assert_eq!(done.code, 1);

@@ -47,7 +47,8 @@ pub(crate) struct PolicyArgs {
     #[arg(long, value_name = "PREFIX")]
     forbid_prefix: Vec<OsString>,
 
-    /// The source is no older: 26h, 7d
+    /// The source is no older, by a log's last annotation, a snapshot's ctime, else by the file's
+    /// time: 26h, 7d
     #[arg(long, value_name = "TIME", value_parser = age)]
     max_age: Option<u64>,
 

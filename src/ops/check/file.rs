@@ -142,6 +142,7 @@ fn check_log(
     report.commands = Some(log.outcome.counts.commands);
     report.transactions = Some(log.outcome.counts.transactions);
     report.good_up_to = Some(log.outcome.good_up_to);
+    report.last_secs = log.outcome.counts.last_secs;
     let mut findings = Findings::new(options.max_findings);
     for finding in log.findings {
         findings.add(finding);

@@ -196,7 +196,8 @@ pub fn check_source(
     let name = source.name.clone();
     let kept = Kept::of(source, options)?;
     let mut report = check_soundness(kept.open(&name, options)?, options, observer)?;
-    let judge = judge(options, kept.changed_ms());
+    let last_secs = report.files.iter().rev().find_map(|file| file.last_secs);
+    let judge = Judge { last_secs, ..judge(options, kept.changed_ms()) };
     let header = header(kept.open(&name, options)?);
     let policy = judge.judge(kept.open(&name, options)?, header, observer);
     judged(&mut report, policy)?;
@@ -236,6 +237,7 @@ fn judge(options: &CheckOptions, changed_ms: Option<i64>) -> Judge<'_> {
         threads: options.threads,
         max_findings: options.max_findings,
         open: &options.open,
+        last_secs: None,
         changed_ms,
     }
 }

@@ -17,6 +17,7 @@ use crate::ops::walk::{Observer, Tally, WalkOptions};
 use crate::rdb::{Entry, Header, Record, Target};
 use crate::report::check::PolicyReport;
 use crate::report::filtered::FilteredFrom;
+use crate::report::text::span;
 use crate::source::{OpenOptions, Source};
 use crate::value::Kind;
 
@@ -114,6 +115,8 @@ pub(super) struct Judge<'a> {
     pub(super) threads: usize,
     pub(super) max_findings: usize,
     pub(super) open: &'a OpenOptions,
+    /// The last time that a log itself gives, in unix seconds.
+    pub(super) last_secs: Option<u64>,
     /// When the file was changed last, for sources that do not say themselves how old they are.
     pub(super) changed_ms: Option<i64>,
 }
@@ -198,17 +201,25 @@ impl Judge<'_> {
         }
     }
 
+    /// A log is as old as its last annotation says, a snapshot as its writer says; a file that says
+    /// nothing is as old as its last change.
     fn age(&self, ctime_secs: Option<i64>, findings: &mut ByRule) {
         let Some(most) = self.policy.max_age_ms else { return };
-        let made_ms = ctime_secs.map(|secs| secs.saturating_mul(1000)).or(self.changed_ms);
-        let found = match made_ms {
+        let said_ms = |secs: i64| secs.saturating_mul(1000);
+        let last_secs = self.last_secs.map(|secs| i64::try_from(secs).unwrap_or(i64::MAX));
+        let made = [
+            (last_secs.map(said_ms), "by its last annotation"),
+            (ctime_secs.map(said_ms), "by its ctime"),
+            (self.changed_ms, "by its last change"),
+        ];
+        let found = match made.iter().find_map(|(made_ms, by)| Some((made_ms.as_ref()?, by))) {
             None => "no time in it, and no file that has one".to_owned(),
-            Some(made_ms) => {
-                let age = u64::try_from(self.now_ms.saturating_sub(made_ms)).unwrap_or(0);
+            Some((made_ms, by)) => {
+                let age = u64::try_from(self.now_ms.saturating_sub(*made_ms)).unwrap_or(0);
                 if age <= most {
                     return;
                 }
-                format!("{} old", span(age))
+                format!("{} old {by}", span(age))
             }
         };
         findings.add(self.policy.finding("max-age", format!("at most {} old", span(most)), found));
@@ -229,11 +240,6 @@ impl ByRule {
             self.0.entry(code).or_insert_with(|| Findings::new(later.1)).append(findings);
         }
     }
-}
-
-/// A span of time in words.
-fn span(ms: u64) -> String {
-    humantime::format_duration(std::time::Duration::from_secs(ms / 1000)).to_string()
 }
 
 /// What the rules are asked of, key by key.

@@ -98,6 +98,8 @@ pub struct FileReport {
     pub transactions: Option<u64>,
     /// Up to which offset its log is good: whole commands outside a transaction.
     pub good_up_to: Option<u64>,
+    /// The last time that annotations of its log give, in unix seconds.
+    pub last_secs: Option<u64>,
 }
 
 /// Findings that are not listed.
