@@ -9,32 +9,87 @@ use clap::{Arg, Command};
 /// How many verbs are named.
 const VERBS: usize = 4;
 
-/// The error, with a better tip where there is one: `--json` is meant for `--format json`, and
-/// `--prefix` may be an option of another verb.
+/// What an option is often called elsewhere, and what it is called here.
+const SYNONYMS: [(&str, &str); 22] = [
+    ("min-size", "larger-than"),
+    ("min-bytes", "larger-than"),
+    ("bigger-than", "larger-than"),
+    ("bytes", "larger-than"),
+    ("max-size", "smaller-than"),
+    ("max-bytes", "smaller-than"),
+    ("pattern", "key"),
+    ("match", "key"),
+    ("glob", "key"),
+    ("regex", "key-regex"),
+    ("exclude", "not-key"),
+    ("not-pattern", "not-key"),
+    ("database", "db"),
+    ("dbs", "db"),
+    ("sort-by", "sort"),
+    ("order-by", "sort"),
+    ("order", "sort"),
+    ("head", "limit"),
+    ("count", "limit"),
+    ("limit", "top"),
+    ("largest", "top"),
+    ("out", "output"),
+];
+
+/// What is said where a verb lacks an argument that it needs.
+const LACKING: [(&str, &str); 1] = [(
+    "history",
+    "'*' stands for all keys; '--deleted' needs none and lists the keys that are gone in the end",
+)];
+
+/// The error, with a better tip where there is one: `--json` is meant for `--format json`,
+/// `--prefix` may be an option of another verb, `--min-size` is called otherwise.
 pub(crate) fn with_hint(
     mut error: clap::Error,
     command: &Command,
     args: &[OsString],
 ) -> clap::Error {
-    if error.kind() != ErrorKind::UnknownArgument || error.get(ContextKind::SuggestedArg).is_some()
-    {
-        return error;
-    }
-    let Some(ContextValue::String(given)) = error.get(ContextKind::InvalidArg) else {
-        return error;
-    };
-    let Some(name) = given.strip_prefix("--").map(str::to_owned) else { return error };
     let verb = args.iter().skip(1).find_map(|arg| command.find_subcommand(arg));
     let Some(verb) = verb else { return error };
-    let tips: Vec<StyledStr> = [as_a_value(verb, &name), elsewhere(command, &name)]
-        .into_iter()
-        .flatten()
-        .map(StyledStr::from)
-        .collect();
+    let given = |kind| match error.get(kind) {
+        Some(ContextValue::String(given)) => Some(given.as_str()),
+        _ => None,
+    };
+    let tips = match error.kind() {
+        ErrorKind::UnknownArgument => given(ContextKind::InvalidArg)
+            .and_then(|given| given.strip_prefix("--"))
+            .map(|name| of_unknown(command, verb, name))
+            .unwrap_or_default(),
+        ErrorKind::InvalidValue => given(ContextKind::InvalidValue)
+            .and_then(|value| as_a_value(verb, value))
+            .into_iter()
+            .collect(),
+        ErrorKind::MissingRequiredArgument => LACKING
+            .iter()
+            .filter(|(name, _)| *name == verb.get_name())
+            .map(|(_, tip)| (*tip).to_owned())
+            .collect(),
+        _ => Vec::new(),
+    };
     if !tips.is_empty() {
+        // What only looks like it is no help beside what is it.
+        error.remove(ContextKind::SuggestedArg);
+        let tips = tips.into_iter().map(StyledStr::from).collect();
         error.insert(ContextKind::Suggested, ContextValue::StyledStrs(tips));
     }
     error
+}
+
+/// What an option may be that the verb does not have.
+fn of_unknown(command: &Command, verb: &Command, name: &str) -> Vec<String> {
+    let here = |long: &str| verb.get_arguments().any(|arg| arg.get_long() == Some(long));
+    let called = SYNONYMS.iter().filter(|(other, _)| *other == name).map(|(_, long)| *long);
+    let called: Vec<&str> = called.collect();
+    if let Some(long) = called.iter().find(|long| here(long)) {
+        return vec![format!("it is called '--{long}' here")];
+    }
+    let as_a_value = as_a_value(verb, name);
+    let elsewhere = [name].iter().chain(&called).find_map(|name| elsewhere(command, name));
+    as_a_value.into_iter().chain(elsewhere).collect()
 }
 
 /// The option that has this as one of its values.
@@ -68,8 +123,15 @@ mod tests {
     fn command() -> Command {
         let format = Arg::new("format").long("format").value_parser(["human", "json"]);
         let prefix = Arg::new("prefix").long("prefix");
-        let keys = Command::new("keys").args([format.clone(), prefix]);
-        Command::new("program").subcommands([keys, Command::new("digest").arg(format)])
+        let larger = Arg::new("larger-than").long("larger-than");
+        let sort = Arg::new("sort").long("sort");
+        let to = Arg::new("to").long("to").value_parser(["csv", "parquet"]);
+        let keys = Command::new("keys").args([format.clone(), prefix, larger, sort]);
+        let key = Arg::new("key").required(true).value_name("KEY");
+        let export = Command::new("export").args([format.clone(), to]);
+        let history = Command::new("history").arg(key);
+        let digest = Command::new("digest").arg(format);
+        Command::new("program").subcommands([keys, export, history, digest])
     }
 
     #[track_caller]
@@ -90,6 +152,25 @@ mod tests {
     #[test]
     fn options_of_other_verbs_are_told() {
         check(&["digest", "--prefix"], "keys has '--prefix'");
+        check(&["digest", "--min-size"], "keys has '--larger-than'");
+        // Though something here is written a little like it.
+        check(&["export", "--sort"], "keys has '--sort'");
+    }
+
+    #[test]
+    fn a_value_may_be_one_of_another_option() {
+        check(&["export", "--format", "csv"], "'--to csv' may be what is meant");
+    }
+
+    #[test]
+    fn options_are_told_by_what_they_are_called_elsewhere() {
+        check(&["keys", "--min-size", "1"], "it is called '--larger-than' here");
+        check(&["keys", "--sort-by", "size"], "it is called '--sort' here");
+    }
+
+    #[test]
+    fn what_lacks_a_key_is_told_how_to_name_all() {
+        check(&["history"], "'*' stands for all keys");
     }
 
     #[test]
