@@ -167,3 +167,20 @@ fn a_pager_that_cannot_be_started_swallows_nothing() {
         assert!(status == 0 && shown.lines().count() == 5, "{status}: {shown}");
     }
 }
+
+#[test]
+fn what_a_prefix_is_is_not_said_in_vain() {
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR"));
+    let look = |args: &[&str]| {
+        let source = "fixtures/redis-7.0.15-alltypes.rdb";
+        call(folder, &[&["inspect", source, "--now=2026-11-23T14:00:00Z"], args].concat())
+    };
+    let prefixes = look(&["--by", "prefix", "--depth", "1"]);
+    assert_eq!((prefixes.0, &look(&["--depth", "1"])), (0, &prefixes));
+    let colon = look(&["--by", "prefix", "--separator", ":"]);
+    assert_eq!((colon.0, &look(&["--separator", ":"])), (0, &colon));
+    for args in [["--depth", "1"], ["--separator", ":"]] {
+        let (status, said) = look(&[&args[..], &["--by", "type"]].concat());
+        assert!(status == 2 && said.contains("--by prefix"), "{args:?}: {said}");
+    }
+}

@@ -132,13 +132,40 @@ impl InspectArgs {
         return None;
     }
 
+    /// Whether files are asked for, all of which show prefixes.
+    fn has_files(&self) -> bool {
+        self.page().is_some() || self.folded.is_some()
+    }
+
+    /// Whether it is said what a prefix is.
+    fn tells_prefixes(&self) -> bool {
+        self.separator.is_some() || self.depth.is_some()
+    }
+
+    /// What keys are told apart by: who says what a prefix is wants to see them.
+    fn by(&self) -> Option<ByArg> {
+        self.by.or_else(|| (self.tells_prefixes() && !self.has_files()).then_some(ByArg::Prefix))
+    }
+
+    /// What a prefix is matters only where they are shown.
+    fn refuse_prefixes_unseen(&self) -> Result<(), Error> {
+        let sees = self.has_files() || matches!(self.by(), None | Some(ByArg::Prefix));
+        if self.tells_prefixes() && !sees {
+            return Err(Error::Usage(
+                "--depth and --separator say what a prefix is, and none are shown here: give --by \
+                 prefix, --html or --folded"
+                    .to_owned(),
+            ));
+        }
+        Ok(())
+    }
+
     /// What is looked for in the keys, if anything is.
     fn look(&self) -> Option<LookOptions> {
-        let files = self.page().is_some() || self.folded.is_some();
-        let prefixes = files || self.separator.is_some() || self.depth.is_some();
+        let prefixes = self.has_files() || self.tells_prefixes();
         let any = prefixes || self.by.is_some() || self.memory || self.server.is_given();
         any.then(|| LookOptions {
-            by: self.by.map(|by| match by {
+            by: self.by().map(|by| match by {
                 ByArg::Prefix => By::Prefix,
                 ByArg::Type => By::Type,
                 ByArg::Db => By::Db,
@@ -216,6 +243,7 @@ pub(crate) fn run(args: &InspectArgs) -> Result<Exit, Error> {
 
 fn look(args: &InspectArgs) -> Result<Exit, Error> {
     args.refuse_both_on_stdout()?;
+    args.refuse_prefixes_unseen()?;
     let Opened { source, bar, .. } = args.from.open_with_bar(&args.source, &args.common)?;
     let options = InspectOptions {
         top: match args.top {
