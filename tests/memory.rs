@@ -231,6 +231,21 @@ fn fill_more(server: &Server) {
             }
         }
     }
+    // Fields that expire, and where among them the first value is that makes a table of it.
+    let expire = redis && version.at_least(7, 4);
+    for members in [5_usize, 9, 20, 50, 129, 400].into_iter().filter(|_| expire) {
+        for long in [0, 1, 3, 4, members / 2, members - 1] {
+            let name = format!("expiring:{members}:{long}").into_bytes();
+            for n in 0..members {
+                let len = if n == long { 90 } else { 1 + n % 40 };
+                add(&[b"HSET", &name, n.to_string().as_bytes(), &vec![b'v'; len]]);
+                let at = [b"HPEXPIREAT", &name[..], b"9999999999999", b"FIELDS", b"1"];
+                if n % 2 == 0 {
+                    add(&[&at[..], &[n.to_string().as_bytes()]].concat());
+                }
+            }
+        }
+    }
     for groups in [1, 2, 9] {
         for entries in [1, 10, 300] {
             let name = format!("groups:{groups}:{entries}").into_bytes();

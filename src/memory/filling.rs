@@ -11,8 +11,10 @@ pub(super) enum Filling {
     /// Member by member.
     OneByOne,
     /// After so many members in a listpack comes one that is too long for it: the listpack is made
-    /// a table, then there is room made.
+    /// a table, that one is added, then there is room made.
     Unpacked(u64, Room),
+    /// The same for a hash whose fields expire: there is room made before that one is added.
+    UnpackedExpiring(u64, Room),
 }
 
 /// For what room is made when a listpack has become a table.
@@ -42,16 +44,24 @@ impl Filling {
     pub(super) fn buckets(self, members: u64) -> u64 {
         let mut table = match self {
             Filling::AtOnce => return power_of_two(members),
-            Filling::OneByOne | Filling::Unpacked(_, Room::Later) => {
+            Filling::OneByOne
+            | Filling::Unpacked(_, Room::Later)
+            | Filling::UnpackedExpiring(_, Room::Later) => {
                 Growing { size: LEAST, used: 0, next: None }
             }
-            Filling::Unpacked(before, Room::Both | Room::All) => {
+            Filling::Unpacked(before, _) | Filling::UnpackedExpiring(before, _) => {
                 Growing { size: power_of_two(before), used: 0, next: None }
             }
         };
-        if let Filling::Unpacked(before, room) = self {
-            table.add(before.saturating_add(1).min(members));
-            let wanted = if room == Room::All { members } else { members - table.used };
+        let unpacked = match self {
+            Filling::Unpacked(before, room) => Some((before, before.saturating_add(1), room)),
+            Filling::UnpackedExpiring(before, room) => Some((before, before, room)),
+            Filling::AtOnce | Filling::OneByOne => None,
+        };
+        if let Some((before, first, room)) = unpacked {
+            table.add(first.min(members));
+            let left = members.saturating_sub(before).saturating_sub(1);
+            let wanted = if room == Room::All { members } else { left };
             if wanted > LEAST {
                 table.make_room(wanted);
             }
@@ -110,7 +120,7 @@ pub(super) fn power_of_two(members: u64) -> u64 {
 
 #[cfg(test)]
 mod tests {
-    use super::Filling::{self, AtOnce, OneByOne, Unpacked};
+    use super::Filling::{self, AtOnce, OneByOne, Unpacked, UnpackedExpiring};
     use super::Room;
 
     #[track_caller]
@@ -145,6 +155,18 @@ mod tests {
         }
         all(2, 5, 8);
         all(3, 5, 8 + 4);
+        // The same servers, with fields that expire.
+        let all = |before, members, want| check(UnpackedExpiring(before, Room::All), members, want);
+        all(3, 5, 8);
+        all(4, 50, 64);
+        all(0, 129, 256);
+        all(64, 400, 512);
+        let both =
+            |before, members, want| check(UnpackedExpiring(before, Room::Both), members, want);
+        both(2, 5, 4 + 8);
+        both(8, 50, 64);
+        both(71, 129, 128 + 256);
+        both(0, 9, 8 + 16);
         check(Unpacked(3, Room::Later), 91, 128);
         check(Unpacked(4, Room::Later), 91, 128 + 64);
         check(Unpacked(14, Room::Later), 91, 128);

@@ -103,14 +103,15 @@ impl Estimator {
                 self.blocks.packed(sum.packed - times)
             }
         } else {
-            // A load makes room for a hash that it knows to be large, but not for one that only
-            // turns out to have a long value, nor for one whose fields expire.
-            let filling = match sum.before_long {
-                _ if entry.value_type == HashMetadata => Filling::OneByOne,
-                Some(before) if sum.count <= limits.hash_entries as u64 => {
-                    Filling::Unpacked(before, self.blocks.rules.room)
-                }
-                _ => Filling::AtOnce,
+            // A load makes room for a hash that it knows to be large, but for one whose fields
+            // expire, and for one that only turns out to have a long value not before that comes.
+            let before_long = sum.before_long.filter(|_| sum.count <= limits.hash_entries as u64);
+            let room = self.blocks.rules.room;
+            let filling = match (entry.value_type, before_long) {
+                (HashMetadata, Some(before)) => Filling::UnpackedExpiring(before, room),
+                (HashMetadata, None) => Filling::OneByOne,
+                (_, Some(before)) => Filling::Unpacked(before, room),
+                (_, None) => Filling::AtOnce,
             };
             self.blocks.table(sum.count, true, filling) + rounded(sum.apart)
         })
