@@ -501,9 +501,9 @@ fn the_memory_report_has_the_words_that_scripts_know() {
         .collect();
     rows.sort();
     let want = [
-        "0,hash,post:hash,ziplist,2,1,",
+        "0,hash,post:hash,ziplist,2,8,",
         "0,list,list:small,quicklist,3,1,2100-01-01T00:00:00.123000",
-        "0,set,set:is16,intset,5,6,",
+        "0,set,set:is16,intset,5,8,",
         "0,sortedset,zset:big,skiplist,169,10,",
         "0,string,str:hello,string,11,11,2100-01-01T00:00:00.123000",
     ];

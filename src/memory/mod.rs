@@ -91,16 +91,32 @@ impl Estimator {
 /// element, a member, a field or a value of a field, a field or a value of a stream's entry.
 /// A module's value has none.
 pub fn longest_bytes(entry: &Entry<'_>, scratch: &mut Scratch) -> Result<u64, Box<FormatError>> {
+    longest(entry, scratch, |n| Elem::Int(n).len())
+}
+
+/// The same, where an integer that is stored as such is as long as `integer` says.
+pub(crate) fn longest(
+    entry: &Entry<'_>,
+    scratch: &mut Scratch,
+    integer: impl Fn(i64) -> u64,
+) -> Result<u64, Box<FormatError>> {
     if entry.value_type == ValueType::String {
         let text = read(&mut entry.body(), Text::parse).map_err(|fault| entry.error(0, fault))?;
-        return Ok(text.len());
+        return Ok(match text {
+            Text::Int(n) => integer(n.into()),
+            text => text.len(),
+        });
     }
+    let len = |elem: Elem<'_>| match elem {
+        Elem::Int(n) => integer(n),
+        elem => elem.len(),
+    };
     let mut longest = 0;
     entry.visit(scratch, |item| {
         let len = match item {
-            Item::Text(elem) | Item::Element(elem) | Item::Member(elem) => elem.len(),
-            Item::Scored { member, .. } => member.len(),
-            Item::Field { field, value, .. } => field.len().max(value.len()),
+            Item::Text(elem) | Item::Element(elem) | Item::Member(elem) => len(elem),
+            Item::Scored { member, .. } => len(member),
+            Item::Field { field, value, .. } => len(field).max(len(value)),
             Item::StreamEntry { fields, .. } => {
                 fields.iter().map(|(field, value)| field.len().max(value.len())).max().unwrap_or(0)
             }

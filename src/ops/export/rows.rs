@@ -5,7 +5,7 @@ use std::ops::ControlFlow;
 use super::ExportForm;
 use crate::bytes::rooms::Rooms;
 use crate::error::{Doing, Error, Fault, FormatError, Result};
-use crate::memory::{Estimator, longest_bytes};
+use crate::memory::{Estimator, longest};
 use crate::ops::encoding;
 use crate::ops::filter::Filter;
 use crate::ops::keys::row as key_row;
@@ -106,7 +106,7 @@ impl<'p> Rows<'p> {
                 let (key, scratch) = (entry.key_bytes()?, &mut room.scratch);
                 let usage = self.plan.memory.map(|memory| memory.usage(entry, scratch));
                 let usage = usage.transpose()?.unwrap_or_default();
-                let longest = longest_bytes(entry, scratch)?;
+                let longest = longest(entry, scratch, rdbtools::integer)?;
                 rdbtools::push_key(&mut self.text, &key_row(entry, &key)?, usage, longest);
             }
             ExportForm::CsvElements => {
@@ -130,7 +130,7 @@ impl<'p> Rows<'p> {
             (ExportForm::Json, ..) => Ok(room.line.push(text, entry, b",\n", b"")),
             (ExportForm::CsvMemory, Text::Raw(key), Some(memory)) => {
                 let usage = memory.usage(entry, &mut room.scratch)?;
-                let longest = longest_bytes(entry, &mut room.scratch)?;
+                let longest = longest(entry, &mut room.scratch, rdbtools::integer)?;
                 Ok(rdbtools::push_string(text, entry.db, key, usage, longest))
             }
             _ => Ok(false),

@@ -2,7 +2,8 @@
 //! `database,type,key,size_in_bytes,encoding,num_elements,len_largest_element,expiry`.
 //!
 //! Its words are kept: a zset is a `sortedset`, the encoding of a string is `string`, and the number
-//! of elements of a string is its length. An expiry is a time in UTC without a zone, with six digits
+//! of elements of a string is its length. An integer that is stored as such is 8 long, whatever its
+//! digits. An expiry is a time in UTC without a zone, with six digits
 //! behind the second where it has a fraction.
 
 use jiff::Timestamp;
@@ -16,6 +17,11 @@ use crate::value::Kind;
 /// Names of the columns.
 pub(crate) const COLUMNS: &[u8] =
     b"database,type,key,size_in_bytes,encoding,num_elements,len_largest_element,expiry\r\n";
+
+/// The length of an integer that is stored as such: that of a long.
+pub(crate) fn integer(_: i64) -> u64 {
+    8
+}
 
 /// Appends the row of a key: `memory_bytes` is its size, `longest` the length of the longest part
 /// of its value.
