@@ -33,7 +33,6 @@ pub mod write;
 pub use claim::Claim;
 pub use dump::Dump;
 pub use entry::{Entry, Eviction};
-pub(crate) use frame::value as skip_value;
 pub use framer::{Framer, NAMED_BYTES, Step};
 pub(crate) use function::LibraryHead;
 pub use header::{Family, HEADER_BYTES, Header, NEWEST_REDIS, NEWEST_VALKEY};

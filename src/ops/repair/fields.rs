@@ -212,22 +212,32 @@ impl Likeness {
         framer: &Framer,
     ) -> Option<u64> {
         let left = left.filter(|_| stretch.leads_to_record)?;
+        let keys = self.keys_behind(bytes, stretch.end, framer)?;
+        // One that is broken may have been counted twice.
+        (keys <= left + 1).then(|| left.saturating_sub(keys))
+    }
+
+    /// How many keys there are from `at` to the end of their database, if all of it can be read.
+    pub(super) fn keys_behind(
+        &mut self,
+        bytes: &[u8],
+        mut at: usize,
+        framer: &Framer,
+    ) -> Option<u64> {
         let mut framer = framer.clone();
-        let (db, mut at, mut keys) = (framer.db(), stretch.end, 0);
+        let (db, mut keys) = (framer.db(), 0);
         loop {
             let rest = bytes.get(at..).filter(|_| self.counted < bytes.len() as u64 * 4)?;
             let (record, behind) = framer.next(rest, 0).ok()?;
             match record {
                 Record::Entry(_) => keys += 1,
-                Record::SelectDb(other) if other != db => break,
-                Record::End { .. } => break,
+                Record::SelectDb(other) if other != db => return Some(keys),
+                Record::End { .. } => return Some(keys),
                 _ => {}
             }
             self.counted += (rest.len() - behind.len()) as u64;
             at = bytes.len() - behind.len();
         }
-        // One that is broken may have been counted twice.
-        (keys <= left + 1).then(|| left.saturating_sub(keys))
     }
 
     fn stretch(

@@ -9,6 +9,7 @@ mod fields;
 mod finder;
 mod log;
 mod resync;
+mod retyped;
 mod section;
 mod snapshot;
 

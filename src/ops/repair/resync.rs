@@ -20,7 +20,7 @@ use super::fields::{Found, Known, read_like_keys};
 use crate::error::{Doing, Fault, FormatError};
 use crate::ops::sound::is_fatal;
 use crate::rdb::object::Checker;
-use crate::rdb::{Entry, Framer, Record, Text, ValueType, length, opcode, skip_value};
+use crate::rdb::{Entry, Framer, Record, Text, ValueType, length, opcode};
 use crate::resp::Command;
 
 /// So many records must follow each other.
@@ -44,7 +44,7 @@ const LIKELY_DATABASES: u64 = 1 << 14;
 /// What is known of a file so far.
 #[derive(Debug, Default)]
 pub(super) struct Likeness {
-    keys: u64,
+    pub(super) keys: u64,
     text_keys: u64,
     walked: u64,
     /// How far was walked to count keys.
@@ -74,8 +74,11 @@ impl Likeness {
         framer: &Framer,
         checker: &mut Checker,
     ) -> Option<Found> {
-        if let Fault::UnknownType { .. } | Fault::EarlyEnd = error.fault
-            && let Some(found) = self.retyped(bytes, error.offset, framer, checker)
+        if let Fault::UnknownType { .. }
+        | Fault::ForeignOpcode { .. }
+        | Fault::UnverifiedType { .. }
+        | Fault::EarlyEnd = error.fault
+            && let Some(found) = self.retyped(bytes, error.offset, known.left, framer, checker)
         {
             return Some(found.into());
         }
@@ -105,36 +108,6 @@ impl Likeness {
             && rest.first() == Some(&opcode::RESIZE_DB)
             && self.is_believable(rest, NEAR_BYTES, framer, checker);
         is_select.then(|| bytes.len() - rest.len())
-    }
-
-    /// The end of an entry whose type byte is damaged, if another type fits its value.
-    fn retyped(
-        &mut self,
-        bytes: &[u8],
-        offset: u64,
-        framer: &Framer,
-        checker: &mut Checker,
-    ) -> Option<usize> {
-        let rest = bytes.get(usize::try_from(offset).ok()? + 1..)?;
-        let (body, key) = Text::parse(rest).ok()?;
-        // It may be another byte that is damaged: that of an expiry, and there is no key behind it.
-        if self.is_text() && !key.to_cow().is_ok_and(|key| is_text(&key)) {
-            return None;
-        }
-        for code in 0..=32 {
-            let Ok(value_type) = ValueType::of(framer.header().family, code) else { continue };
-            let near = body.get(..NEAR_BYTES).unwrap_or(body);
-            let Ok((behind, ())) = skip_value(near, value_type, 0) else { continue };
-            let to = bytes.len() - body.len() + (near.len() - behind.len());
-            let next = bytes.get(to..).unwrap_or_default();
-            if to > bytes.len() - body.len()
-                && may_begin(next)
-                && self.is_believable(next, NEAR_BYTES, framer, checker)
-            {
-                return Some(to);
-            }
-        }
-        None
     }
 
     /// Where records of keys that do not look like the others begin, if they lead up to `found`.
@@ -244,9 +217,21 @@ impl Likeness {
         framer: &Framer,
         checker: &mut Checker,
     ) -> bool {
+        self.goes_on(bytes, near, 0, framer, checker)
+    }
+
+    /// The same behind so many keys that are believed in.
+    pub(super) fn goes_on(
+        &mut self,
+        bytes: &[u8],
+        near: usize,
+        mut keys: usize,
+        framer: &Framer,
+        checker: &mut Checker,
+    ) -> bool {
         let mut framer = framer.clone();
         let mut rest = bytes;
-        let (mut records, mut keys) = (0, 0);
+        let mut records = 0;
         let mut convinced = false;
         let wanted = if self.is_text() { CHAIN } else { 2 * CHAIN };
         while records < wanted {
@@ -332,7 +317,7 @@ impl Likeness {
 }
 
 /// Whether an entry can be what it says, inside as well.
-fn is_sound(entry: &Entry<'_>, checker: &mut Checker) -> bool {
+pub(super) fn is_sound(entry: &Entry<'_>, checker: &mut Checker) -> bool {
     if entry.expires_at_ms.is_some_and(|ms| !(0..=1 << 46).contains(&ms)) {
         return false;
     }
