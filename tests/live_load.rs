@@ -14,7 +14,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Output, Stdio};
 use std::thread::sleep;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use rdbkit::live::{Connector, Endpoint, Timeouts, TlsOptions};
 use rdbkit::ops::load::{LoadOptions, StatePlace, connect, load};

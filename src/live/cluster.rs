@@ -193,7 +193,7 @@ impl Topology {
 /// Whether a node gets to know others just now, or doubts that they live. One that does not tell may.
 fn is_changing(node: &mut Connection) -> bool {
     let told = node.request(&["CLUSTER", "NODES"]).ok().as_ref().and_then(text);
-    told.is_none_or(|told| told.lines().any(|line| has_doubts(line)))
+    told.is_none_or(|told| told.lines().any(has_doubts))
 }
 
 /// `ID ADDRESS FLAG,FLAG …`
