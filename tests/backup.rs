@@ -850,7 +850,7 @@ fn a_master_that_joins_is_followed_too() {
     cluster.at(b"a", &["SET", "a", "b"]);
     let following = Following::of(&url, &to, &[]);
     following.caught_up_with(&cluster);
-    assert_eq!(names(&to).len(), 3);
+    assert_eq!(names(&to).len(), 4);
 
     // A replica leaves its master, and comes back as one.
     let slot = slot(b"a");

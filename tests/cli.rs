@@ -174,7 +174,7 @@ fn wrong_calls_are_told_what_is_right() {
     exits(2, &["watch", "-"], "standard input cannot be followed");
     exits(2, &["inspect", "x", "--json"], "'--format json' may be what is meant");
     exits(2, &["export", "x", "--csv"], "'--to csv' may be what is meant");
-    exits(2, &["digest", "x", "--key-regex", "a"], "'--key-regex'");
+    exits(2, &["repair", "x", "--key-regex", "a"], "'--key-regex'");
     exits(2, &["check", "x", "--explode"], "export has '--explode'");
     exits(2, &["keys", "x", "--sort", "size"], "give bytes, memory, elements, key");
     exits(2, &["keys", "x", "--key-regex", "("], "is wrong: unclosed group");

@@ -189,7 +189,8 @@ fn broken_logs_get_the_verdict_of_server_or_check_tool() {
                 line.split("ok_up_to=").nth(1)?.split(',').next()?.parse::<u64>().ok()
             });
             if let (Some(offset), Some(ours)) = (line, report.files[0].good_up_to) {
-                let lenient = matches!(stem, "zero-multibulk.aof");
+                // The tool knows neither which commands there are nor that each has a name.
+                let lenient = matches!(stem, "zero-multibulk.aof" | "unknown-command.aof");
                 assert!(lenient || offset == ours, "{stem}: tool {offset}, ours {ours}");
             }
         }

@@ -123,7 +123,7 @@ enum As {
     Auto,
     /// RESTORE for every key
     Restore,
-    /// The commands that make each key
+    /// The commands that make each key, RESTORE for what no command can say
     Commands,
     /// The commands of a log, one by one and in their order, each exactly once
     Log,

@@ -188,11 +188,10 @@ pub(super) fn tally_run<T: Tally>(
 }
 
 /// Whether a snapshot is the preamble of a log that goes on behind it. Of such a file nothing must
-/// be told, so this is asked before anything is. What comes through a pipe is looked at only where
-/// one of the first fields says that it is the base of a log, as every server writes it: it would
-/// have to be kept.
+/// be told, so this is asked before anything is; but only where one of the first fields says that
+/// the snapshot is the base of a log, as every server writes it: all others need not be read twice.
 pub(super) fn has_log_behind(feed: &mut Feed) -> bool {
-    (feed.is_seekable() || says_that_it_is_a_base(feed)) && goes_on_as_log(feed)
+    says_that_it_is_a_base(feed) && goes_on_as_log(feed)
 }
 
 /// Whether commands stand behind a snapshot, whatever it says of itself.

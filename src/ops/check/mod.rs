@@ -21,7 +21,7 @@ use crate::bytes::input::Input as _;
 use crate::error::{Error, Result};
 use crate::finding::{Finding, Severity};
 use crate::ops::filter::Filter;
-use crate::ops::snapshot::{has_log_behind, says_that_it_is_a_base, unannounced};
+use crate::ops::snapshot::{says_that_it_is_a_base, unannounced};
 use crate::ops::walk::Observer;
 use crate::rdb::{HEADER_BYTES, Header};
 pub use crate::report::check::{CheckReport, FileReport, PolicyReport, SourceReport, Unlisted};
@@ -185,10 +185,7 @@ pub fn check_source(
     if source.form == Form::Rdb
         && !options.quick
         && options.open.from != Some(Form::Aof)
-        && source
-            .feed
-            .as_mut()
-            .is_some_and(|feed| !says_that_it_is_a_base(feed) && !has_log_behind(feed))
+        && source.feed.as_mut().is_some_and(|feed| !says_that_it_is_a_base(feed))
     {
         return check_and_judge(source, options, observer);
     }

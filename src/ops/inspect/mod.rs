@@ -101,7 +101,8 @@ pub fn inspect(
         log: None,
     };
     // A filter is about keys, and those of a log are there when it has been run.
-    let run = (!options.filter.is_empty() && is_log(&mut source)).then(LookOptions::default);
+    let run = (!options.filter.is_empty() && is_log(&mut source, &options.open))
+        .then(LookOptions::default);
     if let Some(asked) = options.look.as_ref().or(run.as_ref()) {
         look::look(source, &mut report, options, asked, observer)?;
         return Ok(report);
@@ -158,10 +159,12 @@ fn snapshot(
 }
 
 /// Whether the keys of a source are there only when it has been run.
-fn is_log(source: &mut Source) -> bool {
+fn is_log(source: &mut Source, open: &OpenOptions) -> bool {
     match source.form {
         Form::Aof | Form::AofDir | Form::Manifest => true,
-        Form::Rdb => source.feed.as_mut().is_some_and(has_log_behind),
+        Form::Rdb => {
+            open.from == Some(Form::Aof) || source.feed.as_mut().is_some_and(has_log_behind)
+        }
         Form::Dump | Form::Ndjson | Form::Empty => false,
     }
 }
