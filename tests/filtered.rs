@@ -120,11 +120,12 @@ fn a_screen_says_how_much_of_the_whole_it_is_about() {
 #[test]
 fn a_digest_is_that_of_a_server_without_the_other_keys() {
     let room = tempfile::tempdir().unwrap();
-    let some = room.path().join("some.rdb");
+    let some = room.path().join("some.ndjson");
     let some = some.to_str().unwrap();
     for source in [SNAPSHOT, LOG] {
         for filters in FILTERS {
-            let done = call(&["convert", source, some, NOW, "--force", "--to=rdb"], filters);
+            let done =
+                call(&["export", source, NOW, "-o", some, "--force", "--to=ndjson"], filters);
             assert_eq!(done.code, 0, "{}", done.err);
             let digest = |source: &str, filters: &[&str]| {
                 call(&["digest", source, NOW, "--format=json"], filters).json()

