@@ -27,6 +27,8 @@ const ROOT: &str = env!("CARGO_MANIFEST_DIR");
 const LOADED: &[&str] = &[
     // Only Valkey reads what this is about.
     "slot-info",
+    // Only newer servers than its own look.
+    "stream-entries-added",
     // No server looks.
     "intset-out-of-order",
     "zset-out-of-order",
