@@ -36,6 +36,8 @@ fn a_damaged_type_byte_loses_its_own_key_alone() {
             }
             let mut damaged = bytes.clone();
             damaged[at] = 0xc8;
+            // It would say what stood there.
+            damaged.last_chunk_mut::<8>().unwrap().fill(0x5a);
             let out = repaired(damaged);
             let name = String::from_utf8_lossy(&key).into_owned();
             let kept = keys(&out);

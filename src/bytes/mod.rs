@@ -1,5 +1,6 @@
 //! What every format leans on: checksums, compression, input, number text, patterns, slots.
 
+pub mod burst;
 pub mod crc64;
 pub mod distinct;
 pub mod glob;

@@ -9,6 +9,7 @@
 //! is and how large, [`Entry::visit`] every element. [`write`](mod@write) is the other direction.
 
 mod claim;
+mod damage;
 mod dump;
 mod entry;
 mod frame;
@@ -31,6 +32,7 @@ pub mod packed;
 pub mod write;
 
 pub use claim::Claim;
+pub use damage::Damage;
 pub use dump::Dump;
 pub use entry::{Entry, Eviction};
 pub use framer::{Framer, NAMED_BYTES, Step};

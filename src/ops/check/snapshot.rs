@@ -12,7 +12,8 @@ use crate::finding::{Finding, Severity};
 use crate::ops::walk::{Checksum, Observer, Tally, WalkOptions, Walked, walk};
 use crate::rdb::object::{Checker, Problem};
 use crate::rdb::{
-    Entry, Family, Header, LibraryHead, ModuleId, Record, Text, is_slot_info, reads_as_slot_info,
+    Damage, Entry, Family, Header, LibraryHead, ModuleId, Record, Text, is_slot_info,
+    reads_as_slot_info,
 };
 use crate::source::Feed;
 
@@ -91,7 +92,7 @@ pub(super) fn check<'a>(
         })
         .map_err(|cause| Error::io("cannot use a temporary file", cause))?;
     }
-    end_of(&walked, options, &mut findings);
+    end_of(&walked, start, options, &mut findings);
     findings.sort();
     findings.hand_over(report);
 
@@ -376,7 +377,7 @@ fn newer_version(header: Header, offset: u64, findings: &mut Findings) {
     }
 }
 
-fn end_of(walked: &Walked, options: &CheckOptions, findings: &mut Findings) {
+fn end_of(walked: &Walked, start: u64, options: &CheckOptions, findings: &mut Findings) {
     if let Some(error) = &walked.fault {
         findings.add(words::of_broken_frame(Finding::of(Severity::Error, error), &error.fault));
     }
@@ -393,7 +394,21 @@ fn end_of(walked: &Walked, options: &CheckOptions, findings: &mut Findings) {
             "every server refuses the file at the very end of the load",
             "bytes have changed since it was written: prefer another copy; --ignore-checksum judges the rest",
         ));
+        findings.list.extend(damage(walked, start, computed, stored));
     }
+}
+
+/// The few bytes that are damaged, if that explains the checksum.
+fn damage(walked: &Walked, start: u64, computed: u64, stored: u64) -> Option<Finding> {
+    let len = usize::try_from(walked.end.checked_sub(start + 8)?).ok()?;
+    let damage = Damage::explain(len, computed, stored)?;
+    let offset = Some(start + damage.offset as u64);
+    let expected = ("bytes that have this checksum", damage.to_string());
+    let found = finding(Severity::Info, "damaged-bytes", offset, "the snapshot", expected);
+    Some(found.explained(
+        "nothing else is damaged: with this put right the checksum fits",
+        "`rdbkit repair` puts it right, and loses nothing",
+    ))
 }
 
 fn checksum_words(checksum: Checksum) -> String {

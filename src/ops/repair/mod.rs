@@ -8,6 +8,7 @@ mod directory;
 mod fields;
 mod finder;
 mod log;
+mod restored;
 mod resync;
 mod retyped;
 mod section;
@@ -15,6 +16,7 @@ mod snapshot;
 
 use std::path::Path;
 
+use self::restored::restored;
 use crate::bytes::Input;
 use crate::error::{Error, Result};
 use crate::ops::behind::Behind;
@@ -211,7 +213,18 @@ fn behind_snapshot(
     while input.more()? {}
     let most = options.most_notes;
     let bytes = input.buffer();
-    let salvaged = snapshot::salvage(bytes, options.strict, most, file, observer)?;
+    let mut found = FileReport::default();
+    let mut salvaged = snapshot::salvage(bytes, options.strict, most, &mut found, observer)?;
+    let mut was = None;
+    if !salvaged.is_whole {
+        let ends = [bytes.len(), salvaged.ends_at];
+        if let Some(restored) = restored(bytes, &ends, (options.strict, most), observer)? {
+            (found, salvaged, was) = (restored.file, restored.salvage, Some(restored.bytes));
+        }
+    }
+    let bytes = was.as_ref().map_or(bytes, AsRef::as_ref);
+    let (name, kind) = (std::mem::take(&mut file.file), std::mem::take(&mut file.kind));
+    *file = FileReport { file: name, kind, ..found };
     salvaged.write(bytes, &mut |bytes| output.put(bytes), file)?;
     let behind = bytes.get(salvaged.ends_at..).unwrap_or_default();
     let trailing = behind.len() as u64;

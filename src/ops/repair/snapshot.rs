@@ -43,6 +43,8 @@ pub(super) struct Salvage {
     checksum: Option<bool>,
     /// Whether the end that was found may be none: its checksum does not fit.
     pub(super) ends_in_doubt: bool,
+    /// Whether it came to an end with the checksum that it has.
+    pub(super) is_whole: bool,
 }
 
 /// Looks for what is sound in the snapshot that `bytes` begin with.
@@ -77,7 +79,8 @@ pub(super) fn salvage(
     // The entry right before, if it was kept.
     let mut last: Option<Range<usize>> = None;
     let mut records = 0;
-    let (mut computed_anew, mut lost_the_end, mut ends_in_doubt) = (false, false, false);
+    let (mut computed_anew, mut lost_the_end) = (false, false);
+    let (mut ends_in_doubt, mut is_whole) = (false, false);
     while end.is_none() && at < bytes.len() {
         records += 1;
         if records % PROGRESS_RECORDS == 0 {
@@ -157,6 +160,7 @@ pub(super) fn salvage(
                 (is_changed, ends_in_doubt) = (true, true);
                 finder.checksum(at, stored, computed);
             }
+            is_whole = stored == computed;
             // A writer that computed none gets none.
             Some(stored != 0 || computed_anew)
         }
@@ -174,7 +178,7 @@ pub(super) fn salvage(
     finder.drop_repeats(header)?;
     let Finder { pieces, kept, selects, .. } = finder;
     file.keys = Some(kept);
-    Ok(Salvage { header, pieces, selects, ends_at: at, checksum, ends_in_doubt })
+    Ok(Salvage { header, pieces, selects, ends_at: at, checksum, ends_in_doubt, is_whole })
 }
 
 impl Salvage {
