@@ -281,7 +281,9 @@ fn everything_arrives_whatever_happens() {
         let replay =
             || Replayer::start(folder.path(), &path, &url, &["--rate", "9000", "--verify", "none"]);
         survive(&mut watched, mishap, &mut random, &replay);
-        assert_eq!(watched.digest(), digest, "{mishap:?} {round}");
+        let left = watched.cmd(&["KEYS", "rdbkit:*"]);
+        let keys = watched.cmd(&["DBSIZE"]);
+        assert_eq!(watched.digest(), digest, "{mishap:?} {round}: {keys:?} keys, {left:?}");
 
         watched.settled();
         watched.cmd(&["FLUSHALL"]);

@@ -88,13 +88,17 @@ impl Sentinels {
     /// The replicas that are up and in touch with their master, the one that is furthest first.
     pub fn replicas(&mut self) -> Result<Vec<Address>, Failure> {
         let mut rows = self.up()?;
-        rows.retain(|row| row.get("master-link-status").is_none_or(|status| status == "ok"));
+        rows.retain(|row| {
+            !row.has_flag("disconnected")
+                && row.get("master-link-status").is_none_or(|status| status == "ok")
+        });
         let offset = |row: &Row| row.get("slave-repl-offset").and_then(|n| n.parse::<u64>().ok());
         rows.sort_by_key(|row| std::cmp::Reverse(offset(row)));
         Ok(rows.iter().filter_map(Row::address).collect())
     }
 
-    /// How many replicas are up, whomever they follow: one of them may be the next master.
+    /// How many replicas are up, whomever they follow: one of them may be the next master. One that
+    /// is just being promoted closes its connections, those of the Sentinels as well.
     pub fn followers(&mut self) -> Result<usize, Failure> {
         self.up().map(|rows| rows.len())
     }
@@ -112,12 +116,7 @@ impl Sentinels {
                 failure => failure,
             })
         })?;
-        rows.retain(|row| {
-            let flags = row.get("flags").unwrap_or_default();
-            !["s_down", "o_down", "disconnected"]
-                .iter()
-                .any(|down| flags.split(',').any(|flag| flag == *down))
-        });
+        rows.retain(|row| !row.has_flag("s_down") && !row.has_flag("o_down"));
         Ok(rows)
     }
 
@@ -211,6 +210,10 @@ struct Row(Vec<(String, String)>);
 impl Row {
     fn get(&self, name: &str) -> Option<&str> {
         self.0.iter().find(|(field, _)| field == name).map(|(_, value)| value.as_str())
+    }
+
+    fn has_flag(&self, flag: &str) -> bool {
+        self.get("flags").unwrap_or_default().split(',').any(|other| other == flag)
     }
 
     fn address(&self) -> Option<Address> {

@@ -1,5 +1,6 @@
 //! `rdbkit replay --to` as a process that can be killed, and what it is given to replay.
 
+use std::fmt::Debug;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, ExitStatus, Stdio};
 use std::thread::sleep;
@@ -15,11 +16,13 @@ const PATIENCE: Duration = Duration::from_secs(240);
 const WAITS: &str = "200s";
 
 /// The chaos of a test: all mishaps, once or `RDBKIT_CHAOS` times, and by whose chance they happen;
-/// `RDBKIT_SEED` makes it another one.
-pub fn chaos<T: Copy>(mishaps: &[T], seed: u64) -> (Vec<(u64, T)>, Random) {
+/// `RDBKIT_SEED` makes it another one, and `RDBKIT_MISHAP` leaves only those with this in their names.
+pub fn chaos<T: Copy + Debug>(mishaps: &[T], seed: u64) -> (Vec<(u64, T)>, Random) {
     let asked = |name: &str| std::env::var(name).ok().and_then(|text| text.parse::<u64>().ok());
     let rounds = 0..asked("RDBKIT_CHAOS").unwrap_or(1);
     let rounds = rounds.flat_map(|round| mishaps.iter().map(move |mishap| (round, *mishap)));
+    let only = std::env::var("RDBKIT_MISHAP").unwrap_or_default();
+    let rounds = rounds.filter(|(_, mishap)| format!("{mishap:?}").contains(&only));
     (rounds.collect(), Random::new(seed + 1000 * asked("RDBKIT_SEED").unwrap_or(0)))
 }
 

@@ -19,7 +19,7 @@ use crate::target::live::{Claim, Halt, Held, Route};
 /// How long a master waits for its replicas before it is looked up again, in milliseconds.
 const WAITED_MS: &str = "500";
 /// How long a target that cannot be asked is left alone.
-const PAUSE: Duration = Duration::from_millis(100);
+pub(super) const PAUSE: Duration = Duration::from_millis(100);
 
 /// Is asked whether the server behind a lane is one that took what was sent.
 pub(super) type Known<'k> =
@@ -39,6 +39,13 @@ pub(super) struct Limits<'s> {
 impl<'s> Limits<'s> {
     pub(super) fn new(patience: Duration, stop: &'s AtomicBool) -> Self {
         Limits { replicas: patience, servers: patience, stop }
+    }
+
+    /// Replicas that were waited for in vain are not waited for again.
+    pub(super) fn not_again(&mut self, late: &[String]) {
+        if !late.is_empty() {
+            self.replicas = Duration::ZERO;
+        }
     }
 }
 
@@ -121,13 +128,18 @@ fn ask(
     }
     // WAIT speaks of what its own connection wrote, and so of all before that.
     claim.renew(&mut connection)?;
-    let have = match connection.request(&["WAIT", &of.to_string(), WAITED_MS]) {
-        Ok(Value::Int(have)) => u64::try_from(have).unwrap_or(0),
-        Ok(_) => 0,
-        // A user who may not wait goes without.
-        Err(Failure::Denied { .. }) => of,
-        Err(Failure::Refused { reply, .. }) if reply.class() == Class::Refused => of,
-        Err(failure) => return Err(failure.into()),
-    };
+    let have = followed(&mut connection, of)?;
     Ok(Confirmed { have, of })
+}
+
+/// How many replicas, of those that are up, have what this connection wrote.
+pub(super) fn followed(connection: &mut Connection, of: u64) -> Result<u64, Failure> {
+    match connection.request(&["WAIT", &of.to_string(), WAITED_MS]) {
+        Ok(Value::Int(have)) => Ok(u64::try_from(have).unwrap_or(0)),
+        Ok(_) => Ok(0),
+        // A user who may not wait goes without.
+        Err(Failure::Denied { .. }) => Ok(of),
+        Err(Failure::Refused { reply, .. }) if reply.class() == Class::Refused => Ok(of),
+        Err(failure) => Err(failure),
+    }
 }

@@ -7,6 +7,8 @@ use std::time::{Duration, Instant};
 use xxhash_rust::xxh3::xxh3_64;
 
 use super::batch::Counts;
+use super::confirm::Limits;
+use super::release::removed;
 use super::settle::{self, Servers};
 use super::state::StateFile;
 use crate::error::{Error, Result};
@@ -163,36 +165,36 @@ impl Ledger {
         });
     }
 
-    /// Lets go of the target, and of the state if the load is `done`.
-    pub(super) fn release(&mut self, route: &mut dyn Route, done: bool) {
+    /// Lets go of the target; the load is to go on one day.
+    pub(super) fn pause(&mut self, route: &mut dyn Route) {
         if let Some(claim) = &self.claim {
             for lane in 0..route.lanes() {
                 // A target that is out of reach keeps its lock until it expires.
                 if let Ok(mut connection) = route.open(lane) {
                     let claim = claim.tagged(&route.tag(lane));
                     // Only the process that took it is known to have it.
-                    if !done && settle::is_same(&self.servers, &mut connection) {
+                    if settle::is_same(&self.servers, &mut connection) {
                         let session = claim.session().to_owned();
                         let progress = Progress { session, mark: self.mark, more: String::new() };
                         let _ = claim.note(&mut connection, &progress);
                     }
-                    let _ = claim.release(&mut connection, done);
+                    let _ = claim.release(&mut connection, false);
                 }
             }
         }
-        if let (Some(claim), true) = (&self.claim, done) {
-            // What is left behind does no harm, and is said to be ours by its name.
-            let _ = route.forget(&|tag| {
-                let claim = claim.tagged(tag);
-                vec![claim.progress_key(), claim.lock_key()]
-            });
-        }
         // Of a load of which nothing has arrived, nothing is to be kept: the next one may be another.
-        if done || self.mark == 0 {
+        if self.mark == 0 {
             self.state.remove();
         } else {
             self.save();
         }
+    }
+
+    /// Lets go of the target for good. Returns a sentence on what may be left there.
+    pub(super) fn end(&mut self, route: &mut dyn Route, limits: Limits<'_>) -> Option<String> {
+        let left = self.claim.as_ref().and_then(|claim| removed(route, claim, limits));
+        self.state.remove();
+        left
     }
 
     /// Fills in the report.

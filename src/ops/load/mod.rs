@@ -29,6 +29,7 @@ mod log;
 mod made;
 mod pack;
 mod point;
+mod release;
 mod settle;
 mod state;
 mod verify;
@@ -282,6 +283,7 @@ pub fn load(
     let (mut keys, mut from) = (Some(keys), settled.from);
     let mut was_rewound = false;
     let sending = Instant::now();
+    let mut limits = Limits::new(options.courier.patience, &options.courier.stop);
     // Each turn ends with the load done, or has to send all behind an older mark again.
     let halt = loop {
         let courier_options = CourierOptions {
@@ -303,9 +305,11 @@ pub fn load(
         route = ledger.close_turn(courier);
         if let (Ok(Some(_)), None) = (&ended, &halt) {
             let mut is_known = settle::reopened(&settled.claim, &settled.servers);
-            let limits = Limits::new(options.courier.patience, &options.courier.stop);
             match confirmed(&mut *route, &settled.claim, limits, &mut is_known) {
-                Ok(late) => report.notes.extend(late),
+                Ok(late) => {
+                    limits.not_again(&late);
+                    report.notes.extend(late);
+                }
                 Err(why) => halt = Some(why),
             }
         }
@@ -322,7 +326,7 @@ pub fn load(
             (_, Some(halt)) => break Some(halt),
             // Where nothing was done to the target, a sentence says it all.
             (Err(error), None) if !options.flush_first && ledger.has_sent_nothing() => {
-                ledger.release(&mut *route, false);
+                ledger.pause(&mut *route);
                 return Err(error);
             }
             (Err(error), None) => {
@@ -334,7 +338,7 @@ pub fn load(
                 let error = Error::from(fault).in_file(&name);
                 // The same file breaks off at the same place however often it is sent.
                 if ledger.has_sent_nothing() {
-                    ledger.release(&mut *route, true);
+                    ledger.end(&mut *route, limits);
                     return Err(error);
                 }
                 report.is_broken = true;
@@ -355,15 +359,18 @@ pub fn load(
         ledger.save();
         report.stopped = Some(stopped(&halt, &ledger, &target, marks));
         if !matches!(halt, Halt::Taken(_)) {
-            ledger.release(&mut *route, false);
+            ledger.pause(&mut *route);
         }
         return Ok(report);
     }
     if report.stopped.is_some() {
-        ledger.release(&mut *route, report.is_broken);
+        match report.is_broken {
+            true => report.notes.extend(ledger.end(&mut *route, limits)),
+            false => ledger.pause(&mut *route),
+        }
         return Ok(report);
     }
-    ledger.release(&mut *route, true);
+    report.notes.extend(ledger.end(&mut *route, limits));
     let wanted = options.verify.unwrap_or(if is_log { Verify::None } else { Verify::Sample });
     if wanted != Verify::None {
         let asked = verify::Asked {

@@ -35,6 +35,7 @@ use super::files::gather;
 
 use super::pack::{Marks, Plan};
 use super::point::{Point, point};
+use super::release::removed;
 use super::{LoadOptions, OnExisting, Verify, settle};
 use crate::bytes::{Input as _, PathName as _, crc64};
 use crate::error::{Error, Result};
@@ -152,13 +153,18 @@ pub fn load_log(
     }
     let halt = log.run(&mut *route, &target, &info, observer)?;
     let (claim, dropped) = (log.claim.clone(), log.dropped_from.take());
+    let replicas = log.patience_left;
     if let (Some(point), None) = (point, &halt) {
         log.report.notes.push(point.reached(&log.file(point.part), &claim.progress_key()));
     }
     note_dropped(&mut report, dropped);
-    // Only a lock of its own is given back.
-    if let Ok(mut connection) = route.open(0) {
-        let _ = claim.release(&mut connection, halt.is_none() && point.is_none());
+    if halt.is_none() && point.is_none() {
+        let CourierOptions { patience, stop, .. } = &options.courier;
+        let limits = Limits { replicas, ..Limits::new(*patience, stop) };
+        report.notes.extend(removed(&mut *route, &claim, limits));
+    } else if let Ok(mut connection) = route.open(0) {
+        // Only a lock of its own is given back.
+        let _ = claim.release(&mut connection, false);
     }
     report.took_ms = super::millis(began);
     report.sent_ms = report.took_ms;
@@ -282,7 +288,7 @@ struct Log<'a> {
     report: &'a mut LoadReport,
     /// Since when the target has been waited for.
     since: Option<Instant>,
-    /// How long replicas are still waited for before the end.
+    /// How long replicas are still waited for.
     patience_left: Duration,
     dropped_from: Option<(String, u64)>,
     run_id: String,
@@ -412,7 +418,7 @@ impl Log<'_> {
         }
     }
 
-    /// How long replicas are waited for at the beginning.
+    /// How long replicas are waited for at the beginning, and once everything was sent.
     fn limits(&self) -> Limits<'_> {
         let CourierOptions { patience, stop, .. } = &self.options.courier;
         Limits { replicas: self.patience_left, ..Limits::new(*patience, stop) }
@@ -468,6 +474,7 @@ impl Log<'_> {
         let limits = Limits::new(self.options.courier.patience, &self.options.courier.stop);
         match confirmed(route, &self.claim, limits, &mut is_known) {
             Ok(late) => {
+                self.waited_for(&late);
                 self.report.notes.extend(late);
                 Ok(())
             }

@@ -136,6 +136,12 @@ impl Fleet<'_> {
         }
     }
 
+    /// Whether the servers remember nothing of a replay.
+    pub(super) fn is_forgotten(&mut self) -> Result<bool, Halt> {
+        let found = self.ask_all()?;
+        Ok(found.base.is_none() && found.slots.iter().all(Option::is_none))
+    }
+
     fn ask_all(&mut self) -> Result<Found, Halt> {
         let get = |key: String| one((slot(key.as_bytes()), vec!["GET".to_owned(), key]));
         let mut jobs: Vec<Job> = (0..self.reached.len())

@@ -261,8 +261,7 @@ impl<'r> Fleet<'r> {
     /// go on one day, all but how far it came. Returns what there is to say of replicas.
     pub(super) fn finish(&mut self, end: u64, goes_on: bool) -> Result<Vec<String>, Halt> {
         self.look(&mut Vec::new())?;
-        let limits = Limits::new(self.patience, &self.stop);
-        let late = confirmed(&mut *self.route, &self.claim, limits, &mut |_, _, _| Ok(()))?;
+        let late = self.confirmed(self.patience)?;
         // Whoever serves a slot now is asked once more, and not over a connection of before.
         self.hang_up();
         self.look(&mut Vec::new())?;
@@ -270,11 +269,27 @@ impl<'r> Fleet<'r> {
         self.keep_end(end)?;
         self.base = end;
         if goes_on {
-            self.forget()?
-        } else {
-            self.remove()?
+            self.forget()?;
+            return Ok(late);
         }
-        Ok(late)
+        // A node that takes over may not have heard of it.
+        let patience = if late.is_empty() { self.patience } else { Duration::ZERO };
+        loop {
+            self.remove()?;
+            self.confirmed(patience)?;
+            self.hang_up();
+            if self.is_forgotten()? {
+                return Ok(late);
+            }
+        }
+    }
+
+    /// Waits, so long at most, until the replicas have what was sent. Returns what there is to say of
+    /// those that have not.
+    fn confirmed(&mut self, patience: Duration) -> Result<Vec<String>, Halt> {
+        let stop = Arc::clone(&self.stop);
+        let limits = Limits { replicas: patience, ..Limits::new(self.patience, &stop) };
+        confirmed(&mut *self.route, &self.claim, limits, &mut |_, _, _| Ok(()))
     }
 
     /// Closes all connections, so that whoever serves a lane now is found anew.
