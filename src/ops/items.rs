@@ -29,8 +29,8 @@ pub(super) enum Seen<'a> {
         raw: &'a [u8],
         /// What loaders let through although no server writes it.
         quirks: Quirks,
-        /// Whether what follows is the end, or begins as an item does.
-        goes_on: bool,
+        /// What follows.
+        next: Next,
     },
     /// Bytes that are no item.
     Broken {
@@ -48,6 +48,17 @@ pub(super) enum Seen<'a> {
         /// Where they end.
         to: u64,
     },
+}
+
+/// What stands behind an item.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Next {
+    /// The end, or what begins as an item does.
+    Item,
+    /// What begins as one more argument does.
+    Argument,
+    /// Something else.
+    Other,
 }
 
 /// How to go on.
@@ -83,9 +94,13 @@ pub(super) fn each(
                     break;
                 }
                 Ok((behind, item)) => {
-                    let goes_on = matches!(behind.first(), None | Some(b'*' | b'#'));
+                    let next = match behind {
+                        [] | [b'*' | b'#', ..] => Next::Item,
+                        [b'$', b'0'..=b'9', ..] => Next::Argument,
+                        _ => Next::Other,
+                    };
                     let raw = rest.get(..rest.len() - behind.len()).unwrap_or(rest);
-                    let seen = see(Seen::Item { at, item, raw, quirks, goes_on })?;
+                    let seen = see(Seen::Item { at, item, raw, quirks, next })?;
                     if seen == Go::On {
                         rest = behind;
                     }

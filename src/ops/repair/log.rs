@@ -20,7 +20,7 @@ use crate::aof::log::{Quirk, Quirks};
 use crate::aof::{LogItem, LogTally as _, UnknownName, UnknownNames};
 use crate::bytes::{Input, quoted};
 use crate::error::{Doing, Error, Fault, FormatError, Result};
-use crate::ops::items::{Go, Seen, each};
+use crate::ops::items::{Go, Next, Seen, each};
 use crate::ops::walk::Observer;
 use crate::report::repair::{FileReport, Note, NoteList};
 use crate::resp::{Command, encode};
@@ -137,12 +137,17 @@ impl Mender<'_> {
                 }
                 Ok(Go::On)
             }
-            Seen::Item { at, item: LogItem::Command(command), raw, quirks, goes_on } => {
+            Seen::Item { at, item: LogItem::Command(command), raw, quirks, next } => {
                 let bent = quirks.iter().find(|(quirk, _)| *quirk == Quirk::Terminator);
+                // It has more arguments than it says, and so it is another command than it was.
+                if next == Next::Argument {
+                    let offset = at + raw.len() as u64;
+                    return Ok(self.broken(at, offset, Fault::CommandStart { byte: b'$' }));
+                }
                 // Two wrong bytes behind an argument, and then nothing that follows a command: it
                 // is rather the length that is wrong.
                 if let Some((_, behind)) = bent
-                    && !goes_on
+                    && next != Next::Item
                 {
                     let fault = Fault::ArgumentStart {
                         byte: usize::try_from(behind)
@@ -373,11 +378,13 @@ impl Mender<'_> {
         let mut sound = 0;
         each(input, |seen| {
             Ok(match seen {
-                Seen::Item { item: LogItem::Command(_), quirks, goes_on, .. } => {
-                    if quirks.is_empty() {
+                Seen::Item { item: LogItem::Command(_), quirks, next, .. } => {
+                    let is_short = next == Next::Argument;
+                    if quirks.is_empty() && !is_short {
                         sound += 1;
                     }
-                    if quirks.is_empty() || goes_on { Go::On } else { Go::Resync }
+                    let is_sound = next == Next::Item || quirks.is_empty() && !is_short;
+                    if is_sound { Go::On } else { Go::Resync }
                 }
                 Seen::Item { .. } | Seen::Skipped { .. } => Go::On,
                 Seen::Broken { .. } => Go::Resync,
@@ -488,6 +495,14 @@ mod tests {
         check(&["A", "#c"], false, &["A", "#c\r\n"], "annotation-end");
         // A length that is too short looks like wrong bytes behind the argument.
         check(&["A", "*1\r\n$1\r\nBCDE\r\n", "F"], false, &["A"], "cut");
+        // A command that has lost a part of its arguments is another one.
+        check(&["A", "*1\r\n$1\r\nB\r\n$1\r\nC\r\n", "F"], false, &["A"], "cut");
+        check(
+            &["A", "*1\r\n$1\r\nB\r\n$1\r\nC\r\n", "F", "G"],
+            true,
+            &["A", "F", "G"],
+            "damaged database",
+        );
         check(&["A", "*1\r\n$1\r\nBCDE\r\n", "F", "G"], true, &["A", "F", "G"], "damaged database");
     }
 
