@@ -20,8 +20,9 @@ use rdbkit::ops::check::{CheckOptions, check_source};
 use rdbkit::ops::repair::{RepairOptions, RepairReport, repair};
 use rdbkit::ops::walk::Silent;
 use rdbkit::rdb::{Entry, Record, Snapshot};
-use rdbkit::source::{Locator, OpenOptions, open, open_bytes};
+use rdbkit::source::{Form, Locator, OpenOptions, open, open_bytes};
 use support::corpus::corpus;
+use support::random::Random;
 use support::servers::{Data, Kind, Server, servers};
 
 const ROOT: &str = env!("CARGO_MANIFEST_DIR");
@@ -171,6 +172,56 @@ fn servers_load_repaired_logs() {
         }
     }
     assert!(kinds.is_empty() || loaded > 80, "{loaded}");
+}
+
+/// Wherever a byte of a log is damaged: what is stepped over is the command that it belongs to, and
+/// at most one more.
+#[test]
+fn of_a_log_with_one_damaged_byte_all_other_commands_come_back() {
+    let command = |words: &[String]| {
+        let args: String = words.iter().map(|w| format!("${}\r\n{w}\r\n", w.len())).collect();
+        format!("*{}\r\n{args}", words.len())
+    };
+    let mut random = Random::new(31);
+    let commands: Vec<String> = (0..60)
+        .map(|n| {
+            let mut words = vec!["RPUSH".to_owned(), format!("list:{n}")];
+            let values = 1 + random.below(12);
+            words.extend((0..values).map(|_| "v".repeat(random.below(40))));
+            command(&words)
+        })
+        .collect();
+    let mut ends = 0;
+    let ends: Vec<usize> = commands
+        .iter()
+        .map(|command| {
+            ends += command.len();
+            ends
+        })
+        .collect();
+    let bytes = commands.concat().into_bytes();
+    let (mut lost_two, tried) = (0, 400);
+    for _ in 0..tried {
+        let mut damaged = bytes.clone();
+        let at = random.below(bytes.len());
+        damaged[at] ^= 1 + random.below(255) as u8;
+        let own = ends.iter().position(|&end| at < end).unwrap();
+        let folder = tempfile::tempdir().unwrap();
+        let to = folder.path().join("out.aof");
+        let options = RepairOptions { skip_damaged: true, ..RepairOptions::default() };
+        let open_as = OpenOptions { from: Some(Form::Aof), ..OpenOptions::default() };
+        let source = open_bytes("in.aof", damaged, &open_as).unwrap();
+        repair(source, &to, &options, &Silent).unwrap();
+        let out = String::from_utf8_lossy(&fs::read(to).unwrap()).into_owned();
+        let missing: Vec<usize> =
+            (0..commands.len()).filter(|&n| n != own && !out.contains(&commands[n])).collect();
+        lost_two += usize::from(!missing.is_empty());
+        assert!(missing.len() <= 1, "at {at} of {own}: {missing:?}");
+        // And nothing is there that was not.
+        let kept = out.matches("RPUSH").count();
+        assert!(kept + missing.len() <= commands.len(), "at {at} of {own}: {kept}");
+    }
+    assert!(lost_two * 50 < tried, "{lost_two} of {tried}");
 }
 
 /// Damages an entry; false where that would change nothing.

@@ -138,14 +138,14 @@ impl Mender<'_> {
                 Ok(Go::On)
             }
             Seen::Item { at, item: LogItem::Command(command), raw, quirks, next } => {
-                let bent = quirks.iter().find(|(quirk, _)| *quirk == Quirk::Terminator);
+                let bent = quirks.iter().next();
                 // It has more arguments than it says, and so it is another command than it was.
                 if next == Next::Argument {
                     let offset = at + raw.len() as u64;
                     return Ok(self.broken(at, offset, Fault::CommandStart { byte: b'$' }));
                 }
-                // Two wrong bytes behind an argument, and then nothing that follows a command: it
-                // is rather the length that is wrong.
+                // A form that loaders step over, and then nothing that follows a command: it is rather
+                // a length that is wrong, or where its line ends.
                 if let Some((_, behind)) = bent
                     && next != Next::Item
                 {
