@@ -2,6 +2,7 @@
 
 mod before;
 mod behind;
+mod clock;
 mod encoding;
 mod filtered;
 mod items;

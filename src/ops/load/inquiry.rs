@@ -16,6 +16,7 @@ use redis::Value;
 use crate::bytes::slot::slot;
 use crate::error::{Error, Result};
 use crate::live::{Class, Connection, Failure, reply_of};
+use crate::ops::clock::now_ms;
 use crate::resp::encode;
 use crate::target::live::{CourierOptions, Route};
 
@@ -188,7 +189,7 @@ impl<'a> Inquiry<'a> {
         };
         let answers = connection.send(&bytes, counts.len())?;
         self.connections.insert(lane, connection);
-        let at_ms = super::now_ms();
+        let at_ms = now_ms();
         let mut answers = answers.into_iter().zip(counts).filter(|(_, counts)| *counts);
         let mut shown = Vec::new();
         while let (Some((dump, _)), Some((ttl, _))) = (answers.next(), answers.next()) {

@@ -87,66 +87,110 @@ impl Plan<'_> {
             (entry.key, entry.expires_at_ms) = (Text::Raw(name), expires_at_ms);
             writer.key(&entry, keys)?;
         }
-        let (mut replies, mut restores) = (0, false);
-        let mut rest = writer.out.as_slice();
-        let mut first = 0;
-        while let Some((command, behind)) = Command::strict(rest) {
-            if let Some(long) = command.args().find(|arg| arg.len() > self.max_bulk_bytes) {
-                let command = String::from_utf8_lossy(command.name()).into_owned();
-                let words = too_long("an element", long.len(), self.max_bulk_bytes);
-                return Ok(Made::Not(command, words));
-            }
-            restores |= command.name() == b"RESTORE";
-            replies += 1;
-            rest = behind;
-            if replies == 1 {
-                first = writer.out.len() - rest.len();
-            }
-        }
-        if replies == 0 {
-            return Ok(Made::Nothing);
-        }
+        let spelled = match Spelled::read(&writer.out, self.max_bulk_bytes) {
+            Ok(spelled) if spelled.commands == 0 => return Ok(Made::Nothing),
+            Ok(spelled) => spelled,
+            Err(not) => return Ok(not),
+        };
+        let restores = spelled.restores;
         let out = &mut room.commands;
         out.clear();
-        if is_string && replies == 1 && !is_aside {
+        if is_string && spelled.commands == 1 && !is_aside {
             out.extend_from_slice(&writer.out);
             let at = b"*3\r\n$3\r\nSET\r\n$".len();
             let digits = itoa::Buffer::new().format(key.len()).len();
             let key_at = at + digits + 2..at + digits + 2 + key.len();
-            return Ok(Made::By(Commands { replies, key_at, is_aside, restores }));
+            return Ok(Made::By(Commands { replies: 1, key_at, is_aside, restores }));
         }
-        let is_whole = !is_large;
-        if is_whole {
+        let wrap = Wrap {
+            key,
+            name,
+            is_aside,
+            is_whole: !is_large,
+            replaces: self.replaces,
+            stays: entry.expires_at_ms.is_none(),
+        };
+        let (more, key_at) = wrap.around(writer.out.split_at(spelled.first), out);
+        Ok(Made::By(Commands { replies: spelled.commands + more, key_at, is_aside, restores }))
+    }
+}
+
+/// What the commands of a value say, one after the other.
+struct Spelled {
+    commands: u32,
+    /// Where the first one ends.
+    first: usize,
+    restores: bool,
+}
+
+impl Spelled {
+    /// Reads them; one that the server would refuse is the answer.
+    fn read(bytes: &[u8], max_bulk_bytes: usize) -> Result<Self, Made> {
+        let mut spelled = Spelled { commands: 0, first: 0, restores: false };
+        let mut rest = bytes;
+        while let Some((command, behind)) = Command::strict(rest) {
+            if let Some(long) = command.args().find(|arg| arg.len() > max_bulk_bytes) {
+                let command = String::from_utf8_lossy(command.name()).into_owned();
+                return Err(Made::Not(command, too_long("an element", long.len(), max_bulk_bytes)));
+            }
+            spelled.restores |= command.name() == b"RESTORE";
+            spelled.commands += 1;
+            rest = behind;
+            if spelled.commands == 1 {
+                spelled.first = bytes.len() - rest.len();
+            }
+        }
+        Ok(spelled)
+    }
+}
+
+/// What goes around the commands of a value, so that it comes as a whole.
+struct Wrap<'a> {
+    key: &'a [u8],
+    /// The name under which it is made.
+    name: &'a [u8],
+    is_aside: bool,
+    /// Whether all of it is one transaction.
+    is_whole: bool,
+    replaces: bool,
+    /// Whether it does not expire.
+    stays: bool,
+}
+
+impl Wrap<'_> {
+    /// Writes all of it; how many more replies there are, and where the key stands.
+    fn around(&self, (first, rest): (&[u8], &[u8]), out: &mut Vec<u8>) -> (u32, Range<usize>) {
+        // That of DEL.
+        let mut more = 1;
+        if self.is_whole {
             encode::command(out, [b"MULTI"]);
         }
         encode::header(out, b'*', 2);
         arg(out, b"DEL");
-        let mut key_at = arg(out, name);
-        let (head, rest) = writer.out.split_at_checked(first).unwrap_or_default();
-        out.extend_from_slice(head);
-        replies += 1;
-        if !is_whole {
-            encode::command(out, [b"PEXPIRE".as_slice(), name, HOUR_MS]);
-            replies += 1;
+        let mut key_at = arg(out, self.name);
+        out.extend_from_slice(first);
+        if !self.is_whole {
+            encode::command(out, [b"PEXPIRE".as_slice(), self.name, HOUR_MS]);
+            more += 1;
         }
         out.extend_from_slice(rest);
-        if !is_whole && entry.expires_at_ms.is_none() {
-            encode::command(out, [b"PERSIST".as_slice(), name]);
-            replies += 1;
+        if !self.is_whole && self.stays {
+            encode::command(out, [b"PERSIST".as_slice(), self.name]);
+            more += 1;
         }
-        if is_aside {
+        if self.is_aside {
             encode::header(out, b'*', 3);
             arg(out, if self.replaces { b"RENAME".as_slice() } else { b"RENAMENX" });
-            arg(out, name);
-            key_at = arg(out, key);
-            encode::command(out, [b"DEL".as_slice(), name]);
-            replies += 2;
+            arg(out, self.name);
+            key_at = arg(out, self.key);
+            encode::command(out, [b"DEL".as_slice(), self.name]);
+            more += 2;
         }
-        if is_whole {
+        if self.is_whole {
             encode::command(out, [b"EXEC"]);
-            replies += 2;
+            more += 2;
         }
-        Ok(Made::By(Commands { replies, key_at, is_aside, restores }))
+        (more, key_at)
     }
 }
 

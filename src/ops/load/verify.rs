@@ -11,13 +11,14 @@ use std::time::Duration;
 use redis::Value;
 use xxhash_rust::xxh3::xxh3_64_with_seed;
 
+use super::Plan;
 use super::inquiry::{Inquiry, Shown};
 use super::keys::Keys;
 use super::ledger::{Ledger, hash_of};
-use super::{Plan, now_ms};
 use crate::digest::{Profile, value_digest, value_digest_at};
 use crate::error::{Error, Result};
 use crate::live::{Failure, ServerInfo, reply_of};
+use crate::ops::clock::now_ms;
 use crate::ops::walk::{Observer, Tally};
 use crate::rdb::{Dump, Entry, Scratch};
 use crate::report::load::{Difference, VerifyReport};

@@ -23,7 +23,6 @@ mod watched;
 
 use std::path::PathBuf;
 use std::sync::Arc;
-use std::time::{SystemTime, UNIX_EPOCH};
 
 use super::sources_of;
 use super::walk::{Observer, WalkOptions};
@@ -33,6 +32,7 @@ use crate::engine::Engine;
 use crate::error::{Error, FormatError, Result};
 use crate::ops::before;
 use crate::ops::behind::Behind;
+use crate::ops::clock::now_ms;
 use crate::ops::ndjson;
 use crate::ops::once::refuse_libraries;
 use crate::ops::snapshot::is_empty;
@@ -101,12 +101,6 @@ impl RunOptions {
             ..RunOptions::at(walk.now_ms)
         }
     }
-}
-
-/// The time, unix time in milliseconds.
-fn now_ms() -> i64 {
-    let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
-    i64::try_from(since.as_millis()).unwrap_or(i64::MAX)
 }
 
 /// Where a run stops: before the first command that is beyond any of these. A transaction that

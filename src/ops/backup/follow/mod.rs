@@ -40,6 +40,7 @@ use crate::error::{Error, Result};
 use crate::live::replication::{Answered, Ask, Event, Follow, Payload, Point};
 use crate::live::{Connector, Endpoint, Node, Place, nodes, nodes_in_service};
 use crate::ops::check::CheckReport;
+use crate::ops::clock::now_ms;
 use crate::ops::walk::Observer;
 pub use crate::report::backup::Followed;
 use crate::report::backup::{Replication, ServerFacts};
@@ -321,7 +322,7 @@ impl Following<'_> {
             let is_quiet = match stream.next_event().map_err(End::Broken)? {
                 Event::Quiet => true,
                 Event::Command(command) => {
-                    let now_ms = super::now_ms();
+                    let now_ms = now_ms();
                     let secs = u64::try_from(now_ms / 1000).unwrap_or_default();
                     if log.append(&command, secs).map_err(End::Failed)? {
                         self.report.commands += 1;
