@@ -14,7 +14,7 @@ use std::io::{self, Read as _, Seek as _, Write as _};
 
 use tempfile::SpooledTempFile;
 
-use super::merged::Merged;
+use super::merged::{Clash, Merged};
 use super::output::Output;
 use super::rules::{Noted, number};
 use super::{Range, RewriteOptions, Split};
@@ -33,6 +33,15 @@ const IN_MEMORY_BYTES: usize = 8 << 20;
 
 /// How often progress is told, in items.
 const PROGRESS_ITEMS: u64 = 1 << 14;
+
+/// Why a command cannot stay where databases become one.
+fn refused(clash: &Clash) -> Error {
+    let name = clash.name;
+    Error::Usage(format!(
+        "{clash}: give each a number of its own with --map-db, leave the command out with --drop \
+         {name}, or `rdbkit compact --to aof` first, which leaves the keys alone"
+    ))
+}
 
 /// A log being written, over all its parts.
 pub(super) struct LogWriter<'o> {
@@ -175,7 +184,7 @@ impl<'o> LogWriter<'o> {
     fn broken(&self, at: u64, offset: u64, fault: Fault) -> Error {
         let file = Some(self.file.clone());
         let error = FormatError { file, offset, doing: Doing::Command, key: None, fault };
-        Error::Usage(format!(
+        Error::Source(format!(
             "{error}: a log that is not sound is not rewritten; rdbkit repair mends it, and \
              --until-offset {at} leaves it out, and what follows"
         ))
@@ -375,7 +384,11 @@ impl<'o> LogWriter<'o> {
             }
             Some(command) => command.frame(),
         };
-        self.merged.judge(rules, command, self.in_db).map_err(named)?;
+        if !rules.map_db.is_empty() {
+            self.merged
+                .judge(&|db| rules.mapped(db), command, self.in_db)
+                .map_err(|clash| named(refused(&clash)))?;
+        }
         if self.transaction.is_none() {
             self.split(at, number)?;
         }

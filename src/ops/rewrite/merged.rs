@@ -6,43 +6,65 @@
 //! nothing has come from another database, and this is what is kept here.
 
 use std::collections::BTreeSet;
+use std::fmt;
 
-use super::rules::{Rules, database_places, is_about_all_databases, number};
-use crate::error::{Error, Result};
+use super::rules::{database_places, is_about_all_databases, number};
 use crate::resp::Command;
 
 /// The databases of the source from which something was kept.
 #[derive(Debug, Default)]
-pub(super) struct Merged {
+pub(in crate::ops) struct Merged {
     used: BTreeSet<u64>,
+}
+
+/// A command that would concern keys of another database, too.
+#[derive(Debug)]
+pub(in crate::ops) struct Clash {
+    pub(in crate::ops) name: &'static str,
+    db: u64,
+    other: u64,
+    to: u64,
+}
+
+impl fmt::Display for Clash {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Clash { name, db, other, to } = self;
+        write!(
+            f,
+            "{name} is about database {db}, which becomes {to} as database {other} does, whose keys it \
+             would concern as well"
+        )
+    }
 }
 
 impl Merged {
     /// Says that a key of this database was kept.
-    pub(super) fn note(&mut self, db: u64) {
+    pub(in crate::ops) fn note(&mut self, db: u64) {
         self.used.insert(db);
     }
 
-    /// Takes in a command of the source that is kept and runs in `db`. Fails where it would concern
-    /// keys of another database, too.
-    pub(super) fn judge(&mut self, rules: &Rules, command: &Command<'_>, db: u64) -> Result<()> {
-        if rules.map_db.is_empty() {
-            return Ok(());
-        }
+    /// Takes in a command of the source that is kept and runs in `db`, where databases get the numbers
+    /// that `mapped` says. Fails where it would concern keys of another database, too.
+    pub(in crate::ops) fn judge(
+        &mut self,
+        mapped: &dyn Fn(u64) -> u64,
+        command: &Command<'_>,
+        db: u64,
+    ) -> Result<(), Clash> {
         let name = command.name();
         match name.len() {
             7 if command.is("FLUSHDB") => {
-                self.alone(rules, "FLUSHDB", &[db])?;
+                self.alone(mapped, "FLUSHDB", &[db])?;
                 self.used.remove(&db);
             }
             6 if command.is("SWAPDB") => {
                 let swapped: Vec<u64> = command.args().filter_map(number).collect();
-                let mut mapped = swapped.iter().map(|&db| rules.mapped(db));
+                let mut places = swapped.iter().map(|&db| mapped(db));
                 // Those that become one have nothing to swap.
-                if mapped.next() == mapped.next() {
+                if places.next() == places.next() {
                     return Ok(());
                 }
-                self.alone(rules, "SWAPDB", &swapped)?;
+                self.alone(mapped, "SWAPDB", &swapped)?;
                 if swapped.iter().any(|db| self.used.contains(db)) {
                     self.used.extend(swapped);
                 }
@@ -60,17 +82,17 @@ impl Merged {
     }
 
     /// Fails where keys of other databases are among those of these.
-    fn alone(&self, rules: &Rules, name: &str, dbs: &[u64]) -> Result<()> {
+    fn alone(
+        &self,
+        mapped: &dyn Fn(u64) -> u64,
+        name: &'static str,
+        dbs: &[u64],
+    ) -> Result<(), Clash> {
         for &db in dbs {
-            let to = rules.mapped(db);
-            let other = self.used.iter().find(|&&it| !dbs.contains(&it) && rules.mapped(it) == to);
-            if let Some(other) = other {
-                return Err(Error::Usage(format!(
-                    "{name} is about database {db}, which becomes {to} as database {other} does, \
-                     whose keys it would concern as well: give each a number of its own with \
-                     --map-db, leave the command out with --drop {name}, or `rdbkit compact --to \
-                     aof` first, which leaves the keys alone"
-                )));
+            let to = mapped(db);
+            let other = self.used.iter().find(|&&it| !dbs.contains(&it) && mapped(it) == to);
+            if let Some(&other) = other {
+                return Err(Clash { name, db, other, to });
             }
         }
         Ok(())

@@ -7,12 +7,15 @@
 mod log;
 mod merged;
 pub(super) mod output;
+mod renamed;
 mod rules;
 mod snapshot;
 
 use std::path::{Path, PathBuf};
 
 pub use rules::{CommandName, OnUnknown, Rename, Rules};
+#[cfg(feature = "live")]
+pub(super) use merged::Clash;
 #[cfg(feature = "live")]
 pub(super) use rules::{Noted, Verdict, database_places, is_about_all_databases, number};
 
@@ -30,7 +33,7 @@ pub use crate::report::rewrite::RewriteReport;
 use crate::source::{Feed, Form, OpenOptions, Source, open_part};
 use crate::target::Publish;
 use log::LogWriter;
-use merged::Merged;
+pub(super) use merged::Merged;
 use output::Output;
 
 /// How a log is rewritten.
@@ -160,7 +163,8 @@ struct Piece {
 
 /// Rewrites a log to `to`, a file or a directory.
 ///
-/// Fails with [`Error::Usage`] where the log is not sound, or the rules cannot be held.
+/// Fails with [`Error::Source`] or [`Error::Format`] where the log is not sound, and with
+/// [`Error::Usage`] where the rules cannot be held.
 ///
 /// ```
 /// use rdbkit::ops::rewrite::{CommandName, RewriteOptions, Rules, rewrite};

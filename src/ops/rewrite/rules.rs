@@ -117,6 +117,16 @@ impl Rename {
         let new_after = self.new_after.as_deref().unwrap_or_default();
         Some([self.new_before.as_slice(), middle, new_after].concat())
     }
+
+    /// The name that the rule makes this one of, if there is such.
+    pub(super) fn source_of(&self, new: &[u8]) -> Option<Vec<u8>> {
+        let Some(new_after) = &self.new_after else {
+            return (new == self.new_before).then(|| self.before.clone());
+        };
+        let middle = new.strip_prefix(self.new_before.as_slice())?.strip_suffix(&new_after[..])?;
+        let after = self.after.as_deref().unwrap_or_default();
+        Some([self.before.as_slice(), middle, after].concat())
+    }
 }
 
 /// What to do with a command whose keys are not known.

@@ -7,12 +7,13 @@
 //! ```
 //!
 //! Hints of how many keys come (RESIZEDB, SLOT_INFO) are left out where keys may go: servers need
-//! none. The danger is two databases that become one: a key that is in both would stand there
-//! twice, and no server loads that.
+//! none. The danger is two databases, or two names, that become one: a key would stand there twice,
+//! and no server loads that.
 
 use std::collections::BTreeMap;
 
 use super::merged::Merged;
+use super::renamed::Renamed;
 use super::rules::Rules;
 use crate::bytes::{Input, crc64};
 use crate::error::{Doing, Error, FormatError, Result, unwrap_bad};
@@ -56,6 +57,7 @@ pub(super) fn copy(
         report: SnapshotReport { read_keys: Some(0), written_keys: Some(0), ..Default::default() },
         databases: BTreeMap::new(),
         asks: !rules.keeps_snapshots(),
+        renamed: Renamed::new(&rules.rename),
         taker: Target::of_header(header),
         checker: Checker::default(),
     };
@@ -109,6 +111,7 @@ struct Copy<'c> {
     /// The database that each one in the output comes from.
     databases: BTreeMap<u64, u64>,
     asks: bool,
+    renamed: Renamed<'c>,
     /// Whoever is to load it: the server that wrote it.
     taker: Target,
     checker: Checker,
@@ -162,7 +165,7 @@ impl Copy<'_> {
         }
         sound::value(&mut self.checker, entry, &self.taker)?;
         *self.report.written_keys.get_or_insert(0) += 1;
-        let Some(new) = self.rules.renamed(&key) else {
+        let Some(new) = self.renamed.name(entry.db, &key)? else {
             return self.write(raw);
         };
         let head = key_start(raw, entry).unwrap_or_default();
@@ -190,6 +193,8 @@ impl Copy<'_> {
         }
         self.write(&[opcode::EOF])?;
         match stored {
+            // Its writer had checksums switched off.
+            Some(0) => self.write(&[0; 8]),
             Some(_) => self.write(&self.crc.to_le_bytes()),
             None => Ok(()),
         }
@@ -277,6 +282,21 @@ mod tests {
         let error = copied(FILE, &swap(&[(3, 0)])).unwrap_err().to_string();
         assert!(error.contains("both become database 0"), "{error}");
         check(&Rules { filter, ..swap(&[(0, 3)]) }, "3 user:1 10000, 3 user:2");
+    }
+
+    #[test]
+    fn a_snapshot_without_a_checksum_stays_so() {
+        let rename = vec![Rename::new(b"user:*=u:*").unwrap()];
+        let unsigned = [FILE, &[0; 8]].concat();
+        let out = copied_raw(unsigned, &Rules { rename, ..Rules::default() }).unwrap();
+        assert_eq!(out[out.len() - 9..], [0xff, 0, 0, 0, 0, 0, 0, 0, 0]);
+    }
+
+    #[test]
+    fn names_that_become_one_are_refused() {
+        let rename = vec![Rename::new(b"user:1=user:2").unwrap()];
+        let error = copied(FILE, &Rules { rename, ..Rules::default() }).unwrap_err().to_string();
+        assert!(error.contains(r#""user:1" and "user:2" of db 0"#), "{error}");
     }
 
     #[test]

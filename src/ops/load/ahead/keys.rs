@@ -64,7 +64,7 @@ pub(super) struct Databases<'p> {
     /// The one of the last key that is sent.
     last: Option<u64>,
     /// All of them, one after the other.
-    seen: Vec<u64>,
+    pub(super) seen: Vec<u64>,
     pub(super) needs: Needs,
 }
 

@@ -8,7 +8,9 @@ use crate::ops::load::files::File;
 use crate::ops::load::pack::Plan;
 use crate::ops::load::point::{Point, up_to};
 use crate::ops::load::{CrossSlot, LoadOptions};
-use crate::ops::rewrite::{Noted, Rules, database_places, is_about_all_databases, number};
+use crate::ops::rewrite::{
+    Clash, Merged, Noted, Rules, database_places, is_about_all_databases, number,
+};
 use crate::ops::run::log::{About, Runner, read};
 use crate::rdb::Record;
 use crate::resp::Command;
@@ -46,12 +48,14 @@ pub(in crate::ops::load) fn look_into(
     rules: &Rules,
 ) -> Result<Needs> {
     let mut needs = Needs::default();
+    let mut merged = Merged::default();
     for (file, progress) in up_to(files, point) {
         let mut databases = Databases::new(plan);
         let begins = file.log_begins(|found, _, _| match found {
             Record::Entry(entry) => databases.key(entry),
             _ => Ok(()),
         });
+        databases.seen.iter().for_each(|&db| merged.note(db));
         for (database, need) in databases.needs.0 {
             needs.0.entry(database).or_insert(need);
         }
@@ -67,11 +71,12 @@ pub(in crate::ops::load) fn look_into(
             database: 0,
             known: None,
             needs,
+            merged,
             room: Vec::new(),
             slots: Vec::new(),
         };
         let end = read(file.bytes(), at, &progress, &mut looker);
-        needs = looker.needs;
+        (needs, merged) = (looker.needs, looker.merged);
         if end.map_err(|error| error.in_file(&file.name))?.fault.is_some() {
             break;
         }
@@ -89,6 +94,8 @@ struct Looker<'f> {
     /// One that is needed, as is known already.
     known: Option<u64>,
     needs: Needs,
+    /// What has come together by now, where several databases may become one.
+    merged: Merged,
     room: Vec<u8>,
     /// In which slots the command, or the transaction, that is read has keys.
     slots: Vec<u16>,
@@ -117,6 +124,12 @@ impl Looker<'_> {
     fn sent(&mut self, offset: u64, logged: &Command<'_>, sent: &Command<'_>) -> Result<()> {
         if self.plan.has_slots && self.plan.options.cross_slot == CrossSlot::Fail {
             self.whole(offset, sent)?;
+        }
+        let options = self.plan.options;
+        if self.plan.maps_databases() {
+            self.merged
+                .judge(&|database| sent_to(database, options), logged, self.database)
+                .map_err(|clash| at(self.file, offset, refused(&clash)))?;
         }
         let mapped = |database: u64| self.rules.mapped(database);
         let moves = other_databases(logged);
@@ -201,6 +214,14 @@ impl Looker<'_> {
         }
         Ok(())
     }
+}
+
+/// Why a log is not sent whose databases become one.
+fn refused(clash: &Clash) -> Error {
+    Error::Usage(format!(
+        "{clash}, and nothing was sent: give each a number of its own with --map-db, or send the keys \
+         that the log leads to, without --as log"
+    ))
 }
 
 /// Why a command cannot be run by one node of a Cluster as it stands, where it is not one that all
