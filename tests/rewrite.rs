@@ -205,6 +205,53 @@ fn databases_that_become_one_are_not_emptied_together() {
     check("SET a 1; SELECT 1; SET b 1; SWAPDB 0 1", both, "SET a 1; SELECT 0; SET b 1; SWAPDB 0 0");
 }
 
+/// A server would refuse the base with a key that stands there twice; of commands nobody knows.
+#[test]
+fn keys_of_a_base_do_not_get_one_name() {
+    let folder = tempfile::tempdir().unwrap();
+    let (from, to) = (folder.path().join("from.aof"), folder.path().join("to.aof"));
+    let base = fs::read("fixtures/redis-7.0.15-lru.rdb").unwrap();
+    fs::write(&from, [base, log("SELECT 0; SET k1 new")].concat()).unwrap();
+    for (args, want) in [
+        (&["--rename", "k1=k2"][..], "would both become \"k2\""),
+        (&["--rename", "k1=x", "--rename", "k2=x"], "would both become \"x\""),
+        (&["--rename", "k*=*", "--rename", "old=1"], "\"k1\""),
+    ] {
+        let done = rewrite(&from, &to, args).code(2);
+        let said = String::from_utf8_lossy(&done.get_output().stderr).into_owned();
+        assert!(said.contains(want) && said.contains("--rename"), "{said}");
+        assert!(!to.exists());
+    }
+    rewrite(&from, &to, &["--rename", "k1=k2", "--not-key", "k2", "-f"]).success();
+    rewrite(&from, &to, &["--rename", "k1=k2", "--rename", "k2=k1", "-f"]).success();
+    let Some(kind) = require("redis-7.0") else { return };
+    let bytes = fs::read(&to).unwrap();
+    let server = Server::start_with_aof_file(&kind, &bytes, &[]);
+    assert_eq!(server.cmd(&["GET", "k2"]), Value::BulkString(b"new".to_vec()));
+    // And what is refused is what it refuses.
+    check("SET a 1; SET b 2", &["--rename", "a=b"], "SET b 1; SET b 2");
+}
+
+/// A broken log is the source's fault, not the call's.
+#[test]
+fn a_broken_log_is_not_rewritten() {
+    let folder = tempfile::tempdir().unwrap();
+    let (from, to) = (folder.path().join("from.aof"), folder.path().join("to.aof"));
+    let sound = log("SET a 1; SET b 1");
+    let open = log("SET a 1; MULTI; SET b 1");
+    for (bytes, want) in [
+        ([&sound[..], b"*3\r\n$3\r\nSET\r\nnonsense"].concat(), "offset 67"),
+        (sound[..40].to_vec(), "offset 40"),
+        (open, "offset 27"),
+    ] {
+        fs::write(&from, bytes).unwrap();
+        let done = rewrite(&from, &to, &[]).code(1);
+        let said = String::from_utf8_lossy(&done.get_output().stderr).into_owned();
+        assert!(said.contains(want) && said.contains("is not rewritten"), "{said}");
+        assert!(!to.exists());
+    }
+}
+
 #[test]
 fn the_report_says_what_was_added_and_what_was_not_found() {
     let told = |log_text: &str, args: &[&str]| {

@@ -12,6 +12,7 @@ use rdbkit::report::compact::{write_json, write_text};
 
 use super::args::{CommonArgs, Opened, RunArgs, SourceArgs};
 use super::exit::Exit;
+use super::filters::FilterArgs;
 use super::output::{MadeArgs, OutputArgs, after_losses, target_is};
 use super::pages::use_small_pages;
 
@@ -20,7 +21,8 @@ use super::pages::use_small_pages;
 /// The log is run in the embedded engine, and what is there in the end is written: a directory as
 /// a directory with an RDB base, a file as a file with an RDB preamble, as a server's own rewrite
 /// does. Before it is published, the output is read back and its digest compared; keys that no
-/// command touched are compared byte by byte.
+/// command touched are compared byte by byte. With filters it is held against the keys that pass;
+/// function libraries go along.
 ///
 /// A log that a server is writing is read up to its last whole command.
 #[derive(Debug, Args)]
@@ -60,6 +62,8 @@ pub(crate) struct CompactArgs {
     #[command(flatten)]
     output: OutputArgs,
     #[command(flatten)]
+    filters: FilterArgs,
+    #[command(flatten)]
     from: SourceArgs,
     #[command(flatten)]
     run: RunArgs,
@@ -94,6 +98,7 @@ pub(crate) fn run(args: &CompactArgs) -> Result<Exit, Error> {
         skip_unknown: args.run.skips_unknown(),
         lossy: args.made.lossy,
         drop_expired_at_ms: args.drop_expired.then(|| args.run.now_ms()),
+        filter: args.filters.filter(args.run.now_ms())?,
         digest: args.digest,
         in_place: args.in_place,
         force: args.output.force(),

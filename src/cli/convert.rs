@@ -14,6 +14,7 @@ use rdbkit::report::convert::{write_json, write_text};
 
 use super::args::{CommonArgs, RunArgs, SourceArgs};
 use super::exit::Exit;
+use super::filters::FilterArgs;
 use super::output::{ForceArgs, FormArgs, LISTED, MadeArgs, after_losses};
 use super::progress::Bar;
 
@@ -23,7 +24,8 @@ use super::progress::Bar;
 /// byte for byte, all others are read and encoded anew, in the types and with the limits that this
 /// server has by default. What the target cannot hold (fields that expire, functions, a stream's
 /// newer parts, a module) ends the conversion with a list of the keys, before anything is
-/// published; --lossy writes the rest and says what was lost.
+/// published; --lossy writes the rest and says what was lost. Filters choose keys; function
+/// libraries go along.
 ///
 /// The output appears as a whole or not at all.
 #[derive(Debug, Args)]
@@ -34,6 +36,7 @@ Examples:
   rdbkit convert dump.rdb appendonly.aof --to aof
   rdbkit convert dump.rdb appendonlydir --to aof-dir --target redis:8.0
   rdbkit convert appendonlydir dump.rdb
+  rdbkit convert dump.rdb users.rdb --prefix user: --not-ttl expired
 
 Exit status: 0 all of it was written, 1 it was written with losses or without the cut end of a log,
 or a source is broken and nothing was written, 2 it was not written")]
@@ -51,7 +54,7 @@ pub(crate) struct ConvertArgs {
     #[arg(long, value_name = "N", conflicts_with = "target", value_parser = rdb_version)]
     rdb_version: Option<Target>,
 
-    /// Begin a log of commands with a timestamp annotation
+    /// Begin a log of commands with a timestamp annotation (servers since Redis 7.0)
     #[arg(long)]
     timestamps: bool,
 
@@ -63,6 +66,10 @@ pub(crate) struct ConvertArgs {
     #[arg(long)]
     compress: bool,
 
+    /// Give a snapshot of the source's version a checksum though the source has none (rdbchecksum no)
+    #[arg(long)]
+    checksum: bool,
+
     /// Leave out what a primary does not keep: keys and hash fields that have expired (see --now)
     #[arg(long)]
     drop_expired: bool,
@@ -71,6 +78,8 @@ pub(crate) struct ConvertArgs {
     made: MadeArgs,
     #[command(flatten)]
     force: ForceArgs,
+    #[command(flatten)]
+    filters: FilterArgs,
     #[command(flatten)]
     from: SourceArgs,
     #[command(flatten)]
@@ -89,6 +98,8 @@ pub(crate) fn run(args: &ConvertArgs) -> Result<Exit, Error> {
         lossy: args.made.lossy,
         drop_expired_at_ms: args.drop_expired.then(|| args.run.now_ms()),
         timestamp_secs: args.timestamps.then(now_secs),
+        filter: args.filters.filter(args.run.now_ms())?,
+        checksum: args.checksum,
         list: LISTED,
         force: args.force.force,
         walk: args.common.walk(args.run.now_ms(), &args.run),

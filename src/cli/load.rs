@@ -111,9 +111,6 @@ pub(crate) struct LoadArgs {
     /// Only say what would be sent, and to which server
     #[arg(long, requires = "to")]
     dry_run: bool,
-
-    #[command(flatten)]
-    filters: FilterArgs,
 }
 
 /// What is sent.
@@ -158,20 +155,8 @@ enum VerifyHow {
     Full,
 }
 
-impl LoadArgs {
-    /// Refuses filters where there is nothing that they could be about.
-    pub(crate) fn without_target(&self, run: &RunArgs) -> Result<(), Error> {
-        if self.filters.filter(run.now_ms())?.is_empty() {
-            return Ok(());
-        }
-        Err(Error::Usage(
-            "filters choose the keys that are sent to a live server: they need --to URL".into(),
-        ))
-    }
-}
-
 pub(crate) fn run(
-    (args, url, (until, runs_as)): (&LoadArgs, &str, (Until, Option<Target>)),
+    (args, filters, url, (until, runs_as)): (&LoadArgs, &FilterArgs, &str, (Until, Option<Target>)),
     (source_name, from): (&OsString, &SourceArgs),
     run: &RunArgs,
     common: &CommonArgs,
@@ -235,7 +220,7 @@ pub(crate) fn run(
         map_db: args.map_db.iter().copied().collect(),
         database: endpoint.database.filter(|db| *db != 0),
         rename: renames(&args.rename)?,
-        filter: args.filters.filter(now_ms)?,
+        filter: filters.filter(now_ms)?,
         courier: CourierOptions {
             window_bytes: usize::try_from(args.pipeline.max(1)).unwrap_or(usize::MAX),
             patience: args.patience,
@@ -247,8 +232,8 @@ pub(crate) fn run(
         state,
         restart: args.restart,
         settings: format!(
-            "{:?} {:?} {:?} {:?} {:?} {run:?} {bound:?} {runs_as:?}",
-            args.filters, args.rename, args.map_db, args.ttl_shift, args.drop_expired
+            "{filters:?} {:?} {:?} {:?} {:?} {run:?} {bound:?} {runs_as:?}",
+            args.rename, args.map_db, args.ttl_shift, args.drop_expired
         ),
         verify: args.verify.map(|how| match how {
             VerifyHow::None => Verify::None,

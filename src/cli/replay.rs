@@ -8,7 +8,7 @@ use std::path::Path;
 use clap::Args;
 use rdbkit::Error;
 use rdbkit::digest::Profile;
-use rdbkit::ops::replay::{ReplayOptions, replay, save};
+use rdbkit::ops::replay::{ReplayOptions, SaveOptions, replay, save};
 use rdbkit::ops::run::{RunOptions, Until};
 use rdbkit::ops::sources_of;
 use rdbkit::rdb::Target;
@@ -18,6 +18,7 @@ use rdbkit::target::{AtomicFile, Publish};
 
 use super::args::{CommonArgs, Opened, RunArgs, SourceArgs, secs, target};
 use super::exit::Exit;
+use super::filters::FilterArgs;
 use super::metrics::MetricsArgs;
 use super::output::{ForceArgs, ReportArgs};
 use super::pages::use_small_pages;
@@ -70,6 +71,8 @@ pub(crate) struct ReplayArgs {
     #[command(flatten)]
     live: super::load::LoadArgs,
     #[command(flatten)]
+    filters: FilterArgs,
+    #[command(flatten)]
     metrics: MetricsArgs,
     #[command(flatten)]
     from: SourceArgs,
@@ -89,18 +92,16 @@ pub(crate) fn run(args: &ReplayArgs) -> Result<Exit, Error> {
     use_small_pages();
     #[cfg(feature = "live")]
     if let Some(url) = &args.live.to {
-        let ReplayArgs { source, from, run, common, report, metrics, .. } = args;
+        let ReplayArgs { source, from, run, common, report, metrics, filters, .. } = args;
         if args.save.is_some() {
             return Err(Error::Usage(
                 "--save writes a file and --to loads a server: run `rdbkit replay` once for each"
                     .into(),
             ));
         }
-        let live = (&args.live, url.as_str(), (args.until(), args.target));
+        let live = (&args.live, filters, url.as_str(), (args.until(), args.target));
         return super::load::run(live, (source, from), run, common, (report, metrics));
     }
-    #[cfg(feature = "live")]
-    args.live.without_target(&args.run)?;
     let Opened { source, bar, .. } = args.from.open_with_bar(&args.source, &args.common)?;
     let options = ReplayOptions {
         run: RunOptions {
@@ -114,6 +115,7 @@ pub(crate) fn run(args: &ReplayArgs) -> Result<Exit, Error> {
             ..RunOptions::default()
         },
         profile: None::<Profile>,
+        filter: args.filters.filter(args.run.now_ms())?,
     };
     args.metrics.judge(&source)?;
     if let Some(out) = &args.save {
@@ -124,9 +126,10 @@ pub(crate) fn run(args: &ReplayArgs) -> Result<Exit, Error> {
     }
     let (mut report, run) = replay(source, &options, &bar)?;
     if let Some(out) = &args.save {
-        let threads = args.common.threads();
-        report.saved =
-            Some(save(&report.source, run, Path::new(out), args.force.force, threads, &bar)?);
+        let ReplayOptions { filter, .. } = options;
+        let options =
+            SaveOptions { filter, force: args.force.force, threads: args.common.threads() };
+        report.saved = Some(save(&report.source, run, Path::new(out), &options, &bar)?);
     } else {
         // Giving back all that memory piece by piece takes time that nobody needs to wait for.
         std::mem::forget(run);

@@ -13,6 +13,7 @@ use std::path::{Path, PathBuf};
 pub use super::convert::OutputForm;
 use super::convert::output::Place;
 use super::convert::{ConvertOptions, Keys, Prove, make};
+use super::filter::Filter;
 use super::run::{self, Run, RunOptions};
 use super::snapshot::is_empty;
 use super::sources_of;
@@ -40,6 +41,8 @@ pub struct CompactOptions {
     /// Leaves out what had expired at this unix time (milliseconds): keys, fields of hashes, and
     /// hashes that have no others.
     pub drop_expired_at_ms: Option<i64>,
+    /// Which keys are written. Function libraries are, whatever it says.
+    pub filter: Filter,
     /// Replaces the source itself, of which a backup stays.
     pub in_place: bool,
     /// Computes our full digest of all keys, too, without which the output can be proved.
@@ -97,7 +100,8 @@ pub fn compact(
         ..RunOptions::default()
     };
     // What is written anew, or left out, has to be looked at.
-    let copies = form.is_snapshot() && options.drop_expired_at_ms.is_none();
+    let chooses = options.drop_expired_at_ms.is_some() || !options.filter.is_empty();
+    let copies = form.is_snapshot() && !chooses;
     let run = if copies { run::run_aside } else { run::run };
     let run = run(source, &asked, observer)?;
     let read_bytes = run.parts.iter().map(|part| part.size_bytes).sum();
@@ -120,6 +124,7 @@ pub fn compact(
         form,
         target: options.target,
         drop_expired_at_ms: options.drop_expired_at_ms,
+        filter: options.filter.clone(),
         list: 20,
         lossy: options.lossy,
         force: options.force,
@@ -151,6 +156,7 @@ pub fn compact(
         failed,
         skipped,
         keys: written.keys_written,
+        filtered: written.filtered,
         read_bytes,
         written_bytes: written.bytes_written,
         dropped_from: written.ran.and_then(|ran| ran.dropped_from),

@@ -1,6 +1,7 @@
 //! `digest`: the servers' DEBUG DIGEST of a source, key by key, or our own digest of all it holds.
 
 use super::filter::Filter;
+use super::filtered::filtered;
 use super::run::entries::{self, View};
 use super::snapshot::{self, Ended};
 use super::walk::{Observer, Silent, Tally, WalkOptions};
@@ -128,12 +129,24 @@ fn walk<T: Tally>(
     snapshot::walk_filtered(source, open, filter, fresh, root, walk, observer)
 }
 
-/// The servers' digest of what an engine holds.
-pub(super) fn of_engine(engine: &Engine, options: &Options, threads: usize) -> Result<String> {
+/// The servers' digest of what an engine holds, as far as it passes a filter.
+pub(super) fn of_engine(
+    engine: &Engine,
+    options: &Options,
+    filter: &Filter,
+    threads: usize,
+) -> Result<String> {
     let view = View::whole(engine, threads);
     let mut root = Keyed(Accumulator::new(options));
     let share = root.0.share();
-    entries::tally(engine, &view, &|| Keyed(share.share()), &mut root, &Silent)?;
+    let fresh = || Keyed(share.share());
+    if filter.is_empty() {
+        entries::tally(engine, &view, &fresh, &mut root, &Silent)?;
+    } else {
+        filtered(filter, &fresh, &mut root, |fresh, root| {
+            entries::tally(engine, &view, fresh, root, &Silent)
+        })?;
+    }
     Ok(root.0.finish().to_string())
 }
 

@@ -13,6 +13,8 @@ pub(super) struct Filtered<'f, T> {
     filter: &'f Filter,
     tally: T,
     all: FilteredFrom,
+    /// What was said of the key that comes next, where it came with nothing packed before.
+    passes: Option<bool>,
 }
 
 /// Calls `walk` with tallies behind a filter; what passes comes into `root`. Says what it returns,
@@ -23,7 +25,7 @@ pub(super) fn filtered<'f, T: Tally, R>(
     root: &mut T,
     walk: impl FnOnce(&(dyn Fn() -> Filtered<'f, T> + Sync), &mut Filtered<'f, T>) -> Result<R>,
 ) -> Result<(R, FilteredFrom)> {
-    let behind = |tally| Filtered { filter, tally, all: FilteredFrom::default() };
+    let behind = |tally| Filtered { filter, tally, all: FilteredFrom::default(), passes: None };
     let mut inner = behind(std::mem::replace(root, fresh()));
     let done = walk(&|| behind(fresh()), &mut inner);
     *root = inner.tally;
@@ -34,8 +36,14 @@ impl<T: Tally> Tally for Filtered<'_, T> {
     type Room = T::Room;
 
     fn entry(&mut self, entry: &Entry<'_>, room: &mut T::Room) -> Result<()> {
-        self.all.add(entry.size_bytes());
-        if self.filter.matches(entry)? { self.tally.entry(entry, room) } else { Ok(()) }
+        let passes = match self.passes.take() {
+            Some(passes) => passes,
+            None => {
+                self.all.add(entry.size_bytes());
+                self.filter.matches(entry)?
+            }
+        };
+        if passes { self.tally.entry(entry, room) } else { Ok(()) }
     }
 
     fn plain_string(&mut self, entry: &Entry<'_>, room: &mut T::Room) -> Result<()> {
@@ -44,7 +52,10 @@ impl<T: Tally> Tally for Filtered<'_, T> {
     }
 
     fn plain(&mut self, entry: &Entry<'_>, room: &mut T::Room) -> Result<()> {
-        if self.filter.matches(entry)? { self.tally.plain(entry, room) } else { Ok(()) }
+        self.all.add(entry.size_bytes());
+        let passes = self.filter.matches(entry)?;
+        self.passes = Some(passes);
+        if passes { self.tally.plain(entry, room) } else { Ok(()) }
     }
 
     fn huge(&mut self, entry: &Entry<'_>, room: &mut T::Room) -> Result<bool> {

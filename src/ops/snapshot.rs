@@ -27,6 +27,8 @@ pub struct Ended {
     pub fault: Option<Box<FormatError>>,
     /// The checksum, stored and computed, where they differ.
     pub checksum_mismatch: Option<(u64, u64)>,
+    /// Whether zero is stored for the checksum: its writer had checksums switched off.
+    pub is_unsigned: bool,
     /// Whether the tally stopped before the end, having seen enough.
     pub stopped: bool,
     /// What there is to say of the log that was run.
@@ -282,6 +284,7 @@ fn walk_one<T: Tally>(
                 Checksum::Mismatch { stored, computed } => Some((stored, computed)),
                 _ => None,
             },
+            is_unsigned: walked.checksum == Checksum::Disabled,
             fault: walked.fault,
             ..Ended::default()
         }),

@@ -169,6 +169,16 @@ impl Target {
         self.header.version >= 10
     }
 
+    /// RESTORE with REPLACE (Redis 3.0).
+    pub fn has_restore_replace(&self) -> bool {
+        self.product != Product::Redis || self.version >= (3, 0)
+    }
+
+    /// Annotations in a log (servers that write version 10, Redis 7.0).
+    pub fn has_annotations(&self) -> bool {
+        self.header.version >= 10
+    }
+
     /// Function libraries (version 10).
     pub fn has_functions(&self) -> bool {
         self.header.version >= 10

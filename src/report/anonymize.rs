@@ -6,6 +6,7 @@ use std::path::PathBuf;
 use serde::Serialize;
 
 use super::convert::Ran;
+use super::filtered::left_out_by_filters;
 use super::json::{self, failed};
 use super::text::{Style, count, plural, size};
 use crate::bytes::PathName as _;
@@ -32,6 +33,9 @@ pub struct AnonymizeReport {
     pub keys_read: u64,
     /// Keys in the output.
     pub keys_written: u64,
+    /// Keys left out by filters; `None` without such.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub filtered: Option<u64>,
     /// Keys whose value is a module's.
     pub modules_left_out: u64,
     /// Keys that are there without the metadata that modules attached to them.
@@ -53,6 +57,9 @@ pub fn write_text(out: &mut dyn Write, report: &AnonymizeReport, style: Style) -
     let mut keys = plural(report.keys_written, "key");
     if report.keys_written != report.keys_read {
         keys += &format!(" of {}", count(report.keys_read));
+    }
+    if let Some(filtered) = report.filtered {
+        keys += &left_out_by_filters(filtered);
     }
     text += &format!("  keys       {keys}, {}\n", size(report.size_bytes));
     let left_out = [

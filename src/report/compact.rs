@@ -4,6 +4,7 @@ use std::io::Write;
 
 use serde::Serialize;
 
+use super::filtered::left_out_by_filters;
 use super::json::{self, failed};
 use super::losses::{Lost, losses_text};
 use super::text::{Style, percent, plural, size};
@@ -32,6 +33,9 @@ pub struct CompactReport {
     pub skipped: u64,
     /// Keys in the output.
     pub keys: u64,
+    /// Keys left out by filters; `None` without such.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub filtered: Option<u64>,
     /// Size of the source, uncompressed.
     pub read_bytes: u64,
     /// Size of the output.
@@ -81,7 +85,8 @@ pub fn write_text(out: &mut dyn Write, report: &CompactReport, style: Style) -> 
         let words = format!("{} were stepped over", plural(report.skipped, "command"));
         line(format!("             {}", style.warn(words)));
     }
-    line(format!("  keys       {}", plural(report.keys, "key")));
+    let filtered = report.filtered.map(left_out_by_filters).unwrap_or_default();
+    line(format!("  keys       {}{filtered}", plural(report.keys, "key")));
     line(format!(
         "  size       {} before, {} after: {} of it",
         size(*read_bytes),

@@ -2,7 +2,7 @@
 
 use serde::Serialize;
 
-use super::text::{percent, plural};
+use super::text::{count, percent, plural};
 
 /// All the keys that a filter chose from: those of the source.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize)]
@@ -12,6 +12,11 @@ pub struct FilteredFrom {
     pub keys: u64,
     /// What they take in the file, with key and expiry.
     pub size_bytes: u64,
+}
+
+/// `, 7 left out by filters`
+pub(super) fn left_out_by_filters(keys: u64) -> String {
+    format!(", {} left out by filters", count(keys))
 }
 
 impl FilteredFrom {

@@ -6,6 +6,7 @@ use std::path::PathBuf;
 use serde::Serialize;
 
 use super::convert::Ran;
+use super::filtered::left_out_by_filters;
 use super::json::{self, failed};
 use super::losses::{Lost, losses_text};
 use super::text::{Style, count, plural, size};
@@ -72,6 +73,9 @@ pub struct MergedSource {
     pub keys_written: u64,
     /// Those that another source has, too, and that lost to it.
     pub keys_lost: u64,
+    /// Those that filters leave out; `None` without such.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub filtered: Option<u64>,
     /// Its size, compressed as it is; `None` for a pipe.
     pub size_bytes: Option<u64>,
 }
@@ -94,6 +98,9 @@ pub fn write_text(out: &mut dyn Write, report: &MergeReport, style: Style) -> Re
         text += &format!("  {source:<width$}  {:>12} {unit}", count(*keys_written).to_string());
         if keys_written != keys_read {
             text += &format!(" of {}", count(*keys_read));
+        }
+        if let Some(filtered) = one.filtered {
+            text += &left_out_by_filters(filtered);
         }
         if *keys_lost > 0 {
             text += &format!(", {} taken from another source", count(*keys_lost));

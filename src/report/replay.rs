@@ -7,6 +7,7 @@ use std::io::Write;
 
 use serde::Serialize;
 
+use super::filtered::FilteredFrom;
 use super::json;
 use crate::error::Result;
 #[cfg(feature = "cli")]
@@ -42,11 +43,14 @@ pub struct ReplayReport {
     pub stopped: bool,
     /// The databases that have keys.
     pub databases: Vec<ReplayedDb>,
-    /// All keys.
+    /// All keys that pass the filters.
     pub keys: u64,
     /// Function libraries.
     pub functions: u64,
-    /// DEBUG DIGEST of the keyspace.
+    /// All keys that were there, where a filter chose those that the report is about.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub filtered_from: Option<FilteredFrom>,
+    /// DEBUG DIGEST of the keys.
     pub digest: String,
     /// Whose digest it is.
     pub digest_server: String,

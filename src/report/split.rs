@@ -6,6 +6,7 @@ use std::path::PathBuf;
 use serde::Serialize;
 
 use super::convert::Ran;
+use super::filtered::left_out_by_filters;
 use super::json::{self, failed};
 use super::losses::{Lost, losses_text};
 use super::text::{Style, count, plural, size};
@@ -35,6 +36,9 @@ pub struct SplitReport {
     pub keys_read: u64,
     /// Keys in the parts.
     pub keys_written: u64,
+    /// Keys left out by filters; `None` without such.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub filtered: Option<u64>,
     /// Where the parts are for nodes: keys in other databases than 0, which nodes do not load.
     #[serde(skip_serializing_if = "is_zero")]
     pub keys_beyond_db_0: u64,
@@ -96,6 +100,9 @@ pub fn write_text(out: &mut dyn Write, report: &SplitReport, style: Style) -> Re
     let mut keys = plural(report.keys_written, "key");
     if report.keys_written != report.keys_read {
         keys += &format!(" of {}", count(report.keys_read));
+    }
+    if let Some(filtered) = report.filtered {
+        keys += &left_out_by_filters(filtered);
     }
     text += &format!("  {keys}");
     if report.functions > 0 {

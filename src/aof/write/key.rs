@@ -62,14 +62,6 @@ impl CommandWriter {
         if kind == Kind::Stream && has_streams && has_deleted_pending(key, room)? {
             return self.payload(key, &name, None, room);
         }
-        // A ZADD stores 0 in a listpack, as which every sorted set begins; none holds a −0.
-        if kind == Kind::SortedSet
-            && key.value_type != ValueType::SortedSetListpack
-            && self.target.has_listpacks()
-            && has_minus_zero(key, room)?
-        {
-            return self.payload(key, &name, None, room);
-        }
         let elements = match kind {
             Kind::List | Kind::Set | Kind::SortedSet | Kind::Hash => Some(key.shape()?.elements),
             _ => None,
@@ -78,12 +70,24 @@ impl CommandWriter {
             self.losses.push(Loss::EmptyValue);
             return Ok(());
         }
+        // A ZADD of −0 stores 0 in a listpack, as which sorted sets begin since Redis 7.0, whoever wrote
+        // the log. One that a server made of a ziplist holds −0 as text, and so does a payload.
+        let loses_sign = self.target.has_restore_replace();
+        let (begun, mut loses) = (self.out.len(), false);
         self.begin(&name, kind);
         self.batch.expect(elements.unwrap_or(0));
         key.visit(&mut room.scratch, |item| {
+            if loses_sign && is_minus_zero(&item) {
+                loses = true;
+                return ControlFlow::Break(());
+            }
             self.item(&item.later(room.field_shift_ms));
             ControlFlow::Continue(())
         })?;
+        if loses {
+            self.out.truncate(begun);
+            return self.payload(key, &name, None, room);
+        }
         self.end(key.expires_at_ms);
         Ok(())
     }
@@ -111,16 +115,8 @@ impl CommandWriter {
 }
 
 /// Whether a member's score is −0.
-fn has_minus_zero(key: &Entry<'_>, room: &mut KeyRoom) -> Result<bool, Box<FormatError>> {
-    let mut found = false;
-    key.visit(&mut room.scratch, |item| match item {
-        Item::Scored { score, .. } if score == 0.0 && score.is_sign_negative() => {
-            found = true;
-            ControlFlow::Break(())
-        }
-        _ => ControlFlow::Continue(()),
-    })?;
-    Ok(found)
+fn is_minus_zero(item: &Item<'_>) -> bool {
+    matches!(item, Item::Scored { score, .. } if *score == 0.0 && score.is_sign_negative())
 }
 
 /// Whether a message is pending that is not there any more: no XCLAIM makes such an entry.

@@ -17,7 +17,9 @@
 //!
 //! Four things go by RESTORE because no command can say them: module values (vector sets among
 //! them), keys with metadata of modules, streams with a pending entry whose message was deleted,
-//! and sorted sets with a score of −0, which ZADD loses since Redis 7.0. Times of consumers and what an eviction policy remembers are in no command at all.
+//! and sorted sets with a score of −0, which ZADD loses since Redis 7.0: for older servers, too, so
+//! that the log leads to the same in newer ones (but not before Redis 3.0, where nothing replaces).
+//! Times of consumers and what an eviction policy remembers are in no command at all.
 
 mod batch;
 mod key;

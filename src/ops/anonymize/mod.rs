@@ -24,7 +24,7 @@ use self::gather::Gather;
 use self::veil::{Veil, VeilRoom};
 use super::convert::encode::Chunk;
 use super::convert::output::Databases;
-use super::convert::{How, Keys};
+use super::convert::{Done, How, Keys};
 use super::filter::Filter;
 use super::parts;
 use super::sources_of;
@@ -149,7 +149,8 @@ pub fn anonymize(
         taker: Some(target),
         observer,
     };
-    let ran = keys.tally(&name, &how, &fresh, &mut root)?;
+    let Done { run: ran, filtered_from, .. } =
+        keys.tally_filtered(&name, &how, &options.filter, &fresh, &mut root)?;
     let Anonymizing { counts, root, .. } = root;
     if let Some((writer, _)) = root {
         writer.finish()?;
@@ -165,8 +166,9 @@ pub fn anonymize(
         output: published.path,
         target: target.to_string(),
         target_version: target.header.magic(),
-        keys_read: keys,
+        keys_read: filtered_from.map_or(keys, |all| all.keys),
         keys_written: written,
+        filtered: filtered_from.map(|all| all.keys.saturating_sub(keys)),
         modules_left_out: modules,
         metadata_left_out: metadata,
         functions_left_out: functions,
@@ -276,9 +278,6 @@ impl Tally for Anonymizing<'_, '_> {
     fn entry(&mut self, entry: &Entry<'_>, room: &mut Room) -> Result<()> {
         let options = self.plan.options;
         self.counts.keys += 1;
-        if !options.filter.matches(entry)? {
-            return Ok(());
-        }
         if entry.value_type.kind() == Kind::Module && !options.keep_modules {
             self.counts.modules += 1;
             return Ok(());

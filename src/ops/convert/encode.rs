@@ -17,7 +17,7 @@ use crate::ops::walk::Tally;
 use crate::rdb::write::{
     Body, EntryHead, EntryRoom, Living, LivingRoom, Loss, Sink, entry, entry_anew,
 };
-use crate::rdb::{Entry, Family, Header, Record, Target, ValueType, opcode};
+use crate::rdb::{Entry, Family, Header, Record, Target, Text, ValueType, opcode};
 
 /// What is to be done with each record.
 #[derive(Debug)]
@@ -43,6 +43,9 @@ pub(in crate::ops) struct Plan {
     /// Keys that were left in a base of the target's version are copied as they lie: nothing else
     /// is to be done with any key.
     pub(in crate::ops) copies: bool,
+    /// Not all keys are written: a database is selected when one of its keys comes, because servers
+    /// refuse a selection of one that they do not have; and what is said of sizes goes no further.
+    pub(in crate::ops) chooses: bool,
     /// The output is put together of keys from here and there: each chunk says in which databases
     /// its keys are, and what is said of the source's order and sizes goes no further.
     pub(in crate::ops) parts: bool,
@@ -55,6 +58,8 @@ pub(in crate::ops) struct Plan {
 pub(in crate::ops) struct Counts {
     pub(in crate::ops) keys: u64,
     pub(in crate::ops) written: u64,
+    /// Left out by the filter of the plan.
+    pub(in crate::ops) filtered: u64,
     pub(in crate::ops) expired: u64,
     pub(in crate::ops) copied: u64,
     pub(in crate::ops) functions: u64,
@@ -78,12 +83,13 @@ impl Counts {
 impl Counts {
     /// Adds what happened later; no more than `list` keys are kept for each kind of loss.
     pub(in crate::ops) fn add(&mut self, later: Counts, list: usize) {
-        let Counts { keys, written, expired, copied, functions, anew, losses, digest } = later;
+        let Counts { keys, written, filtered, expired, copied, functions, anew, losses, digest } = later;
         if let (Some(all), Some(digest)) = (&mut self.digest, digest) {
             all.merge(&digest);
         }
         self.keys += keys;
         self.written += written;
+        self.filtered += filtered;
         self.expired += expired;
         self.copied += copied;
         self.functions += functions;
@@ -269,11 +275,20 @@ impl<'p, 'o> Encoder<'p, 'o> {
             }
         };
         self.counts.written += 1;
-        if plan.parts {
+        if plan.parts || plan.chooses {
             self.chunk.select(found.db);
         }
+        let unpacked;
+        let key = match found.key {
+            // One that lies there packed is packed anew, or not at all.
+            Text::Lzf { .. } if plan.compress.is_some() => {
+                unpacked = found.key_bytes()?;
+                Text::Raw(&unpacked)
+            }
+            key => key,
+        };
         let head = EntryHead {
-            key: found.key,
+            key,
             expires_at_ms: found.expires_at_ms,
             eviction: found.eviction,
             meta: found.meta,
@@ -335,25 +350,27 @@ impl<'p, 'o> Encoder<'p, 'o> {
     fn other(&mut self, record: &Record<'_>) {
         let plan = self.plan;
         let (target, same) = (&plan.target, plan.same);
-        let mut sink = Sink::new(true);
+        let mut sink = Sink::new(plan.compress.unwrap_or(true));
         match *record {
             Record::Aux { name, value } => {
                 let keeps =
                     same || name.to_cow().is_ok_and(|name| is_true_of_copies(&name, target));
                 if keeps && target.has_aux() {
                     sink.byte(opcode::AUX);
-                    sink.same_text(&name);
-                    sink.same_text(&value);
+                    for text in [name, value] {
+                        // What cannot be unpacked has been refused before.
+                        match text.to_cow() {
+                            Ok(text) if plan.compress.is_some() => sink.text(&text),
+                            _ => sink.same_text(&text),
+                        }
+                    }
                 }
             }
             Record::SelectDb(db) => {
                 sink.byte(opcode::SELECT_DB);
                 sink.length(db);
             }
-            // Only a hint, but one that should be true.
-            Record::ResizeDb { keys, expires }
-                if target.has_aux() && plan.drop_expired_at_ms.is_none() =>
-            {
+            Record::ResizeDb { keys, expires } if target.has_aux() => {
                 sink.byte(opcode::RESIZE_DB);
                 sink.length(keys);
                 sink.length(expires);
@@ -413,6 +430,7 @@ impl Tally for Encoder<'_, '_> {
     fn entry(&mut self, found: &Entry<'_>, room: &mut Room) -> Result<()> {
         self.counts.keys += 1;
         if !self.plan.filter.matches(found)? {
+            self.counts.filtered += 1;
             return Ok(());
         }
         let Some(now_ms) = self.plan.drop_expired_at_ms else {
@@ -500,6 +518,8 @@ impl Tally for Encoder<'_, '_> {
             | Record::SlotInfo { .. }
             | Record::HashTemplate { .. }
                 if self.plan.parts => {}
+            // Hints, but such as should be true.
+            Record::SelectDb(_) | Record::ResizeDb { .. } if self.plan.chooses => {}
             record if self.plan.snapshot => self.other(record),
             Record::ModuleAux { .. } => self.note_other(Loss::ModuleAux),
             Record::SlotImport { .. } => self.note_other(Loss::SlotImport),

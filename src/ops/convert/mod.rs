@@ -11,6 +11,7 @@
 
 pub(super) mod encode;
 mod fingerprint;
+mod keys;
 pub(super) mod output;
 mod proof;
 
@@ -19,24 +20,23 @@ use std::fs::File;
 use std::path::{Path, PathBuf};
 
 use self::encode::{Encoder, Plan};
+pub(super) use self::keys::{Done, How, Keys};
 use self::output::{Output, Place};
 pub(super) use self::proof::{Proof, Prove};
 use super::filter::Filter;
-use super::once::{Noted, Once};
-use super::run::{self, Run, RunOptions, entries};
-use super::snapshot::{self, Ended, Ran, View};
+use super::run::{Run, entries};
 use super::sources_of;
-use super::walk::{Observer, Tally, WalkOptions};
+use super::walk::{Observer, WalkOptions};
 use crate::bytes::quoted;
 use crate::bytes::rooms::Rooms;
 use crate::engine::Value;
-use crate::error::{Error, Result, unwrap_bad};
+use crate::error::{Error, Result};
 pub use crate::rdb::Target;
 use crate::rdb::write::Loss;
-use crate::rdb::{HEADER_BYTES, Header, Product};
-use crate::report::convert::{ConvertReport, Written};
+use crate::rdb::{Header, Product};
+use crate::report::convert::{ConvertReport, Unsigned, Written};
 use crate::report::losses::Lost;
-use crate::source::{Form, OpenOptions, Source};
+use crate::source::{OpenOptions, Source};
 use crate::target::Publish;
 
 /// What is written.
@@ -67,6 +67,11 @@ impl OutputForm {
         }
     }
 
+    /// The same with its article.
+    fn with_article(self) -> String {
+        format!("an {}", self.name())
+    }
+
     pub(super) fn is_snapshot(self) -> bool {
         !matches!(self, OutputForm::Aof | OutputForm::AofDirCommands)
     }
@@ -87,8 +92,14 @@ pub struct ConvertOptions {
     /// Leaves out what had expired at this unix time (milliseconds): keys, fields of hashes, and
     /// hashes that have no others.
     pub drop_expired_at_ms: Option<i64>,
-    /// Begins a log with this time, unix time in seconds.
+    /// Begins a log of commands with this time, unix time in seconds.
     pub timestamp_secs: Option<u64>,
+    /// Which keys are written. Function libraries, and what modules keep beside the keys, are written
+    /// whatever it says.
+    pub filter: Filter,
+    /// Gives a snapshot a checksum though it is one of the same version as the source, which has none.
+    /// All others have one.
+    pub checksum: bool,
     /// How many keys are listed for each kind of loss.
     pub list: usize,
     /// An output that exists is replaced.
@@ -149,6 +160,9 @@ pub(super) fn make(
     let (header, log) = (keys.header(), keys.ran());
     let target = options.target.unwrap_or_else(|| keys.writer());
     refuse_forms(options.form, &target)?;
+    refuse_timestamp(options, &target)?;
+    let chooses = !options.filter.is_empty() || options.drop_expired_at_ms.is_some();
+    let is_copy = keys.is_snapshot() && options.form == OutputForm::Rdb;
 
     let plan = Plan {
         target,
@@ -162,7 +176,8 @@ pub(super) fn make(
         filter: Filter::default(),
         functions: true,
         prove: prove.filter(|_| options.form.is_snapshot()),
-        copies: options.compress.is_none() && options.drop_expired_at_ms.is_none(),
+        copies: options.compress.is_none() && !chooses,
+        chooses,
         parts: false,
         rooms: Rooms::default(),
     };
@@ -177,10 +192,11 @@ pub(super) fn make(
         taker: Some(target),
         observer,
     };
-    let ran = keys.tally(name, &how, &fresh, &mut root)?;
+    let Done { run: ran, filtered_from, is_unsigned } =
+        keys.tally_filtered(name, &how, &options.filter, &fresh, &mut root)?;
     let mut counts = root.into_counts();
     if let Some(run) = &ran {
-        note_lost_metadata(run, options.list, &mut counts.losses);
+        note_lost_metadata(run, &options.filter, options.list, &mut counts.losses)?;
     }
     let losses = listed(counts.losses);
     if !options.lossy
@@ -188,7 +204,15 @@ pub(super) fn make(
     {
         return Err(Error::Usage(format!("{name}: {sentence}")));
     }
-    let written = output.finish()?;
+    // Of the same version it is a copy. For another server nothing speaks for going without.
+    let unsigned = (is_unsigned && is_copy).then_some(match options.checksum {
+        false if header == target.header => Unsigned::Kept,
+        _ => Unsigned::Signed,
+    });
+    let written = match unsigned {
+        Some(Unsigned::Kept) => output.finish_unsigned()?,
+        _ => output.finish()?,
+    };
     let proof = match (&ran, prove) {
         (Some(run), Some(prove)) => {
             // What the target does not keep, and times that no command carries, are in our digests
@@ -210,7 +234,9 @@ pub(super) fn make(
         form: options.form.name(),
         target: target.to_string(),
         target_version: target.header.magic(),
-        keys_read: counts.keys,
+        keys_read: filtered_from.map_or(counts.keys, |all| all.keys),
+        filtered: filtered_from.map(|all| all.keys.saturating_sub(counts.keys)),
+        unsigned,
         keys_written: counts.written,
         expired: counts.expired,
         copied: counts.copied,
@@ -230,159 +256,6 @@ pub(super) fn make(
     Ok((report, proof))
 }
 
-/// Keys that are to be written.
-pub(super) enum Keys {
-    /// Those of a snapshot that has not been read.
-    Snapshot {
-        /// The snapshot.
-        base: Box<Source>,
-        /// Its header.
-        header: Header,
-    },
-    /// Those that a log has led to.
-    Ran(Box<Run>),
-}
-
-/// How keys are gone through.
-pub(super) struct How<'o> {
-    pub(super) walk: &'o WalkOptions,
-    pub(super) open: &'o OpenOptions,
-    /// Whether what is written anew is packed.
-    pub(super) compress: bool,
-    /// Whether keys of an engine come once more, with nothing packed.
-    pub(super) plain: bool,
-    /// The server that is to load what is made of them: what it would refuse in a snapshot, values
-    /// that are broken and keys that stand twice, is a failure.
-    pub(super) taker: Option<Target>,
-    pub(super) observer: &'o dyn Observer,
-}
-
-impl Keys {
-    /// Those of a source; a log is run as the server runs it that they are for, because what its
-    /// commands lead to differs between servers, and a log does not say who wrote it.
-    pub(super) fn of_source(
-        source: Source,
-        target: Option<Target>,
-        walk: &WalkOptions,
-        open: &OpenOptions,
-        observer: &dyn Observer,
-    ) -> Result<Self> {
-        if source.form == Form::Dump {
-            return Err(Error::Usage(format!(
-                "{} is a DUMP payload: a value without a key, which no file can hold",
-                source.name
-            )));
-        }
-        match snapshot::view(source, open)? {
-            View::Snapshot(base) => Keys::of_snapshot(base),
-            View::Log(source) => {
-                let asked = RunOptions {
-                    target: target.or(walk.target),
-                    sound: true,
-                    ..RunOptions::of_walk(walk, open)
-                };
-                Ok(Keys::Ran(Box::new(run::run(source, &asked, observer)?)))
-            }
-        }
-    }
-
-    /// What there is to say of the log, if one was run.
-    pub(super) fn ran(&self) -> Option<Ran> {
-        match self {
-            Keys::Snapshot { .. } => None,
-            Keys::Ran(run) => Some(snapshot::ran(run)),
-        }
-    }
-
-    /// Tallies all of them. What is not sound is a failure. The run, where there was one.
-    pub(super) fn tally<T: Tally>(
-        self,
-        name: &str,
-        how: &How<'_>,
-        fresh: &(dyn Fn() -> T + Sync),
-        root: &mut T,
-    ) -> Result<Option<Box<Run>>> {
-        match self {
-            Keys::Snapshot { base, header } => {
-                let How { walk, open, observer, .. } = *how;
-                let Some(taker) = how.taker else {
-                    check_ended(name, snapshot::walk(*base, open, fresh, root, walk, observer)?)?;
-                    return Ok(None);
-                };
-                let mut noted = Noted::of(base.feed.as_ref(), taker);
-                let asked = noted.asked();
-                let fresh = || Once::batch(fresh(), asked);
-                let root = &mut noted.root(root);
-                check_ended(name, snapshot::walk(*base, open, &fresh, root, walk, observer)?)?;
-                noted.finish(name, header, walk.threads)?;
-                Ok(None)
-            }
-            Keys::Ran(run) => {
-                let whole = entries::View::whole(&run.engine, how.walk.threads);
-                let view = entries::View { compress: how.compress, plain: how.plain, ..whole };
-                entries::tally(&run.engine, &view, fresh, root, how.observer)
-                    .map_err(|error| error.in_file(name))?;
-                Ok(Some(run))
-            }
-        }
-    }
-
-    fn of_snapshot(mut base: Source) -> Result<Self> {
-        let header = header_of(&mut base)?;
-        Ok(Keys::Snapshot { base: Box::new(base), header })
-    }
-
-    pub(super) fn is_snapshot(&self) -> bool {
-        matches!(self, Keys::Snapshot { .. })
-    }
-
-    /// The form in which they come.
-    pub(super) fn header(&self) -> Header {
-        match self {
-            Keys::Snapshot { header, .. } => *header,
-            Keys::Ran(run) => entries::View::whole(&run.engine, 1).target.header,
-        }
-    }
-
-    /// The server that most likely wrote them.
-    pub(super) fn writer(&self) -> Target {
-        match self {
-            Keys::Snapshot { header, .. } => Target::of_header(*header),
-            Keys::Ran(run) => run.engine.env.target,
-        }
-    }
-
-    pub(super) fn size_bytes(&self) -> Option<u64> {
-        match self {
-            Keys::Snapshot { base, .. } => base.size_bytes,
-            Keys::Ran(run) => Some(run.parts.iter().map(|part| part.size_bytes).sum()),
-        }
-    }
-}
-
-/// Magic and version of a snapshot that nobody has read from.
-fn header_of(base: &mut Source) -> Result<Header> {
-    let Some(feed) = &mut base.feed else {
-        return Err(Error::Usage(format!("{} has no snapshot", base.name)));
-    };
-    use crate::bytes::input::Input as _;
-    while feed.buffer().len() < HEADER_BYTES && feed.more()? {}
-    match Header::parse(feed.buffer()) {
-        Ok((_, header)) => Ok(header),
-        Err(error) => {
-            let fault = unwrap_bad(error).fault;
-            let error = crate::error::FormatError {
-                file: Some(base.name.clone()),
-                offset: 0,
-                doing: crate::error::Doing::Header,
-                key: None,
-                fault,
-            };
-            Err(Box::new(error).into())
-        }
-    }
-}
-
 /// Whether all that the source says of itself holds for the output, too.
 fn is_same(options: &ConvertOptions, header: Header, target: &Target) -> bool {
     options.form == OutputForm::Rdb
@@ -390,6 +263,7 @@ fn is_same(options: &ConvertOptions, header: Header, target: &Target) -> bool {
         && target.product != Product::Redict
         && options.compress.is_none()
         && options.drop_expired_at_ms.is_none()
+        && options.filter.is_empty()
 }
 
 pub(super) fn refuse_forms(form: OutputForm, target: &Target) -> Result<()> {
@@ -401,6 +275,21 @@ pub(super) fn refuse_forms(form: OutputForm, target: &Target) -> Result<()> {
         ))),
         OutputForm::AofPreamble if target.rdb_version() < 8 => Err(Error::Usage(format!(
             "{target} knows no preamble, which came with Redis 4.0: write a plain aof"
+        ))),
+        _ => Ok(()),
+    }
+}
+
+/// A server that does not know annotations takes one for a broken command.
+fn refuse_timestamp(options: &ConvertOptions, target: &Target) -> Result<()> {
+    match options.timestamp_secs {
+        Some(_) if options.form.is_snapshot() => Err(Error::Usage(format!(
+            "a timestamp annotation stands in front of commands, and {} has none",
+            options.form.with_article()
+        ))),
+        Some(_) if !target.has_annotations() => Err(Error::Usage(format!(
+            "{target} refuses a log with a timestamp annotation, which came with Redis 7.0: leave \
+             it out, or write for a newer server"
         ))),
         _ => Ok(()),
     }
@@ -429,6 +318,7 @@ pub(super) fn to_unnamed(
         functions: true,
         prove: None,
         copies: false,
+        chooses: false,
         parts: false,
         rooms: Rooms::default(),
     };
@@ -447,33 +337,21 @@ pub(super) fn to_unnamed(
     Ok(file)
 }
 
-/// What is not sound is not made to look sound.
-fn check_ended(name: &str, ended: Ended) -> Result<()> {
-    if let Some(fault) = ended.fault {
-        return Err(Error::from(fault).in_file(name));
-    }
-    match ended.checksum_mismatch {
-        None => Ok(()),
-        Some((stored, computed)) => Err(Error::Source(format!(
-            "{name}: the checksum is {stored:016x} but the bytes have {computed:016x}; nothing was \
-             written, because the output would look sound. `rdbkit check` says more, and `rdbkit \
-             repair` keeps what is sound"
-        ))),
-    }
-}
-
 /// Metadata goes with a value that no command has touched. What a module would make of it when one
 /// does, only the module knows.
 pub(super) fn note_lost_metadata(
     run: &Run,
+    filter: &Filter,
     list: usize,
     losses: &mut BTreeMap<Loss, encode::Noted>,
-) {
+) -> Result<()> {
     let keyspace = &run.engine.keyspace;
     let metas = keyspace.base().map_or(&[][..], |base| base.remarks.metas());
     for meta in metas {
         let Some(record) = keyspace.record(meta.db as usize, &meta.key) else { continue };
-        if matches!(record.value, Value::Frozen(frozen) if meta.is_of(frozen)) {
+        if matches!(record.value, Value::Frozen(frozen) if meta.is_of(frozen))
+            || !entries::passes(&run.engine, meta.db, record, filter)?
+        {
             continue;
         }
         let noted = losses.entry(Loss::ChangedKeyMeta).or_default();
@@ -482,6 +360,7 @@ pub(super) fn note_lost_metadata(
             noted.keys.push((meta.db, meta.key.clone()));
         }
     }
+    Ok(())
 }
 
 /// Losses as a report lists them.

@@ -241,9 +241,18 @@ impl<'w> Output<'w> {
 
     /// Writes what comes behind the keys.
     pub(in crate::ops) fn finish(self) -> Result<Outcome> {
+        self.end(true)
+    }
+
+    /// The same, without a checksum where there could be one.
+    pub(in crate::ops) fn finish_unsigned(self) -> Result<Outcome> {
+        self.end(false)
+    }
+
+    fn end(self, signed: bool) -> Result<Outcome> {
         match self {
             Output::Snapshot(file, _, copies) => {
-                let (_, size_bytes) = file.finish()?;
+                let (_, size_bytes) = if signed { file.finish()? } else { file.finish_unsigned()? };
                 Ok(Outcome { size_bytes, copies })
             }
             Output::Log(mut log) => {

@@ -6,8 +6,9 @@
 //! commands   the servers' digest of the keys that they lead to
 //! ```
 //!
-//! What was to be written is what the target can hold, without what has expired if that is to go:
-//! the digest of the source leaves out the rest, that of the output is of all that is there.
+//! What was to be written is what the target can hold, without what a filter leaves out, and without
+//! what has expired if that is to go: the digest of the source leaves out the rest, that of the output
+//! is of all that is there.
 
 use std::fs::File;
 use std::ops::Range;
@@ -21,6 +22,7 @@ use crate::digest::{Options, full, quick};
 use crate::engine::Base;
 use crate::error::{Error, Result};
 use crate::ops::digest::{self, DigestOptions};
+use crate::ops::filter::Filter;
 use crate::ops::run::{self, Run, RunOptions};
 use crate::ops::snapshot;
 use crate::ops::walk::{Silent, Tally, WalkOptions};
@@ -73,7 +75,7 @@ pub(super) fn same(
     let held_by = options.target.unwrap_or(run.engine.env.target);
     let drop_expired_at_ms = options.drop_expired_at_ms;
     let held = Options { held_by: Some(held_by), drop_expired_at_ms, ..Options::default() };
-    let want = digest::of_engine(&run.engine, &held, threads)?;
+    let want = digest::of_engine(&run.engine, &held, &options.filter, threads)?;
     let read = if options.form.is_snapshot() {
         let asked = DigestOptions { walk, ..DigestOptions::default() };
         let read = digest::digest(source, &asked, &Silent)?;
@@ -86,7 +88,7 @@ pub(super) fn same(
         let target = Some(run.engine.env.target);
         let asked = RunOptions { target, threads, ..RunOptions::at(walk.now_ms) };
         let again = run::run(source, &asked, &Silent)?;
-        digest::of_engine(&again.engine, &Options::default(), threads)?
+        digest::of_engine(&again.engine, &Options::default(), &Filter::default(), threads)?
     };
     if read != want {
         return Err(not_the_same(&read, &want));

@@ -234,6 +234,7 @@ fn commands(
         functions: !options.keys_only,
         prove: None,
         copies: false,
+        chooses: false,
         parts: false,
         rooms: Rooms::default(),
     };
@@ -244,7 +245,7 @@ fn commands(
     let ran = keys.tally(name, how, &fresh, &mut root)?;
     let mut counts = root.into_counts();
     if let Some(run) = &ran {
-        note_lost_metadata(run, options.list, &mut counts.losses);
+        note_lost_metadata(run, &options.filter, options.list, &mut counts.losses)?;
     }
     let losses = listed(counts.losses);
     if !options.lossy

@@ -160,6 +160,7 @@ pub fn merge(
         functions: false,
         prove: None,
         copies: false,
+        chooses: false,
         parts: true,
         rooms: Rooms::default(),
     };
@@ -187,6 +188,7 @@ pub fn merge(
             keys_read: counts.keys + lost,
             keys_written: counts.written,
             keys_lost: lost,
+            filtered: (!options.filter.is_empty()).then_some(counts.filtered),
             size_bytes: input.size_bytes,
         });
         all.add(counts, plan.list);

@@ -14,6 +14,7 @@ use crossbeam_channel::bounded;
 
 use crate::Result;
 use crate::engine::{Base, Engine, Keyspace, Record, Stretch, Value, fetch, save};
+use crate::ops::filter::Filter;
 use crate::ops::walk::{Observer, Tally};
 use crate::rdb::write::{Body, EntryRoom, Sink};
 use crate::rdb::{Entry, Product, Target, Text, ValueType};
@@ -51,7 +52,7 @@ pub(in crate::ops) struct View {
     pub(in crate::ops) server: Target,
     /// Whether what is written anew is packed, which is worth it where it goes to a file.
     pub(in crate::ops) compress: bool,
-    /// Whether each is handed out once more with nothing packed ([`Tally::plain`]).
+    /// Whether each is handed out before with nothing packed, too ([`Tally::plain`]).
     pub(in crate::ops) plain: bool,
     /// Threads that work on them.
     pub(in crate::ops) threads: usize,
@@ -227,10 +228,10 @@ impl<'v, T: Tally> Bench<'v, T> {
         }
         for entry in base.entries(db, stretch) {
             let entry = entry?;
-            tally.entry(&entry, &mut self.tally_room)?;
             if self.plain.is_some() {
                 tally.plain(&entry, &mut self.tally_room)?;
             }
+            tally.entry(&entry, &mut self.tally_room)?;
         }
         Ok(())
     }
@@ -252,23 +253,48 @@ impl<'v, T: Tally> Bench<'v, T> {
                 Body::Written(ty) => entry_of(record, keyspace, db, ty, &self.sink.out),
                 Body::Nothing => continue,
             };
-            tally.entry(&entry, &mut self.tally_room)?;
-            let Some(plain) = &mut self.plain else { continue };
-            let entry = match body {
-                Body::Written(_) => {
-                    plain.clear();
-                    match save(record, keyspace, server, target, plain, room)? {
-                        Body::Same(ty, body) => entry_of(record, keyspace, db, ty, body),
-                        Body::Written(ty) => entry_of(record, keyspace, db, ty, &plain.out),
-                        Body::Nothing => continue,
+            if let Some(plain) = &mut self.plain {
+                let unpacked;
+                let shown = match body {
+                    Body::Written(_) => {
+                        plain.clear();
+                        unpacked = match save(record, keyspace, server, target, plain, room)? {
+                            Body::Same(ty, body) => entry_of(record, keyspace, db, ty, body),
+                            Body::Written(ty) => entry_of(record, keyspace, db, ty, &plain.out),
+                            Body::Nothing => continue,
+                        };
+                        &unpacked
                     }
-                }
-                _ => entry,
-            };
-            tally.plain(&entry, &mut self.tally_room)?;
+                    _ => &entry,
+                };
+                tally.plain(shown, &mut self.tally_room)?;
+            }
+            tally.entry(&entry, &mut self.tally_room)?;
         }
         Ok(())
     }
+}
+
+/// Whether a key passes a filter, as [`tally`] hands it out with nothing packed.
+pub(in crate::ops) fn passes(
+    engine: &Engine,
+    db: u64,
+    record: &Record,
+    filter: &Filter,
+) -> Result<bool> {
+    if filter.is_empty() {
+        return Ok(true);
+    }
+    let View { target, server, .. } = View::whole(engine, 1);
+    let (mut sink, mut room) = (Sink::new(false).lossy(), EntryRoom::default());
+    let keyspace = &engine.keyspace;
+    let body = save(record, keyspace, &server, &target, &mut sink, &mut room)?;
+    let (ty, body) = match body {
+        Body::Same(ty, body) => (ty, body),
+        Body::Written(ty) => (ty, sink.as_bytes()),
+        Body::Nothing => return Ok(false),
+    };
+    filter.matches(&entry_of(record, keyspace, db, ty, body))
 }
 
 fn entry_of<'e>(

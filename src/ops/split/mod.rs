@@ -24,7 +24,7 @@ pub use self::part::{By, SlotPart};
 use self::part::{MOST_PARTS, Parting};
 use super::convert::encode::{Chunk, Counts, Encoder, Plan, Room};
 use super::convert::output::Databases;
-use super::convert::{How, Keys, listed, refusal};
+use super::convert::{Done, How, Keys, listed, refusal};
 use super::filter::Filter;
 use super::sources_of;
 use super::walk::{Observer, Tally, WalkOptions};
@@ -101,10 +101,11 @@ pub fn split(
         snapshot: true,
         drop_expired_at_ms: None,
         list: options.list,
-        filter: options.filter.clone(),
+        filter: Filter::default(),
         functions: true,
         prove: None,
         copies: false,
+        chooses: false,
         parts: true,
         rooms: Rooms::default(),
     };
@@ -122,8 +123,9 @@ pub fn split(
     for label in parting.known() {
         root.part(&label)?;
     }
-    let ran = keys.tally(&name, &how, &fresh, &mut root)?;
-    let Split { parts, mut counts, keys: keys_read, beyond, .. } = root;
+    let Done { run: ran, filtered_from, .. } =
+        keys.tally_filtered(&name, &how, &options.filter, &fresh, &mut root)?;
+    let Split { parts, mut counts, keys, beyond, .. } = root;
     let are_nodes =
         matches!(&options.by, By::Slots(parts) if parts.iter().any(|part| part.name.is_some()));
     let mut report = SplitReport {
@@ -134,8 +136,9 @@ pub fn split(
         by: parting.name(),
         target: target.to_string(),
         target_version: target.header.magic(),
-        keys_read,
+        keys_read: filtered_from.map_or(keys, |all| all.keys),
         keys_written: 0,
+        filtered: filtered_from.map(|all| all.keys.saturating_sub(keys)),
         keys_beyond_db_0: if are_nodes { beyond } else { 0 },
         functions: counts.functions,
         parts: Vec::new(),
@@ -249,9 +252,6 @@ impl Tally for Split<'_, '_> {
 
     fn entry(&mut self, entry: &Entry<'_>, room: &mut Room) -> Result<()> {
         self.keys += 1;
-        if !self.plan.filter.matches(entry)? {
-            return Ok(());
-        }
         self.beyond += u64::from(entry.db > 0);
         let parting = self.parting;
         parting.with_label(entry, |label| match &mut self.part(label)?.encoder {

@@ -31,8 +31,8 @@ pub trait Tally: Send + Sized {
         self.entry(entry, room)
     }
 
-    /// Takes in a key once more, nothing of it packed: only keys of an engine come so, where that
-    /// is asked for.
+    /// Takes in a key that comes as an entry right behind, here with nothing of it packed: only keys
+    /// of an engine come so, where that is asked for.
     fn plain(&mut self, entry: &Entry<'_>, room: &mut Self::Room) -> Result<()> {
         let _ = (entry, room);
         Ok(())

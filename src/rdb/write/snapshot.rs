@@ -167,10 +167,19 @@ impl<W: Write> SnapshotWriter<W> {
 
     /// The end marker and, from version 5 on, the checksum. Returns where it was written to, and
     /// how many bytes.
-    pub fn finish(mut self) -> Result<(W, u64)> {
+    pub fn finish(self) -> Result<(W, u64)> {
+        self.end(true)
+    }
+
+    /// The same with zero for a checksum, as servers with `rdbchecksum no` write it.
+    pub fn finish_unsigned(self) -> Result<(W, u64)> {
+        self.end(false)
+    }
+
+    fn end(mut self, signed: bool) -> Result<(W, u64)> {
         self.sink.byte(opcode::EOF);
         self.flush()?;
-        let crc = self.crc.to_le_bytes();
+        let crc = if signed { self.crc } else { 0 }.to_le_bytes();
         self.to.write_all(&crc).map_err(cannot_write)?;
         self.to.flush().map_err(cannot_write)?;
         Ok((self.to, self.written + crc.len() as u64))

@@ -5,6 +5,7 @@ use std::path::PathBuf;
 
 use serde::Serialize;
 
+use super::filtered::left_out_by_filters;
 use super::json::{self, failed};
 use super::losses::{Lost, losses_text};
 use super::text::{Style, count, plural, size};
@@ -34,6 +35,8 @@ pub struct ConvertReport {
     pub keys_read: u64,
     /// Keys in the output.
     pub keys_written: u64,
+    /// Keys left out by filters; `None` without such.
+    pub filtered: Option<u64>,
     /// Keys left out because they had expired.
     pub expired: u64,
     /// Values that are in the output as they were in the source.
@@ -48,8 +51,21 @@ pub struct ConvertReport {
     pub bytes_written: u64,
     /// The files of a directory, with their sizes.
     pub files: Vec<(String, u64)>,
+    /// Where a snapshot without a checksum became another one: whether that has one.
+    pub unsigned: Option<Unsigned>,
     /// What the output does not hold.
     pub losses: Vec<Lost>,
+}
+
+/// What became of a snapshot without a checksum (`rdbchecksum no`).
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+pub enum Unsigned {
+    /// The output has none either.
+    #[serde(rename = "none")]
+    Kept,
+    /// The output has one.
+    #[serde(rename = "added")]
+    Signed,
 }
 
 /// How the log of a source ran.
@@ -91,6 +107,9 @@ pub fn write_text(out: &mut dyn Write, report: &ConvertReport, style: Style) -> 
     if report.keys_written != report.keys_read {
         keys += &format!(" of {}", count(report.keys_read));
     }
+    if let Some(filtered) = report.filtered {
+        keys += &left_out_by_filters(filtered);
+    }
     if report.expired > 0 {
         keys += &format!(", {} expired", count(report.expired));
     }
@@ -103,6 +122,13 @@ pub fn write_text(out: &mut dyn Write, report: &ConvertReport, style: Style) -> 
     }
     for Written { from, to, keys } in &report.anew {
         line("anew", format!("{} {from} as {to}", count(*keys)));
+    }
+    match report.unsigned {
+        Some(Unsigned::Kept) => {
+            line("checksum", "none, as in the source; --checksum writes one".into());
+        }
+        Some(Unsigned::Signed) => line("checksum", "added: the source has none".into()),
+        None => {}
     }
     for (name, bytes) in &report.files {
         line("file", format!("{name}, {}", size(*bytes)));
@@ -126,12 +152,14 @@ pub fn write_json(out: &mut dyn Write, report: &ConvertReport) -> Result<()> {
             target_version: &report.target_version,
             keys_read: report.keys_read,
             keys_written: report.keys_written,
+            filtered: report.filtered,
             expired: report.expired,
             copied: report.copied,
             anew: &report.anew,
             functions: report.functions,
             bytes_read: report.bytes_read,
             bytes_written: report.bytes_written,
+            checksum: report.unsigned,
             files: report
                 .files
                 .iter()
@@ -155,12 +183,16 @@ struct Document<'a> {
     target_version: &'a str,
     keys_read: u64,
     keys_written: u64,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    filtered: Option<u64>,
     expired: u64,
     copied: u64,
     anew: &'a [Written],
     functions: u64,
     bytes_read: Option<u64>,
     bytes_written: u64,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    checksum: Option<Unsigned>,
     files: Vec<File<'a>>,
     losses: &'a [Lost],
 }

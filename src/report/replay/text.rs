@@ -5,6 +5,7 @@ use std::io::Write;
 use super::{ReplayReport, Skipped};
 use crate::bytes::quoted;
 use crate::error::Result;
+use crate::report::filtered::left_out_by_filters;
 use crate::report::json::failed;
 use crate::report::table::Table;
 use crate::report::text::{Style, count, key, plural, size};
@@ -62,6 +63,10 @@ pub fn write_text(out: &mut dyn Write, report: &ReplayReport, style: Style) -> R
     }
     if report.stopped {
         line("  stopped before the end, as told".to_owned());
+    }
+    if let Some(all) = &report.filtered_from {
+        let left_out = left_out_by_filters(all.keys.saturating_sub(report.keys));
+        line(format!("  keys       {}{left_out}", plural(report.keys, "key")));
     }
     let mut table = Table::new(&["database", ">keys", ">expiring", ">expired by now"]);
     for db in &report.databases {
