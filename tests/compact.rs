@@ -45,7 +45,10 @@ fn digest_of(path: &Path, profile: &str, full: bool) -> String {
 /// The digest of what a log leads to in this server.
 fn digest_in(path: &Path, target: Target) -> String {
     let run = RunOptions { target: Some(target), ..RunOptions::default() };
-    replay(source(path), &ReplayOptions { run, profile: None }, &Silent).unwrap().0.digest
+    replay(source(path), &ReplayOptions { run, ..ReplayOptions::default() }, &Silent)
+        .unwrap()
+        .0
+        .digest
 }
 
 fn compacted(from: &Path, to: &Path, options: CompactOptions) -> CompactReport {

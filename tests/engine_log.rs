@@ -32,7 +32,7 @@ use support::twin::target;
 fn run(path: &Path, kind: &Kind, threads: usize) -> (ReplayReport, Run) {
     let source = open(&Locator::Path(path.to_owned()), &OpenOptions::default()).unwrap();
     let run = RunOptions { target: Some(target(kind)), threads, ..RunOptions::default() };
-    replay(source, &ReplayOptions { run, profile: None }, &Silent).unwrap()
+    replay(source, &ReplayOptions { run, ..ReplayOptions::default() }, &Silent).unwrap()
 }
 
 /// Commands whose answers are compared for each key.

@@ -105,8 +105,7 @@ fn a_conversion_has_the_keys_that_pass() {
             }
         }
     }
-    let (_, screen, _) =
-        call(&["convert", SNAPSHOT, &output(&folder, 0), NOW], &["--prefix=str:"]);
+    let (_, screen, _) = call(&["convert", SNAPSHOT, &output(&folder, 0), NOW], &["--prefix=str:"]);
     assert!(screen.contains("45 keys of 107, 62 left out by filters"), "{screen}");
     let plain = report(&["convert", SNAPSHOT, &output(&folder, 0), "--force"], &[]);
     assert!(plain["filtered"].is_null());

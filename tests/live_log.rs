@@ -160,7 +160,11 @@ fn a_server_is_sent_nothing_of_what_has_no_place_there() {
         // What is about one database would be about the keys of another, too.
         ("SET a 1; SELECT 1; SET b 1; FLUSHDB", &["--map-db", "1=0"], "nothing was sent"),
         ("SET a 1; SELECT 1; SET b 1; SWAPDB 1 2", &["--map-db", "1=0"], "SWAPDB is about"),
-        ("SELECT 1; SET b 1; SELECT 0; MULTI; FLUSHDB; EXEC", &["--map-db", "1=0"], "as database 1"),
+        (
+            "SELECT 1; SET b 1; SELECT 0; MULTI; FLUSHDB; EXEC",
+            &["--map-db", "1=0"],
+            "as database 1",
+        ),
         // Filters that would have to run the log.
         ("SET a 1; MOVE a 2", &["--db", "0"], "offset 27: \"MOVE\" moves keys between"),
         ("SET a 1; SWAPDB 0 2", &["--db", "0"], "offset 27: \"SWAPDB\" moves keys between"),
@@ -176,7 +180,11 @@ fn a_server_is_sent_nothing_of_what_has_no_place_there() {
         ("SET a 1; SELECT 9; SELECT 0; SET b 1", &[][..], "db0:keys=2,"),
         ("SET a 1; SELECT 9; SET b 1", &["--db", "0"], "db0:keys=1,"),
         ("SET a 1; SELECT 9; SET b 1", &["--map-db", "9=3"], "db3:keys=1,"),
-        ("SET a 1; FLUSHDB; SELECT 1; SET b 1; FLUSHDB; SET c 1", &["--map-db", "1=0"], "db0:keys=1,"),
+        (
+            "SET a 1; FLUSHDB; SELECT 1; SET b 1; FLUSHDB; SET c 1",
+            &["--map-db", "1=0"],
+            "db0:keys=1,",
+        ),
         ("SET a 1; SELECT 1; SET b 1; FLUSHDB", &["--map-db", "1=3"], "db0:keys=1,"),
         ("SET a 1; SELECT 9; SET b 1; FLUSHALL; SET c 1", &["--db", "0"], ""),
         ("SET a 1; SELECT 9; SET b 1; SWAPDB 8 9", &["--db", "0"], "db0:keys=1,"),

@@ -221,4 +221,3 @@ fn check_ended(name: &str, ended: Ended) -> Result<Done> {
         ))),
     }
 }
-

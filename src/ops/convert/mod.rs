@@ -9,6 +9,7 @@
 //! What the target cannot hold ends the conversion before anything is published, with a list of
 //! the keys; or it is allowed, and listed.
 
+pub(super) mod counts;
 pub(super) mod encode;
 mod fingerprint;
 mod keys;
@@ -343,7 +344,7 @@ pub(super) fn note_lost_metadata(
     run: &Run,
     filter: &Filter,
     list: usize,
-    losses: &mut BTreeMap<Loss, encode::Noted>,
+    losses: &mut BTreeMap<Loss, counts::Noted>,
 ) -> Result<()> {
     let keyspace = &run.engine.keyspace;
     let metas = keyspace.base().map_or(&[][..], |base| base.remarks.metas());
@@ -364,7 +365,7 @@ pub(super) fn note_lost_metadata(
 }
 
 /// Losses as a report lists them.
-pub(super) fn listed(losses: BTreeMap<Loss, encode::Noted>) -> Vec<Lost> {
+pub(super) fn listed(losses: BTreeMap<Loss, counts::Noted>) -> Vec<Lost> {
     losses
         .into_iter()
         .map(|(loss, noted)| Lost {

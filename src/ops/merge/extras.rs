@@ -7,7 +7,8 @@ use crate::aof::write::CommandWriter;
 use crate::bytes::quoted;
 use crate::engine::library_name;
 use crate::error::{Error, Result};
-use crate::ops::convert::encode::{Chunk, Counts, Plan};
+use crate::ops::convert::counts::Counts;
+use crate::ops::convert::encode::{Chunk, Plan};
 use crate::rdb::write::{Loss, Sink};
 use crate::rdb::{ModuleId, Record, opcode};
 

@@ -13,9 +13,9 @@ mod snapshot;
 
 use std::path::{Path, PathBuf};
 
-pub use rules::{CommandName, OnUnknown, Rename, Rules};
 #[cfg(feature = "live")]
 pub(super) use merged::Clash;
+pub use rules::{CommandName, OnUnknown, Rename, Rules};
 #[cfg(feature = "live")]
 pub(super) use rules::{Noted, Verdict, database_places, is_about_all_databases, number};
 

@@ -313,9 +313,8 @@ mod tests {
         let options = RunOptions { threads: 2, ..RunOptions::at(Some(1000)) };
         let whole = run(source(), &options, &Silent).unwrap();
         let aside = run_aside(source(), &options, &Silent).unwrap();
-        let digest = |run: &Run| {
-            of_engine(&run.engine, &Options::default(), &Filter::default(), 2).unwrap()
-        };
+        let digest =
+            |run: &Run| of_engine(&run.engine, &Options::default(), &Filter::default(), 2).unwrap();
         let digests = [&whole, &aside].map(digest);
         assert_eq!(digests[0], digests[1], "{commands:?}");
         assert_eq!((whole.base_keys, whole.commands), (aside.base_keys, aside.commands));
