@@ -19,6 +19,7 @@ use rdbkit::ops::check::{CheckOptions, check_source};
 use rdbkit::ops::compact::{CompactOptions, OutputForm, compact};
 use rdbkit::ops::convert::{ConvertOptions, convert};
 use rdbkit::ops::digest::{DigestOptions, digest};
+use rdbkit::ops::filter::{Criteria, Filter};
 use rdbkit::ops::keys::{KeysOptions, Sort, SortBy, keys};
 use rdbkit::ops::replay::{ReplayOptions, replay};
 use rdbkit::ops::run::RunOptions;
@@ -27,6 +28,7 @@ use rdbkit::rdb::{Snapshot, Target};
 use rdbkit::report::compact::CompactReport;
 use rdbkit::report::keys::RowFormat;
 use rdbkit::source::{Locator, OpenOptions, Source, open};
+use rdbkit::value::Kind;
 use support::corpus::corpus;
 use support::say;
 use support::servers::{Data, Flavour, Server, require, servers};
@@ -327,6 +329,15 @@ fn what_is_remembered_of_untouched_keys_stays() {
         report.losses.iter().map(|lost| (lost.code, lost.count)).collect::<Vec<_>>(),
         [("changed-key-metadata", 1)]
     );
+    // What filters leave out has lost nothing.
+    for kinds in [vec![Kind::String], vec![Kind::Hash, Kind::Module]] {
+        let is_asked = kinds.contains(&Kind::String);
+        let only = Criteria { kinds, ..Criteria::default() };
+        let filter = Filter::new(&only, &Criteria::default(), 0).unwrap();
+        let chosen = CompactOptions { filter, force: true, ..options() };
+        let done = compact(source(&path), &out, &chosen, &Silent);
+        assert_eq!(done.is_err(), is_asked, "{done:?}");
+    }
 }
 
 /// A directory of a log: a base, and commands behind it.
