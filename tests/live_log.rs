@@ -199,6 +199,33 @@ fn a_server_is_sent_nothing_of_what_has_no_place_there() {
     }
 }
 
+/// The database of a URL is that of all commands, and of the databases that they name.
+#[test]
+fn a_log_goes_into_the_database_of_the_url() {
+    let Some(kind) = require_any(&["redis-8.0", "redis-7.0"]) else { return };
+    let server = Server::start(&kind, &[]);
+    let url = format!("{}/3", server.url());
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("appendonly.aof");
+    let keyspace = || text(server.cmd(&["INFO", "keyspace"])).replace("# Keyspace", "");
+    for (commands, want, words) in [
+        ("SET a 1; SELECT 1; SET b 1; SWAPDB 0 1", "db3:keys=2,", ""),
+        ("SET a 1; FLUSHDB; SET b 1", "db3:keys=1,", ""),
+        ("SET a 1; COPY a b DB 1", "db3:keys=2,", ""),
+        ("SET a 1; SELECT 1; FLUSHDB", "", "FLUSHDB is about database 1, which becomes 3 as"),
+    ] {
+        server.cmd(&["FLUSHALL"]);
+        server.cmd(&["SET", "kept", "v"]);
+        fs::write(&path, log_of(commands)).unwrap();
+        let (code, told) = said(&["replay", path.to_str().unwrap(), "--to", &url, "--as", "log"]);
+        let expected = if words.is_empty() { 0 } else { 2 };
+        assert!(code == expected && told.contains(words), "{commands}: {code} {told}");
+        let there = keyspace();
+        assert!(there.contains("db0:keys=1,") && there.contains(want), "{commands}: {there}");
+        assert!(!there.contains("db1:"), "{commands}: {there}");
+    }
+}
+
 /// A server that still reads its own files is waited for, as one is that changes its role.
 #[test]
 fn a_server_that_loads_is_waited_for() {

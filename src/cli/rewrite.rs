@@ -225,6 +225,7 @@ impl RewriteArgs {
                 rename,
                 rename_commands,
                 map_db: self.map_db.iter().copied().collect(),
+                other_dbs: None,
                 on_unknown: match self.on_unknown {
                     Unknown::Stop => OnUnknown::Stop,
                     Unknown::Keep => OnUnknown::Keep,

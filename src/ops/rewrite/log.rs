@@ -384,7 +384,7 @@ impl<'o> LogWriter<'o> {
             }
             Some(command) => command.frame(),
         };
-        if !rules.map_db.is_empty() {
+        if rules.maps_databases() {
             self.merged
                 .judge(&|db| rules.mapped(db), command, self.in_db)
                 .map_err(|clash| named(refused(&clash)))?;

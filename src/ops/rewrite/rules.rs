@@ -156,6 +156,8 @@ pub struct Rules {
     pub rename_commands: Vec<(Vec<u8>, Vec<u8>)>,
     /// New numbers for databases.
     pub map_db: BTreeMap<u64, u64>,
+    /// The number of all others, where they become one.
+    pub other_dbs: Option<u64>,
     /// What to do with commands whose keys are not known, where keys matter.
     pub on_unknown: OnUnknown,
 }
@@ -208,17 +210,22 @@ impl Rules {
 
     /// The number that a database gets.
     pub(in crate::ops) fn mapped(&self, db: u64) -> u64 {
-        self.map_db.get(&db).copied().unwrap_or(db)
+        self.map_db.get(&db).copied().or(self.other_dbs).unwrap_or(db)
+    }
+
+    /// Whether databases get other numbers.
+    pub(in crate::ops) fn maps_databases(&self) -> bool {
+        !self.map_db.is_empty() || self.other_dbs.is_some()
     }
 
     /// Whether databases have to be looked at.
     fn looks_at_databases(&self) -> bool {
-        !self.map_db.is_empty() || !self.filter.is_empty()
+        self.maps_databases() || !self.filter.is_empty()
     }
 
     /// Whether a snapshot goes through these rules unchanged.
     pub(super) fn keeps_snapshots(&self) -> bool {
-        self.filter.is_empty() && self.rename.is_empty() && self.map_db.is_empty()
+        self.filter.is_empty() && self.rename.is_empty() && !self.maps_databases()
     }
 
     /// The new name of a key.

@@ -137,7 +137,7 @@ impl Copy<'_> {
             return self.write(raw);
         }
         match record {
-            Record::SelectDb(db) if !self.rules.map_db.is_empty() => {
+            Record::SelectDb(db) if self.rules.maps_databases() => {
                 let mut out = vec![opcode::SELECT_DB];
                 push_length(&mut out, self.rules.mapped(*db));
                 self.write(&out)

@@ -125,10 +125,10 @@ impl Looker<'_> {
         if self.plan.has_slots && self.plan.options.cross_slot == CrossSlot::Fail {
             self.whole(offset, sent)?;
         }
-        let options = self.plan.options;
-        if self.plan.maps_databases() {
+        let rules = self.rules;
+        if rules.maps_databases() {
             self.merged
-                .judge(&|database| sent_to(database, options), logged, self.database)
+                .judge(&|database| rules.mapped(database), logged, self.database)
                 .map_err(|clash| at(self.file, offset, refused(&clash)))?;
         }
         let mapped = |database: u64| self.rules.mapped(database);

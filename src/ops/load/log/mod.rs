@@ -197,6 +197,7 @@ fn rules(options: &LoadOptions) -> Rules {
         filter: options.filter.clone(),
         rename: options.rename.clone(),
         map_db: options.map_db.clone(),
+        other_dbs: options.database.map(u64::from),
         on_unknown: match options.walk.skip_unknown {
             true => OnUnknown::Drop,
             false => OnUnknown::Stop,

@@ -186,11 +186,7 @@ impl Log<'_> {
                 }
                 Verdict::Change(words) => Some(words),
             };
-        let mapped = match (self.options.map_db.get(db), self.options.database) {
-            (Some(mapped), _) => *mapped,
-            (None, Some(database)) => database.into(),
-            (None, None) => *db,
-        };
+        let mapped = self.rules.mapped(*db);
         let batch = &mut stretch.batch;
         if batch.db != Some(mapped) && !is_about_all_databases(command.name()) {
             batch.select(mapped);
