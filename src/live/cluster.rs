@@ -106,6 +106,20 @@ impl Topology {
         Ok(topology)
     }
 
+    /// One of masters without replicas: the id of each, where it is, and its slots.
+    #[cfg(test)]
+    pub(super) fn made<'n>(
+        nodes: impl IntoIterator<Item = (&'n str, Address, RangeInclusive<u16>)>,
+    ) -> Self {
+        let shard = |(id, master, slots): (&str, Address, _)| Shard {
+            id: id.to_owned(),
+            master,
+            replicas: Vec::new(),
+            slots: vec![slots],
+        };
+        Topology { shards: nodes.into_iter().map(shard).collect(), owners: Vec::new() }
+    }
+
     /// The masters that serve slots, each with its replicas.
     pub fn shards(&self) -> &[Shard] {
         &self.shards

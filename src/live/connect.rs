@@ -9,6 +9,7 @@ use redis::{ConnectionLike, RedisError, RedisResult, Value};
 use rustls::pki_types::UnixTime;
 use rustls::{CertificateError, ClientConfig};
 
+use super::lookout::Lookout;
 use super::reply::Frames;
 use super::tls::Tls;
 use super::{Access, Address, Class, Endpoint, ErrorReply, Failure, Stream, TlsOptions};
@@ -30,6 +31,9 @@ impl Default for Timeouts {
     }
 }
 
+/// How long a question may take that can be asked elsewhere.
+const QUESTION: Duration = Duration::from_secs(5);
+
 /// Makes connections: who asks, over which encryption, how patiently. Made once per endpoint, and
 /// good for every server that belongs to it.
 #[derive(Debug, Clone)]
@@ -38,6 +42,7 @@ pub struct Connector {
     tls: Option<Arc<ClientConfig>>,
     server_name: Option<String>,
     timeouts: Timeouts,
+    lookout: Option<Arc<Lookout>>,
 }
 
 impl Connector {
@@ -48,13 +53,32 @@ impl Connector {
             tls: endpoint.tls.then(|| tls.config()).transpose()?,
             server_name: tls.server_name.clone(),
             timeouts,
+            lookout: None,
         })
     }
 
-    /// The same, as somebody else: Sentinels have passwords of their own.
+    /// The same, under a lookout: as long as there is a connection or a connector of it, Sentinels or
+    /// the nodes of a Cluster are asked about once a second who the masters are. Connections to one
+    /// that is a master no more are ended, as if it had closed them, and new ones refused for the
+    /// moment. Who reads from `replicas` may read from that one, too, once he connects to it anew.
+    #[must_use]
+    pub fn watching(&self, endpoint: &Endpoint, replicas: bool) -> Self {
+        let unwatched = Connector { lookout: None, ..self.clone() };
+        Connector { lookout: Lookout::over(endpoint, &unwatched, replicas), ..unwatched }
+    }
+
+    /// The same, as somebody else: Sentinels have passwords of their own. Nobody looks out for them.
     #[must_use]
     pub fn with_access(&self, access: Access) -> Self {
-        Connector { access, ..self.clone() }
+        Connector { access, lookout: None, ..self.clone() }
+    }
+
+    /// The same for questions that somebody else can answer as well, or that are asked again.
+    #[must_use]
+    pub fn impatient(&self) -> Self {
+        let Timeouts { connect, reply } = self.timeouts;
+        let timeouts = Timeouts { connect: connect.min(QUESTION), reply: reply.min(QUESTION) };
+        self.with_timeouts(timeouts)
     }
 
     /// The same with another patience.
@@ -71,7 +95,14 @@ impl Connector {
     /// Connects, encrypts and logs in.
     pub fn open(&self, address: &Address) -> Result<Connection, Failure> {
         let unreachable = |cause| Failure::Unreachable { address: address.clone(), cause };
-        let mut stream = Stream::connect(address, self.timeouts.connect).map_err(unreachable)?;
+        if let Some(lookout) = &self.lookout {
+            lookout.allows(address)?;
+        }
+        let mut stream = Stream::connect(address, self.timeouts.connect, self.lookout.clone())
+            .map_err(unreachable)?;
+        if let Some(lookout) = &self.lookout {
+            lookout.mind(address, &stream);
+        }
         if let Some(config) = &self.tls {
             let name = self.server_name.as_deref().unwrap_or(address.host());
             let patience = Some(self.timeouts.connect);

@@ -6,11 +6,12 @@
 //!    │
 //! Connector ──open(Address)── Connection ──request── replies, one at a time
 //!                                 │
-//!                              Stream ──try_clone── a reader of its own beside the writer
+//!                              Stream ──clone── a reader of its own beside the writer
 //! ```
 //!
 //! [`Sentinels`] know the address of a master, and the [`Topology`] of a Cluster those of all of them;
-//! its [`Layout`] tells whether it stayed as it was.
+//! its [`Layout`] tells whether it stayed as it was. A [`Connector`] that
+//! [watches](Connector::watching) ends the connections to masters that were deposed.
 //! [`replication`] is what a replica asks.
 //!
 //! A [`Connection`] is for questions with an answer each, also through the commands of the client
@@ -21,6 +22,7 @@ mod cluster;
 mod connect;
 mod failure;
 mod layout;
+mod lookout;
 mod nodes;
 mod options;
 mod patience;

@@ -77,8 +77,9 @@ fn found(
     connector: &Connector,
     prefer_replica: bool,
 ) -> Result<Vec<Node>, Failure> {
+    let impatient = &connector.impatient();
     let choose = |master: Address, replicas: Vec<Address>| {
-        let in_step = |replica: &Address| is_in_step(connector, replica);
+        let in_step = |replica: &Address| is_in_step(impatient, replica);
         let preferred = replicas.into_iter().filter(|_| prefer_replica).find(in_step);
         preferred.unwrap_or(master)
     };
@@ -92,7 +93,7 @@ fn found(
             Ok(vec![Node::new(endpoint, choose(master, replicas), Vec::new())])
         }
         Place::Cluster { seeds } => {
-            let topology = Topology::discover(connector, seeds)?;
+            let topology = Topology::discover(impatient, seeds)?;
             let shards = topology.shards().iter().filter(|shard| !shard.slots.is_empty());
             let node = |shard: &super::Shard| {
                 let address = choose(shard.master.clone(), shard.replicas.clone());

@@ -36,7 +36,8 @@ impl Sentinels {
 
     /// Those at these addresses.
     pub fn new(servers: &Connector, seeds: Vec<Address>, service: String, access: Access) -> Self {
-        Sentinels { connector: servers.with_access(access), seeds, service }
+        let connector = servers.with_access(access).impatient();
+        Sentinels { connector, seeds, service }
     }
 
     /// The name of the service.
@@ -66,6 +67,16 @@ impl Sentinels {
 
     /// A connection to the master, which says itself that it is one.
     pub fn connect(&mut self, servers: &Connector) -> Result<Connection, Failure> {
+        let connected = self.try_connect(servers);
+        if connected.is_err() {
+            // Whoever named that one may be cut off from the others.
+            let one = self.seeds.len().min(1);
+            self.seeds.rotate_left(one);
+        }
+        connected
+    }
+
+    fn try_connect(&mut self, servers: &Connector) -> Result<Connection, Failure> {
         let address = self.master()?;
         let mut connection = servers.open(&address)?;
         let reply = connection.request(&["ROLE"])?;
@@ -205,10 +216,10 @@ fn unknown_service(sentinel: &mut Connection, service: &str) -> Failure {
 }
 
 /// Names and values, as Sentinels describe a server.
-struct Row(Vec<(String, String)>);
+pub(super) struct Row(Vec<(String, String)>);
 
 impl Row {
-    fn get(&self, name: &str) -> Option<&str> {
+    pub(super) fn get(&self, name: &str) -> Option<&str> {
         self.0.iter().find(|(field, _)| field == name).map(|(_, value)| value.as_str())
     }
 
@@ -216,18 +227,18 @@ impl Row {
         self.get("flags").unwrap_or_default().split(',').any(|other| other == flag)
     }
 
-    fn address(&self) -> Option<Address> {
+    pub(super) fn address(&self) -> Option<Address> {
         let host = self.get("ip").filter(|host| !host.is_empty())?;
         Some(Address::Tcp(host.to_owned(), self.get("port")?.parse().ok()?))
     }
 }
 
-fn rows(sentinel: &mut Connection, words: &[&str]) -> Result<Vec<Row>, Failure> {
+pub(super) fn rows(sentinel: &mut Connection, words: &[&str]) -> Result<Vec<Row>, Failure> {
     let Value::Array(rows) = sentinel.request(words)? else { return Ok(Vec::new()) };
     Ok(rows.into_iter().map(row).collect())
 }
 
-fn row(value: Value) -> Row {
+pub(super) fn row(value: Value) -> Row {
     match value {
         Value::Array(words) => {
             let words: Vec<String> = words.iter().filter_map(text).collect();

@@ -174,14 +174,14 @@ impl Tls {
     pub(super) fn handshake(
         config: Arc<ClientConfig>,
         name: &str,
-        tcp: &mut TcpStream,
+        mut tcp: &TcpStream,
     ) -> io::Result<Self> {
         let name = ServerName::try_from(name.to_owned())
             .map_err(|_| io::Error::new(io::ErrorKind::InvalidInput, "no name for a server"))?;
         let mut session = ClientConnection::new(config, name).map_err(io::Error::other)?;
         session.set_buffer_limit(None);
         while session.is_handshaking() {
-            session.complete_io(tcp)?;
+            session.complete_io(&mut tcp)?;
         }
         let incoming = Incoming { bytes: vec![0; CHUNK].into(), start: 0, end: 0, fault: None };
         Ok(Tls {
@@ -191,7 +191,7 @@ impl Tls {
         })
     }
 
-    pub(super) fn read(&self, tcp: &mut TcpStream, buffer: &mut [u8]) -> io::Result<usize> {
+    pub(super) fn read(&self, mut tcp: &TcpStream, buffer: &mut [u8]) -> io::Result<usize> {
         let mut incoming = locked(&self.incoming);
         loop {
             let mut session = locked(&self.session);
@@ -219,7 +219,7 @@ impl Tls {
         }
     }
 
-    pub(super) fn write(&self, tcp: &mut TcpStream, bytes: &[u8]) -> io::Result<usize> {
+    pub(super) fn write(&self, mut tcp: &TcpStream, bytes: &[u8]) -> io::Result<usize> {
         let mut outgoing = locked(&self.outgoing);
         let bytes = bytes.get(..bytes.len().min(CHUNK)).unwrap_or_default();
         outgoing.clear();

@@ -14,8 +14,9 @@ pub(super) fn open(url: &LiveUrl, options: &OpenOptions) -> Result<Source> {
     let access = options.live.access.clone();
     let endpoint: Endpoint = url.reveal().parse()?;
     let endpoint = endpoint.with_access(access.user, access.password);
-    let connector = Connector::new(&endpoint, &options.live.tls, options.live.timeouts)?;
     let prefer_replica = options.live.prefer_replica;
+    let connector = Connector::new(&endpoint, &options.live.tls, options.live.timeouts)?
+        .watching(&endpoint, prefer_replica);
     if let Place::Cluster { seeds } = &endpoint.place {
         let name = endpoint.to_string();
         let joined = cluster::joined(&endpoint, seeds, connector, prefer_replica, &options.window)?;

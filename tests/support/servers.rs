@@ -314,6 +314,24 @@ impl Server {
         self.process.kill();
     }
 
+    /// Lets it hang: it keeps its connections and says nothing more.
+    #[track_caller]
+    pub fn hang(&self) {
+        self.process.signal("-STOP");
+    }
+
+    /// Lets it go on.
+    #[track_caller]
+    pub fn go_on(&self) {
+        self.process.signal("-CONT");
+    }
+
+    /// Whether it hangs.
+    pub fn hangs(&self) -> bool {
+        let stat = format!("/proc/{}/stat", self.process.child.id());
+        fs::read_to_string(stat).is_ok_and(|text| text.contains(") T "))
+    }
+
     /// Starts it again after a crash: the same port, folder and options.
     #[track_caller]
     pub fn revive(&mut self) {
@@ -361,6 +379,13 @@ impl Process {
 
     fn ended(&mut self) -> Option<ExitStatus> {
         self.child.try_wait().expect("our own child can be waited for")
+    }
+
+    #[track_caller]
+    fn signal(&self, signal: &str) {
+        let id = self.child.id().to_string();
+        let done = Command::new("kill").args([signal, &id]).status();
+        assert!(done.is_ok_and(|status| status.success()), "{signal} to {id}");
     }
 
     fn kill(&mut self) {

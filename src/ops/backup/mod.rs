@@ -129,7 +129,8 @@ pub fn backup(
     options: &BackupOptions,
     observer: &dyn Observer,
 ) -> Result<Outcome> {
-    let connector = Connector::new(endpoint, &options.live.tls, options.live.timeouts)?;
+    let connector = Connector::new(endpoint, &options.live.tls, options.live.timeouts)?
+        .watching(endpoint, options.live.prefer_replica);
     let nodes = nodes_in_service(endpoint, &connector, options.live.prefer_replica, &options.stop)?;
     let place = Place::of(options, nodes.len() > 1)?;
     let one = |node: &Node| pend(node, &connector, &place, options, observer);

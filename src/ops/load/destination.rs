@@ -32,6 +32,7 @@ pub fn connect(
 ) -> Result<Destination> {
     // Nobody listens to signals yet, so they end the program.
     let limits = (patience, &AtomicBool::new(false));
+    let connector = &connector.watching(endpoint, false);
     let (route, info) =
         patiently(endpoint, connector, limits, || reach(endpoint, connector, connections))?;
     let (name, connector) = (endpoint.to_string(), connector.clone());

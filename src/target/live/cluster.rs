@@ -62,7 +62,8 @@ impl Slots {
     /// Reads again who serves what.
     pub fn refresh(&mut self) -> Result<(), Failure> {
         let known: Vec<Address> = self.topology.nodes().chain(&self.seeds).cloned().collect();
-        let topology = Topology::discover(&self.connector, &known)?;
+        // A node that says nothing need not be waited for: there are others.
+        let topology = Topology::discover(&self.connector.impatient(), &known)?;
         self.adopt(topology);
         self.is_stale = false;
         Ok(())

@@ -107,11 +107,10 @@ impl Link {
         window_bytes: usize,
         (lane, generation): (usize, u64),
         events: Sender<Event>,
-    ) -> Result<Self, Failure> {
+    ) -> Self {
         let address = connection.address().clone();
-        let lost = |cause| Failure::Lost { address: address.clone(), cause };
         let (stream, _) = connection.into_stream();
-        let (write, read) = (stream.try_clone().map_err(lost)?, stream.try_clone().map_err(lost)?);
+        let (write, read) = (stream.clone(), stream.clone());
         let shared = Arc::new(Shared {
             state: Mutex::default(),
             changed: Condvar::new(),
@@ -130,7 +129,7 @@ impl Link {
         };
         thread::spawn(move || writer.run());
         thread::spawn(move || reader.run());
-        Ok(Link { shared, generation })
+        Link { shared, generation }
     }
 
     /// Hands over a parcel, once there is room for it; `patience` is how long that is waited for.

@@ -108,7 +108,8 @@ pub fn follow(
     options: &BackupOptions,
     observer: &dyn FollowObserver,
 ) -> Result<FollowOutcome> {
-    let connector = Connector::new(endpoint, &options.live.tls, options.live.timeouts)?;
+    let connector = Connector::new(endpoint, &options.live.tls, options.live.timeouts)?
+        .watching(endpoint, options.live.prefer_replica);
     // Later on, those who follow wait for it themselves.
     nodes_in_service(endpoint, &connector, options.live.prefer_replica, &options.stop)?;
     if let Place::Cluster { .. } = endpoint.place {

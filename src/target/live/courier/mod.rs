@@ -338,7 +338,7 @@ impl<'r> Courier<'r> {
                     let id = (lane, self.generations);
                     let events = self.events.0.clone();
                     let window = self.options.window_bytes;
-                    let link = Link::new(connection, 0, window, id, events)?;
+                    let link = Link::new(connection, 0, window, id, events);
                     if let Some(slot) = self.links.get_mut(lane) {
                         *slot = Some(link);
                     }
