@@ -5,6 +5,7 @@ use std::path::PathBuf;
 use crate::error::{Error, FormatError, Result};
 use crate::ops::walk::Observer;
 use crate::rdb::{Framer, HEADER_BYTES, Record, Snapshot};
+use crate::report::load::LogPlace;
 use crate::source::{Form, OpenOptions, Source, Whole, open_part};
 
 /// One file of a log.
@@ -50,6 +51,12 @@ impl File {
         let is_log = matches!(rest, [b'*' | b'#', ..]);
         Ok(is_log.then_some(bytes.len() - rest.len()))
     }
+}
+
+/// The command that begins at a position, which counts the bytes of all files.
+pub(super) fn place(files: &[File], position: u64) -> Option<LogPlace> {
+    let file = files.iter().rev().find(|file| file.begins_at <= position)?;
+    Some(LogPlace { file: file.name.clone(), offset: position - file.begins_at })
 }
 
 /// The files of a log, in their order.

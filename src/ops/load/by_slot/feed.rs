@@ -18,7 +18,7 @@ use crate::error::{Error, FormatError, Result};
 use crate::ops::load::LoadOptions;
 use crate::ops::load::ahead::{across, has_place_in_cluster};
 use crate::ops::load::batch::Batch;
-use crate::ops::load::files::File;
+use crate::ops::load::files::{File, place as place_of};
 use crate::ops::load::pack::{Plan, Room};
 use crate::ops::load::point::{Point, up_to};
 use crate::ops::rewrite::{Noted, Rules, number};
@@ -48,6 +48,8 @@ pub(super) struct Everywhere {
     pub(super) words: Vec<Vec<u8>>,
     /// Where it ends.
     pub(super) position: u64,
+    /// Of one of the log: where it begins.
+    pub(super) begins_at: Option<u64>,
 }
 
 /// What was read.
@@ -68,6 +70,13 @@ pub(super) struct Fed {
     pub(super) dropped: Option<(String, u64)>,
     /// The bytes of all files, or those before the point at which it ends.
     pub(super) end: u64,
+}
+
+/// Where something is in a file: where it ends, and where it begins if it is a command of the log.
+#[derive(Clone, Copy)]
+struct Span {
+    begins: Option<u64>,
+    end: u64,
 }
 
 /// Why the feeding ended early.
@@ -187,20 +196,21 @@ impl Splitter<'_> {
     /// Takes in what was packed of one key, or of one library.
     fn packed(&mut self, batch: &mut Batch<'_, '_, '_>, end: u64) -> Result<(), Stop> {
         let taken = batch.drain();
+        let span = Span { begins: None, end };
         self.fed.base_keys += taken.counts.keys;
         self.fed.filtered += taken.counts.filtered;
         self.fed.refused_count += taken.refusals.len() as u64;
         for refusal in taken.refusals {
-            self.keep(refusal.key, refusal.command, refusal.reply.words);
+            self.keep(None, refusal.key, refusal.command, refusal.reply.words);
         }
         for parcel in &taken.parcels {
             for (index, item) in parcel.items.iter().enumerate() {
                 let mut rest = parcel.item_bytes(index);
                 while let Some((command, after)) = Command::strict(rest) {
                     if parcel.is_for_all {
-                        self.for_all(end, &command, false)?;
+                        self.for_all(span, &command)?;
                     } else {
-                        self.put(item.slot, end, command.frame());
+                        self.put(item.slot, span, command.frame());
                     }
                     rest = after;
                 }
@@ -219,8 +229,9 @@ impl Splitter<'_> {
         Ok(has_place_in_cluster(self.database, self.how.options)?)
     }
 
-    /// A command of the log, and where it ends.
-    fn one(&mut self, end: u64, command: &Command<'_>) -> Result<(), Stop> {
+    /// A command of the log, and where it begins.
+    fn one(&mut self, offset: u64, command: &Command<'_>) -> Result<(), Stop> {
+        let span = Span { begins: Some(offset), end: offset + command.size_bytes() };
         if command.is("SELECT")
             && let Some(selected) = command.args().next().and_then(number)
         {
@@ -231,7 +242,7 @@ impl Splitter<'_> {
         let verdict = self.how.rules.judge(command, self.database, &mut noted)?;
         let mut room = Vec::new();
         match verdict.command(*command, &mut room) {
-            Some(command) => self.by_slot(end, &command),
+            Some(command) => self.by_slot(span, &command),
             None => {
                 self.fed.filtered += 1;
                 Ok(())
@@ -239,7 +250,7 @@ impl Splitter<'_> {
         }
     }
 
-    fn by_slot(&mut self, end: u64, command: &Command<'_>) -> Result<(), Stop> {
+    fn by_slot(&mut self, span: Span, command: &Command<'_>) -> Result<(), Stop> {
         let args: Vec<&[u8]> = command.args().collect();
         let place = place(command.name(), &args);
         match &place {
@@ -254,7 +265,7 @@ impl Splitter<'_> {
                         Cow::Owned(bytes)
                     }
                 };
-                self.put(*slot, end, &bytes);
+                self.put(*slot, span, &bytes);
                 return Ok(());
             }
             Place::Parts(parts) => {
@@ -264,31 +275,32 @@ impl Splitter<'_> {
                 for (slot, words) in parts {
                     bytes.clear();
                     encode::command(&mut bytes, words);
-                    self.put(*slot, end, &bytes);
+                    self.put(*slot, span, &bytes);
                 }
                 return Ok(());
             }
-            Place::Everywhere => return self.for_all(end, command, true),
+            Place::Everywhere => return self.for_all(span, command),
             _ => {}
         }
         let Some(why) = across(command, &place) else { return Ok(()) };
         let name = String::from_utf8_lossy(command.name()).into_owned();
         let key = command_keys(command.name(), &args).and_then(|mut keys| keys.next());
         self.fed.refused_count += 1;
-        self.keep(key.unwrap_or_default().to_vec(), name, why.to_owned());
+        self.keep(span.begins, key.unwrap_or_default().to_vec(), name, why.to_owned());
         Ok(())
     }
 
-    fn keep(&mut self, key: Vec<u8>, command: String, error: String) {
+    fn keep(&mut self, begins: Option<u64>, key: Vec<u8>, command: String, error: String) {
         if self.fed.refused.len() < KEPT {
-            self.fed.refused.push(RefusedKey { db: 0, key, command, error, place: None });
+            let place = begins.and_then(|at| place_of(self.how.files, self.begins_at + at));
+            self.fed.refused.push(RefusedKey { db: 0, key, command, error, place });
         }
     }
 
     /// A command for every master; of those in the log, what empties is about a database.
-    fn for_all(&mut self, end: u64, command: &Command<'_>, is_logged: bool) -> Result<(), Stop> {
+    fn for_all(&mut self, span: Span, command: &Command<'_>) -> Result<(), Stop> {
         let flushes = command.is("FLUSHALL") || command.is("FLUSHDB");
-        if is_logged && command.is("FLUSHDB") {
+        if span.begins.is_some() && command.is("FLUSHDB") {
             self.check_database()?;
         }
         self.ship()?;
@@ -302,13 +314,16 @@ impl Splitter<'_> {
         if command.is("FUNCTION") && is(0, "LOAD") && !is(1, "REPLACE") {
             words.insert(2, b"REPLACE".to_vec());
         }
-        let step = Everywhere { flushes, words, position: self.begins_at + end };
+        let position = self.begins_at + span.end;
+        let begins_at = span.begins.map(|at| self.begins_at + at);
+        let step = Everywhere { flushes, words, position, begins_at };
         self.steps.send(Step::Everywhere(step)).map_err(|_| Stop::Gone)
     }
 
-    fn put(&mut self, slot: u16, end: u64, frame: &[u8]) {
-        if !self.has_reached(slot, end) {
-            self.window.push(slot, frame, self.begins_at + end);
+    fn put(&mut self, slot: u16, span: Span, frame: &[u8]) {
+        if !self.has_reached(slot, span.end) {
+            let begins_at = span.begins.map(|at| self.begins_at + at);
+            self.window.push(slot, frame, self.begins_at + span.end, begins_at);
         }
     }
 
@@ -347,7 +362,7 @@ impl<'a> Runner<'a> for Splitter<'_> {
     type Stop = Stop;
 
     fn command(&mut self, offset: u64, command: Command<'a>) -> Result<(), Stop> {
-        self.one(offset + command.size_bytes(), &command)?;
+        self.one(offset, &command)?;
         self.ship_if_full()
     }
 
@@ -357,7 +372,7 @@ impl<'a> Runner<'a> for Splitter<'_> {
             self.fed.split_transactions += 1;
         }
         for (About { offset, .. }, command) in commands {
-            self.one(offset + command.size_bytes(), &command)?;
+            self.one(offset, &command)?;
         }
         self.ship_if_full()
     }

@@ -28,14 +28,14 @@ use self::fleet::{Fleet, LOG};
 use self::window::{FULL, Window};
 use super::LoadOptions;
 use super::destination::Destination;
-use super::files::File;
+use super::files::{File, place};
 use super::pack::{Marks, Plan};
 use super::point::Point;
 use crate::bytes::crc64;
 use crate::error::{Error, Result};
 use crate::ops::rewrite::Rules;
 use crate::ops::walk::Observer;
-use crate::report::load::LoadReport;
+use crate::report::load::{LoadReport, RefusedKey};
 use crate::report::text::plural;
 use crate::target::live::{Halt, Pace, Rate, Route};
 
@@ -129,7 +129,10 @@ pub(super) fn load_by_slot(
     report.reopened = done.reopened;
     report.waited_ms = u64::try_from(done.waited.as_millis()).unwrap_or(u64::MAX);
     report.refused += done.refused_count;
-    report.errors.extend(done.refused);
+    report.errors.extend(done.refused.into_iter().map(|(begins_at, refused)| RefusedKey {
+        place: begins_at.and_then(|at| place(files, at)),
+        ..refused
+    }));
     report.errors.truncate(SHOWN);
     report.took_ms = super::millis(began);
     report.sent_ms = report.took_ms;

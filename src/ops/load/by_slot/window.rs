@@ -30,14 +30,15 @@ impl Window {
         Window { batches: Vec::new(), index: HashMap::new(), full, bytes: 0, commands: 0 }
     }
 
-    /// Appends a command for a slot.
-    pub(super) fn push(&mut self, slot: u16, frame: &[u8], position: u64) {
+    /// Appends a command for a slot; `position` is where it ends in the source, and of one of the log
+    /// `begins_at` is where it begins.
+    pub(super) fn push(&mut self, slot: u16, frame: &[u8], position: u64, begins_at: Option<u64>) {
         let index = *self.index.entry(slot).or_insert(self.batches.len());
         if index == self.batches.len() {
             self.batches.push(Batch { slot, ..Batch::default() });
         }
         if let Some(batch) = self.batches.get_mut(index) {
-            batch.push(frame, position);
+            batch.push(frame, position, begins_at);
         }
         self.bytes += frame.len();
         self.commands += 1;
@@ -73,16 +74,16 @@ pub(super) struct Batch {
     /// Where the last of them ends in the source.
     pub(super) end: u64,
     bytes: Vec<u8>,
-    /// Where each command is among them.
-    commands: Vec<Range<usize>>,
+    /// Where each command is among them, and of one of the log where it begins in the source.
+    commands: Vec<(Range<usize>, Option<u64>)>,
 }
 
 impl Batch {
-    fn push(&mut self, frame: &[u8], position: u64) {
+    fn push(&mut self, frame: &[u8], position: u64, begins_at: Option<u64>) {
         self.end = position;
         let start = self.bytes.len();
         self.bytes.extend_from_slice(frame);
-        self.commands.push(start..self.bytes.len());
+        self.commands.push((start..self.bytes.len(), begins_at));
     }
 
     /// How many commands it has.
@@ -92,8 +93,13 @@ impl Batch {
 
     /// A command.
     pub(super) fn command(&self, index: usize) -> Option<Command<'_>> {
-        let bytes = self.bytes.get(self.commands.get(index)?.clone())?;
+        let bytes = self.bytes.get(self.commands.get(index)?.0.clone())?;
         Some(Command::strict(bytes)?.0)
+    }
+
+    /// Where a command of the log begins in the source.
+    pub(super) fn begins_at(&self, index: usize) -> Option<u64> {
+        self.commands.get(index)?.1
     }
 
     /// Leaves out a command.
@@ -110,7 +116,7 @@ impl Batch {
     pub(super) fn transaction(&self, checkpoint: &str, value: &str) -> (Vec<u8>, usize) {
         let mut out = Vec::with_capacity(self.bytes.len() + 160);
         encode::command(&mut out, [b"MULTI"]);
-        for command in &self.commands {
+        for (command, _) in &self.commands {
             out.extend_from_slice(self.bytes.get(command.clone()).unwrap_or_default());
         }
         encode::command(&mut out, ["SET", checkpoint, value]);
@@ -143,9 +149,9 @@ mod tests {
     fn a_batch_is_a_transaction_with_its_checkpoint() {
         let mut window = Window::new(FULL);
         assert!(window.is_empty());
-        window.push(7, &frame(&["SET", "a", "1"]), 10);
-        window.push(9, &frame(&["SET", "b", "1"]), 20);
-        window.push(7, &frame(&["INCR", "a"]), 30);
+        window.push(7, &frame(&["SET", "a", "1"]), 10, None);
+        window.push(9, &frame(&["SET", "b", "1"]), 20, Some(10));
+        window.push(7, &frame(&["INCR", "a"]), 30, Some(20));
         assert_eq!(window.batches.len(), 2);
         let batch = &mut window.batches[0];
         assert_eq!((batch.slot, batch.end), (7, 30));
@@ -153,7 +159,9 @@ mod tests {
         let want = ["MULTI", "SET a 1", "INCR a", "SET c s 30", "EXEC"];
         assert_eq!((told(&bytes), replies), (want.map(str::to_owned).to_vec(), want.len()));
         assert_eq!(batch.command(1).map(|command| command.name()), Some(&b"INCR"[..]));
+        assert_eq!((batch.begins_at(0), batch.begins_at(1)), (None, Some(20)));
         batch.leave_out(&[0]);
+        assert_eq!(batch.begins_at(0), Some(20));
         let (bytes, _) = batch.transaction("c", "s 30");
         assert_eq!(told(&bytes)[1..3], ["INCR a", "SET c s 30"]);
     }

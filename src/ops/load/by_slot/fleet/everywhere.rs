@@ -136,7 +136,7 @@ impl Fleet<'_> {
                 match connection.request(&step.words) {
                     Err(Failure::Refused { reply, .. }) if reply.class() == Class::Refused => {
                         let name = step.words.first().cloned().unwrap_or_default();
-                        self.note_one(&name, Vec::new(), reply)?;
+                        self.note_one(step.begins_at, &name, Vec::new(), reply)?;
                     }
                     other => drop(other?),
                 }

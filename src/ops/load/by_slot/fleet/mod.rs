@@ -59,7 +59,8 @@ pub(super) struct Done {
     pub(super) again: u64,
     pub(super) reopened: u64,
     pub(super) waited: Duration,
-    pub(super) refused: Vec<RefusedKey>,
+    /// Each with where it begins in the source, if it is a command of the log.
+    pub(super) refused: Vec<(Option<u64>, RefusedKey)>,
     pub(super) refused_count: u64,
 }
 
@@ -370,17 +371,25 @@ impl<'r> Fleet<'r> {
             let Some(command) = batch.command(index) else { continue };
             let args: Vec<&[u8]> = command.args().collect();
             let key = command_keys(command.name(), &args).and_then(|mut keys| keys.next());
-            self.note_one(command.name(), key.unwrap_or_default().to_vec(), reply)?;
+            let key = key.unwrap_or_default().to_vec();
+            self.note_one(batch.begins_at(index), command.name(), key, reply)?;
         }
         Ok(())
     }
 
-    fn note_one(&mut self, name: &[u8], key: Vec<u8>, reply: ErrorReply) -> Result<(), Halt> {
+    fn note_one(
+        &mut self,
+        begins_at: Option<u64>,
+        name: &[u8],
+        key: Vec<u8>,
+        reply: ErrorReply,
+    ) -> Result<(), Halt> {
         self.done.refused_count += 1;
         if self.done.refused.len() < KEPT {
             let command = String::from_utf8_lossy(name).into_owned();
             let error = reply.words;
-            self.done.refused.push(RefusedKey { db: 0, key, command, error, place: None });
+            let refused = RefusedKey { db: 0, key, command, error, place: None };
+            self.done.refused.push((begins_at, refused));
         }
         match self.max_errors {
             Some(most) if self.done.refused_count > most => Err(Halt::TooManyErrors),
