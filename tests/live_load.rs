@@ -876,7 +876,7 @@ fn a_state_takes_the_place_of_no_source() {
     fs::copy(fixture("redis-7.0.15-alltypes.rdb"), &path).unwrap();
     let endpoint: Endpoint = server.url().parse().unwrap();
     let connector = Connector::new(&endpoint, &TlsOptions::default(), Timeouts::default()).unwrap();
-    let destination = connect(&endpoint, &connector, 1, Duration::ZERO).unwrap();
+    let destination = connect(&endpoint, &connector, 1, Duration::ZERO, &Silent).unwrap();
     let again = || open(&path.as_os_str().into(), &OpenOptions::default());
     let state = StatePlace::File(path.clone());
     let options = LoadOptions { state, restart: true, ..LoadOptions::default() };

@@ -169,6 +169,7 @@ pub(crate) fn run(
     let reply = timeouts.reply.max(args.patience);
     let connector = Connector::new(&endpoint, &tls, Timeouts { reply, ..timeouts })?;
     let Opened { source, bar, .. } = from.open_with_bar(source_name, common)?;
+    let bar = bar.speaking(!common.is_quiet());
     metrics.judge(&source)?;
     let state = match &args.state {
         _ if args.no_state => StatePlace::Nowhere,
@@ -185,7 +186,8 @@ pub(crate) fn run(
         ));
     }
     let now_ms = run.now_ms();
-    let destination = connect(&endpoint, &connector, args.connections.into(), args.patience)?;
+    let connections = args.connections.into();
+    let destination = connect(&endpoint, &connector, connections, args.patience, &bar)?;
     if args.flush_first && !args.yes && !args.dry_run {
         ask(&format!("empty {}, all databases of it?", destination.name))?;
     }

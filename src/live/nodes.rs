@@ -53,7 +53,7 @@ pub fn nodes_in_service(
 ) -> Result<Vec<Node>> {
     no_database(endpoint)?;
     let limits = (connector.timeouts().reply, stop);
-    Ok(patiently(endpoint, connector, limits, || {
+    Ok(patiently(endpoint, connector, limits, &|_| (), || {
         let nodes = found(endpoint, connector, prefer_replica)?;
         if !matches!(endpoint.place, Place::Server(_)) {
             nodes.iter().try_for_each(|node| in_service(connector, &node.address))?;

@@ -15,11 +15,13 @@ const PAUSE: Duration = Duration::from_millis(100);
 /// How long slots may be nobody's before that is said.
 const UNSERVED: Duration = Duration::from_secs(5);
 
-/// Asks until the answer is no failure that passes, patience has an end, or `stop` is set.
+/// Asks until the answer is no failure that passes, patience has an end, or `stop` is set. `waits`
+/// hears each of the failures that may pass.
 pub fn patiently<T>(
     endpoint: &Endpoint,
     connector: &Connector,
     (patience, stop): (Duration, &AtomicBool),
+    waits: &dyn Fn(&Failure),
     mut ask: impl FnMut() -> Result<T, Failure>,
 ) -> Result<T, Failure> {
     let until = Instant::now() + patience;
@@ -33,6 +35,7 @@ pub fn patiently<T>(
                     && !stop.load(Ordering::Relaxed)
                     && somebody_answers(endpoint, connector, &failure) =>
             {
+                waits(&failure);
                 thread::sleep(PAUSE);
             }
             answer => return answer,

@@ -26,4 +26,12 @@ impl Observer for Behind<'_> {
     fn progress(&self, bytes_done: u64) {
         self.whole.progress(self.before_bytes.saturating_add(bytes_done));
     }
+
+    fn waiting(&self, why: &str) {
+        self.whole.waiting(why);
+    }
+
+    fn goes_on(&self) {
+        self.whole.goes_on();
+    }
 }

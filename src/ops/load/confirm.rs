@@ -13,6 +13,7 @@ use std::time::{Duration, Instant};
 use redis::Value;
 
 use crate::live::{Class, Connection, Failure};
+use crate::ops::walk::Observer;
 use crate::report::text;
 use crate::target::live::{Claim, Halt, Held, Route};
 
@@ -34,11 +35,17 @@ pub(super) struct Limits<'s> {
     pub(super) servers: Duration,
     /// Set from outside to stop.
     pub(super) stop: &'s AtomicBool,
+    /// Hears what is waited for.
+    pub(super) observer: &'s dyn Observer,
 }
 
 impl<'s> Limits<'s> {
-    pub(super) fn new(patience: Duration, stop: &'s AtomicBool) -> Self {
-        Limits { replicas: patience, servers: patience, stop }
+    pub(super) fn new(
+        patience: Duration,
+        stop: &'s AtomicBool,
+        observer: &'s dyn Observer,
+    ) -> Self {
+        Limits { replicas: patience, servers: patience, stop, observer }
     }
 
     /// Replicas that were waited for in vain are not waited for again.
@@ -75,6 +82,7 @@ pub(super) fn confirmed(
         }
         lane += 1;
     }
+    limits.observer.goes_on();
     Ok(late)
 }
 
@@ -101,9 +109,14 @@ fn one(
                     route.name(lane)
                 )));
             }
-            Ok(_) => {}
+            Ok(Confirmed { have, of }) => limits.observer.waiting(&format!(
+                "{have} of the {} of {} have what was sent",
+                text::plural(of, "replica"),
+                route.name(lane)
+            )),
             Err(Halt::Failed(failure)) if failure.is_passing() && waited < limits.servers => {
                 route.broke(lane, &failure);
+                limits.observer.waiting(&failure.to_string());
                 thread::sleep(PAUSE);
             }
             Err(halt) => return Err(halt),

@@ -8,6 +8,7 @@ use crate::error::Result;
 use crate::live::{
     Address, Connector, Endpoint, Failure, Place, Role, Sentinels, ServerInfo, patiently,
 };
+use crate::ops::walk::Observer;
 use crate::target::live::{Route, Slots, Standalone, Watched};
 
 /// A target that was reached.
@@ -23,18 +24,22 @@ pub struct Destination {
 }
 
 /// Reaches the target of an endpoint, over so many connections to each server. One that is there and
-/// cannot take anything yet is waited for as long as `patience` lasts.
+/// cannot take anything yet is waited for as long as `patience` lasts, and the observer hears of that.
 pub fn connect(
     endpoint: &Endpoint,
     connector: &Connector,
     connections: usize,
     patience: Duration,
+    observer: &dyn Observer,
 ) -> Result<Destination> {
     // Nobody listens to signals yet, so they end the program.
     let limits = (patience, &AtomicBool::new(false));
     let connector = &connector.watching(endpoint, false);
-    let (route, info) =
-        patiently(endpoint, connector, limits, || reach(endpoint, connector, connections))?;
+    let waits = |failure: &Failure| observer.waiting(&failure.to_string());
+    let reached =
+        patiently(endpoint, connector, limits, &waits, || reach(endpoint, connector, connections));
+    let (route, info) = reached?;
+    observer.goes_on();
     let (name, connector) = (endpoint.to_string(), connector.clone());
     Ok(Destination { route, name, info, connector })
 }

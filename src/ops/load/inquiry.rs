@@ -17,6 +17,7 @@ use crate::bytes::slot::slot;
 use crate::error::{Error, Result};
 use crate::live::{Class, Connection, Failure, reply_of};
 use crate::ops::clock::now_ms;
+use crate::ops::walk::Observer;
 use crate::resp::encode;
 use crate::target::live::{CourierOptions, Route};
 
@@ -51,6 +52,8 @@ pub(super) struct Inquiry<'a> {
     /// A Cluster has database 0 alone.
     has_slots: bool,
     connections: BTreeMap<usize, Connection>,
+    /// Hears what is waited for.
+    observer: &'a dyn Observer,
 }
 
 impl<'a> Inquiry<'a> {
@@ -58,8 +61,9 @@ impl<'a> Inquiry<'a> {
         route: &'a mut dyn Route,
         courier: &'a CourierOptions,
         has_slots: bool,
+        observer: &'a dyn Observer,
     ) -> Self {
-        Inquiry { route, courier, has_slots, connections: BTreeMap::new() }
+        Inquiry { route, courier, has_slots, connections: BTreeMap::new(), observer }
     }
 
     /// Asks about keys, each in its database. What a server does not say, however long it is waited
@@ -100,7 +104,11 @@ impl<'a> Inquiry<'a> {
                 (since, pause) = (Instant::now(), PAUSES.0);
             }
             if left.is_empty() {
+                self.observer.goes_on();
                 break;
+            }
+            if let Some(failure) = &failed {
+                self.observer.waiting(&failure.to_string());
             }
             if since.elapsed() >= self.courier.patience {
                 match failed {
@@ -122,11 +130,15 @@ impl<'a> Inquiry<'a> {
         let (began, mut pause) = (Instant::now(), PAUSES.0);
         loop {
             match ask(self.route) {
-                Ok(answer) => return Ok(answer),
+                Ok(answer) => {
+                    self.observer.goes_on();
+                    return Ok(answer);
+                }
                 Err(failure) if failure.is_passing() && began.elapsed() < self.courier.patience => {
                     for lane in 0..self.route.lanes() {
                         self.route.broke(lane, &failure);
                     }
+                    self.observer.waiting(&failure.to_string());
                 }
                 Err(failure) => return Err(failure.into()),
             }

@@ -167,7 +167,7 @@ pub struct LoadOptions {
 /// let endpoint: Endpoint = "redis://localhost:6380".parse()?;
 /// let LiveOptions { tls, timeouts, .. } = LiveOptions::default();
 /// let connector = Connector::new(&endpoint, &tls, timeouts)?;
-/// let destination = connect(&endpoint, &connector, 1, Duration::from_secs(60))?;
+/// let destination = connect(&endpoint, &connector, 1, Duration::from_secs(60), &Silent)?;
 /// let again = || open(&"dump.rdb".into(), &OpenOptions::default());
 /// let report = load(again()?, &again, destination, &LoadOptions::default(), &Silent)?;
 /// assert!(report.is_complete());
@@ -201,6 +201,7 @@ pub fn load(
         View::Snapshot(source) => marks(source, false)?,
         View::Log(source) => marks(source, true)?,
     };
+    let waits = |why: Option<&str>| tell(observer, why);
     let Destination { mut route, name: target, info, connector } = destination;
     let mut wishes = format!("{} {:?} {:?}", options.settings, options.send, options.on_existing);
     if marks == Marks::Keys {
@@ -269,8 +270,14 @@ pub fn load(
         report.took_ms = millis(began);
         return Ok(report);
     }
-    let settled =
-        settle::settle(&mut *route, &connector, (found.as_ref(), marks), &needs, options)?;
+    let settled = settle::settle(
+        &mut *route,
+        &connector,
+        (found.as_ref(), marks),
+        &needs,
+        options,
+        observer,
+    )?;
     report.notes.extend(settled.notes);
     if has_changed {
         report
@@ -283,7 +290,7 @@ pub fn load(
     let (mut keys, mut from) = (Some(keys), settled.from);
     let mut was_rewound = false;
     let sending = Instant::now();
-    let mut limits = Limits::new(options.courier.patience, &options.courier.stop);
+    let mut limits = Limits::new(options.courier.patience, &options.courier.stop, observer);
     // Each turn ends with the load done, or has to send all behind an older mark again.
     let halt = loop {
         let courier_options = CourierOptions {
@@ -291,7 +298,7 @@ pub fn load(
             ..options.courier.clone()
         };
         let reopened = settle::reopened(&settled.claim, &settled.servers);
-        let mut courier = Courier::new(route, reopened, from, courier_options);
+        let mut courier = Courier::new(route, reopened, from, courier_options).heard_by(&waits);
         let mut root = Root::sending(&mut ledger, &mut courier);
         let ended = match keys.take() {
             Some(keys) => Ok(keys),
@@ -315,6 +322,7 @@ pub fn load(
         }
         match (ended, halt) {
             (_, Some(Halt::Rewind(mark))) => {
+                observer.goes_on();
                 from = ledger.rewind(mark);
                 report.notes.push(format!(
                     "{target} came back without some of what it had taken, so everything behind \
@@ -388,7 +396,7 @@ pub fn load(
             report.verify = Some(verify::verify(keys, &asked, &mut *route, observer)?);
         } else {
             report.notes.push(format!("{name} cannot be read again, so no key was compared"));
-            report.verify = verify::counted(&asked, &mut *route)?;
+            report.verify = verify::counted(&asked, &mut *route, observer)?;
         }
         if let Some(verify) = &mut report.verify {
             verify.took_ms = millis(verifying);
@@ -396,6 +404,14 @@ pub fn load(
     }
     report.took_ms = millis(began);
     Ok(report)
+}
+
+/// Tells that something is waited for, or no more.
+fn tell(observer: &dyn Observer, why: Option<&str>) {
+    match why {
+        Some(why) => observer.waiting(why),
+        None => observer.goes_on(),
+    }
 }
 
 /// A comparison that is asked for and cannot be had is refused before anything is sent.

@@ -19,7 +19,10 @@ pub(super) fn removed(route: &mut dyn Route, claim: &Claim, limits: Limits<'_>) 
     let began = Instant::now();
     loop {
         let failure = match all(route, claim) {
-            Ok(true) => return None,
+            Ok(true) => {
+                limits.observer.goes_on();
+                return None;
+            }
             Ok(false) if began.elapsed() < limits.replicas => continue,
             // Who did not hear of it in time is behind with what was sent as well, and that is said.
             Ok(false) => return None,
@@ -36,6 +39,7 @@ pub(super) fn removed(route: &mut dyn Route, claim: &Claim, limits: Limits<'_>) 
         for lane in 0..route.lanes() {
             route.broke(lane, &failure);
         }
+        limits.observer.waiting(&failure.to_string());
         thread::sleep(PAUSE);
     }
 }

@@ -15,6 +15,7 @@ use super::{LoadOptions, OnExisting};
 use crate::bytes::PathName as _;
 use crate::error::{Error, Result};
 use crate::live::{Address, Connection, Connector, ErrorReply, Failure, Role, ServerInfo};
+use crate::ops::walk::Observer;
 use crate::report::text;
 use crate::target::live::{
     Claim, Halt, Held, KEYS, Keeper, Progress, Reopened, Route, has_database,
@@ -63,14 +64,18 @@ pub(super) fn settle(
     found: (Option<&Found>, Marks),
     needs: &Needs,
     options: &LoadOptions,
+    observer: &dyn Observer,
 ) -> Result<Settled> {
     let until = Instant::now() + options.courier.patience;
     let fresh = || format!("{:x}-{}", options.now_ms, std::process::id());
     let session = found.0.map_or_else(fresh, |found| found.session.clone());
     let claim = Claim::new(&session, "").kept_by(Keeper::new(connector));
     loop {
-        match try_settle(route, &claim, found, needs, options) {
-            Ok(settled) => return Ok(settled),
+        match try_settle(route, &claim, found, needs, (options, observer)) {
+            Ok(settled) => {
+                observer.goes_on();
+                return Ok(settled);
+            }
             Err(Unsettled::Error(error)) => return Err(error),
             Err(Unsettled::Failure(failure)) => {
                 let stop = options.courier.stop.load(Ordering::Relaxed);
@@ -80,6 +85,7 @@ pub(super) fn settle(
                 for lane in 0..route.lanes() {
                     route.broke(lane, &failure);
                 }
+                observer.waiting(&failure.to_string());
                 thread::sleep(PAUSE);
             }
         }
@@ -104,7 +110,7 @@ fn try_settle(
     claim: &Claim,
     (found, marks): (Option<&Found>, Marks),
     needs: &Needs,
-    options: &LoadOptions,
+    (options, observer): (&LoadOptions, &dyn Observer),
 ) -> Result<Settled, Unsettled> {
     let session = claim.session();
     let mut notes = Vec::new();
@@ -119,7 +125,9 @@ fn try_settle(
         let mut connection = route.open(lane)?;
         needs.ask(&mut connection)?;
         databases(&mut connection, options)?;
-        if let Held::No(words) = claim.hold(&mut connection, options.courier.patience)? {
+        let waits = |why: &str| observer.waiting(why);
+        let held = claim.hold(&mut connection, options.courier.patience, &waits)?;
+        if let Held::No(words) = held {
             return Err(Error::Usage(words).into());
         }
         let server = ServerInfo::of(&mut connection)?;
@@ -162,7 +170,7 @@ fn try_settle(
         )?;
     }
     if options.flush_first && from == 0 {
-        emptied(route, claim, &servers, options)?;
+        emptied(route, claim, &servers, (options, observer))?;
     }
     if options.on_existing == OnExisting::Fail && from > 0 {
         notes.push("keys that were on their way when the replay ended may be there already".into());
@@ -176,12 +184,12 @@ fn emptied(
     route: &mut dyn Route,
     claim: &Claim,
     servers: &Servers,
-    options: &LoadOptions,
+    (options, observer): (&LoadOptions, &dyn Observer),
 ) -> Result<(), Unsettled> {
     let mut is_known = |_: usize, _: &dyn Route, connection: &mut Connection| {
         if is_same(servers, connection) { Ok(()) } else { Err(Halt::Rewind(0)) }
     };
-    let limits = Limits::new(options.courier.patience, &options.courier.stop);
+    let limits = Limits::new(options.courier.patience, &options.courier.stop, observer);
     match confirmed(route, claim, limits, &mut is_known) {
         Ok(_) => Ok(()),
         Err(Halt::Failed(failure)) => Err(failure.into()),

@@ -78,7 +78,7 @@ pub(super) fn verify(
     observer: &dyn Observer,
 ) -> Result<VerifyReport> {
     let fresh = || Looks { asked, wanted: Vec::new(), beyond: 0, root: None };
-    let mut seen = Seen::new(asked, route);
+    let mut seen = Seen::new(asked, route, observer);
     {
         let mut root = Looks { root: Some(&mut seen), ..fresh() };
         keys.walk(asked.plan.options, &fresh, &mut root, observer)?;
@@ -91,8 +91,12 @@ pub(super) fn verify(
 }
 
 /// Counts the keys, where the target had none before, and compares none of them.
-pub(super) fn counted(asked: &Asked<'_>, route: &mut dyn Route) -> Result<Option<VerifyReport>> {
-    let mut seen = Seen::new(asked, route);
+pub(super) fn counted(
+    asked: &Asked<'_>,
+    route: &mut dyn Route,
+    observer: &dyn Observer,
+) -> Result<Option<VerifyReport>> {
+    let mut seen = Seen::new(asked, route, observer);
     if !asked.was_empty {
         return Ok(None);
     }
@@ -196,11 +200,11 @@ impl Looks<'_, '_> {
 }
 
 impl<'a> Seen<'a> {
-    fn new(asked: &'a Asked<'a>, route: &'a mut dyn Route) -> Self {
+    fn new(asked: &'a Asked<'a>, route: &'a mut dyn Route, observer: &'a dyn Observer) -> Self {
         let plan = asked.plan;
         Seen {
             asked,
-            inquiry: Inquiry::new(route, &plan.options.courier, plan.has_slots),
+            inquiry: Inquiry::new(route, &plan.options.courier, plan.has_slots, observer),
             report: VerifyReport { all: asked.all, ..VerifyReport::default() },
             scratch: Scratch::default(),
         }

@@ -106,6 +106,15 @@ pub trait Observer: Send + Sync {
     fn progress(&self, bytes_done: u64) {
         let _ = bytes_done;
     }
+
+    /// It stands still and waits for something that passes, which these words say. They come again
+    /// about once a second, or more often, and may change, until it [goes on](Self::goes_on).
+    fn waiting(&self, why: &str) {
+        let _ = why;
+    }
+
+    /// What was waited for has passed; also told where nothing was.
+    fn goes_on(&self) {}
 }
 
 /// An observer that hears nothing.

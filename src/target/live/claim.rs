@@ -139,9 +139,14 @@ impl Claim {
     }
 
     /// Takes the lock, or takes it over from one that is gone. Goes on asking for `patience` where
-    /// it cannot be known whether the owner lives.
-    pub fn hold(&self, connection: &mut Connection, patience: Duration) -> Result<Held, Failure> {
-        let held = self.try_to_hold(connection, patience)?;
+    /// it cannot be known whether the owner lives; `waits` hears why, each time.
+    pub fn hold(
+        &self,
+        connection: &mut Connection,
+        patience: Duration,
+        waits: &dyn Fn(&str),
+    ) -> Result<Held, Failure> {
+        let held = self.try_to_hold(connection, patience, waits)?;
         if let (Held::Yes, Some(keeper)) = (&held, &self.keeper) {
             keeper.keep(self.lock_key(), &self.owner, connection.address());
         }
@@ -152,6 +157,7 @@ impl Claim {
         &self,
         connection: &mut Connection,
         patience: Duration,
+        waits: &dyn Fn(&str),
     ) -> Result<Held, Failure> {
         self.name(connection)?;
         let key = self.lock_key();
@@ -182,7 +188,13 @@ impl Claim {
                 Sign::None if Instant::now() >= until => {
                     return Ok(Held::No(busy(connection, &owner)));
                 }
-                Sign::None => thread::sleep(PAUSE),
+                Sign::None => {
+                    let address = connection.address();
+                    waits(&format!(
+                        "{address} is locked by another replay ({owner}), which may have ended"
+                    ));
+                    thread::sleep(PAUSE);
+                }
             }
         }
     }
@@ -226,7 +238,7 @@ impl Claim {
                 }
                 Ok(Held::Yes)
             }
-            _ => self.hold(connection, Duration::ZERO),
+            _ => self.hold(connection, Duration::ZERO, &|_| ()),
         }
     }
 

@@ -36,7 +36,7 @@ mod spares;
 
 pub use claim::{Claim, Held, KEYS, LOCK, PROGRESS, Progress};
 pub use cluster::{Slots, tag_of};
-pub use courier::{Courier, CourierOptions, Halt, Pace, Rate, Refusal, Reopened, Sent};
+pub use courier::{Courier, CourierOptions, Halt, Pace, Rate, Refusal, Reopened, Sent, Waits};
 pub use databases::{elsewhere, has_database, lacks};
 pub use keeper::Keeper;
 pub use link::{Event, Link, Refused};

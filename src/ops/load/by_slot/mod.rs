@@ -74,8 +74,9 @@ pub(super) fn load_by_slot(
     }
     let limits = (options.courier.patience, options.courier.max_errors);
     let stop = Arc::clone(&options.courier.stop);
-    let mut fleet = Fleet::claim(route, &connector, session(files, options), limits, stop)
-        .map_err(|halt| Error::Usage(super::why(&halt, &name)))?;
+    let mut fleet =
+        Fleet::claim(route, &connector, session(files, options), limits, stop, observer)
+            .map_err(|halt| Error::Usage(super::why(&halt, &name)))?;
     let mut restart = options.restart;
     if let Err(halt) = fleet.begin(options.flush_first, restart) {
         fleet.release();

@@ -23,6 +23,7 @@ use crate::ops::load::ledger::{Ledger, Root};
 use crate::ops::load::lent::Lent;
 use crate::ops::load::pack::{Marks, Plan};
 use crate::ops::load::settle::{self, Servers};
+use crate::ops::load::tell;
 use crate::ops::walk::{Observer, WalkOptions, Walked, walk};
 use crate::source::{Form, Source, open_part};
 use crate::target::live::{Claim, Courier, Halt, Held, Progress, Reopened, Route};
@@ -75,8 +76,10 @@ impl Log<'_> {
             let mut ledger = Ledger::default();
             let servers = settle::Servers::default();
             let reopened = reopened(&self.claim, &servers);
+            let waits = |why: Option<&str>| tell(observer, why);
+            let courier_options = self.options.courier.clone();
             let mut courier =
-                Courier::new(Box::new(Lent(route)), reopened, 0, self.options.courier.clone());
+                Courier::new(Box::new(Lent(route)), reopened, 0, courier_options).heard_by(&waits);
             let whole = feed.is_seekable();
             let walk_options =
                 WalkOptions { now_ms: Some(self.options.now_ms), ..self.options.walk };
@@ -101,6 +104,7 @@ impl Log<'_> {
             match halt {
                 // A server that came back without some of it gets all of it again.
                 Some(Halt::Rewind(_)) if tries < 100 => {
+                    observer.goes_on();
                     tries += 1;
                     continue;
                 }

@@ -75,7 +75,7 @@ type Kept = (u64, Vec<u8>);
 /// let endpoint: Endpoint = "redis://localhost:6380".parse()?;
 /// let LiveOptions { tls, timeouts, .. } = LiveOptions::default();
 /// let connector = Connector::new(&endpoint, &tls, timeouts)?;
-/// let destination = connect(&endpoint, &connector, 1, Duration::from_secs(60))?;
+/// let destination = connect(&endpoint, &connector, 1, Duration::from_secs(60), &Silent)?;
 /// let log = open(&"appendonlydir".into(), &OpenOptions::default())?;
 /// let report = load_log(log, destination, &LoadOptions::default(), &Silent)?;
 /// println!("{} commands", report.log_commands);
@@ -137,6 +137,7 @@ pub fn load_log(
         dropped_from: None,
         run_id: info.run_id.clone(),
         pace: Pace::new(options.courier.rate),
+        observer,
     };
     if options.dry_run {
         route.open(0).and_then(|mut connection| log.needs.ask(&mut connection))?;
@@ -160,7 +161,7 @@ pub fn load_log(
     note_dropped(&mut report, dropped);
     if halt.is_none() && point.is_none() {
         let CourierOptions { patience, stop, .. } = &options.courier;
-        let limits = Limits { replicas, ..Limits::new(*patience, stop) };
+        let limits = Limits { replicas, ..Limits::new(*patience, stop, observer) };
         report.notes.extend(removed(&mut *route, &claim, limits));
     } else if let Ok(mut connection) = route.open(0) {
         // Only a lock of its own is given back.
@@ -294,6 +295,8 @@ struct Log<'a> {
     dropped_from: Option<(String, u64)>,
     run_id: String,
     pace: Pace,
+    /// Hears what is waited for.
+    observer: &'a dyn Observer,
 }
 
 impl Log<'_> {
@@ -308,7 +311,9 @@ impl Log<'_> {
         let claimed = self.patiently(route, |route| {
             let mut connection = route.open(0)?;
             self.needs.ask(&mut connection)?;
-            let held = self.claim.hold(&mut connection, self.options.courier.patience)?;
+            let (patience, waits) =
+                (self.options.courier.patience, |why: &str| self.observer.waiting(why));
+            let held = self.claim.hold(&mut connection, patience, &waits)?;
             let found = self.claim.progress(&mut connection)?;
             Ok((connection, held, found))
         });
@@ -384,10 +389,12 @@ impl Log<'_> {
                         return Ok(Some(Halt::Failed(failure)));
                     }
                     let until = Instant::now() + pause;
+                    let words = failure.to_string();
                     while Instant::now() < until {
                         if self.is_stopped() {
                             return Ok(Some(Halt::Interrupted));
                         }
+                        self.observer.waiting(&words);
                         thread::sleep(Duration::from_millis(20));
                     }
                     self.report.waited_ms += u64::try_from(pause.as_millis()).unwrap_or(0);
@@ -406,10 +413,14 @@ impl Log<'_> {
         let until = Instant::now() + self.options.courier.patience;
         loop {
             match ask(route) {
-                Ok(answer) => return Ok(answer),
+                Ok(answer) => {
+                    self.observer.goes_on();
+                    return Ok(answer);
+                }
                 Err(_) if self.is_stopped() => return Err(Halt::Interrupted),
                 Err(Halt::Failed(failure)) if failure.is_passing() && Instant::now() < until => {
                     route.broke(0, &failure);
+                    self.observer.waiting(&failure.to_string());
                 }
                 // Another server has taken over.
                 Err(Halt::Rewind(_)) if Instant::now() < until => {}
@@ -422,7 +433,7 @@ impl Log<'_> {
     /// How long replicas are waited for at the beginning, and once everything was sent.
     fn limits(&self) -> Limits<'_> {
         let CourierOptions { patience, stop, .. } = &self.options.courier;
-        Limits { replicas: self.patience_left, ..Limits::new(*patience, stop) }
+        Limits { replicas: self.patience_left, ..Limits::new(*patience, stop, self.observer) }
     }
 
     /// Replicas that were waited for in vain are not waited for again before the end.
@@ -472,7 +483,8 @@ impl Log<'_> {
             }
             Err(Halt::Rewind(0))
         };
-        let limits = Limits::new(self.options.courier.patience, &self.options.courier.stop);
+        let CourierOptions { patience, stop, .. } = &self.options.courier;
+        let limits = Limits::new(*patience, stop, self.observer);
         match confirmed(route, &self.claim, limits, &mut is_known) {
             Ok(late) => {
                 self.waited_for(&late);

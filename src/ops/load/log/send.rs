@@ -106,7 +106,9 @@ impl Log<'_> {
         self.report.log_commands += commands;
         self.report.commands += commands;
         self.report.bytes += batch.bytes.len() as u64;
-        self.since = None;
+        if self.since.take().is_some() {
+            self.observer.goes_on();
+        }
         stretch.effective = Some(batch.behind);
         Ok(())
     }

@@ -84,8 +84,11 @@ impl Courier<'_> {
         if let Some(keys) = self.sent.lanes.get_mut(lane) {
             *keys += arrived;
         }
-        if refused.len() < parcel.items.len() {
-            self.waiting = None;
+        if refused.len() < parcel.items.len()
+            && self.waiting.take().is_some()
+            && let Some(waits) = self.waits
+        {
+            waits(None);
         }
         if !refused.is_empty() {
             self.refused((lane, generation), parcel, refused)?;

@@ -21,7 +21,7 @@ use std::time::{Duration, Instant};
 use crossbeam_channel::{Receiver, Sender, unbounded};
 
 pub use self::pace::Pace;
-pub use self::terms::{CourierOptions, Halt, Rate, Refusal, Reopened, Sent};
+pub use self::terms::{CourierOptions, Halt, Rate, Refusal, Reopened, Sent, Waits};
 use super::{Event, Link, Parcel, Route, elsewhere, has_database};
 use crate::bytes::slot::slot;
 use crate::live::Failure;
@@ -72,6 +72,7 @@ pub struct Courier<'r> {
     refusals: Vec<Refusal>,
     skipped: Vec<(u32, Vec<u8>)>,
     pace: Pace,
+    waits: Option<Waits<'r>>,
     /// Databases that the target is known to have.
     databases: Vec<u32>,
 }
@@ -110,8 +111,15 @@ impl<'r> Courier<'r> {
             refusals: Vec::new(),
             skipped: Vec::new(),
             pace,
+            waits: None,
             databases: vec![0],
         }
+    }
+
+    /// The same, which tells why it stands still.
+    #[must_use]
+    pub fn heard_by(self, waits: Waits<'r>) -> Self {
+        Courier { waits: Some(waits), ..self }
     }
 
     /// Up to where everything has arrived.
@@ -360,10 +368,14 @@ impl<'r> Courier<'r> {
         if now.duration_since(since) >= self.options.patience {
             return Err(Halt::Failed(failure));
         }
+        let words = failure.to_string();
         self.waiting = Some((failure, since));
         let until = now + *pause;
         while Instant::now() < until {
             self.check_stop()?;
+            if let Some(waits) = self.waits {
+                waits(Some(&words));
+            }
             thread::sleep(TICK.min(until.saturating_duration_since(Instant::now())));
         }
         self.sent.waited += now.elapsed();

@@ -74,6 +74,9 @@ impl From<Failure> for Halt {
 pub type Reopened<'r> =
     Box<dyn FnMut(usize, &dyn Route, &mut Connection) -> Result<(), Halt> + Send + 'r>;
 
+/// Hears again and again why a load stands still, as long as it does, and nothing when it goes on.
+pub type Waits<'r> = &'r (dyn Fn(Option<&str>) + Sync);
+
 /// A key that was not taken.
 #[derive(Debug, Clone)]
 pub struct Refusal {

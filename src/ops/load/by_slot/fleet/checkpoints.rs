@@ -323,7 +323,7 @@ impl Fleet<'_> {
             }
             match cause {
                 Some(failure) if !left.is_empty() => self.wait(failure, &mut pause)?,
-                _ => self.waiting = None,
+                _ => self.goes_on(),
             }
         }
         Ok(answers)

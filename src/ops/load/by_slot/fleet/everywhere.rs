@@ -26,7 +26,7 @@ impl Fleet<'_> {
                 // Somebody has taken over without having heard of it.
                 Err(Halt::Rewind(_)) => self.hang_up(),
                 other => {
-                    self.waiting = None;
+                    self.goes_on();
                     return other;
                 }
             }
@@ -48,7 +48,7 @@ impl Fleet<'_> {
             let server = ServerInfo::of(connection)?;
             if told.contains(&server.run_id) { Ok(()) } else { Err(Halt::Rewind(0)) }
         };
-        let limits = Limits::new(self.patience, &self.stop);
+        let limits = Limits::new(self.patience, &self.stop, self.observer);
         confirmed(&mut *self.route, &self.claim, limits, &mut is_known).map(drop)
     }
 

@@ -34,6 +34,7 @@ use super::window::{Batch, Window};
 use crate::bytes::slot::{SLOTS, slot};
 use crate::live::{Address, Class, Connection, Connector, ErrorReply, Failure};
 use crate::ops::load::confirm::{Limits, confirmed};
+use crate::ops::walk::Observer;
 use crate::report::load::RefusedKey;
 use crate::resp::{command_keys, encode};
 use crate::target::live::{Claim, Halt, Held, Keeper, Route};
@@ -81,6 +82,8 @@ pub(super) struct Fleet<'r> {
     patience: Duration,
     max_errors: Option<u64>,
     stop: Arc<AtomicBool>,
+    /// Hears what is waited for.
+    observer: &'r dyn Observer,
     waiting: Option<Instant>,
     /// When the locks were renewed.
     renewed: Instant,
@@ -97,19 +100,22 @@ impl<'r> Fleet<'r> {
         session: String,
         (patience, max_errors): (Duration, Option<u64>),
         stop: Arc<AtomicBool>,
+        observer: &'r dyn Observer,
     ) -> Result<Self, Halt> {
         let claim = Claim::new(&session, "").kept_by(Keeper::new(connector));
         let until = Instant::now() + patience;
         let tags = loop {
-            match hold(&mut *route, &claim) {
+            match hold(&mut *route, &claim, observer) {
                 Ok(tags) => break tags,
                 Err(Halt::Failed(failure)) if failure.is_passing() && Instant::now() < until => {
                     (0..route.lanes()).for_each(|lane| route.broke(lane, &failure));
+                    observer.waiting(&failure.to_string());
                     thread::sleep(PAUSES.0);
                 }
                 Err(halt) => return Err(halt),
             }
         };
+        observer.goes_on();
         Ok(Fleet {
             route,
             session,
@@ -122,6 +128,7 @@ impl<'r> Fleet<'r> {
             patience,
             max_errors,
             stop,
+            observer,
             waiting: None,
             renewed: Instant::now(),
             opened: true,
@@ -249,7 +256,8 @@ impl<'r> Fleet<'r> {
             self.done.bytes += bytes;
             self.done.again += left.len() as u64;
             if left.len() < count {
-                (self.waiting, pause) = (None, PAUSES.0);
+                self.goes_on();
+                pause = PAUSES.0;
             }
             if let Some(failure) = cause.filter(|_| !left.is_empty()) {
                 self.wait(failure, &mut pause)?;
@@ -289,7 +297,7 @@ impl<'r> Fleet<'r> {
     /// those that have not.
     fn confirmed(&mut self, patience: Duration) -> Result<Vec<String>, Halt> {
         let stop = Arc::clone(&self.stop);
-        let limits = Limits { replicas: patience, ..Limits::new(self.patience, &stop) };
+        let limits = Limits { replicas: patience, ..Limits::new(self.patience, &stop, self.observer) };
         confirmed(&mut *self.route, &self.claim, limits, &mut |_, _, _| Ok(()))
     }
 
@@ -405,10 +413,18 @@ impl<'r> Fleet<'r> {
             return Err(Halt::Failed(failure));
         }
         self.check_stop()?;
+        self.observer.waiting(&failure.to_string());
         thread::sleep(*pause);
         self.done.waited += *pause;
         *pause = (*pause * 2).min(PAUSES.1);
         Ok(())
+    }
+
+    /// What was waited for has passed.
+    fn goes_on(&mut self) {
+        if self.waiting.take().is_some() {
+            self.observer.goes_on();
+        }
     }
 
     fn check_stop(&self) -> Result<(), Halt> {
@@ -426,7 +442,12 @@ impl<'r> Fleet<'r> {
 }
 
 /// Locks the master of each lane; the tags of the locks.
-fn hold(route: &mut dyn Route, claim: &Claim) -> Result<Vec<String>, Halt> {
+fn hold(
+    route: &mut dyn Route,
+    claim: &Claim,
+    observer: &dyn Observer,
+) -> Result<Vec<String>, Halt> {
+    let waits = |why: &str| observer.waiting(why);
     let mut tags: Vec<String> = Vec::new();
     for lane in 0..route.lanes() {
         let tag = route.tag(lane);
@@ -434,7 +455,7 @@ fn hold(route: &mut dyn Route, claim: &Claim) -> Result<Vec<String>, Halt> {
             continue;
         }
         let mut connection = route.open(lane)?;
-        if let Held::No(words) = claim.tagged(&tag).hold(&mut connection, LINGER)? {
+        if let Held::No(words) = claim.tagged(&tag).hold(&mut connection, LINGER, &waits)? {
             return Err(Halt::Taken(words));
         }
         tags.push(tag);
