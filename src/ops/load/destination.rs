@@ -3,8 +3,8 @@
 use std::sync::atomic::AtomicBool;
 use std::time::Duration;
 
-use super::settle::not_yet;
-use crate::error::Result;
+use super::settle::{not_yet, with_rights};
+use crate::error::{Error, Result};
 use crate::live::{
     Address, Connector, Endpoint, Failure, Place, Role, Sentinels, ServerInfo, patiently,
 };
@@ -38,7 +38,7 @@ pub fn connect(
     let waits = |failure: &Failure| observer.waiting(&failure.to_string());
     let reached =
         patiently(endpoint, connector, limits, &waits, || reach(endpoint, connector, connections));
-    let (route, info) = reached?;
+    let (route, info) = reached.map_err(|failure| Error::Usage(with_rights(&failure)))?;
     observer.goes_on();
     let (name, connector) = (endpoint.to_string(), connector.clone());
     Ok(Destination { route, name, info, connector })

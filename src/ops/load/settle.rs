@@ -97,8 +97,10 @@ pub(super) fn with_rights(failure: &Failure) -> String {
     match failure.reply() {
         Some(reply) if reply.code() == "NOPERM" => format!(
             "{} refused a command ({reply}): besides the rights for what is sent, the user needs \
-             those for what a replay keeps there: ~{KEYS}* +get +set +del +info +select, and +watch \
-             +unwatch +multi +exec for --as log",
+             those for what a replay keeps there: ~{KEYS}* +get +set +del +pttl +pexpire +info \
+             +select +client; behind Sentinels +role +wait, in a Cluster +cluster +asking +wait; and \
+             +watch +unwatch +multi +exec for --as log and for taking over from a replay that was \
+             killed",
             failure.address()
         ),
         _ => failure.to_string(),
