@@ -182,3 +182,34 @@ fn tcp(host: &str, port: u16, timeout: Duration) -> io::Result<TcpStream> {
     }
     Err(last)
 }
+
+#[cfg(test)]
+mod tests {
+    use std::net::TcpListener;
+    use std::thread;
+
+    use super::*;
+
+    #[test]
+    fn who_reads_hears_why_the_connection_was_ended() {
+        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+        let port = listener.local_addr().unwrap().port();
+        let address = Address::Tcp("127.0.0.1".into(), port);
+        let mut stream = Stream::connect(&address, Duration::from_secs(5), None).unwrap();
+        let (cutter, mut reader) = (stream.cutter(), stream.clone());
+        let reads = thread::spawn(move || reader.read(&mut [0; 8]));
+        let _kept = listener.accept().unwrap();
+        cutter.cut("because");
+        cutter.cut("another reason");
+        let told = reads.join().unwrap().unwrap_err();
+        assert_eq!(
+            (told.kind(), told.to_string().as_str()),
+            (io::ErrorKind::ConnectionAborted, "because")
+        );
+        assert_eq!(stream.write(b"x").unwrap_err().to_string(), "because");
+        assert!(!cutter.is_over());
+        drop(stream);
+        assert!(cutter.is_over());
+        cutter.cut("nobody hears it");
+    }
+}

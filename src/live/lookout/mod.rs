@@ -233,6 +233,23 @@ mod tests {
     }
 
     #[test]
+    fn nobody_looks_out_for_nothing() {
+        // Nobody is there to be asked.
+        let endpoint: Endpoint = "redis+sentinel://127.0.0.1:1/x".parse().unwrap();
+        let (tls, timeouts) = Default::default();
+        let connector = Connector::new(&endpoint, &tls, timeouts).unwrap();
+        let lookout = Lookout::over(&endpoint, &connector, false).unwrap();
+        let shared = Arc::clone(&lookout.shared);
+        assert!(lookout.allows(&at(1)).is_ok());
+        drop(lookout);
+        let until = Instant::now() + Duration::from_secs(30);
+        while Arc::strong_count(&shared) > 1 {
+            assert!(Instant::now() < until, "the thread goes on");
+            thread::sleep(Duration::from_millis(5));
+        }
+    }
+
+    #[test]
     fn who_reads_from_replicas_may_connect_to_anybody() {
         for replicas in [false, true] {
             let is_over = AtomicBool::new(false);
