@@ -108,24 +108,6 @@ pub fn lookup(name: &[u8]) -> Option<&'static Spec> {
 /// Commands on values that are not worked on here, and what they belong to. A name that ends with
 /// a point is that of all commands that begin with it.
 const FOREIGN: &[(&[&str], &str)] = &[
-    (
-        &[
-            "VADD",
-            "VCARD",
-            "VDIM",
-            "VEMB",
-            "VGETATTR",
-            "VINFO",
-            "VISMEMBER",
-            "VLINKS",
-            "VRANDMEMBER",
-            "VRANGE",
-            "VREM",
-            "VSETATTR",
-            "VSIM",
-        ],
-        "vector sets",
-    ),
     (&["PHSET", "PHDEL", "PHGET"], "path hashes"),
     (&["JSON."], "the JSON module"),
     (&["TS."], "the time series module"),
@@ -173,15 +155,14 @@ mod tests {
 
     #[test]
     fn commands_of_modules_say_whose_they_are() {
-        check("VADD", Some("vector sets"));
         check("JSON.SET", Some("the JSON module"));
         check("TDIGEST.ADD", Some("the Bloom filter module"));
         assert!(foreign(b"ts.add").is_some_and(|words| words.starts_with("TS.ADD is")));
-        for name in ["VADDER", "TS.", "TS", "JSON", "NOSUCH", ""] {
+        for name in ["VADD", "TS.", "TS", "JSON", "NOSUCH", ""] {
             check(name, None);
         }
-        let failure = unknown(&[b"vrem", b"key", b"element"]);
-        assert!(matches!(failure, Failure::Unsupported(words) if words.starts_with("VREM is")));
+        let failure = unknown(&[b"json.set", b"key", b"$"]);
+        assert!(matches!(failure, Failure::Unsupported(words) if words.starts_with("JSON.SET is")));
         assert!(matches!(unknown(&[b"NOSUCH"]), Failure::Error(_)));
     }
 

@@ -1,9 +1,10 @@
 //! Values out of a snapshot, in the form that a server holds them in after loading them.
 
 use super::Value;
-use super::value::{Array, Hash, List, Opaque, Set, SortedSet, Stream, Typed};
+use super::value::{Array, Hash, List, Opaque, Set, SortedSet, Stream, Typed, VectorSet};
 use crate::bytes::number::integer;
 use crate::error::FormatError;
+use crate::rdb::write::is_vector_set;
 use crate::rdb::{Entry, Limits, Scratch};
 use crate::value::{Elem, Item, Kind};
 use std::ops::ControlFlow;
@@ -23,7 +24,13 @@ pub fn value(
         Kind::SortedSet => SortedSet::load(entry, limits, scratch)?.wrap(),
         Kind::Stream => Stream::load(entry, limits, scratch)?.wrap(),
         Kind::Array => Array::load(entry, scratch)?.wrap(),
-        Kind::Module => Value::Opaque(Arc::new(Opaque::load(entry))),
+        Kind::Module => {
+            let set = match is_vector_set(entry.body()) {
+                true => VectorSet::load(entry, scratch)?,
+                false => None,
+            };
+            set.map_or_else(|| Value::Opaque(Arc::new(Opaque::load(entry))), VectorSet::wrap)
+        }
     })
 }
 

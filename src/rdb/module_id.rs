@@ -9,6 +9,9 @@ const ALPHABET: &[u8; 64] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwx
 pub struct ModuleId(pub u64);
 
 impl ModuleId {
+    /// That of vector sets (Redis 8.0 to 8.10).
+    pub const VECTOR_SET: ModuleId = ModuleId(0xbde7_2da2_bb1e_b400);
+
     /// The nine characters of the module's type name.
     pub fn name(self) -> String {
         (1..=9).map(|place| Self::letter(self.0, 64 - 6 * place)).collect()
@@ -43,6 +46,7 @@ mod tests {
     fn names_come_back() {
         assert_eq!(ModuleId(0x45e2_5238_df91_2c03).to_string(), "ReJSON-RL v3");
         assert_eq!(ModuleId(0x3016_e5a2_89be_f804).to_string(), "MBbloom-- v4");
+        assert_eq!(ModuleId::VECTOR_SET.to_string(), "vectorset v0");
         assert_eq!(ModuleId::class_name(0x28c4_f508), "KMT1");
     }
 }

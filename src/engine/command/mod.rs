@@ -16,6 +16,7 @@ mod sets;
 mod sorted_sets;
 mod streams;
 mod strings;
+mod vectors;
 
 use super::call::is;
 use super::{Answer, Call, Failure, Spec};
@@ -36,6 +37,7 @@ pub(super) const FAMILIES: &[&[Spec]] = &[
     sorted_sets::COMMANDS,
     streams::COMMANDS,
     strings::COMMANDS,
+    vectors::COMMANDS,
 ];
 
 /// Which of these the first argument names, with the number of arguments that it takes in all

@@ -8,6 +8,7 @@
 //! ```
 
 mod stream;
+mod vector_set;
 
 use super::value::{ListNode, PackedHash, PackedSet, kept_as_double};
 use super::{Array, Hash, Keyspace, List, Record, Set, SortedSet, Value, thaw};
@@ -70,6 +71,7 @@ fn save_value(
         Value::List(list) => save_list(list, target, sink),
         Value::Stream(it) => return stream::save(it, target, sink),
         Value::Array(array) => return save_array(array, target, sink),
+        Value::VectorSet(set) => return vector_set::save(set, target, sink),
         Value::Opaque(_) | Value::Frozen(_) => return Ok(None),
     }))
 }

@@ -17,6 +17,7 @@ mod set;
 mod sorted_set;
 pub mod stream;
 mod text;
+pub mod vector_set;
 
 pub(in crate::engine) use array::kept_as_double;
 pub use array::{Array, Shape};
@@ -27,6 +28,7 @@ pub use set::{Members, PackedSet, Set};
 pub use sorted_set::{Packing, SortedSet};
 pub use stream::Stream;
 pub use text::Grown;
+pub use vector_set::VectorSet;
 
 /// A value in memory.
 #[derive(Debug, Clone)]
@@ -49,7 +51,9 @@ pub enum Value {
     Stream(Box<Stream>),
     /// An array.
     Array(Box<Array>),
-    /// What is carried along without being looked into: module values.
+    /// A vector set.
+    VectorSet(Box<VectorSet>),
+    /// What is carried along without being looked into: values of modules.
     Opaque(Arc<Opaque>),
     /// A string that was set as a whole and lies in the log that set it.
     Lying(Lying),
@@ -163,7 +167,7 @@ macro_rules! typed {
     )*};
 }
 
-typed!(List Set Hash SortedSet Stream Array);
+typed!(List Set Hash SortedSet Stream Array VectorSet);
 
 /// The listpack that the body of an entry is, where a strict walk has nothing to say about it.
 fn packed_body(body: &[u8]) -> Option<ListpackBuf> {

@@ -393,6 +393,8 @@ fn held(value: &Value) -> (Kind, u64, Option<u64>) {
         Value::SortedSet(it) => count(Kind::SortedSet, it.len()),
         Value::Stream(it) => count(Kind::Stream, it.len()),
         Value::Array(it) => count(Kind::Array, it.len()),
+        // As values of modules are counted in a snapshot.
+        Value::VectorSet(_) => count(Kind::Module, 1),
         Value::Opaque(it) => count(it.value_type.kind(), 1),
         // What is frozen was looked at in the base.
         Value::Frozen(it) => count(it.value_type().kind(), 1),

@@ -8,7 +8,7 @@ mod restore;
 mod scan;
 mod sort;
 
-use crate::engine::{Answer, Call, Spec, Value};
+use crate::engine::{Answer, Base, Call, Spec, Value};
 use crate::rdb::{ModuleId, length};
 use crate::resp::Reply;
 use crate::value::Kind;
@@ -59,8 +59,12 @@ fn kind(call: &mut Call<'_>) -> Answer {
     let Some(record) = call.keys.peek(key) else { return Ok(Reply::Status("none")) };
     match kind_of(&record.value) {
         Kind::Module => {
-            let name = call.keys.find(key)?.and_then(|record| module_name(&record.value));
-            Ok(name.map_or(Reply::Status("module"), Reply::bulk))
+            let (db, keyspace) = (call.keys.db, call.keys.keyspace());
+            let value = keyspace.record(db, key).map(|record| &record.value);
+            Ok(match value.and_then(|value| module_name(value, keyspace.base())) {
+                Some(name) if name == "vectorset" => Reply::Status("vectorset"),
+                name => name.map_or(Reply::Status("module"), Reply::bulk),
+            })
         }
         kind => Ok(Reply::Status(kind.name())),
     }
@@ -76,14 +80,19 @@ fn kind_of(value: &Value) -> Kind {
         Value::SortedSet(_) => Kind::SortedSet,
         Value::Stream(_) => Kind::Stream,
         Value::Array(_) => Kind::Array,
+        Value::VectorSet(_) => Kind::Module,
         Value::Opaque(opaque) => opaque.value_type.kind(),
         Value::Frozen(frozen) => frozen.value_type().kind(),
     }
 }
 
-/// What the module calls its type.
-fn module_name(value: &Value) -> Option<String> {
-    let Value::Opaque(opaque) = value else { return None };
-    let (_, id) = length(&opaque.body).ok()?;
-    Some(ModuleId(id).name())
+/// What the module calls its type; `None` for what no module wrote.
+fn module_name(value: &Value, base: Option<&Base>) -> Option<String> {
+    let body = match value {
+        Value::VectorSet(_) => return Some(ModuleId::VECTOR_SET.name()),
+        Value::Opaque(opaque) => &opaque.body,
+        Value::Frozen(it) if it.value_type().kind() == Kind::Module => base?.body(*it)?,
+        _ => return None,
+    };
+    length(body).ok().map(|(_, id)| ModuleId(id).name())
 }

@@ -63,7 +63,7 @@ pub(super) fn encoding(value: &Value, target: &Target) -> &'static str {
         Value::SortedSet(set) => set.encoding(target),
         Value::Stream(_) => "stream",
         Value::Array(_) => "sliced-array",
-        Value::Opaque(_) | Value::Frozen(_) => "raw",
+        Value::VectorSet(_) | Value::Opaque(_) | Value::Frozen(_) => "raw",
         text => text.text_encoding(target).unwrap_or("raw"),
     }
 }

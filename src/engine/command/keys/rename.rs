@@ -61,11 +61,15 @@ pub(super) fn copy(call: &mut Call<'_>) -> Answer {
     }
     let Some(record) = call.keys.peek(from) else { return Ok(Reply::Int(0)) };
     let (value, expires) = (record.value.clone(), record.expires_at_ms());
-    let mut there = call.keys.in_db(target);
-    if !replace && there.has(to) {
+    if !replace && call.keys.in_db(target).has(to) {
         return Ok(Reply::Int(0));
     }
-    there.set(to, value, expires);
+    // Other modules may well copy their values.
+    let module = super::module_name(&value, call.keys.keyspace().base());
+    if module.as_deref() == Some("vectorset") {
+        return Err(Failure::text("ERR not supported for this module key"));
+    }
+    call.keys.in_db(target).set(to, value, expires);
     Ok(Reply::Int(1))
 }
 

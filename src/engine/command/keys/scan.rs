@@ -7,11 +7,12 @@
 //! A shard is read from its end: a record that is removed leaves its place to the last one, which
 //! then moves to a place that has been read or is about to be, so that no key that stays is missed.
 
-use super::kind_of;
+use super::{kind_of, module_name};
 use crate::bytes::glob::Glob;
 use crate::engine::call::{int, is};
-use crate::engine::{Answer, Bytes, Call, Db, Failure, Record};
+use crate::engine::{Answer, Base, Bytes, Call, Db, Failure, Record};
 use crate::resp::Reply;
+use crate::value::Kind;
 
 /// The bits of a cursor that count records.
 const RECORD_BITS: u32 = 40;
@@ -70,9 +71,13 @@ impl<'a> Options<'a> {
         Ok(options)
     }
 
-    fn takes(&self, record: &Record) -> bool {
-        let kind = kind_of(&record.value).name();
-        self.kind.is_none_or(|want| is(want, kind))
+    fn takes(&self, record: &Record, base: Option<&Base>) -> bool {
+        self.kind.is_none_or(|want| match kind_of(&record.value) {
+            Kind::Module => {
+                module_name(&record.value, base).is_some_and(|name| want == name.as_bytes())
+            }
+            kind => is(want, kind.name()),
+        })
             && self.glob.as_ref().is_none_or(|glob| glob.matches(&record.key))
     }
 }
@@ -81,7 +86,8 @@ pub(super) fn scan(call: &mut Call<'_>) -> Answer {
     let cursor = super::super::scan::cursor(call.arg(1))?;
     let options = Options::parse(call.rest(2))?;
     let (db, gone) = (call.keys.db, call.keys.gone_before_ms);
-    let shards = call.keys.keyspace().shards();
+    let keyspace = &*call.keys.keyspace();
+    let (shards, base) = (keyspace.shards(), keyspace.base());
     let (mut shard, mut left) = match cursor.checked_sub(1) {
         None => (0, usize::MAX),
         Some(place) => {
@@ -98,7 +104,7 @@ pub(super) fn scan(call: &mut Call<'_>) -> Answer {
         let part = records.get(from..upto).unwrap_or_default();
         looked += part.len();
         let taken = part.iter().rev().filter(|record| lives(record, gone));
-        found.extend(taken.filter(|record| options.takes(record)).map(|record| &record.key));
+        found.extend(taken.filter(|record| options.takes(record, base)).map(|record| &record.key));
         (shard, left) = if from == 0 { (shard + 1, usize::MAX) } else { (shard, from) };
         if looked >= options.count {
             let left = left.min((1 << RECORD_BITS) - 1);
