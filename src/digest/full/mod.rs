@@ -101,6 +101,8 @@ pub struct Without {
     /// What only streams of Redis 7.0 and newer say of themselves: it is taken for what a server
     /// makes of it that loads an older one.
     pub stream_counters: bool,
+    /// Which links of a vector set are the longest: Redis 8.0 finds that out while it loads.
+    pub longest_links: bool,
 }
 
 impl Without {
@@ -139,7 +141,7 @@ fn contents(
     let mut bag = Bag::default();
     let mut elements = 0_u64;
     let mut stream = Stream::default();
-    let mut module = Module::default();
+    let mut module = Module::new(without.longest_links);
     entry.visit(scratch, |item| {
         match item {
             Item::Text(text) => elem(message, text),

@@ -7,6 +7,7 @@ use nom::number::complete::{le_f32, le_f64, le_u32};
 use super::super::vector_set::VectorSet;
 use super::message::{Bag, Message};
 use crate::error::{Fault, Parsed, bad, unwrap_bad};
+use crate::rdb::write::oldest_node;
 use crate::rdb::{ModuleId, Text, length};
 use crate::value::ModuleItem;
 
@@ -17,9 +18,16 @@ pub(super) struct Module {
     set: Option<VectorSet>,
     element: Option<Message>,
     elements: Bag,
+    without_longest_links: bool,
+    /// Where these are left out: the numbers of an element, which are those of its links.
+    numbers: Vec<u64>,
 }
 
 impl Module {
+    pub(super) fn new(without_longest_links: bool) -> Self {
+        Module { without_longest_links, ..Module::default() }
+    }
+
     /// Takes the next part; what belongs to no element goes into the value's own message.
     pub(super) fn item(&mut self, value: &mut Message, item: ModuleItem<'_>) {
         if let ModuleItem::Id(id) = item
@@ -31,12 +39,33 @@ impl Module {
                 self.elements.add_some(self.element.replace(Message::new()));
             }
             set.part(item);
+            if let (true, Some(_), ModuleItem::Unsigned(n)) =
+                (self.without_longest_links, &self.element, item)
+            {
+                self.numbers.push(n);
+                if set.at_element() {
+                    self.links();
+                }
+                return;
+            }
         }
         part(self.element.as_mut().unwrap_or(value), item);
     }
 
+    /// The links of an element as Redis 8.0 stores them.
+    fn links(&mut self) {
+        let Some(element) = &mut self.element else { return };
+        let numbers = std::mem::take(&mut self.numbers);
+        let oldest = numbers.split_first().and_then(|(_, node)| oldest_node(node));
+        let count = oldest.iter().map(|node| node.len() as u64);
+        let known = count.chain(oldest.iter().flatten().copied());
+        let unknown = numbers.into_iter().filter(|_| oldest.is_none());
+        known.chain(unknown).for_each(|n| part(element, ModuleItem::Unsigned(n)));
+    }
+
     /// Ends the value's message.
     pub(super) fn end(mut self, value: &mut Message) {
+        self.links();
         value.u8(0);
         if self.set.is_some() {
             self.elements.add_some(self.element.take());

@@ -29,6 +29,7 @@ impl Counts {
         let without = full::Without {
             expired_at_ms: plan.drop_expired_at_ms,
             stream_counters: !plan.target.has_stream_counters(),
+            longest_links: plan.target.vector_set_layout() == Some(0),
         };
         let digest = plan.prove.map(|prove| Fingerprint::new(prove, without));
         Counts { digest, ..Counts::default() }

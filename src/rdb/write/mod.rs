@@ -42,6 +42,7 @@ pub use stream::{
     entries_read_by_old_groups, stream,
 };
 pub use string::{string, string_elem};
+pub(crate) use vector_set::oldest_node;
 pub use vector_set::{VectorSetHead, VectorSetLinks, VectorSetNode, VectorSetWriter};
 
 #[cfg(test)]

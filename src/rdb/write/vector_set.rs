@@ -167,7 +167,7 @@ pub(super) fn oldest(sink: &mut Sink, body: &[u8]) -> Option<()> {
 }
 
 /// The parameters of a node without the worst links.
-fn oldest_node(node: &[u64]) -> Option<Vec<u64>> {
+pub(crate) fn oldest_node(node: &[u64]) -> Option<Vec<u64>> {
     let (&[id, level], mut rest) = node.split_first_chunk()?;
     let (version, levels) = (level >> 24, level & 0xff);
     match version {
