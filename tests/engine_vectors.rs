@@ -330,7 +330,16 @@ fn whatever_is_done_to_vector_sets_the_server_agrees() {
                     pair.run(&["VEMB", key, &element, "RAW"]);
                     // Scores of long vectors that are not quantized depend on the processor.
                     let count = ["3", "1000"][query];
-                    pair.run(&["VSIM", key, "ELE", &element, "TRUTH", "WITHSCORES", "COUNT", count]);
+                    pair.run(&[
+                        "VSIM",
+                        key,
+                        "ELE",
+                        &element,
+                        "TRUTH",
+                        "WITHSCORES",
+                        "COUNT",
+                        count,
+                    ]);
                     let filter = [".n > 1", "not (.n == 1)"][query];
                     pair.run(&["VSIM", key, "ELE", &element, "TRUTH", "FILTER", filter]);
                 }
@@ -376,7 +385,14 @@ fn searches_go_through_our_graph() {
                 let blob: Vec<u8> =
                     (0..dimensions).flat_map(|_| float(&mut chance).to_le_bytes()).collect();
                 let name = n.to_string();
-                commands.push(line(&[b"VADD", b"k", b"FP32", &blob, name.as_bytes(), way.as_bytes()]));
+                commands.push(line(&[
+                    b"VADD",
+                    b"k",
+                    b"FP32",
+                    &blob,
+                    name.as_bytes(),
+                    way.as_bytes(),
+                ]));
                 if n == ELEMENTS / 2 {
                     commands.push(line(&[b"VLINKS", b"k", b"0"]));
                 }
@@ -462,7 +478,8 @@ fn logs_of_servers_are_run_and_what_is_written_loads_there() {
             let theirs = server.digest();
             let log = log_of(&server);
             let folder = tempfile::tempdir().unwrap();
-            let told = rdbkit(&["digest", log.to_str().unwrap(), "--server", &target(&kind).to_string()]);
+            let told =
+                rdbkit(&["digest", log.to_str().unwrap(), "--server", &target(&kind).to_string()]);
             assert!(told.contains(&theirs), "{}: {told}, not {theirs}", kind.name);
             for ours in written(&log, &kind, folder.path()) {
                 let bytes = std::fs::read(&ours).unwrap();

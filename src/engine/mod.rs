@@ -47,12 +47,11 @@ pub use save::save;
 pub use shards::{SHARDS, shard_of, shards_per_thread};
 pub use table::{Route, Spec, foreign, lookup};
 pub use thaw::{text_value, value as thaw};
-pub use value::{stream, vector_set};
 pub use value::{
     Array, Elements, End, Fields, Frozen, Grown, Hash, List, ListNode, Lying, Members, Opaque,
-    PackedHash, PackedSet, Packing, Set, Shape, SortedSet, Stream, Typed, Value,
-    VectorSet,
+    PackedHash, PackedSet, Packing, Set, Shape, SortedSet, Stream, Typed, Value, VectorSet,
 };
+pub use value::{stream, vector_set};
 pub(crate) use warm::{fetch, warm};
 
 use crate::rdb::Target;

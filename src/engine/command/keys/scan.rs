@@ -77,8 +77,7 @@ impl<'a> Options<'a> {
                 module_name(&record.value, base).is_some_and(|name| want == name.as_bytes())
             }
             kind => is(want, kind.name()),
-        })
-            && self.glob.as_ref().is_none_or(|glob| glob.matches(&record.key))
+        }) && self.glob.as_ref().is_none_or(|glob| glob.matches(&record.key))
     }
 }
 

@@ -135,9 +135,9 @@ fn fits(
         return Err(mismatch(input, form.dimensions));
     }
     match set.projection() {
-        None if reduced.is_some() => Err(Failure::text(
-            "ERR cannot add projection to existing set without projection",
-        )),
+        None if reduced.is_some() => {
+            Err(Failure::text("ERR cannot add projection to existing set without projection"))
+        }
         Some(projection) if projection.columns() != input => {
             Err(input_mismatch(input, projection.columns()))
         }

@@ -418,12 +418,30 @@ mod tests {
         ] {
             check(text, Some(true));
         }
-        for text in [".zz", "not .zz", ".", ".x > 2", ".n", ".s == 1 and .x", ".x in 2", "''", ".x-1"] {
+        for text in
+            [".zz", "not .zz", ".", ".x > 2", ".n", ".s == 1 and .x", ".x in 2", "''", ".x-1"]
+        {
             check(text, Some(false));
         }
         for text in [
-            "", "!!.x", "not not .x", "-.x < 0", "true", ".x >", "and", "(.x", ".x)", "()", ".x = 2",
-            "@", "1e-3", "0x10", "'open", "[1,2", "[1 2]", ".x .s",
+            "",
+            "!!.x",
+            "not not .x",
+            "-.x < 0",
+            "true",
+            ".x >",
+            "and",
+            "(.x",
+            ".x)",
+            "()",
+            ".x = 2",
+            "@",
+            "1e-3",
+            "0x10",
+            "'open",
+            "[1,2",
+            "[1 2]",
+            ".x .s",
         ] {
             check(text, None);
         }

@@ -155,8 +155,7 @@ pub(super) fn range(call: &mut Call<'_>) -> Answer {
         [most] => integer(most).ok_or(Failure::text("ERR invalid COUNT value"))?,
         _ => -1,
     };
-    let start =
-        End::parse(call.arg(2)).ok_or(Failure::text("ERR invalid start range format"))?;
+    let start = End::parse(call.arg(2)).ok_or(Failure::text("ERR invalid start range format"))?;
     let end = End::parse(call.arg(3)).ok_or(Failure::text("ERR invalid end range format"))?;
     if matches!(start, End::Highest) || matches!(end, End::Lowest) {
         return Err(Failure::text(

@@ -27,9 +27,8 @@ struct Options {
 impl Options {
     /// Redis 8.0.2 does not know WITHATTRIBS, and takes any EF; 8.6.3 and 8.10.2 are `newer`.
     fn parse(mut words: &[&[u8]], newer: bool) -> Answer<Self> {
-        let positive = |arg: &[u8]| {
-            integer(arg).and_then(|n| u64::try_from(n).ok()).filter(|&n| n > 0)
-        };
+        let positive =
+            |arg: &[u8]| integer(arg).and_then(|n| u64::try_from(n).ok()).filter(|&n| n > 0);
         let mut options = Options {
             with_scores: false,
             with_attributes: false,

@@ -140,9 +140,8 @@ impl Graph {
         if self.entry.is_none() {
             self.enter();
         }
-        let is_linked = |place: &u32| {
-            self.nodes.get(*place as usize).is_some_and(|levels| !levels.is_empty())
-        };
+        let is_linked =
+            |place: &u32| self.nodes.get(*place as usize).is_some_and(|levels| !levels.is_empty());
         let (old, new): (Vec<u32>, Vec<u32>) = waiting.into_iter().partition(is_linked);
         for &place in &old {
             (0..=self.top_of(place)).for_each(|level| self.weigh(space, place, level));

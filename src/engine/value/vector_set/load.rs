@@ -33,7 +33,10 @@ const MOST_ROOM: u64 = 4 * 4096;
 
 impl VectorSet {
     /// The value of an entry; `None` where it is laid out in a way that no server would load.
-    pub fn load(entry: &Entry<'_>, scratch: &mut Scratch) -> Result<Option<Self>, Box<FormatError>> {
+    pub fn load(
+        entry: &Entry<'_>,
+        scratch: &mut Scratch,
+    ) -> Result<Option<Self>, Box<FormatError>> {
         let mut loader = Some(Loader::default());
         entry.visit(scratch, |item| {
             let Item::Module(part) = item else { return ControlFlow::Continue(()) };

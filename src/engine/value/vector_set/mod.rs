@@ -308,8 +308,12 @@ impl VectorSet {
         self.names.iter_mut().for_each(|place| *place = moved(*place).unwrap_or(u32::MAX));
         let graph = self.graph.get_mut().unwrap_or_else(PoisonError::into_inner);
         let mut nodes = std::mem::take(&mut graph.nodes);
-        graph.nodes =
-            nodes.drain(..).zip(&places).filter(|(_, to)| **to != u32::MAX).map(|(n, _)| n).collect();
+        graph.nodes = nodes
+            .drain(..)
+            .zip(&places)
+            .filter(|(_, to)| **to != u32::MAX)
+            .map(|(n, _)| n)
+            .collect();
         for links in graph.nodes.iter_mut().flatten() {
             links.to.iter_mut().for_each(|place| *place = moved(*place).unwrap_or(u32::MAX));
         }
@@ -335,9 +339,14 @@ impl VectorSet {
         let graph = self.settled();
         let levels = graph.nodes.get(place as usize)?;
         let space = self.space();
-        let neighbour =
-            |&to: &u32| Some((self.name(to)?, space.distance(place, to)));
-        Some(levels.iter().rev().map(|links| links.to.iter().filter_map(neighbour).collect()).collect())
+        let neighbour = |&to: &u32| Some((self.name(to)?, space.distance(place, to)));
+        Some(
+            levels
+                .iter()
+                .rev()
+                .map(|links| links.to.iter().filter_map(neighbour).collect())
+                .collect(),
+        )
     }
 
     /// The highest level that an element is on.

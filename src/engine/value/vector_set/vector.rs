@@ -91,7 +91,8 @@ impl Vector {
                 self.bytes.iter().map(|byte| component(byte) * self.length).collect()
             }
             Quantization::Bin => {
-                let bits = self.bytes.iter().flat_map(|byte| (0..8).map(move |bit| byte >> bit & 1));
+                let bits =
+                    self.bytes.iter().flat_map(|byte| (0..8).map(move |bit| byte >> bit & 1));
                 bits.take(dimensions).map(|bit| if bit == 1 { 1.0 } else { -1.0 }).collect()
             }
         }
@@ -233,7 +234,13 @@ mod tests {
     use super::{Quantization, Vector};
 
     #[track_caller]
-    fn check(components: &[f32], quantization: Quantization, bytes: &[u8], length: f32, range: f32) {
+    fn check(
+        components: &[f32],
+        quantization: Quantization,
+        bytes: &[u8],
+        length: f32,
+        range: f32,
+    ) {
         let vector = Vector::new(components.to_vec(), quantization);
         assert_eq!((&*vector.bytes, vector.length, vector.range), (bytes, length, range));
     }
