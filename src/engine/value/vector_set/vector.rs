@@ -112,11 +112,7 @@ impl Vector {
                     return 1.0;
                 }
                 let scale = (self.range / 127.0) * (other.range / 127.0);
-                let pairs = self.bytes.iter().zip(&other.bytes);
-                // At most 2^16 products of 2^14: they fit.
-                let sum: i32 = pairs
-                    .map(|(a, b)| i32::from(*a as i8).wrapping_mul(i32::from(*b as i8)))
-                    .fold(0, i32::wrapping_add);
+                let sum = dot_of_bytes(&self.bytes, &other.bytes);
                 let distance = 1.0 - sum as f32 * scale;
                 if distance < 0.0 {
                     0.0
@@ -227,6 +223,23 @@ fn dot(one: &[u8], other: &[u8]) -> f32 {
     }
     let rest: f32 = rest.iter().zip(their_rest).map(|(a, b)| float(a) * float(b)).sum();
     sums.iter().sum::<f32>() + rest
+}
+
+/// The product of two vectors of bytes: at most 2^16 products of 2^14, which fit.
+fn dot_of_bytes(one: &[u8], other: &[u8]) -> i32 {
+    const LANES: usize = 32;
+    // In 16 bits, which is what processors multiply many of at once.
+    let product = |a: u8, b: u8| i32::from(i16::from(a as i8) * i16::from(b as i8));
+    let mut sums = [0_i32; LANES];
+    let (whole, rest) = one.as_chunks::<LANES>();
+    let (their_whole, their_rest) = other.as_chunks::<LANES>();
+    for (ours, theirs) in whole.iter().zip(their_whole) {
+        for ((sum, a), b) in sums.iter_mut().zip(ours).zip(theirs) {
+            *sum = sum.wrapping_add(product(*a, *b));
+        }
+    }
+    let rest = rest.iter().zip(their_rest).map(|(a, b)| product(*a, *b));
+    sums.into_iter().chain(rest).fold(0, i32::wrapping_add)
 }
 
 #[cfg(test)]
