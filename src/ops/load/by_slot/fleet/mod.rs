@@ -297,7 +297,8 @@ impl<'r> Fleet<'r> {
     /// those that have not.
     fn confirmed(&mut self, patience: Duration) -> Result<Vec<String>, Halt> {
         let stop = Arc::clone(&self.stop);
-        let limits = Limits { replicas: patience, ..Limits::new(self.patience, &stop, self.observer) };
+        let limits =
+            Limits { replicas: patience, ..Limits::new(self.patience, &stop, self.observer) };
         confirmed(&mut *self.route, &self.claim, limits, &mut |_, _, _| Ok(()))
     }
 
