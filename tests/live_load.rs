@@ -341,8 +341,11 @@ fn what_cannot_work_is_a_sentence() {
     load("redis://no-such-host.invalid", "cannot connect to no-such-host.invalid:6379");
     load(&format!("rediss://127.0.0.1:{port}"), "TLS");
     load("http://127.0.0.1", "redis+cluster://");
-    let (code, _) = said(&["replay", source, "--prefix", "a"]);
+    // Names are those of keys on a target; filters are about what is run here as well.
+    let (code, _) = said(&["replay", source, "--rename", "a=b"]);
     assert_eq!(code, 2);
+    let (code, _) = said(&["replay", source, "--prefix", "a"]);
+    assert_eq!(code, 0);
 
     // Passwords, which are never shown.
     server.cmd(&["CONFIG", "SET", "requirepass", "right"]);
