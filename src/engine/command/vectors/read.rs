@@ -5,7 +5,7 @@ use super::{count, get, number, wrong_count};
 use crate::bytes::number::integer;
 use crate::engine::call::is;
 use crate::engine::command::pick;
-use crate::engine::vector_set::Quantization;
+use crate::engine::vector_set::{Nearest, Quantization};
 use crate::engine::{Answer, Call, Failure};
 use crate::resp::Reply;
 
@@ -91,11 +91,11 @@ pub(super) fn links(call: &mut Call<'_>) -> Answer {
     let (name, number) = (call.arg(2), number(call));
     let levels = get(call)?.and_then(|set| set.neighbours(name));
     let Some(levels) = levels else { return Ok(Reply::Nil) };
-    let level = |level: Vec<(&[u8], f32)>| {
-        let neighbour = |(name, distance): (&[u8], f32)| {
+    let level = |level: Vec<Nearest<'_>>| {
+        let neighbour = |near: Nearest<'_>| {
             // Halved in double precision, kept in single.
-            let score = (1.0 - f64::from(distance) / 2.0) as f32;
-            [Some(Reply::bulk(name)), with_scores.then(|| number(score.into()))]
+            let score = (1.0 - f64::from(near.distance) / 2.0) as f32;
+            [Some(Reply::bulk(&near.element.name)), with_scores.then(|| number(score.into()))]
         };
         Reply::Array(level.into_iter().flat_map(neighbour).flatten().collect())
     };

@@ -6,6 +6,7 @@ use super::filter::Filter;
 use super::{get, number, wrong_count};
 use crate::bytes::number::{integer, parse_double};
 use crate::engine::call::is;
+use crate::engine::vector_set::Nearest;
 use crate::engine::{Answer, Call, Failure};
 use crate::resp::Reply;
 
@@ -109,10 +110,9 @@ pub(super) fn similar(call: &mut Call<'_>) -> Answer {
     let epsilon = options.epsilon as f32;
     let share = if newer { 2.0 } else { 1.0 };
     let count = usize::try_from(options.count).unwrap_or(usize::MAX);
-    let near = nearest.iter().take(count).take_while(|near| {
-        // What is no number is not too far.
-        !(near.distance / share > epsilon)
-    });
+    // What is no number is not too far.
+    let is_too_far = |near: &&Nearest<'_>| near.distance / share > epsilon;
+    let near = nearest.iter().take(count).take_while(|near| !is_too_far(near));
     let mut parts = Vec::new();
     for near in near {
         parts.push(Reply::bulk(&near.element.name));

@@ -332,21 +332,19 @@ impl VectorSet {
         }
     }
 
-    /// The names of those that an element is linked to, and how far away they are: by level, the
-    /// highest first. `None` where there is no such element.
-    pub fn neighbours(&self, name: &[u8]) -> Option<Vec<Vec<(&[u8], f32)>>> {
+    /// Those that an element is linked to: by level, the highest first. `None` where there is no
+    /// such element.
+    pub fn neighbours(&self, name: &[u8]) -> Option<Vec<Vec<Nearest<'_>>>> {
         let place = self.place(name)?;
         let graph = self.settled();
         let levels = graph.nodes.get(place as usize)?;
         let space = self.space();
-        let neighbour = |&to: &u32| Some((self.name(to)?, space.distance(place, to)));
-        Some(
-            levels
-                .iter()
-                .rev()
-                .map(|links| links.to.iter().filter_map(neighbour).collect())
-                .collect(),
-        )
+        let neighbour = |&to: &u32| {
+            let element = self.elements.get(to as usize)?.as_ref()?;
+            Some(Nearest { distance: space.distance(place, to), element })
+        };
+        let level = |links: &Links| links.to.iter().filter_map(neighbour).collect();
+        Some(levels.iter().rev().map(level).collect())
     }
 
     /// The highest level that an element is on.

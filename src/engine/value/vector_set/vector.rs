@@ -113,14 +113,7 @@ impl Vector {
                 }
                 let scale = (self.range / 127.0) * (other.range / 127.0);
                 let sum = dot_of_bytes(&self.bytes, &other.bytes);
-                let distance = 1.0 - sum as f32 * scale;
-                if distance < 0.0 {
-                    0.0
-                } else if distance > 2.0 {
-                    2.0
-                } else {
-                    distance
-                }
+                (1.0 - sum as f32 * scale).clamp(0.0, 2.0)
             }
             Quantization::Bin => {
                 let pairs = self.bytes.iter().zip(&other.bytes);
