@@ -234,6 +234,9 @@ impl VectorSet {
         self.last_id += 1;
         let id = self.last_id;
         self.push(Element { name: name.into(), attribute, vector, id });
+        if !is_new {
+            self.close_gaps();
+        }
         is_new
     }
 

@@ -94,6 +94,21 @@ fn links_stay_mutual_and_lead_everywhere() {
 }
 
 #[test]
+fn elements_that_are_changed_leave_no_gaps() {
+    let mut set = set(Quantization::Q8, 3, 16);
+    let mut chance = Chance(3);
+    for n in 0..5000 {
+        let vector = chance.vector(3);
+        add(&mut set, n % 10, vector);
+        if n % 700 == 0 {
+            check(&set);
+        }
+    }
+    assert_eq!((set.len(), set.last_id(), check(&set)), (10, 5000, 10));
+    assert!(set.elements.len() <= 64 && set.settled().nodes.len() <= 64);
+}
+
+#[test]
 fn vectors_that_are_all_the_same_are_linked_too() {
     let mut set = set(Quantization::Q8, 2, 4);
     for name in 0..300 {
