@@ -93,3 +93,40 @@ fn what_is_no_log_is_no_empty_one() {
     }
     assert!(!folder.path().join("out.rdb").exists());
 }
+
+/// What follows the base of a log is a log, also where its first byte is damaged.
+#[test]
+fn a_damaged_first_byte_makes_no_log_disappear() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = |name: &str| folder.path().join(name).display().to_string();
+    let mut bytes = fs::read(ANNOUNCED).unwrap();
+    let at = bytes.windows(4).rposition(|window| window == b"*2\r\n").unwrap();
+    let first = bytes[..at].windows(14).position(|window| window == b"*2\r\n$6\r\nSELECT").unwrap();
+    bytes[first] ^= 8;
+    let damaged = path("damaged.aof");
+    fs::write(&damaged, &bytes).unwrap();
+    let out = path("out.aof");
+    let offset = format!("offset {first}");
+    for args in [
+        &["digest", &damaged][..],
+        &["convert", &damaged, &path("out.rdb")],
+        &["compact", &damaged, "-o", &out],
+        &["replay", &damaged],
+        &["keys", &damaged],
+        &["rewrite", &damaged, "-o", &out],
+    ] {
+        let said = ends(1, args);
+        assert!(said.contains(&offset), "{args:?}: {said}");
+    }
+    let output = rdbkit(&["check", &damaged]);
+    let said = String::from_utf8_lossy(&output.stdout).into_owned();
+    assert_eq!(output.status.code(), Some(1), "{said}");
+    assert!(said.contains(&offset), "{said}");
+    ends(1, &["repair", &damaged, "-o", &out]);
+    let sound = fs::read(ANNOUNCED).unwrap();
+    assert_eq!(fs::read(&out).unwrap(), sound[..first]);
+    let rest = path("rest.aof");
+    ends(1, &["repair", &damaged, "-o", &rest, "--skip-damaged"]);
+    let next = first + bytes[first + 1..].iter().position(|&byte| byte == b'*').unwrap() + 1;
+    assert_eq!(fs::read(&rest).unwrap(), [&sound[..first], &sound[next..]].concat());
+}

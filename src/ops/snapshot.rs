@@ -122,7 +122,7 @@ pub(super) fn walk_snapshot<T: Tally>(
     if ended.fault.is_none() && !ended.stopped && (!feed.buffer().is_empty() || feed.more()?) {
         // Bytes that are no log do not belong there, and servers do not look at them. A log that
         // its writer did not announce is seen here for the first time.
-        if matches!(feed.buffer(), [b'*' | b'#', ..]) {
+        if is_log(feed.buffer(), false) {
             return Err(unannounced(&name));
         }
     }
@@ -193,11 +193,26 @@ pub(super) fn tally_run<T: Tally>(
 /// be told, so this is asked before anything is; but only where one of the first fields says that
 /// the snapshot is the base of a log, as every server writes it: all others need not be read twice.
 pub(super) fn has_log_behind(feed: &mut Feed) -> bool {
-    says_that_it_is_a_base(feed) && goes_on_as_log(feed)
+    says_that_it_is_a_base(feed) && goes_on(feed, true)
 }
 
 /// Whether commands stand behind a snapshot, whatever it says of itself.
 pub(super) fn goes_on_as_log(feed: &mut Feed) -> bool {
+    goes_on(feed, false)
+}
+
+/// Whether what stands behind a snapshot is a log. Behind the base of a log all is: if no command
+/// begins there, it is a log that is damaged (Redis 6.2 and 7.0 end with "Bad file format"). Behind
+/// another snapshot servers do not look.
+pub(super) fn is_log(behind: &[u8], is_base: bool) -> bool {
+    match behind {
+        [] => false,
+        [b'*' | b'#', ..] => true,
+        _ => is_base,
+    }
+}
+
+fn goes_on(feed: &mut Feed, is_base: bool) -> bool {
     // The window keeps what is large in a temporary file. A failure is met again where keys are
     // read, behind those that could be.
     while matches!(feed.more(), Ok(true)) {}
@@ -209,7 +224,7 @@ pub(super) fn goes_on_as_log(feed: &mut Feed) -> bool {
     let options =
         WalkOptions { threads: 1, checksum: false, tally: false, ..WalkOptions::default() };
     let walked = walk_input(&mut ahead, true, &|| Nothing, &mut Nothing, &options, &Silent);
-    walked.is_ok_and(|walked| walked.fault.is_none()) && matches!(ahead.buffer(), [b'*' | b'#', ..])
+    walked.is_ok_and(|walked| walked.fault.is_none()) && is_log(ahead.buffer(), is_base)
 }
 
 /// Whether one of the first fields says that the snapshot is a log's base. Nothing is consumed.
@@ -241,7 +256,7 @@ pub(super) fn fields(head: &[u8]) -> impl Iterator<Item = (Text<'_>, Text<'_>)> 
 }
 
 /// Whether one of the first fields says that the snapshot is a log's base.
-fn is_announced_as_base(head: &[u8]) -> bool {
+pub(super) fn is_announced_as_base(head: &[u8]) -> bool {
     let is = |text: Text<'_>, word: &[u8]| text.to_cow().is_ok_and(|text| *text == *word);
     let mut fields = fields(head);
     let base = fields.find(|(name, _)| is(*name, b"aof-base") || is(*name, b"aof-preamble"));

@@ -9,6 +9,8 @@ use std::ops::Range;
 use crate::bytes::burst::Burst;
 use crate::bytes::crc64;
 
+/// Of a checksum that differs all over, so few bytes differ once in a billion times.
+const LONGEST_IN_CHECKSUM: usize = 4;
 /// The stored checksum.
 const STORED_BYTES: usize = 8;
 
@@ -41,13 +43,13 @@ impl Damage {
         if stored == 0 || difference == 0 {
             return None;
         }
-        let differs = difference.to_le_bytes().map(|byte| byte != 0);
-        if let (Some(first), Some(last)) =
-            (differs.iter().position(|&is| is), differs.iter().rposition(|&is| is))
-            && first == last
+        let differs = difference.to_le_bytes();
+        if let Some(first) = differs.iter().position(|&byte| byte != 0)
+            && let Some(last) = differs.iter().rposition(|&byte| byte != 0)
+            && last - first < LONGEST_IN_CHECKSUM
         {
-            let mask = difference.to_le_bytes().get(first).copied()?;
-            return Some(Damage { offset: len + first, masks: vec![mask], is_in_checksum: true });
+            let masks = differs.get(first..=last)?.to_vec();
+            return Some(Damage { offset: len + first, masks, is_in_checksum: true });
         }
         let burst = Burst::find(len, computed, stored)?;
         let mut masks = vec![0; burst.len()];

@@ -120,6 +120,8 @@ fn streams_with_all_they_have() {
         Item::Group(Group { name: b"h", last_id: id(0), entries_read: None, pending: 0 }),
         Item::Producer(b"p"),
         Item::Idempotent { iid: b"i", id: id(1) },
+        // The message is gone.
+        Item::Idempotent { iid: b"j", id: id(2) },
     ];
     let newest = [
         "XADD k 1-0 f v",

@@ -8,6 +8,7 @@ use crate::aof::{self, Place, ScanOptions};
 use crate::bytes::Input;
 use crate::error::{Doing, Error, Fault, FormatError, Result};
 use crate::finding::{Finding, Severity};
+use crate::ops::snapshot::{is_log, says_that_it_is_a_base};
 use crate::ops::walk::Observer;
 use crate::source::{Feed, Form, Source};
 
@@ -40,8 +41,10 @@ pub(super) fn check_beside<'a>(
         Form::Dump => dump::check(&mut feed, options, &mut report)?,
         Form::Rdb => {
             report.kind = "RDB snapshot".to_owned();
+            let is_base = says_that_it_is_a_base(&mut feed);
             if snapshot::check(&mut feed, options, observer, &mut report, judge, judged)? {
-                let done = behind_snapshot(&mut feed, place, options, observer, &mut report);
+                let done =
+                    behind_snapshot(&mut feed, (place, is_base), options, observer, &mut report);
                 unpacked(done, &mut report)?;
             }
         }
@@ -93,19 +96,19 @@ fn unpacked(done: Result<()>, report: &mut FileReport) -> Result<()> {
 /// What follows a snapshot: nothing, a log whose preamble it is, or bytes that do not belong.
 fn behind_snapshot(
     feed: &mut Feed,
-    place: Place,
+    (place, is_base): (Place, bool),
     options: &CheckOptions,
     observer: &dyn Observer,
     report: &mut FileReport,
 ) -> Result<()> {
     while feed.buffer().is_empty() && feed.more()? {}
-    match feed.buffer().first() {
-        None => Ok(()),
-        Some(b'*' | b'#') => {
+    match feed.buffer() {
+        [] => Ok(()),
+        behind if is_log(behind, is_base) => {
             report.kind = "AOF with RDB preamble".to_owned();
             check_log(feed, place, options, observer, report)
         }
-        Some(_) => {
+        _ => {
             let offset = feed.position();
             let bytes = drain(feed)? - offset;
             let fault = Fault::TrailingBytes { bytes };

@@ -3,6 +3,7 @@
 use std::path::PathBuf;
 
 use crate::error::{Error, FormatError, Result};
+use crate::ops::snapshot::{is_announced_as_base, is_log};
 use crate::ops::walk::Observer;
 use crate::rdb::{Framer, HEADER_BYTES, Record, Snapshot};
 use crate::report::load::LogPlace;
@@ -47,9 +48,8 @@ impl File {
                 see(&found, offset, (bytes.len() - rest.len()) as u64)?;
             }
         }
-        // Bytes behind a snapshot that are no log: servers do not look at them.
-        let is_log = matches!(rest, [b'*' | b'#', ..]);
-        Ok(is_log.then_some(bytes.len() - rest.len()))
+        let is_base = self.is_snapshot && is_announced_as_base(bytes);
+        Ok(is_log(rest, is_base).then_some(bytes.len() - rest.len()))
     }
 }
 

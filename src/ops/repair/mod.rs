@@ -21,6 +21,7 @@ use crate::bytes::Input;
 use crate::error::{Error, Result};
 use crate::ops::behind::Behind;
 use crate::ops::rewrite::output::Output;
+use crate::ops::snapshot::{is_announced_as_base, is_log};
 use crate::ops::sources_of;
 use crate::ops::walk::Observer;
 use crate::report::repair::NoteList;
@@ -217,7 +218,7 @@ fn behind_snapshot(
     let mut salvaged = snapshot::salvage(bytes, options.strict, most, &mut found, observer)?;
     let mut was = None;
     if !salvaged.is_whole {
-        let ends = [bytes.len(), salvaged.ends_at];
+        let ends = restored::ends(bytes, salvaged.ends_at);
         if let Some(restored) = restored(bytes, &ends, (options.strict, most), observer)? {
             (found, salvaged, was) = (restored.file, restored.salvage, Some(restored.bytes));
         }
@@ -228,10 +229,10 @@ fn behind_snapshot(
     salvaged.write(bytes, &mut |bytes| output.put(bytes), file)?;
     let behind = bytes.get(salvaged.ends_at..).unwrap_or_default();
     let trailing = behind.len() as u64;
-    let is_log = match behind.first() {
-        None => false,
-        Some(b'*' | b'#') => true,
-        Some(_) => {
+    let is_log = match behind {
+        [] => false,
+        behind if is_log(behind, is_announced_as_base(bytes)) => true,
+        _ => {
             let (list, text) = match salvaged.ends_in_doubt {
                 false => (
                     NoteList::Mended,

@@ -6,20 +6,44 @@
 use std::io::Write as _;
 
 use super::snapshot::{Salvage, salvage};
+use crate::aof::log::find_command;
 use crate::error::{Error, Result};
+use crate::ops::snapshot::is_announced_as_base;
 use crate::ops::walk::Observer;
-use crate::rdb::Damage;
+use crate::rdb::{Damage, HEADER_BYTES};
 use crate::report::repair::{FileReport, Note, NoteList};
+use crate::resp::Command;
 use crate::source::{Mapping, Whole, temporary_file};
 
 /// Beyond this the bytes are kept in a temporary file.
 const MOST_IN_MEMORY: usize = 64 << 20;
+
+/// So many ends are tried: each of them takes some nanoseconds for each byte.
+const MOST_ENDS: usize = 6;
 
 /// The bytes as they were, and what was found in them.
 pub(super) struct Restored {
     pub(super) bytes: Whole,
     pub(super) salvage: Salvage,
     pub(super) file: FileReport,
+}
+
+/// Where a snapshot may end of which that is not known: with the bytes, at the end that was found,
+/// and before what reads like the first commands of a log, if it is the base of one.
+pub(super) fn ends(bytes: &[u8], found: usize) -> Vec<usize> {
+    let mut ends = vec![bytes.len(), found];
+    let mut from = HEADER_BYTES;
+    while is_announced_as_base(bytes)
+        && ends.len() < MOST_ENDS
+        && let Some(at) = find_command(bytes, from)
+    {
+        let follows = Command::strict(bytes.get(at..).unwrap_or_default());
+        if let Some((_, [] | [b'*' | b'#', ..])) = follows {
+            ends.push(at);
+        }
+        from = at + 1;
+    }
+    ends
 }
 
 /// Looks for the damage in a snapshot that ends at one of `ends`.

@@ -21,7 +21,7 @@ use crate::bytes::input::{Input, SliceInput};
 use crate::engine::{Base, Engine, Frozen, Left, Loading, Remarks, Value, library_name, thaw};
 use crate::error::FormatError;
 use crate::ops::once::{Noted, Once};
-use crate::ops::snapshot::{Stopped, fields};
+use crate::ops::snapshot::{Stopped, fields, is_announced_as_base, is_log};
 use crate::ops::walk::{Checksum, Observer, Tally, WalkOptions, walk};
 use crate::rdb::write::stays;
 use crate::rdb::{Entry, Framer, Header, Product, Record, Scratch, Snapshot, Target, opcode};
@@ -74,7 +74,7 @@ pub(super) fn whole(
     noted.finish("", header, walking.threads).ok()?;
     let sound = walked.fault.is_none() && !matches!(walked.checksum, Checksum::Mismatch { .. });
     // A log behind it has not been asked for its keys.
-    if !sound || matches!(input.buffer(), [b'*' | b'#', ..]) {
+    if !sound || is_log(input.buffer(), is_announced_as_base(bytes)) {
         return None;
     }
     let Sorted { left, awake, functions, writers, .. } = root;

@@ -35,7 +35,7 @@ use crate::ops::behind::Behind;
 use crate::ops::clock::now_ms;
 use crate::ops::ndjson;
 use crate::ops::once::refuse_libraries;
-use crate::ops::snapshot::is_empty;
+use crate::ops::snapshot::{is_announced_as_base, is_empty, is_log};
 use crate::rdb::Target;
 use crate::source::{Form, OpenOptions, Source, Whole, open_part};
 
@@ -378,9 +378,8 @@ fn whole_part(
             watcher.loaded(&mut run.engine)?;
         }
     }
-    // Bytes behind a snapshot that are no log are not looked at by servers, either.
-    let is_foreign = form == Form::Rdb && !matches!(bytes.get(at), Some(b'*' | b'#') | None);
-    if !is_foreign {
+    let behind = bytes.get(at..).unwrap_or_default();
+    if form != Form::Rdb || behind.is_empty() || is_log(behind, is_announced_as_base(bytes)) {
         let progress = start(run, options, last);
         let (end, failures) = match watcher {
             Some(watcher) => {

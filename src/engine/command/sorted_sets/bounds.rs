@@ -126,10 +126,18 @@ impl Part<'_> {
                 let bytes = |member: Elem<'_>, of: &dyn Fn(&[u8]) -> bool| {
                     of(member.bytes(&mut itoa::Buffer::new()))
                 };
-                set.ranks(
-                    |member, _| bytes(member, &|member| lex.below(member)),
-                    |member, _| bytes(member, &|member| lex.within(member)),
-                )
+                let below = |member: Elem<'_>| bytes(member, &|member| lex.below(member));
+                let within = |member: Elem<'_>| bytes(member, &|member| lex.within(member));
+                // Servers look at both ends first, which says nothing where scores differ, and
+                // they go by it all the same (zslIsInLexRange, Redis 8.0).
+                match set.ends() {
+                    Some([first, last]) if within(first) && !below(last) => {}
+                    _ => return 0..0,
+                }
+                match reverse {
+                    true => set.ranks_from_end(|member, _| below(member), |m, _| within(m)),
+                    false => set.ranks(|member, _| below(member), |m, _| within(m)),
+                }
             }
         }
     }

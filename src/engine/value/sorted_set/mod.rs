@@ -271,6 +271,37 @@ impl SortedSet {
         }
     }
 
+    /// The same, sought from the end. Where the order is not that which is asked about, these are
+    /// others.
+    pub fn ranks_from_end(
+        &self,
+        below: impl Fn(Elem<'_>, f64) -> bool,
+        within: impl Fn(Elem<'_>, f64) -> bool,
+    ) -> Range<usize> {
+        let Form::Packed(pack) = &self.0 else { return self.ranks(below, within) };
+        let pairs: Vec<_> = packed::pairs(pack).map(|pair| (pair.member, pair.score)).collect();
+        let behind = pairs.iter().rev().take_while(|(member, score)| !within(*member, *score));
+        let end = pairs.len() - behind.count();
+        let part = pairs.iter().take(end).rev();
+        end - part.take_while(|(member, score)| !below(*member, *score)).count()..end
+    }
+
+    /// The first member and the last one.
+    pub fn ends(&self) -> Option<[Elem<'_>; 2]> {
+        match &self.0 {
+            Form::Packed(pack) => {
+                let mut members = packed::pairs(pack).map(|pair| pair.member);
+                let first = members.next()?;
+                Some([first, members.last().unwrap_or(first)])
+            }
+            Form::Large(large) => {
+                let first = large.iter_from(0).next()?.0;
+                let last = large.iter_before(large.len()).next()?.0;
+                Some([Elem::Bytes(first), Elem::Bytes(last)])
+            }
+        }
+    }
+
     /// Hands out the members of these ranks, in their order or the last one first.
     pub fn visit(&self, ranks: Range<usize>, backwards: bool, mut give: impl FnMut(Elem<'_>, f64)) {
         match &self.0 {
