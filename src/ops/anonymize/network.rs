@@ -1,5 +1,8 @@
 //! A Feistel network over symbols: each round adds to one half what the other half, the subject
 //! and the seed decide. Whatever that is, what differs stays different.
+//!
+//! A symbol alone has no halves, and what is added to it would be the same for all: one known text
+//! would give away the others. It is swapped, or not, with another one in each of many rounds.
 
 use std::fmt::Debug;
 
@@ -10,6 +13,10 @@ const ROUNDS: u8 = 6;
 /// So many symbols have halves with so many texts that four rounds cannot be told from chance.
 const LONG: usize = 64;
 const ROUNDS_OF_LONG: u8 = 4;
+/// Rounds for a symbol alone: six times the bits of the largest number of symbols that there is.
+const SWAPS: u8 = 126;
+/// The same for symbols that fit a byte.
+const SWAPS_OF_BYTES: u8 = 48;
 
 /// Symbols on their way.
 #[derive(Debug, Default)]
@@ -26,6 +33,12 @@ pub(super) trait Number: Copy + Default + Debug {
     /// Bytes of chance that move a symbol: enough for every place to be as likely as the others,
     /// but for one in a thousand.
     const CHANCE: usize;
+
+    /// The number.
+    fn get(self) -> u64;
+
+    /// The number that this is; it fits.
+    fn of(number: u64) -> Self;
 
     /// Appends the symbol.
     fn put(symbols: &[Self], out: &mut Vec<u8>);
@@ -45,6 +58,14 @@ const HALF: usize = 8;
 
 impl Number for u16 {
     const CHANCE: usize = 2;
+
+    fn get(self) -> u64 {
+        u64::from(self)
+    }
+
+    fn of(number: u64) -> Self {
+        number as u16
+    }
 
     #[inline]
     fn put(symbols: &[u16], out: &mut Vec<u8>) {
@@ -95,6 +116,14 @@ impl Number for u16 {
 
 impl Number for u32 {
     const CHANCE: usize = 4;
+
+    fn get(self) -> u64 {
+        u64::from(self)
+    }
+
+    fn of(number: u64) -> Self {
+        number as u32
+    }
 
     #[inline]
     fn put(symbols: &[u32], out: &mut Vec<u8>) {
@@ -161,6 +190,10 @@ impl<N: Number> Network<N> {
     /// Makes other symbols of the symbols.
     pub(super) fn shuffle(&mut self, subject: &Subject<'_>) {
         let Network { symbols, sizes, room: (about, chance) } = self;
+        if let ([symbol], [size]) = (symbols.as_mut_slice(), sizes.as_slice()) {
+            *symbol = N::of(swapped(symbol.get(), size.get(), subject));
+            return;
+        }
         if symbols.is_empty() || N::shortly(symbols, sizes, subject) {
             return;
         }
@@ -183,6 +216,23 @@ impl<N: Number> Network<N> {
     }
 }
 
+/// Another symbol of so many for a symbol: in each round it is swapped with its partner, or both
+/// stay, which the larger one of both decides.
+fn swapped(mut symbol: u64, size: u64, subject: &Subject<'_>) -> u64 {
+    let rounds = if size <= 256 { SWAPS_OF_BYTES } else { SWAPS };
+    for round in 0..rounds {
+        let mut chance = [0; 8];
+        subject.fill(round, b"partner", &mut chance);
+        let partner = (u64::from_le_bytes(chance) % size + size - symbol) % size;
+        let mut swaps = [0];
+        subject.fill(round, &symbol.max(partner).to_le_bytes(), &mut swaps);
+        if swaps[0] & 1 == 1 {
+            symbol = partner;
+        }
+    }
+    symbol
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -200,7 +250,7 @@ mod tests {
     fn short_ones_go_the_same_way() {
         let keyed = Keyed::new(b"seed");
         let subject = keyed.subject(b"shape");
-        for len in 1..=2 * HALF {
+        for len in 2..=2 * HALF {
             let mut short = network::<u16>(len);
             short.shuffle(&subject);
             let Network { mut symbols, sizes, .. } = network::<u16>(len);
@@ -218,6 +268,21 @@ mod tests {
                 u16::step(to, sizes, &chance);
             }
             assert_eq!(short.symbols(), symbols, "{len}");
+        }
+    }
+
+    #[test]
+    fn a_symbol_alone_is_not_just_moved_on() {
+        for size in [1, 2, 10, 26, 300, 60_000] {
+            let keyed = Keyed::new(b"seed");
+            let subject = keyed.subject(b"shape");
+            let all: Vec<u64> = (0..size).map(|n| swapped(n, size, &subject)).collect();
+            let mut sorted = all.clone();
+            sorted.sort_unstable();
+            assert_eq!(sorted, (0..size).collect::<Vec<_>>());
+            let steps: std::collections::BTreeSet<u64> =
+                all.iter().zip(0..).map(|(to, from)| (to + size - from) % size).collect();
+            assert!(size < 10 || steps.len() > 4, "{size}: {steps:?}");
         }
     }
 
