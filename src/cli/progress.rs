@@ -66,6 +66,7 @@ impl Bar {
     }
 
     /// The same, which tells what is waited for where it is not drawn, if that `speaks`.
+    #[cfg(feature = "live")]
     pub(crate) fn speaking(mut self, speaks: bool) -> Self {
         self.speaks = speaks;
         self
