@@ -14,7 +14,9 @@ use crate::rdb::write::{EntryHead, Loss, Sink, SnapshotWriter};
 use crate::rdb::{Eviction, Header, Target, Text, opcode};
 use crate::report::export::read::Line;
 use crate::report::json::Blob;
-use crate::source::{Feed, Form, OpenOptions, Source, open_unnamed};
+use crate::source::{
+    Feed, Form, OpenOptions, Source, open_unnamed, temporary_failed, temporary_file,
+};
 
 /// The source itself, or the snapshot that its lines make.
 pub(super) fn resolve(source: Source, open: &OpenOptions) -> Result<Source> {
@@ -27,8 +29,8 @@ pub(super) fn to_snapshot(source: Source, open: &OpenOptions) -> Result<Source> 
     let Some(mut feed) = feed else {
         return Err(Error::Usage(format!("{name} is a directory where a file is expected")));
     };
-    let failed = |cause| Error::io("cannot make a temporary file", cause);
-    let file = tempfile::tempfile().map_err(failed)?;
+    let failed = temporary_failed;
+    let file = temporary_file().map_err(failed)?;
     let mut file = write_all(&mut feed, file, &name)?;
     file.seek(SeekFrom::Start(0)).map_err(failed)?;
     let options = OpenOptions { from: Some(Form::Rdb), ..open.clone() };

@@ -13,7 +13,7 @@ use crate::ops::check::keys::{Keys, Seen};
 use crate::ops::walk::Tally;
 use crate::rdb::object::Checker;
 use crate::rdb::{Entry, Header, LibraryHead, Record, Target};
-use crate::source::{Feed, Mapping};
+use crate::source::{Feed, Mapping, temporary_failed};
 
 /// The keys of a snapshot that is being walked.
 pub(super) struct Noted {
@@ -76,7 +76,7 @@ impl Noted {
                 count += 1;
                 first.get_or_insert(repeat);
             })
-            .map_err(|cause| Error::io("cannot read a temporary file", cause))?;
+            .map_err(temporary_failed)?;
         let Some(repeat) = first else { return Ok(()) };
         let others = match count {
             1 => String::new(),
@@ -177,7 +177,7 @@ impl Found {
     fn note(&mut self, seen: &Seen, db: u64, key: &[u8]) -> Result<()> {
         self.keys.select(seen.offset(), db);
         let noted = self.keys.note(seen, key);
-        noted.map_err(|cause| Error::io("cannot write a temporary file", cause))
+        noted.map_err(temporary_failed)
     }
 }
 

@@ -14,7 +14,7 @@ use std::fs::File;
 use std::io::{self, BufWriter, Read, Seek, SeekFrom, Write};
 
 use crate::error::{Error, Result};
-use crate::source::temporary_file;
+use crate::source::{temporary_failed, temporary_file};
 
 /// Before each record: the length of its key and that of the rest.
 const HEAD: usize = 16;
@@ -231,7 +231,7 @@ fn split(record: &[u8]) -> Taken {
 }
 
 fn wrong(cause: io::Error) -> Error {
-    Error::io("cannot use a temporary file", cause)
+    temporary_failed(cause)
 }
 
 #[cfg(test)]

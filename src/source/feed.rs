@@ -9,9 +9,10 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use super::mapped::Mapping;
+use super::spill::{temporary_failed, temporary_file};
 use super::window::Window;
 use crate::bytes::input::Input;
-use crate::error::{Error, Result};
+use crate::error::Result;
 
 /// Bytes, wherever they come from.
 pub struct Feed {
@@ -105,7 +106,7 @@ impl Feed {
     /// a temporary file that has no name.
     pub fn spool(self, reached: &dyn Fn(u64)) -> Result<Whole> {
         const MOST_IN_MEMORY: usize = 64 << 20;
-        let wrong = |cause| Error::io("cannot write a temporary file", cause);
+        let wrong = temporary_failed;
         let mut feed = match self.into_whole() {
             Ok(whole) => return Ok(whole),
             Err(feed) => feed,
@@ -121,7 +122,7 @@ impl Feed {
             feed.consume(len);
             reached(feed.position());
             if file.is_none() && bytes.len() > MOST_IN_MEMORY {
-                let mut spool = tempfile::tempfile().map_err(wrong)?;
+                let mut spool = temporary_file().map_err(wrong)?;
                 spool.write_all(&bytes).map_err(wrong)?;
                 bytes = Vec::new();
                 file = Some(spool);

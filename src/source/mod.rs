@@ -35,7 +35,8 @@ pub use detect::Form;
 pub use feed::{Feed, Progress, Whole};
 pub use locator::{LiveUrl, Locator};
 pub use mapped::Mapping;
-pub use spill::temporary_file;
+pub(crate) use spill::default_directory;
+pub use spill::{temporary_failed, temporary_file};
 pub use window::{Window, WindowOptions};
 
 use crate::bytes::PathName as _;

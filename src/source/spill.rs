@@ -24,6 +24,8 @@ use std::time::Duration;
 use crossbeam_channel::{Receiver, RecvTimeoutError, Sender, bounded};
 
 use super::mapped::Mapping;
+use crate::bytes::PathName as _;
+use crate::error::Error;
 
 /// How long touched pages stay. A walk at memory speed (15 GB/s) touches 15 MB in this time.
 const TRIM_EVERY: Duration = Duration::from_millis(1);
@@ -105,13 +107,22 @@ fn trim(mut map: Arc<Mapping>, maps: &Receiver<Arc<Mapping>>) {
 }
 
 /// Where spills go unless told: `TMPDIR`, or else `/var/tmp`, because `/tmp` is often memory.
-pub(super) fn default_directory() -> PathBuf {
+pub(crate) fn default_directory() -> PathBuf {
     let persistent = Path::new("/var/tmp");
     if env::var_os("TMPDIR").is_none() && persistent.is_dir() {
         persistent.to_owned()
     } else {
         env::temp_dir()
     }
+}
+
+/// The error of a temporary file where spills go: it says where that is.
+pub fn temporary_failed(cause: io::Error) -> Error {
+    let folder = default_directory();
+    Error::io(
+        format!("cannot use a temporary file in {} (TMPDIR sets another place)", folder.shown()),
+        cause,
+    )
 }
 
 /// A temporary file without a name, where spills go: it is gone when it is closed.

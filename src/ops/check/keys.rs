@@ -10,6 +10,7 @@ use std::io::{self, BufWriter, Read, Seek, SeekFrom, Write};
 use crate::bytes::distinct::Distinct;
 use crate::bytes::hash::hash_in;
 use crate::rdb::{Entry, Framer, Header};
+use crate::source::default_directory;
 
 /// Keys in a pipe's log are kept in memory up to here.
 const LOG_IN_MEMORY: usize = 8 << 20;
@@ -139,7 +140,7 @@ struct KeyLog {
 
 impl KeyLog {
     fn new() -> Self {
-        let file = tempfile::SpooledTempFile::new(LOG_IN_MEMORY);
+        let file = tempfile::SpooledTempFile::new_in(LOG_IN_MEMORY, default_directory());
         KeyLog { file: BufWriter::with_capacity(WRITTEN_BYTES, file), end: 0 }
     }
 

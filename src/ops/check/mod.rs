@@ -25,7 +25,9 @@ use crate::ops::snapshot::{says_that_it_is_a_base, unannounced};
 use crate::ops::walk::Observer;
 use crate::rdb::{HEADER_BYTES, Header};
 pub use crate::report::check::{CheckReport, FileReport, PolicyReport, SourceReport, Unlisted};
-use crate::source::{Form, Locator, OpenOptions, Source, open};
+use crate::source::{
+    Form, Locator, OpenOptions, Source, default_directory, open, temporary_failed,
+};
 use policy::Judge;
 pub use policy::{Policy, RULES};
 
@@ -281,8 +283,9 @@ impl Kept {
                 copy: None,
             }),
             (_, Some(mut feed)) => {
-                let wrong = |cause| Error::io("cannot write a temporary file", cause);
-                let mut copy = tempfile::NamedTempFile::new().map_err(wrong)?;
+                let wrong = temporary_failed;
+                let mut copy =
+                    tempfile::NamedTempFile::new_in(default_directory()).map_err(wrong)?;
                 loop {
                     let len = feed.buffer().len();
                     copy.write_all(feed.buffer()).map_err(wrong)?;

@@ -15,7 +15,7 @@ use crate::rdb::{
     Damage, Entry, Family, Header, LibraryHead, ModuleId, Record, Text, is_slot_info,
     reads_as_slot_info,
 };
-use crate::source::Feed;
+use crate::source::{Feed, temporary_failed};
 
 /// Databases that a server has unless it is told otherwise.
 const DEFAULT_DATABASES: u64 = 16;
@@ -90,7 +90,7 @@ pub(super) fn check<'a>(
         keys.repeats(options.threads, walked.header, bytes, |repeat| {
             findings.add(duplicate(repeat))
         })
-        .map_err(|cause| Error::io("cannot use a temporary file", cause))?;
+        .map_err(temporary_failed)?;
     }
     end_of(&walked, start, options, &mut findings);
     findings.sort();
@@ -342,7 +342,7 @@ impl Tally for CheckTally {
         }
         self.slot_infos.append(later.slot_infos);
         let Some(keys) = &mut self.keys else { return Ok(()) };
-        let written = |cause| Error::io("cannot write a temporary file", cause);
+        let written = temporary_failed;
         if later.selected.is_empty() && !later.logs_keys {
             let noted = keys.note_all(&later.seen).map_err(written);
             self.spare.give(later.seen);

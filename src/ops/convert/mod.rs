@@ -37,7 +37,7 @@ use crate::rdb::write::Loss;
 use crate::rdb::{Header, Product};
 use crate::report::convert::{ConvertReport, Unsigned, Written};
 use crate::report::losses::Lost;
-use crate::source::{OpenOptions, Source};
+use crate::source::{OpenOptions, Source, temporary_failed, temporary_file};
 use crate::target::Publish;
 
 /// What is written.
@@ -323,8 +323,7 @@ pub(super) fn to_unnamed(
         parts: false,
         rooms: Rooms::default(),
     };
-    let mut file =
-        tempfile::tempfile().map_err(|cause| Error::io("cannot make a temporary file", cause))?;
+    let mut file = temporary_file().map_err(temporary_failed)?;
     let mut output = Output::begin(&mut file, &ConvertOptions::default(), &target, plan.same)?;
     let mut root = Encoder::root(&plan, &mut output);
     let taker = Some(target);

@@ -11,7 +11,7 @@ use crate::ops::sorted::Taken;
 use crate::rdb::write::{Body, EntryRoom, Sink, entry as write_entry};
 use crate::rdb::{Entry, Framer, Header, Record, Target, ValueType};
 use crate::report::diff::Side;
-use crate::source::{Mapping, Source, temporary_file};
+use crate::source::{Mapping, Source, temporary_failed, temporary_file};
 
 /// A key of one side.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -191,7 +191,7 @@ impl Spool {
 }
 
 fn wrong(cause: std::io::Error) -> Error {
-    Error::io("cannot use a temporary file", cause)
+    temporary_failed(cause)
 }
 
 /// The values of a source, wherever they are.

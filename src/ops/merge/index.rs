@@ -10,6 +10,7 @@ use std::io::{Read as _, Seek as _, SeekFrom, Write as _};
 use xxhash_rust::xxh3::xxh3_128_with_seed;
 
 use crate::error::{Error, Result};
+use crate::source::{temporary_failed, temporary_file};
 
 const PARTITIONS: usize = 256;
 /// Records of all partitions that are kept in memory: 96 MiB.
@@ -133,10 +134,10 @@ impl Index {
 
     /// Moves all records to the file.
     fn put_away(&mut self) -> Result<()> {
-        let failed = |cause| Error::io("cannot write a temporary file", cause);
+        let failed = temporary_failed;
         let file = match &mut self.spill {
             Some(file) => file,
-            none => none.insert(tempfile::tempfile().map_err(failed)?),
+            none => none.insert(temporary_file().map_err(failed)?),
         };
         let mut bytes = Vec::new();
         for partition in &mut self.partitions {
@@ -225,7 +226,7 @@ impl Index {
     }
 
     fn read(&mut self, offset: u64, count: usize, records: &mut Vec<Record>) -> Result<()> {
-        let failed = |cause| Error::io("cannot read a temporary file", cause);
+        let failed = temporary_failed;
         let Some(file) = &mut self.spill else { return Ok(()) };
         file.seek(SeekFrom::Start(offset)).map_err(failed)?;
         let mut bytes = vec![0; count * Record::BYTES];

@@ -8,7 +8,7 @@ use super::log::words;
 use super::resync::{Likeness, begins_log};
 use super::section::Section;
 use crate::bytes::crc64;
-use crate::error::{Doing, Error, Fault, FormatError, Result};
+use crate::error::{Doing, Fault, FormatError, Result};
 use crate::ops::check::keys::{Keys, Repeat, Seen};
 use crate::ops::sound::{is_fatal, is_harmless};
 use crate::rdb::object::{Checker, Problem};
@@ -17,6 +17,7 @@ use crate::rdb::{
 };
 use crate::report::repair::{FileReport, Note, NoteList};
 use crate::report::text::{count, plural};
+use crate::source::temporary_failed;
 use crate::value::Kind;
 
 /// The first pass: what was found so far, and what there is to say of it.
@@ -268,9 +269,7 @@ impl Finder<'_> {
             return Ok(to);
         }
         self.likeness.note(key);
-        self.keys
-            .note(&Seen::of(entry, key), key)
-            .map_err(|cause| Error::io("cannot write a temporary file", cause))?;
+        self.keys.note(&Seen::of(entry, key), key).map_err(temporary_failed)?;
         if let Some(error) = doubt {
             self.note_key(NoteList::Doubt, range.clone(), &error, entry.db);
         }
@@ -359,7 +358,7 @@ impl Finder<'_> {
             repeats.entry(first).or_default().insert(again);
             names.insert(first, (db, key));
         })
-        .map_err(|cause| Error::io("cannot use a temporary file", cause))?;
+        .map_err(temporary_failed)?;
         for (first, again) in repeats {
             let (db, key) = names.remove(&first).unwrap_or_default();
             // Some may have been taken out.

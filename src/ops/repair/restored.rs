@@ -7,13 +7,13 @@ use std::io::Write as _;
 
 use super::snapshot::{Salvage, salvage};
 use crate::aof::log::find_command;
-use crate::error::{Error, Result};
+use crate::error::Result;
 use crate::ops::snapshot::is_announced_as_base;
 use crate::ops::walk::Observer;
 use crate::rdb::{Damage, HEADER_BYTES};
 use crate::report::repair::{FileReport, Note, NoteList};
 use crate::resp::Command;
-use crate::source::{Mapping, Whole, temporary_file};
+use crate::source::{Mapping, Whole, temporary_failed, temporary_file};
 
 /// Beyond this the bytes are kept in a temporary file.
 const MOST_IN_MEMORY: usize = 64 << 20;
@@ -55,8 +55,7 @@ pub(super) fn restored(
 ) -> Result<Option<Restored>> {
     for &end in ends {
         let Some(damage) = bytes.get(..end).and_then(Damage::find) else { continue };
-        let was = put_back(bytes, &damage)
-            .map_err(|cause| Error::io("cannot write a temporary file", cause))?;
+        let was = put_back(bytes, &damage).map_err(temporary_failed)?;
         let mut file = FileReport::default();
         let salvage = salvage(was.as_ref(), strict, most_notes, &mut file, observer)?;
         if salvage.is_whole && salvage.ends_at == end && file.losses.is_empty() {

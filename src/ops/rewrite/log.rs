@@ -10,7 +10,7 @@
 //! the output has selected, and a command is written only after the two agree.
 
 use std::collections::BTreeMap;
-use std::io::{self, Read as _, Seek as _, Write as _};
+use std::io::{Read as _, Seek as _, Write as _};
 
 use tempfile::SpooledTempFile;
 
@@ -26,7 +26,7 @@ use crate::ops::items::{Go, Seen, each};
 use crate::ops::walk::Observer;
 use crate::report::rewrite::{Dropped, Place, RewriteReport};
 use crate::resp::{Command, encode};
-use crate::source::Feed;
+use crate::source::{Feed, default_directory, temporary_failed};
 
 /// Transactions up to this size are kept in memory.
 const IN_MEMORY_BYTES: usize = 8 << 20;
@@ -303,7 +303,7 @@ impl<'o> LogWriter<'o> {
             number: self.report.read_commands,
             head,
             head_commands,
-            body: SpooledTempFile::new(IN_MEMORY_BYTES),
+            body: SpooledTempFile::new_in(IN_MEMORY_BYTES, default_directory()),
             written: 0,
             read: 0,
             kept: 0,
@@ -331,7 +331,7 @@ impl<'o> LogWriter<'o> {
         }
         self.report.written_commands += transaction.head_commands + transaction.written + 1;
         self.write(&transaction.head)?;
-        let failed = |cause| Error::io("cannot read a temporary file", cause);
+        let failed = temporary_failed;
         transaction.body.rewind().map_err(failed)?;
         let mut room = vec![0; 64 << 10];
         loop {
@@ -443,8 +443,7 @@ impl<'o> LogWriter<'o> {
 
     fn write(&mut self, bytes: &[u8]) -> Result<()> {
         if let Some(transaction) = &mut self.transaction {
-            let wrong = |cause: io::Error| Error::io("cannot write a temporary file", cause);
-            return transaction.body.write_all(bytes).map_err(wrong);
+            return transaction.body.write_all(bytes).map_err(temporary_failed);
         }
         self.report.written_bytes += bytes.len() as u64;
         self.output.put(bytes)
