@@ -595,6 +595,26 @@ fn a_log_is_run_as_the_server_whose_digest_is_asked_for() {
     assert_ne!(digests.first(), digests.last());
 }
 
+/// What is written is not compressed, and nobody expects that under the name of a compressed file.
+#[test]
+fn a_compressed_log_is_not_replaced_by_one_that_is_not() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("log.aof.gz");
+    let mut packed = flate2::write::GzEncoder::new(Vec::new(), flate2::Compression::fast());
+    packed.write_all(&std::fs::read(fixtures().join("annotations.aof")).unwrap()).unwrap();
+    let packed = packed.finish().unwrap();
+    std::fs::write(&path, &packed).unwrap();
+    let name = path.to_str().unwrap();
+    exits(2, &["compact", name, "--in-place", "--target", "redis:8.0"], "another name with -o");
+    exits(2, &["rewrite", name, "--in-place", "--drop", "nothing"], "another name with -o");
+    assert_eq!(std::fs::read(&path).unwrap(), packed);
+}
+
+#[test]
+fn an_output_without_a_name_is_named_all_the_same() {
+    exits(2, &["convert", "annotations.aof", "-o", ""], "\"\" is no name for an output");
+}
+
 /// A log of commands alone may be that of any server, and an old one loads no new snapshot.
 #[test]
 fn a_log_without_a_writer_is_not_replaced_by_a_snapshot_for_the_newest() {

@@ -184,6 +184,23 @@ fn listed(path: &Path) -> usize {
 }
 
 #[test]
+fn a_limit_on_what_standard_output_goes_to_is_a_sentence() {
+    let folder = tempfile::tempdir().unwrap();
+    let (from, to) = (folder.path().join("in.aof"), folder.path().join("out"));
+    fs::write(&from, log(20_000)).unwrap();
+    let done = Command::new("sh")
+        .args(["-c", "ulimit -f 100; exec \"$0\" \"$@\"", env!("CARGO_BIN_EXE_rdbkit")])
+        .args(["compact", "--to", "aof", "-o", "-"])
+        .arg(&from)
+        .stdout(fs::File::create(&to).unwrap())
+        .output()
+        .unwrap();
+    let said = String::from_utf8_lossy(&done.stderr).into_owned();
+    assert_eq!(done.status.code(), Some(2), "{said}");
+    assert!(said.contains("File too large"), "{said}");
+}
+
+#[test]
 fn a_limit_on_file_sizes_is_a_sentence() {
     let folder = tempfile::tempdir().unwrap();
     let (from, to) = (folder.path().join("in.aof"), folder.path().join("out.aof"));

@@ -1,5 +1,5 @@
-//! A file that others cut short while it is mapped: the system says so by a signal, and what has
-//! gone cannot be read.
+//! What the system says by a signal: a file that others cut short while it is mapped, of which what
+//! has gone cannot be read; and an output that has grown to a limit, which the failing write tells.
 
 /// What is said then.
 #[cfg(target_os = "linux")]
@@ -15,11 +15,13 @@ const WORDS: &str = "rdbkit: a file has become shorter while it was read, and wh
 pub(super) fn expect() {
     // SAFETY: the action is all zeros but for its handler: no flags, no signals blocked. The handler
     // is a function that lives as long as the program. The runtime handles this signal too, to tell
-    // that a stack has overflowed: on this system that raises another one.
+    // that a stack has overflowed: on this system that raises another one. What is ignored runs
+    // nothing.
     unsafe {
         let mut action: libc::sigaction = std::mem::zeroed();
         action.sa_sigaction = on_cut as *const () as libc::sighandler_t;
         libc::sigaction(libc::SIGBUS, &action, std::ptr::null_mut());
+        libc::signal(libc::SIGXFSZ, libc::SIG_IGN);
     }
 }
 

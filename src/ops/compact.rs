@@ -80,6 +80,11 @@ pub fn compact(
     observer: &dyn Observer,
 ) -> Result<CompactReport> {
     let name = source.name.clone();
+    if options.in_place && source.compression.is_some() {
+        return Err(Error::Usage(format!(
+            "{name} is compressed, and what is written is not: give the output another name with -o"
+        )));
+    }
     let form = match options.form {
         Some(form) => form,
         None => form_of(&source)?,

@@ -7,7 +7,7 @@ use serde::Serialize;
 use super::filtered::left_out_by_filters;
 use super::json::{self, failed};
 use super::losses::{Lost, losses_text};
-use super::text::{Style, percent, plural, size};
+use super::text::{Style, agreeing, percent, plural, size};
 use crate::error::Result;
 
 /// The report of a compaction; as JSON it is `rdbkit.compact/1`.
@@ -82,7 +82,8 @@ pub fn write_text(out: &mut dyn Write, report: &CompactReport, style: Style) -> 
         line(format!("             {}", style.warn(words)));
     }
     if report.skipped > 0 {
-        let words = format!("{} were stepped over", plural(report.skipped, "command"));
+        let were = agreeing(report.skipped, "was", "were");
+        let words = format!("{} {were} stepped over", plural(report.skipped, "command"));
         line(format!("             {}", style.warn(words)));
     }
     let filtered = report.filtered.map(left_out_by_filters).unwrap_or_default();

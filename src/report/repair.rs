@@ -5,7 +5,7 @@ use std::io::Write;
 use serde::Serialize;
 
 use super::json::{self, failed};
-use super::text::{Style, count, key, plural, size};
+use super::text::{Style, agreeing, count, key, plural, size};
 use crate::error::Result;
 
 /// How wide a key may be.
@@ -192,9 +192,11 @@ pub fn write_text(out: &mut dyn Write, report: &RepairReport, style: Style) -> R
         }
         if file.sound_behind > 0 {
             text += &format!(
-                "  {}  {} behind the cut look sound: --skip-damaged keeps them\n",
+                "  {}  {} behind the cut {} sound: --skip-damaged keeps {}\n",
                 style.warn("advice"),
-                plural(file.sound_behind, "command")
+                plural(file.sound_behind, "command"),
+                agreeing(file.sound_behind, "looks", "look"),
+                agreeing(file.sound_behind, "it", "them")
             );
         }
     }

@@ -98,6 +98,11 @@ pub fn plural(n: u64, one: &str) -> String {
     format!("{} {stem}{end}", count(n))
 }
 
+/// The word that goes with so many: `1 key was`, `2 keys were`.
+pub fn agreeing<'a>(n: u64, one: &'a str, several: &'a str) -> &'a str {
+    if n == 1 { one } else { several }
+}
+
 /// A size for the eye: `512 B`, `1.2 MiB`.
 pub fn size(bytes: u64) -> String {
     ByteSize(bytes).display().iec().to_string()

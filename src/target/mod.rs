@@ -112,7 +112,7 @@ fn cannot_begin(path: &Path, cause: io::Error) -> Error {
 /// The last name of a path.
 fn name_of(path: &Path) -> Result<&OsStr> {
     path.file_name()
-        .ok_or_else(|| Error::Usage(format!("{} is no name for an output", path.shown())))
+        .ok_or_else(|| Error::Usage(format!("\"{}\" is no name for an output", path.shown())))
 }
 
 /// `NAME.bak-20261123T174501Z`, counted up where that is taken.

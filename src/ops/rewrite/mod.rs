@@ -196,7 +196,7 @@ pub fn rewrite(
     }
     if options.publish.in_place && source.compression.is_some() {
         return Err(Error::Usage(format!(
-            "{} is compressed, and what is written is not: give the output another name",
+            "{} is compressed, and what is written is not: give the output another name with -o",
             source.name
         )));
     }
