@@ -15,6 +15,7 @@ use std::ffi::OsStr;
 use std::fs;
 use std::path::{Path, PathBuf};
 
+use super::history::not_history;
 use super::manifest::{self, Entry, Manifest, PartType};
 use crate::bytes::{PathName as _, quoted};
 use crate::error::{Error, Result};
@@ -227,6 +228,18 @@ pub fn survey_manifest(path: &Path) -> Result<Directory> {
             "no such file".to_owned(),
             "refuses to start",
             "restore the file; without it, what it held is lost",
+        ));
+    }
+    for entry in not_history(&manifest) {
+        let text = format!("{} as history (type h)", quoted(&entry.name));
+        findings.push(found(
+            Severity::Warning,
+            "history-too-new",
+            path,
+            "as history only what a rewrite has put away",
+            text,
+            "does not load it, and deletes the file",
+            "no server leaves such a line, its letter may be damaged: on a copy, rdbkit repair loads the file again",
         ));
     }
     if parts.is_empty() && errors.is_empty() {

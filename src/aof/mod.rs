@@ -2,6 +2,7 @@
 //!
 //! ```text
 //! directory, manifest   which files are the parts of a log, and in which order they are loaded
+//! history               lines of a manifest that cannot mean what they say
 //! log, annotation       one item out of the bytes at hand
 //! walk                  all items of one log, through any window; notes incidents
 //! scan                  the same for a log that is all there, on several threads
@@ -17,6 +18,7 @@
 pub mod annotation;
 pub mod check;
 pub mod directory;
+pub(crate) mod history;
 pub mod incident;
 pub mod log;
 pub mod manifest;

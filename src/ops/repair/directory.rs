@@ -2,6 +2,9 @@
 //!
 //! ```text
 //! manifest whole              what it lists, as far as it is there
+//! a line whose file is gone   the one file, not listed, that its number and type make, or that is
+//!                             named so but for a byte
+//! history too new             is loaded, as it was before its letter was damaged
 //! lines that are refused      the files that they name; if they name none, all that are not listed
 //! no manifest, an empty one   the files that are named as parts are: a base, and the increments
 //!                             whose numbers are not below it
@@ -15,6 +18,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 use crate::aof::directory::part_name;
+use crate::aof::history::not_history;
 use crate::aof::manifest::{self, Entry, ManifestRule};
 use crate::aof::{self, Layout, Part, PartType};
 use crate::bytes::{PathName as _, quoted};
@@ -119,11 +123,15 @@ fn complete(path: &Path, folder: &Path, stem: &[u8], notes: &mut Vec<Note>) -> R
         .map_err(|cause| Error::io(format!("cannot read {}", path.shown()), cause))?;
     let (manifest, errors) = manifest::read(&bytes);
     let mut entries: Vec<Entry> = manifest.loaded().cloned().collect();
+    let files = list(folder)?;
     let history: Vec<&[u8]> = manifest.history().map(|entry| entry.name.as_slice()).collect();
+    find_missing(&mut entries, &history, &files, stem, notes);
     if errors.is_empty() {
+        for lost in not_history(&manifest) {
+            take_back(lost, &mut entries, notes);
+        }
         return Ok(entries);
     }
-    let files = list(folder)?;
     if entries.is_empty() && history.is_empty() {
         let entries = by_names(&files, stem, notes);
         let text = format!("the manifest was of no use: it lists {} now", names(&entries));
@@ -187,6 +195,59 @@ fn complete(path: &Path, folder: &Path, stem: &[u8], notes: &mut Vec<Note>) -> R
     }
     in_order(&mut entries);
     Ok(entries)
+}
+
+/// Loads what cannot be history.
+fn take_back(lost: &Entry, entries: &mut Vec<Entry>, notes: &mut Vec<Note>) {
+    let Some((_, _, part_type)) = part_name(&lost.name) else { return };
+    let what = match part_type {
+        PartType::Base => "although there is no other base: it is the base",
+        _ => "although no increment is newer: it is one",
+    };
+    let text = format!("{} was listed as history (type h), {what}", quoted(&lost.name));
+    notes.push(files_note("history-too-new", text));
+    entries.push(Entry { part_type, ..lost.clone() });
+    in_order(entries);
+}
+
+/// Finds the files of lines whose names are damaged.
+fn find_missing(
+    entries: &mut [Entry],
+    history: &[&[u8]],
+    files: &[Vec<u8>],
+    stem: &[u8],
+    notes: &mut Vec<Note>,
+) {
+    let mut listed: Vec<Vec<u8>> = entries.iter().map(|entry| entry.name.clone()).collect();
+    for entry in entries.iter_mut().filter(|entry| !files.contains(&entry.name)) {
+        let free = || {
+            let is_free =
+                |name: &&Vec<u8>| !listed.contains(name) && !history.contains(&name.as_slice());
+            files.iter().filter(is_free)
+        };
+        let made = |name: &&Vec<u8>| part_name(name) == Some((stem, entry.seq, entry.part_type));
+        let like = |name: &&Vec<u8>| {
+            let differ = name.iter().zip(&entry.name).filter(|(a, b)| a != b).count();
+            name.len() == entry.name.len() && differ == 1
+        };
+        let found = only(free().filter(made)).or_else(|| only(free().filter(like)));
+        let Some(found) = found.cloned() else { continue };
+        let text = format!(
+            "{} is missing; {} has its number and its type, or all but a byte of its name, and was \
+             taken for it",
+            quoted(&entry.name),
+            quoted(&found)
+        );
+        notes.push(files_note("renamed-part", text));
+        listed.push(found.clone());
+        entry.name = found;
+    }
+}
+
+/// The one there is, if there is no other.
+fn only<T>(mut several: impl Iterator<Item = T>) -> Option<T> {
+    let first = several.next()?;
+    several.next().is_none().then_some(first)
 }
 
 /// Base first, then increments by their numbers.
