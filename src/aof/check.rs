@@ -392,6 +392,14 @@ fn other_words(incident: &Incident, kind: IncidentKind, place: Place) -> Words {
             "Redis ignores the arguments; Valkey 9.1.2 refuses to start",
             "no server writes this",
         ),
+        IncidentKind::SelectArgument => (
+            Severity::Error,
+            "select-argument",
+            "SELECT with the number of a database",
+            "another argument, or none".to_owned(),
+            "logs an error and goes on: what follows lands in the database that was selected before",
+            "the number is damaged: look at the keys behind it for the database they belong to",
+        ),
         IncidentKind::BadTimestamp => (
             Severity::Warning,
             "annotation-timestamp",

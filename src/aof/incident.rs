@@ -58,6 +58,8 @@ pub enum IncidentKind {
     LoneDiscard,
     /// MULTI or EXEC with arguments.
     TransactionArguments,
+    /// SELECT of what is no number of a database.
+    SelectArgument,
     /// An annotation that is meant as a time and is none.
     BadTimestamp,
     /// A time before the one in front of it.
@@ -87,6 +89,7 @@ impl IncidentKind {
             IncidentKind::BadTimestamp => 12,
             IncidentKind::TimeRunsBack { .. } => 13,
             IncidentKind::UnendedAnnotation => 14,
+            IncidentKind::SelectArgument => 15,
         }
     }
 
@@ -103,7 +106,7 @@ impl IncidentKind {
     }
 }
 
-const CLASSES: usize = 15;
+const CLASSES: usize = 16;
 
 /// The incidents of a walk, in the order of the log.
 #[derive(Debug, Clone, PartialEq, Eq)]

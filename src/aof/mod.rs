@@ -38,6 +38,7 @@ pub use manifest::{Manifest, PartType};
 pub use names::{UnknownName, UnknownNames};
 pub use scan::{ScanOptions, scan};
 pub use stats::LogStats;
+pub(crate) use transaction::is_database;
 pub use transaction::{LogCounts, Transaction};
 pub use walk::{LogOutcome, LogTally, Walk};
 

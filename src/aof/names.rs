@@ -36,7 +36,7 @@ pub struct UnknownName {
 impl UnknownName {
     /// Whether it looks like the command of a module, which some server may have.
     pub fn is_module(&self) -> bool {
-        self.name.contains(&b'.') && self.name.iter().all(u8::is_ascii_graphic)
+        is_module_name(&self.name)
     }
 
     /// The sentence about it.
@@ -69,6 +69,11 @@ impl UnknownName {
         };
         words.finding(Doing::Command, Some(self.offset))
     }
+}
+
+/// Whether a name looks like that of a command of a module.
+pub(crate) fn is_module_name(name: &[u8]) -> bool {
+    name.contains(&b'.') && name.iter().all(u8::is_ascii_graphic)
 }
 
 /// What a name that is remembered is to a transaction.
@@ -123,6 +128,11 @@ impl UnknownNames {
     /// How many commands have names beyond those that are kept.
     pub fn unlisted(&self) -> u64 {
         self.unlisted
+    }
+
+    /// Whether some server has a command of this name: quick for those that were counted of late.
+    pub(crate) fn knows(&self, name: &[u8]) -> bool {
+        self.recent.find(name).is_some() || is_known_command(name)
     }
 
     /// Up to where there is none that no server runs, if there is one: a transaction is run as a

@@ -225,6 +225,17 @@ fn transactions_are_held_together() {
     check(&words, 50, &want);
 }
 
+/// Redis 6.2, 7.0 and 8.10 and Valkey 9.1 answer each of these with an error, and go on.
+#[test]
+fn a_select_of_no_database_is_found() {
+    for select in ["SELECT q", "select 01", "SELECT -1", "SELECT 3000000000"] {
+        let bytes = log(&format!("{HEAD}{select}\n{TAIL}"));
+        check(&bytes, 50, &[(Error, "select-argument", 50)]);
+    }
+    let inside = log(&format!("{HEAD}MULTI\nSELECT x\nEXEC\n{TAIL}"));
+    check(&inside, 50, &[(Error, "select-argument", 65)]);
+}
+
 #[test]
 fn transactions_are_counted() {
     let bytes = log("MULTI\nSET a 1\nEXEC\nSET b 1\nMULTI\nSET c 1\nSET d 1\nEXEC\nMULTI\nEXEC\n");

@@ -11,6 +11,7 @@
 
 use super::annotation::{Annotation, Meaning};
 use super::incident::IncidentKind;
+use crate::bytes::number::integer;
 use crate::resp::Command;
 
 /// What a log holds.
@@ -93,6 +94,7 @@ enum Role {
     Multi,
     Exec,
     Discard,
+    Select,
 }
 
 impl Track {
@@ -108,9 +110,12 @@ impl Track {
     #[inline(always)]
     pub(super) fn command(&mut self, offset: u64, command: &Command) -> Result<(), IncidentKind> {
         let name = command.name();
-        // MULTI, EXEC and DISCARD by length and first letter: nearly all others stop here.
+        // MULTI, EXEC, DISCARD and SELECT by length and first letter: nearly all others stop here.
         let role = match (name.len(), name.first()) {
-            (4, Some(b'e' | b'E')) | (5, Some(b'm' | b'M')) | (7, Some(b'd' | b'D')) => role(name),
+            (4, Some(b'e' | b'E'))
+            | (5, Some(b'm' | b'M'))
+            | (6, Some(b's' | b'S'))
+            | (7, Some(b'd' | b'D')) => role(name),
             _ => Role::Plain,
         };
         if role != Role::Plain {
@@ -138,6 +143,9 @@ impl Track {
             (Role::Multi | Role::Exec, _) if command.argc() != 1 => {
                 Err(IncidentKind::TransactionArguments)
             }
+            (Role::Select, _) if !command.args().next().is_some_and(is_database) => {
+                Err(IncidentKind::SelectArgument)
+            }
             _ => Ok(()),
         }
     }
@@ -145,7 +153,7 @@ impl Track {
     #[inline(always)]
     fn apply(&mut self, offset: u64, role: Role) {
         match role {
-            Role::Plain | Role::Discard => {
+            Role::Plain | Role::Discard | Role::Select => {
                 if let Multi::Inside(open) = &mut self.multi {
                     open.commands += 1;
                 }
@@ -236,7 +244,14 @@ fn role(name: &[u8]) -> Role {
         Role::Exec
     } else if name.eq_ignore_ascii_case(b"DISCARD") {
         Role::Discard
+    } else if name.eq_ignore_ascii_case(b"SELECT") {
+        Role::Select
     } else {
         Role::Plain
     }
+}
+
+/// Whether a text is the number of a database that some server may have, as SELECT reads it.
+pub(crate) fn is_database(text: &[u8]) -> bool {
+    integer(text).is_some_and(|db| (0..=i64::from(i32::MAX)).contains(&db))
 }

@@ -422,6 +422,11 @@ pub fn is_known_command(name: &[u8]) -> bool {
     spec(name).is_some()
 }
 
+/// The names of the commands that servers have without modules, in upper case.
+pub(crate) fn known_commands() -> impl Iterator<Item = &'static str> {
+    TABLE.iter().map(|(name, _)| *name)
+}
+
 /// See [`key_positions`].
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct KeyPositions {

@@ -8,5 +8,6 @@ pub mod keys;
 pub mod reply;
 
 pub use command::{Args, Command};
+pub(crate) use keys::known_commands;
 pub use keys::{KeyPositions, command_keys, is_known_command, key_positions};
 pub use reply::Reply;

@@ -8,22 +8,26 @@
 //!              EXEC: they go                    transaction whose beginning is damaged
 //! ```
 //!
-//! What a loader would read in spite of its form is written as a server writes it. The danger is
-//! damage that hides a SELECT: what follows then lands in another database, which is said.
+//! What a loader would read in spite of its form is written as a server writes it, and so is a name
+//! with one damaged byte. A command whose name says nothing stays, or goes as damage does. The danger
+//! is damage that hides a SELECT: what follows then lands in another database, which is said.
 
 use std::io::{Read as _, Seek as _, Write as _};
 
 use tempfile::SpooledTempFile;
 
 use super::Put;
+use super::names::{Hidden, Open, hidden, put_right};
 use crate::aof::log::{Quirk, Quirks};
-use crate::aof::{LogItem, LogTally as _, UnknownName, UnknownNames};
+use crate::aof::names::is_module_name;
+use crate::aof::{LogItem, LogTally as _, UnknownName, UnknownNames, is_database};
 use crate::bytes::{Input, quoted};
-use crate::error::{Doing, Error, Fault, FormatError, Result};
+use crate::error::{Doing, Fault, FormatError, Result};
 use crate::ops::items::{Go, Next, Seen, each};
 use crate::ops::walk::Observer;
 use crate::report::repair::{FileReport, Note, NoteList};
 use crate::resp::{Command, encode};
+use crate::source::{default_directory, temporary_failed};
 
 /// Transactions up to this size are kept in memory.
 const IN_MEMORY_BYTES: usize = 8 << 20;
@@ -48,7 +52,7 @@ pub(super) fn repair(
         state: State::Outside,
         commands: 0,
         cut: None,
-        selected: false,
+        select_hidden: false,
         names: UnknownNames::keeping(most_notes as u64),
     };
     let mut items = 0;
@@ -74,8 +78,8 @@ struct Mender<'m> {
     commands: u64,
     /// Where the log was cut, and why.
     cut: Option<(u64, FormatError)>,
-    /// A SELECT has been seen since damage was stepped over.
-    selected: bool,
+    /// What was left out may have been a SELECT, there was none since, and it has not been said yet.
+    select_hidden: bool,
     names: UnknownNames,
 }
 
@@ -89,12 +93,15 @@ enum State {
 struct Gathered {
     from: u64,
     commands: u64,
+    /// A SELECT is among them.
+    selects: bool,
     body: SpooledTempFile,
 }
 
 impl Gathered {
     fn new(from: u64) -> Self {
-        Gathered { from, commands: 0, body: SpooledTempFile::new(IN_MEMORY_BYTES) }
+        let body = SpooledTempFile::new_in(IN_MEMORY_BYTES, default_directory());
+        Gathered { from, commands: 0, selects: false, body }
     }
 }
 
@@ -115,6 +122,11 @@ impl Mender<'_> {
     fn mended(&mut self, code: &'static str, at: u64, text: &str) {
         let (offset, text) = (Some(at), text.to_owned());
         self.note(NoteList::Mended, Note { code, offset, text, ..Note::default() });
+    }
+
+    fn doubt(&mut self, code: &'static str, at: u64, text: String) {
+        let offset = Some(at);
+        self.note(NoteList::Doubt, Note { code, offset, text, ..Note::default() });
     }
 
     fn lost(&mut self, code: &'static str, from: u64, to: u64, commands: u64, text: String) {
@@ -167,23 +179,29 @@ impl Mender<'_> {
                     None => "bytes that are no command".to_owned(),
                 };
                 self.lost("damaged", from, to, 0, text);
-                self.state = match std::mem::replace(&mut self.state, State::Outside) {
-                    State::Inside(open) => {
-                        let text = format!(
-                            "a transaction with {} before the damage, which cannot be told to be \
-                             whole",
-                            crate::report::text::plural(open.commands, "command")
-                        );
-                        self.lost("transaction", open.from, from, open.commands, text);
-                        State::Unknown(Gathered::new(to))
-                    }
-                    State::Outside => State::Unknown(Gathered::new(to)),
-                    unknown @ State::Unknown(_) => unknown,
-                };
-                self.selected = false;
+                self.lose_track(from, to, true);
+                self.select_hidden = true;
                 Ok(Go::On)
             }
         }
+    }
+
+    /// Something between `from` and `to` was left out: what is open there is not whole, and where it
+    /// may have been a MULTI or an EXEC (`is_edge`), nobody knows what follows it belongs to.
+    fn lose_track(&mut self, from: u64, to: u64, is_edge: bool) {
+        self.state = match std::mem::replace(&mut self.state, State::Outside) {
+            State::Inside(open) => {
+                let text = format!(
+                    "a transaction with {} before the damage, which cannot be told to be whole",
+                    crate::report::text::plural(open.commands, "command")
+                );
+                self.lost("transaction", open.from, from, open.commands, text);
+                self.select_hidden |= open.selects;
+                State::Unknown(Gathered::new(to))
+            }
+            State::Outside if is_edge => State::Unknown(Gathered::new(to)),
+            other => other,
+        };
     }
 
     fn broken(&mut self, at: u64, offset: u64, fault: Fault) -> Go {
@@ -199,14 +217,31 @@ impl Mender<'_> {
         raw: &[u8],
         quirks: &Quirks,
     ) -> Result<()> {
-        self.names.command(at, command);
-        let mut clean;
+        let mut clean = Vec::new();
         let mut frame = raw;
-        if let Some((quirk, _)) = quirks.iter().next() {
-            clean = Vec::new();
-            let words: Vec<&[u8]> = std::iter::once(command.name()).chain(command.args()).collect();
+        let right = match self.names.knows(command.name()) || is_module_name(command.name()) {
+            true => None,
+            false => put_right(command, self.open()),
+        };
+        let name = right.as_deref().unwrap_or(command.name());
+        if right.is_some() {
+            let text = format!(
+                "the name {} has a damaged byte: it was put right, {}",
+                quoted(command.name()),
+                quoted(name)
+            );
+            self.mended("command-name", at, &text);
+        } else if self.skip_damaged && self.leave_out(at, command, raw) {
+            return Ok(());
+        } else {
+            self.names.command(at, command);
+        }
+        if right.is_some() || !quirks.is_empty() {
+            let words: Vec<&[u8]> = std::iter::once(name).chain(command.args()).collect();
             encode::command(&mut clean, words);
             frame = &clean;
+        }
+        if let Some((quirk, _)) = quirks.iter().next() {
             let text = match quirk {
                 Quirk::Terminator => "two wrong bytes behind an argument, which loaders step over",
                 Quirk::LooseNumber => "a number with blanks, a sign or zeros before it",
@@ -215,26 +250,25 @@ impl Mender<'_> {
             };
             self.mended("command-form", at, &format!("{text}: written as servers write it"));
         }
-        let role = role(command.name());
+        let role = role(name);
         if matches!(role, Role::Multi | Role::Exec) && command.argc() > 1 {
-            clean = Vec::new();
-            encode::command(&mut clean, [command.name()]);
+            clean.clear();
+            encode::command(&mut clean, [name]);
             frame = &clean;
             self.mended("transaction-arguments", at, "arguments of MULTI or EXEC were left out");
         }
-        if command.is("SELECT") {
-            self.selected = true;
-        } else if role == Role::Other && matches!(self.state, State::Unknown(_)) && !self.selected {
-            self.selected = true;
+        let is_select = name.eq_ignore_ascii_case(b"SELECT");
+        if is_select && !selects(command) {
+            let text = "a SELECT of no database: what follows, up to the next SELECT, runs in the \
+                        database that was selected before; --skip-damaged leaves it out";
+            self.doubt("select-argument", at, text.to_owned());
+        } else if is_select {
+            self.select_hidden = false;
+        } else if role == Role::Other && self.select_hidden {
+            self.select_hidden = false;
             let text = "this and what follows, up to the next SELECT, runs in the database that \
                         was selected before the damage; a SELECT may have been lost in it";
-            let note = Note {
-                code: "database",
-                offset: Some(at),
-                text: text.to_owned(),
-                ..Note::default()
-            };
-            self.note(NoteList::Doubt, note);
+            self.doubt("database", at, text.to_owned());
         }
         match (role, std::mem::replace(&mut self.state, State::Outside)) {
             (Role::Multi, State::Inside(open)) => {
@@ -266,6 +300,7 @@ impl Mender<'_> {
             (Role::Exec, State::Unknown(gathered)) => {
                 let to = at + raw.len() as u64;
                 let text = "the end of a transaction whose beginning is damaged".to_owned();
+                self.select_hidden |= gathered.selects;
                 self.lost("transaction", gathered.from, to, gathered.commands, text);
                 Ok(())
             }
@@ -290,16 +325,48 @@ impl Mender<'_> {
                 self.state = before;
                 match &mut self.state {
                     State::Outside => self.commands += 1,
-                    State::Inside(gathered) | State::Unknown(gathered) => gathered.commands += 1,
+                    State::Inside(gathered) | State::Unknown(gathered) => {
+                        gathered.commands += 1;
+                        gathered.selects |= is_select;
+                    }
                 }
                 self.write(frame)
             }
         }
     }
 
+    fn open(&self) -> Open {
+        match self.state {
+            State::Outside => Open::No,
+            State::Inside(_) => Open::Yes,
+            State::Unknown(_) => Open::Unknown,
+        }
+    }
+
+    /// Leaves out a command that no server runs and that nothing puts right. Whether it was one.
+    fn leave_out(&mut self, at: u64, command: &Command<'_>, raw: &[u8]) -> bool {
+        let name = command.name();
+        let to = at + raw.len() as u64;
+        if name.eq_ignore_ascii_case(b"SELECT") && !selects(command) {
+            let text = "a SELECT of no database, which servers step over".to_owned();
+            self.lost("select-argument", at, to, 1, text);
+            self.select_hidden = true;
+            return true;
+        }
+        if self.names.knows(name) || is_module_name(name) {
+            return false;
+        }
+        let text = format!("no server is known to have the command {}", quoted(name));
+        self.lost("unknown-command", at, to, 1, text);
+        let hidden = hidden(command);
+        self.select_hidden |= hidden == Hidden::Select;
+        self.lose_track(at, to, hidden == Hidden::Edge);
+        true
+    }
+
     fn keep(&mut self, mut gathered: Gathered) -> Result<()> {
         self.commands += gathered.commands;
-        let failed = |cause| Error::io("cannot read a temporary file", cause);
+        let failed = temporary_failed;
         gathered.body.rewind().map_err(failed)?;
         let mut room = vec![0; 64 << 10];
         loop {
@@ -313,10 +380,9 @@ impl Mender<'_> {
     fn write(&mut self, bytes: &[u8]) -> Result<()> {
         match &mut self.state {
             State::Outside => self.put(bytes),
-            State::Inside(gathered) | State::Unknown(gathered) => gathered
-                .body
-                .write_all(bytes)
-                .map_err(|cause| Error::io("cannot write a temporary file", cause)),
+            State::Inside(gathered) | State::Unknown(gathered) => {
+                gathered.body.write_all(bytes).map_err(temporary_failed)
+            }
         }
     }
 
@@ -362,14 +428,19 @@ impl Mender<'_> {
 
     /// Commands may be damaged, or be known to other servers, so they stay.
     fn note_names(&mut self) {
-        for UnknownName { name, offset, commands } in std::mem::take(&mut self.names).list() {
+        for unknown in std::mem::take(&mut self.names).list() {
+            let UnknownName { name, offset, commands } = unknown;
+            let advice = match unknown.is_module() {
+                true => "",
+                false if *commands == 1 => "; --skip-damaged leaves it out",
+                false => "; --skip-damaged leaves them out",
+            };
             let text = format!(
                 "no server is known to have the command {} ({commands} in all): one that does not \
-                 know it refuses the log",
+                 know it refuses the log{advice}",
                 quoted(name)
             );
-            let (code, offset) = ("unknown-command", Some(*offset));
-            self.note(NoteList::Doubt, Note { code, offset, text, ..Note::default() });
+            self.doubt("unknown-command", *offset, text);
         }
     }
 
@@ -407,6 +478,11 @@ fn role(name: &[u8]) -> Role {
     }
 }
 
+/// Whether a SELECT names a database that a server could have.
+fn selects(command: &Command<'_>) -> bool {
+    command.args().next().is_some_and(is_database)
+}
+
 /// `expected …, found … at offset 12`
 pub(super) fn words(error: &FormatError) -> String {
     let FormatError { offset, fault, .. } = error;
@@ -414,123 +490,4 @@ pub(super) fn words(error: &FormatError) -> String {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::bytes::SliceInput;
-    use crate::ops::walk::Silent;
-
-    /// Items of a log: a word is a command without arguments, the rest stands as it is.
-    fn log(items: &[&str]) -> String {
-        let item = |item: &&str| match item.as_bytes() {
-            [b'A'..=b'Z', ..] => format!("*1\r\n${}\r\n{item}\r\n", item.len()),
-            _ => (*item).to_owned(),
-        };
-        items.iter().map(item).collect()
-    }
-
-    #[test]
-    fn what_is_sound_stays() {
-        check(
-            &["A", "#c\r\n", "MULTI", "B", "EXEC", "C"],
-            false,
-            &["A", "#c\r\n", "MULTI", "B", "EXEC", "C"],
-            "",
-        );
-        check(&[], false, &[], "");
-    }
-
-    #[test]
-    fn tails_are_cut_at_the_last_whole_command_outside_a_transaction() {
-        check(&["A", "*1\r\n$5\r\nB"], false, &["A"], "cut");
-        check(&["A", "MULTI", "B", "*1\r\n$5\r\nC"], false, &["A"], "cut");
-        check(&["A", "MULTI", "B"], false, &["A"], "open-transaction");
-        check(&["A", "MULTI"], true, &["A"], "open-transaction");
-        check(&["A", "??", "B"], false, &["A"], "cut");
-        check(&["A", "\0\0\0\0"], false, &["A"], "cut");
-    }
-
-    #[test]
-    fn damage_is_stepped_over_where_that_is_asked_for() {
-        check(&["A", "??", "B", "C"], true, &["A", "B", "C"], "damaged database");
-        check(&["A", "*0\r\n", "B", "C"], true, &["A", "B", "C"], "damaged database");
-        check(&["A", "*1\r\n$999\r\nX\r\n", "B", "C"], true, &["A", "B", "C"], "damaged database");
-        check(&["A", "??"], true, &["A"], "damaged");
-    }
-
-    #[test]
-    fn a_damaged_transaction_goes_whole() {
-        check(
-            &["MULTI", "A", "??", "B", "EXEC", "C"],
-            true,
-            &["C"],
-            "damaged transaction transaction database",
-        );
-        check(&["A", "??", "B", "EXEC", "C"], true, &["A", "C"], "damaged transaction database");
-        check(
-            &["MULTI", "A", "??", "B", "MULTI", "C", "EXEC"],
-            true,
-            &["B", "MULTI", "C", "EXEC"],
-            "damaged transaction database",
-        );
-    }
-
-    #[test]
-    fn what_loaders_read_is_written_properly() {
-        check(&["*01\r\n$1\r\nA\r\n", "B"], false, &["A", "B"], "command-form");
-        check(&["*1\r\n$1\r\nAxx", "B"], false, &["A", "B"], "command-form");
-        check(&["A", "EXEC", "B"], false, &["A", "B"], "lone-exec");
-        check(
-            &["MULTI", "A", "MULTI", "B", "EXEC"],
-            false,
-            &["MULTI", "A", "B", "EXEC"],
-            "nested-multi",
-        );
-        check(&["MULTI", "A", "DISCARD", "EXEC"], false, &["MULTI", "A", "EXEC"], "discard");
-        check(
-            &["*2\r\n$5\r\nMULTI\r\n$1\r\nx\r\n", "A", "EXEC"],
-            false,
-            &["MULTI", "A", "EXEC"],
-            "transaction-arguments",
-        );
-        check(&["A", "#c"], false, &["A", "#c\r\n"], "annotation-end");
-        // A length that is too short looks like wrong bytes behind the argument.
-        check(&["A", "*1\r\n$1\r\nBCDE\r\n", "F"], false, &["A"], "cut");
-        // A command that has lost a part of its arguments is another one.
-        check(&["A", "*1\r\n$1\r\nB\r\n$1\r\nC\r\n", "F"], false, &["A"], "cut");
-        check(
-            &["A", "*1\r\n$1\r\nB\r\n$1\r\nC\r\n", "F", "G"],
-            true,
-            &["A", "F", "G"],
-            "damaged database",
-        );
-        check(&["A", "*1\r\n$1\r\nBCDE\r\n", "F", "G"], true, &["A", "F", "G"], "damaged database");
-    }
-
-    #[test]
-    fn what_is_behind_a_cut_is_counted() {
-        let mut file = FileReport::default();
-        let text = log(&["A", "??", "B", "C", "D"]);
-        let mut input = SliceInput::new(text.as_bytes());
-        repair(&mut input, false, 9, &mut |_| Ok(()), &mut file, &Silent).unwrap();
-        assert_eq!((file.sound_behind, file.commands), (3, Some(1)));
-        assert_eq!((file.lost_bytes, file.lost_commands), (text.len() as u64 - 11, 3));
-    }
-
-    #[track_caller]
-    fn check(items: &[&str], skip: bool, want: &[&str], codes: &str) {
-        let mut file = FileReport::default();
-        let mut out = Vec::new();
-        let text = log(items);
-        let mut input = SliceInput::new(text.as_bytes());
-        let put = &mut |bytes: &[u8]| {
-            out.extend_from_slice(bytes);
-            Ok(())
-        };
-        repair(&mut input, skip, 9, put, &mut file, &Silent).unwrap();
-        assert_eq!(String::from_utf8(out).unwrap(), log(want), "{items:?}");
-        // The letters stand for commands.
-        let doubts = file.doubts.iter().filter(|note| note.code != "unknown-command");
-        let notes = file.losses.iter().chain(&file.mended).chain(doubts);
-        assert_eq!(notes.map(|note| note.code).collect::<Vec<_>>().join(" "), codes, "{items:?}");
-    }
-}
+mod tests;

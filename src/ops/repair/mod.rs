@@ -8,6 +8,7 @@ mod directory;
 mod fields;
 mod finder;
 mod log;
+mod names;
 mod restored;
 mod resync;
 mod retyped;
