@@ -612,7 +612,7 @@ fn a_compressed_log_is_not_replaced_by_one_that_is_not() {
 
 #[test]
 fn an_output_without_a_name_is_named_all_the_same() {
-    exits(2, &["convert", "annotations.aof", "-o", ""], "\"\" is no name for an output");
+    exits(2, &["convert", "annotations.aof", ""], "\"\" is no name for an output");
 }
 
 /// A log of commands alone may be that of any server, and an old one loads no new snapshot.
