@@ -153,6 +153,13 @@ impl Filter {
         self.rules.iter().all(|rule| rule.test.holds_for_key(key).is_none_or(|is| is == rule.want))
     }
 
+    /// Whether the database and the name of a key pass, whatever its value is like. Two sources have
+    /// these in common; what is asked of a value may hold in one of them only.
+    pub fn matches_name(&self, entry: &Entry<'_>) -> Result<bool> {
+        Ok(self.matches_db(entry.db)
+            && (!self.asks_for_keys() || self.matches_key(&entry.key_bytes()?)))
+    }
+
     fn all(&self, entry: &Entry<'_>) -> Result<bool> {
         // Sorted by cost: the questions about the key are the last ones.
         let (plain, about_key) = self.rules.split_at(self.plain.min(self.rules.len()));

@@ -39,7 +39,7 @@ const PAIRS: usize = 1024;
 /// How two sources are compared.
 #[derive(Debug, Clone)]
 pub struct DiffOptions {
-    /// Which keys, of either source.
+    /// Which keys. A key that passes in either source is compared with the other.
     pub filter: Filter,
     /// Whether it does not matter when keys and fields expire.
     pub ignore_ttl: bool,
@@ -121,7 +121,9 @@ pub fn diff(
         while batch.len() < PAIRS
             && let Some(pair) = pairs.next()?
         {
-            batch.push(pair);
+            if pair.passes() {
+                batch.push(pair);
+            }
         }
         if batch.is_empty() {
             break;
@@ -240,7 +242,8 @@ impl Tally for Listing<'_> {
     type Room = Anew;
 
     fn entry(&mut self, entry: &Entry<'_>, anew: &mut Anew) -> Result<()> {
-        if !self.options.filter.matches(entry)? {
+        // Whether a value passes is said of a pair: a key that passes in one source only is in both.
+        if !self.options.filter.matches_name(entry)? {
             return Ok(());
         }
         let place = if self.in_source && !refers_to_template(entry) {
@@ -248,7 +251,9 @@ impl Tally for Listing<'_> {
         } else {
             keep(&mut self.waiting, entry, anew)?
         };
-        self.rows.push(Row::of(entry, place)?);
+        let mut row = Row::of(entry, place)?;
+        row.passes = self.options.filter.matches(entry)?;
+        self.rows.push(row);
         Ok(())
     }
 
@@ -291,6 +296,13 @@ fn record_error(fault: crate::error::Fault, offset: u64) -> Error {
 struct Pair {
     before: Option<Row>,
     after: Option<Row>,
+}
+
+impl Pair {
+    /// Whether it is one of those that are meant.
+    fn passes(&self) -> bool {
+        [&self.before, &self.after].into_iter().flatten().any(|row| row.passes)
+    }
 }
 
 /// The keys of both sources side by side.

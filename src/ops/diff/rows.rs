@@ -24,6 +24,8 @@ pub(super) struct Row {
     /// Of the value as it lies.
     pub(super) sum: [u8; 16],
     pub(super) place: Place,
+    /// Whether the filter lets it through.
+    pub(super) passes: bool,
 }
 
 /// Where a value is: in the source, as a whole record, or in the spool, its body alone.
@@ -57,6 +59,7 @@ impl Row {
             },
             sum,
             place,
+            passes: true,
         })
     }
 
@@ -72,7 +75,7 @@ impl Row {
         let expires = self.side.expires_at_ms;
         out.extend_from_slice(&[
             self.encoding,
-            u8::from(expires.is_some()),
+            u8::from(expires.is_some()) | u8::from(self.passes) << 1,
             spooled.unwrap_or(u8::MAX),
         ]);
         out.extend_from_slice(&self.sum);
@@ -86,7 +89,7 @@ impl Row {
     /// The row that was taken out of the sorter.
     pub(super) fn back(taken: &Taken) -> Option<Self> {
         let (db, key) = taken.key.split_first_chunk()?;
-        let (&[encoding, expires, spooled], rest) = taken.rest.split_first_chunk()?;
+        let (&[encoding, flags, spooled], rest) = taken.rest.split_first_chunk()?;
         let (&sum, rest) = rest.split_first_chunk()?;
         let mut numbers =
             rest.chunks_exact(8).filter_map(|n| n.try_into().ok()).map(u64::from_le_bytes);
@@ -101,7 +104,7 @@ impl Row {
             side: Side {
                 elements,
                 size_bytes,
-                expires_at_ms: (expires == 1).then_some(expires_at_ms),
+                expires_at_ms: (flags & 1 == 1).then_some(expires_at_ms),
                 kind: encoding::kind(encoding.into()).name(),
                 encoding: encoding::name(encoding.into()),
             },
@@ -112,6 +115,7 @@ impl Row {
                 spooled: (spooled != u8::MAX).then_some(spooled),
                 meta: u32::try_from(meta).ok()?,
             },
+            passes: flags & 2 == 2,
         })
     }
 }
@@ -260,6 +264,7 @@ mod tests {
             let mut row = Row::of(&entry, place).unwrap();
             row.db = 700;
             row.side.expires_at_ms = expires_at_ms;
+            row.passes = spooled.is_none();
             let taken = Taken { key: row.sort_key(), rest: row.rest() };
             assert_eq!(Row::back(&taken), Some(row));
         }
