@@ -36,6 +36,8 @@ pub enum Effect {
     Copied,
     /// It was copied, and is what it was.
     CopiedTo,
+    /// The command made another key of it, and it is what it was.
+    Read,
     /// The command found no such key, or refused to do anything.
     Nothing,
     /// The command failed.
@@ -67,6 +69,7 @@ impl Effect {
             Effect::MovedHere => "moved-here",
             Effect::Copied => "copied",
             Effect::CopiedTo => "copied-to",
+            Effect::Read => "read",
             Effect::Nothing => "nothing",
             Effect::Failed => "failed",
             Effect::Expired => "expired",
@@ -79,7 +82,7 @@ impl Effect {
             Effect::Created | Effect::MovedHere | Effect::Copied => '+',
             Effect::Changed => '~',
             Effect::Deleted | Effect::DeletedExpired | Effect::MovedAway | Effect::Expired => '-',
-            Effect::Nothing | Effect::CopiedTo => ' ',
+            Effect::Nothing | Effect::CopiedTo | Effect::Read => ' ',
             Effect::Failed => '!',
         }
     }
@@ -249,6 +252,7 @@ fn told(event: &Event, now_ms: i64) -> String {
         Effect::MovedHere => format!("{state}, renamed from {}", args(1)),
         Effect::Copied => format!("{state}, a copy of {}", args(1)),
         Effect::CopiedTo => format!("{state}, copied to {}", args(2)),
+        Effect::Read => format!("{state}, read only"),
         Effect::Nothing if event.after.is_some() => format!("{state}, left alone"),
         Effect::Nothing => "not there".to_owned(),
         Effect::Failed => format!("failed: {}", event.failed.as_deref().unwrap_or_default()),
@@ -257,7 +261,14 @@ fn told(event: &Event, now_ms: i64) -> String {
             None => "expired".to_owned(),
         },
     };
-    words + &was
+    let over = match (event.effect, &event.before) {
+        (Effect::MovedHere, Some(old)) if !is("SWAPDB") => {
+            format!(", overwriting {}", is_now(old, now_ms))
+        }
+        (Effect::Copied, Some(old)) => format!(", overwriting {}", is_now(old, now_ms)),
+        _ => String::new(),
+    };
+    words + &over + &was
 }
 
 /// `hash, 2 fields, expires in 3h`.

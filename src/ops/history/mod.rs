@@ -118,7 +118,7 @@ impl Sink<'_> {
         let options = self.options;
         let changes = !matches!(
             event.effect,
-            Effect::Nothing | Effect::Failed | Effect::CopiedTo | Effect::Expired
+            Effect::Nothing | Effect::Failed | Effect::CopiedTo | Effect::Read | Effect::Expired
         );
         if options.deleted {
             if event.effect.is_gone() {

@@ -12,7 +12,7 @@ use crate::rdb::write::{Body, EntryRoom, Sink as BodySink};
 use crate::rdb::{Entry, Scratch, Target};
 use crate::report::history::{Effect, Event, State};
 use crate::report::{get, keys};
-use crate::resp::command_keys;
+use crate::resp::{command_keys, is_only_read};
 use crate::value::Kind;
 
 /// Watches a run.
@@ -37,6 +37,8 @@ pub(super) struct Watch<'o, 's> {
 struct Touched {
     place: Place,
     before: Option<State>,
+    /// Whether the command makes another key of it, and does nothing to it.
+    only_read: bool,
 }
 
 /// A key that a command takes from one place to another.
@@ -45,6 +47,9 @@ struct Road {
     to: Place,
     /// Whether it stays where it was, too.
     stays: bool,
+    /// Whether it does not go there: it is there already or not at all, or another one is there
+    /// which the command does not overwrite.
+    idle: bool,
 }
 
 impl<'o, 's> Watch<'o, 's> {
@@ -151,14 +156,14 @@ impl<'o, 's> Watch<'o, 's> {
         let mut places: Vec<Place> = keys.map(|key| (db, key.to_vec())).collect();
         let from = (db, arg(0).to_vec());
         self.road = if is("RENAME") || is("RENAMENX") {
-            Some(Road { from, to: (db, arg(1).to_vec()), stays: false })
+            Some(Road { from, to: (db, arg(1).to_vec()), stays: false, idle: false })
         } else if is("MOVE") {
-            number(1).map(|to| Road { from, to: (to, arg(0).to_vec()), stays: false })
+            number(1).map(|to| Road { from, to: (to, arg(0).to_vec()), stays: false, idle: false })
         } else if is("COPY") {
             let word = rest.iter().skip(2).position(|arg| arg.eq_ignore_ascii_case(b"DB"));
             let to = word.and_then(|at| number(at + 3)).unwrap_or(db);
             places.truncate(1);
-            Some(Road { from, to: (to, arg(1).to_vec()), stays: true })
+            Some(Road { from, to: (to, arg(1).to_vec()), stays: true, idle: false })
         } else {
             None
         };
@@ -230,7 +235,7 @@ impl<'o, 's> Watch<'o, 's> {
         after: Option<State>,
         failed: Option<&str>,
     ) -> Event {
-        let Touched { place, before } = touched;
+        let Touched { place, before, only_read } = touched;
         let name = args.first().copied().unwrap_or_default();
         let is =
             |words: &[&str]| words.iter().any(|word| name.eq_ignore_ascii_case(word.as_bytes()));
@@ -245,6 +250,8 @@ impl<'o, 's> Watch<'o, 's> {
         };
         let effect = match (&before, &after) {
             _ if failed.is_some() => Effect::Failed,
+            (Some(_), Some(_)) if only_read => Effect::Read,
+            (_, Some(_)) if road.is_some_and(|road| road.idle) => Effect::Nothing,
             (Some(_), None) if leaves || swap => Effect::MovedAway,
             (Some(state), None) if is(&["DEL", "UNLINK"]) && late(state) => Effect::DeletedExpired,
             (Some(_), None) => Effect::Deleted,
@@ -293,9 +300,21 @@ impl Watcher for Watch<'_, '_> {
     fn before(&mut self, engine: &mut Engine, _: &About, args: &[&[u8]]) -> Result<()> {
         self.touched.clear();
         (self.road, self.swap) = (None, None);
-        for place in self.named(engine, args) {
+        let places = self.named(engine, args);
+        if places.is_empty() {
+            return Ok(());
+        }
+        if let Some(road) = &mut self.road {
+            let there =
+                |place: &Place| Ok::<_, crate::Error>(state(engine, place, false)?.is_some());
+            let full = !overwrites(args) && there(&road.to)?;
+            road.idle = road.from == road.to || full || !there(&road.from)?;
+        }
+        let (name, rest) = args.split_first().map_or((&[][..], args), |(name, rest)| (*name, rest));
+        for place in places {
             let before = state(engine, &place, false)?;
-            self.touched.push(Touched { place, before });
+            let only_read = is_only_read(name, rest, &place.1);
+            self.touched.push(Touched { place, before, only_read });
         }
         Ok(())
     }
@@ -332,6 +351,14 @@ impl Watcher for Watch<'_, '_> {
         }
         Ok(())
     }
+}
+
+/// Whether a command that takes a key elsewhere overwrites what is there.
+fn overwrites(args: &[&[u8]]) -> bool {
+    let Some((name, rest)) = args.split_first() else { return false };
+    let replaces = |arg: &&[u8]| arg.eq_ignore_ascii_case(b"REPLACE");
+    name.eq_ignore_ascii_case(b"RENAME")
+        || name.eq_ignore_ascii_case(b"COPY") && rest.iter().skip(2).any(replaces)
 }
 
 /// What a key holds, if it is there; its value too, where that is wanted.
