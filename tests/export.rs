@@ -410,6 +410,28 @@ fn what_cannot_be_read_back_is_said() {
     check("{\"record\":\"nonsense\"}", "it is a \"nonsense\"");
     let document = "{\"schema\":\"rdbkit.export/1\",\"format\":\"REDIS0010\",\"keys\":[\n]}";
     check(document, "this is one JSON document");
+    // What no server holds, or loads.
+    let key = |kind: &str, value: &str| {
+        format!("{{\"key\":\"k\",\"type\":\"{kind}\",\"value\":{value}}}")
+    };
+    check(&key("hash", "[]"), "line 1: its value is empty, and no server keeps such a key");
+    let scored = r#"[{"member":"m","score":"nan"}]"#;
+    check(&key("zset", scored), "line 1: the score of \"m\" is \"nan\", which is no score");
+    let entries = r#"{"entries":[{"id":"2-1","fields":[]},{"id":"1-1","fields":[]}]}"#;
+    check(&key("stream", entries), "line 1: the entry 1-1 of the stream stands behind 2-1");
+    check(
+        "{\"db\":2147483647,\"key\":\"k\",\"type\":\"string\",\"value\":\"v\"}",
+        "line 1: database 2147483647 is too high: the last is 2147483646",
+    );
+    // The words of the parser are not those of who writes a line.
+    check("[]", "line 1: this is no object. A line is one object");
+    check("{}\n7", "line 1: it has neither a key nor a record");
+    check(&key("string", "{\"base64\":\"a!\"}"), "what stands under base64 is no base64");
+    check("{\"key\":\"k\",\"db\":-1}", "`-1`, expected a whole number from 0 on");
+    check("{\"key\":\"k\",\"frequency\":300}", "`300`, expected a whole number from 0 to 255");
+    check(&key("stream", "[7]"), "in the value: invalid type");
+    check(&key("zset", "[7]"), "`7`, expected an object");
+    check(&key("set", "7"), "`7`, expected a list");
     // Lines by hand need no more than this.
     let output = rdbkit()
         .args(["get", "-", "k"])
@@ -523,4 +545,31 @@ fn a_snapshot_is_alike_its_own_ndjson() {
     let told = rdbkit().arg("inspect").arg(&lines).assert().success();
     let told = String::from_utf8(told.get_output().stdout.clone()).unwrap();
     assert!(told.lines().next().unwrap().ends_with("NDJSON, a key on each line"), "{told}");
+}
+
+/// What is made of lines is packed as servers pack it, and can be read.
+#[test]
+fn lines_become_packed_values() {
+    let folder = tempfile::tempdir().unwrap();
+    let [lines, made] = ["lines.ndjson", "made.rdb"].map(|name| folder.path().join(name));
+    let text = "abcdefgh".repeat(500);
+    fs::write(&lines, format!("{{\"key\":\"k\",\"type\":\"string\",\"value\":\"{text}\"}}\n"))
+        .unwrap();
+    for verb in ["convert", "merge"] {
+        let mut call = rdbkit();
+        match verb {
+            "convert" => call.arg(verb).arg(&lines).arg(&made),
+            _ => call.arg(verb).arg(&lines).arg("-o").arg(&made),
+        };
+        call.arg("--force").assert().success();
+        let size = fs::metadata(&made).unwrap().len();
+        assert!(size < 500, "{verb}: {size} bytes");
+        let told = rdbkit().args(["get", "--raw"]).arg(&made).arg("k").output().unwrap();
+        assert!(String::from_utf8(told.stdout).unwrap().contains(&text), "{verb}");
+    }
+    let mut call = rdbkit();
+    call.arg("convert").arg(&lines).arg(&made).args(["--force", "--no-compress"]);
+    if call.output().unwrap().status.success() {
+        assert!(fs::metadata(&made).unwrap().len() > 4000);
+    }
 }

@@ -7,16 +7,22 @@
 use std::fs::File;
 use std::io::{Seek as _, SeekFrom};
 
-use super::parts;
+use super::{parts, sound};
 use crate::bytes::input::Input as _;
+use crate::bytes::quoted;
 use crate::error::{Error, Result};
+use crate::rdb::object::Checker;
 use crate::rdb::write::{EntryHead, Loss, Sink, SnapshotWriter};
-use crate::rdb::{Eviction, Header, Target, Text, opcode};
-use crate::report::export::read::Line;
+use crate::rdb::{Entry, Eviction, Header, Target, Text, opcode};
+use crate::report::export::read::{Line, Parts};
 use crate::report::json::Blob;
 use crate::source::{
     Feed, Form, OpenOptions, Source, open_unnamed, temporary_failed, temporary_file,
 };
+
+/// The highest database that a server can have: its setting `databases` is at most 2³¹ − 1 (Redis
+/// 8.0, Valkey 9.0).
+const LAST_DB: u64 = i32::MAX as u64 - 1;
 
 /// The source itself, or the snapshot that its lines make.
 pub(super) fn resolve(source: Source, open: &OpenOptions) -> Result<Source> {
@@ -84,17 +90,37 @@ fn told(error: &serde_json::Error, text: &[u8]) -> String {
                 writes what can"
             .to_owned();
     }
+    if !matches!(text.trim_ascii_start().first(), Some(b'{')) {
+        return "this is no object. A line is one object of NDJSON, as `rdbkit export --to ndjson` \
+                writes it"
+            .to_owned();
+    }
     let words = error.to_string();
-    let words = words.split(" at line 1 column").next().unwrap_or(&words);
+    let words = plain(words.split(" at line 1 column").next().unwrap_or(&words));
     if error.is_eof() || text.starts_with(b"{\n") || text.starts_with(b"{\r") {
         return format!(
             "{words}. A line is one object of NDJSON, as `rdbkit export --to ndjson` writes it"
         );
     }
     match error.column() {
-        0 => words.to_owned(),
+        0 => words,
         column => format!("column {column}: {words}"),
     }
+}
+
+/// What a parser says that it expected, without the names of its types.
+fn plain(words: &str) -> String {
+    let Some((before, expected)) = words.rsplit_once("expected ") else { return words.to_owned() };
+    let expected = match expected {
+        "u64" => "a whole number from 0 on",
+        "u8" => "a whole number from 0 to 255",
+        "i64" => "a whole number",
+        "a sequence" => "a list",
+        "a tuple of size 2" => "a list of two",
+        it if it.starts_with("struct ") => "an object",
+        it => it,
+    };
+    format!("{before}expected {expected}")
 }
 
 /// The server for a magic and version.
@@ -158,14 +184,15 @@ impl From<Error> for Bad {
 struct Writer {
     file: SnapshotWriter<File>,
     sink: Sink,
+    checker: Checker,
     db: Option<u64>,
 }
 
 impl Writer {
     fn new(file: File, target: &Target) -> Self {
-        // It is read once and thrown away, so nothing is packed.
-        let file = SnapshotWriter::new(file, target, false);
-        Writer { file, sink: Sink::new(false), db: None }
+        // What is made of it copies values as they lie here, so they are packed as servers pack them.
+        let file = SnapshotWriter::new(file, target, true);
+        Writer { file, sink: Sink::new(true), checker: Checker::default(), db: None }
     }
 
     fn line(&mut self, line: &Line<'_>) -> Result<(), Bad> {
@@ -206,6 +233,9 @@ impl Writer {
             return Err(Bad::Said("it has neither a key nor a record".to_owned()));
         };
         let db = line.db.unwrap_or(0);
+        if db > LAST_DB {
+            return Err(Bad::Said(format!("database {db} is too high: the last is {LAST_DB}")));
+        }
         if self.db != Some(db) {
             self.db = Some(db);
             self.file.select_db(db)?;
@@ -214,7 +244,14 @@ impl Writer {
         self.sink.clear();
         let parts = line.parts()?;
         let written = parts::write(&mut self.sink, &target, &parts).map_err(Bad::Said)?;
-        let Some(value_type) = written else { return Ok(()) };
+        let Some(value_type) = written else {
+            return Err(Bad::Said("its value is empty, and no server keeps such a key".to_owned()));
+        };
+        unheard_of(&parts)?;
+        let entry = Entry::of_body(&key.0, value_type, &self.sink.out, 0);
+        if let Some((_, fault)) = sound::refused(&mut self.checker, &entry, &target)? {
+            return Err(Bad::Said(format!("no server would load it: {fault}")));
+        }
         let head = EntryHead {
             key: Text::Raw(&key.0),
             expires_at_ms: line.expires_at_ms,
@@ -226,5 +263,30 @@ impl Writer {
             meta: line.meta.as_ref().map(|meta| &*meta.0),
         };
         Ok(self.file.entry(&head, value_type, &self.sink.out)?)
+    }
+}
+
+/// Fails where a value is wrong in a way that servers load without a word: they take a score that is
+/// no number, and entries of a stream as they come.
+fn unheard_of(parts: &Parts<'_>) -> Result<(), Bad> {
+    match parts {
+        Parts::SortedSet(all) => match all.iter().find(|one| one.score.0.is_nan()) {
+            Some(one) => {
+                let member = quoted(&one.member.0);
+                Err(Bad::Said(format!("the score of {member} is \"nan\", which is no score")))
+            }
+            None => Ok(()),
+        },
+        Parts::Stream(stream) => {
+            let mut pairs = stream.entries.iter().zip(stream.entries.iter().skip(1));
+            match pairs.find(|(one, next)| one.id.0 >= next.id.0) {
+                Some((one, next)) => Err(Bad::Said(format!(
+                    "the entry {} of the stream stands behind {}",
+                    next.id.0, one.id.0
+                ))),
+                None => Ok(()),
+            }
+        }
+        _ => Ok(()),
     }
 }

@@ -40,13 +40,26 @@ fn is_refused(problem: &Problem<'_>, taker: &Target) -> bool {
 /// need not be asked about.
 #[inline]
 pub(super) fn value(checker: &mut Checker, entry: &Entry<'_>, taker: &Target) -> Result<()> {
+    match refused(checker, entry, taker)? {
+        Some((at, fault)) => Err(entry.error(at, fault).into()),
+        None => Ok(()),
+    }
+}
+
+/// Why `taker` would not load the value, and at which of its bytes.
+#[inline]
+pub(super) fn refused(
+    checker: &mut Checker,
+    entry: &Entry<'_>,
+    taker: &Target,
+) -> Result<Option<(u64, Fault)>> {
     let mut refused = None;
     checker.check(entry, &mut |problem| {
         if refused.is_none() && is_refused(&problem, taker) {
-            refused = Some(entry.error(problem.at, problem.fault));
+            refused = Some((problem.at, problem.fault));
         }
     })?;
-    refused.map_or(Ok(()), |error| Err(error.into()))
+    Ok(refused)
 }
 
 /// The bytes of a text of the record that begins at `offset`.

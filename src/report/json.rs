@@ -237,7 +237,9 @@ impl<'de: 'a, 'a> Deserialize<'de> for Blob<'a> {
                 if map.next_key::<IgnoredAny>()?.is_some() {
                     return Err(A::Error::custom("there is more beside the base64"));
                 }
-                bytes.map(|bytes| Blob(Cow::Owned(bytes))).map_err(A::Error::custom)
+                // The decoder counts from the start of the text, which nobody sees.
+                let wrong = |_| A::Error::custom("what stands under base64 is no base64");
+                bytes.map(|bytes| Blob(Cow::Owned(bytes))).map_err(wrong)
             }
         }
         deserializer.deserialize_any(Either)
