@@ -255,8 +255,8 @@ pub(crate) fn run(
         _ => load::load(source, &again, destination, &options, &bar)?,
     };
     drop(bar);
-    report_args.tell(&report, common, write_text, write_json)?;
     metrics.write("replay", || of_load(&report))?;
+    report_args.tell(&report, common, write_text, write_json)?;
     if let Some(why) = &report.stopped {
         super::complain(why);
         return Ok(if report.is_broken { Exit::Findings } else { Exit::Failed });
@@ -267,6 +267,11 @@ pub(crate) fn run(
         return Ok(Exit::Findings);
     }
     Ok(if report.is_complete() { end } else { Exit::Findings })
+}
+
+/// What a target is called where nothing was heard from it: its address, without a password.
+pub(super) fn target_name(url: &str) -> String {
+    url.parse::<Endpoint>().map_or_else(|_| "?".to_owned(), |endpoint| endpoint.to_string())
 }
 
 /// Asks on the terminal; without one there is nobody to ask.

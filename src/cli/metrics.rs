@@ -1,6 +1,8 @@
 //! `--metrics FILE`: figures for the textfile collector of Prometheus, written as a whole.
 
 use std::ffi::OsString;
+use std::fs::File;
+use std::io::Read as _;
 use std::path::Path;
 use std::time::{SystemTime, UNIX_EPOCH};
 
@@ -26,6 +28,15 @@ impl MetricsArgs {
         publish.check(Path::new(path))
     }
 
+    /// Writes the figures of what failed, if they are asked for, so that none of an earlier run go on
+    /// saying that all is well. As it may have failed before [`judge`](Self::judge) was asked, nothing
+    /// but such figures is replaced. What could not be written here is less than what failed.
+    pub(crate) fn write_failure(&self, verb: &str, make: impl FnOnce() -> Metrics) {
+        if self.metrics.as_ref().is_some_and(|path| is_figures(Path::new(path))) {
+            let _ = self.write(verb, make);
+        }
+    }
+
     /// Writes the figures, if they are asked for.
     pub(crate) fn write(&self, verb: &str, make: impl FnOnce() -> Metrics) -> Result<(), Error> {
         let Some(path) = &self.metrics else { return Ok(()) };
@@ -36,5 +47,19 @@ impl MetricsArgs {
         let mut file = AtomicFile::create(Path::new(path), &publish)?;
         file.put(metrics.text().as_bytes())?;
         file.commit().map(drop)
+    }
+}
+
+/// Whether a file has figures of ours in it, or is not there.
+fn is_figures(path: &Path) -> bool {
+    const BEGIN: &[u8] = b"# HELP rdbkit_";
+    let mut begin = Vec::with_capacity(BEGIN.len());
+    match File::open(path) {
+        Ok(file) if file.metadata().is_ok_and(|about| about.is_file()) => {
+            let read = file.take(BEGIN.len() as u64).read_to_end(&mut begin);
+            read.is_ok() && (begin == BEGIN || begin.is_empty())
+        }
+        Ok(_) => false,
+        Err(error) => error.kind() == std::io::ErrorKind::NotFound,
     }
 }

@@ -14,6 +14,7 @@ use rdbkit::ops::sources_of;
 use rdbkit::rdb::Target;
 use rdbkit::report::metrics;
 use rdbkit::report::replay::{write_json, write_text};
+use rdbkit::source::Locator;
 use rdbkit::target::{AtomicFile, Publish};
 
 use super::args::{CommonArgs, Opened, RunArgs, SourceArgs, secs, target};
@@ -89,6 +90,23 @@ impl ReplayArgs {
 }
 
 pub(crate) fn run(args: &ReplayArgs) -> Result<Exit, Error> {
+    let done = play(args);
+    // Who watches wants to hear of a failure, most of all.
+    if matches!(&done, Err(error) if !super::exit::is_closed_pipe(error)) {
+        let source = Locator::from(args.source.as_os_str()).to_string();
+        #[cfg(feature = "live")]
+        let to = args.live.to.as_ref().map(|url| super::load::target_name(url));
+        #[cfg(not(feature = "live"))]
+        let to: Option<String> = None;
+        args.metrics.write_failure("replay", || match to {
+            Some(target) => metrics::of_no_load(&source, &target),
+            None => metrics::of_no_replay(&source),
+        });
+    }
+    done
+}
+
+fn play(args: &ReplayArgs) -> Result<Exit, Error> {
     use_small_pages();
     #[cfg(feature = "live")]
     if let Some(url) = &args.live.to {
@@ -135,8 +153,8 @@ pub(crate) fn run(args: &ReplayArgs) -> Result<Exit, Error> {
         std::mem::forget(run);
     }
     drop(bar);
-    args.report.tell(&report, &args.common, write_text, write_json)?;
     args.metrics.write("replay", || metrics::of_replay(&report))?;
+    args.report.tell(&report, &args.common, write_text, write_json)?;
     let dropped = report.parts.iter().any(|part| part.dropped_from.is_some());
     Ok(if dropped && !report.stopped { Exit::Findings } else { Exit::Clean })
 }

@@ -117,12 +117,34 @@ pub fn of_check(report: &CheckReport) -> Metrics {
     metrics
 }
 
+/// Whether a source was run.
+const RUN: (&str, &str) = ("rdbkit_replay_complete", "Whether all of the source was run.");
+
+/// Whether a source was loaded into live servers.
+const LOADED: (&str, &str) = ("rdbkit_load_complete", "Whether all is there.");
+
+/// The figures of a replay that failed.
+pub fn of_no_replay(source: &str) -> Metrics {
+    let mut metrics = Metrics::default();
+    metrics.gauge(RUN.0, RUN.1, &[("source", source)], 0.0);
+    metrics
+}
+
+/// The figures of a load into live servers that failed.
+pub fn of_no_load(source: &str, target: &str) -> Metrics {
+    let mut metrics = Metrics::default();
+    metrics.gauge(LOADED.0, LOADED.1, &[("source", source), ("target", target)], 0.0);
+    metrics
+}
+
 /// The figures of a replay.
 pub fn of_replay(report: &ReplayReport) -> Metrics {
     let mut metrics = Metrics::default();
     let label = [("source", report.source.as_str())];
     let skipped = report.skipped.iter().map(|one| one.count).sum();
     let mut gauge = |name, help, value| metrics.gauge(name, help, &label, number(value));
+    let whole = report.stopped || report.parts.iter().all(|part| part.dropped_from.is_none());
+    gauge(RUN.0, RUN.1, u64::from(whole));
     gauge("rdbkit_replay_commands", "Commands that were run.", report.commands);
     gauge("rdbkit_replay_failed_commands", "Commands that failed.", report.failed);
     gauge("rdbkit_replay_skipped_commands", "Commands that were stepped over.", skipped);
@@ -136,7 +158,7 @@ pub fn of_load(report: &LoadReport) -> Metrics {
     let mut metrics = Metrics::default();
     let labels = [("source", report.source.as_str()), ("target", report.target.as_str())];
     let mut gauge = |name, help, value| metrics.gauge(name, help, &labels, number(value));
-    gauge("rdbkit_load_complete", "Whether all is there.", u64::from(report.is_complete()));
+    gauge(LOADED.0, LOADED.1, u64::from(report.is_complete()));
     gauge("rdbkit_load_keys", "Keys that have arrived in this run.", report.keys);
     gauge("rdbkit_load_log_commands", "Commands of a log that were sent.", report.log_commands);
     gauge("rdbkit_load_refused_keys", "Keys that were refused.", report.refused);
