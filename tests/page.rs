@@ -166,6 +166,8 @@ fn a_page_shows_what_is_large_and_a_screen_beside_it_stays_one() {
     // None of these keys expires: what is not there has no bar.
     let expiry = text.split("When keys expire").nth(1).unwrap().split("</section>").next().unwrap();
     assert_eq!(expiry.matches("<u style").count(), 1, "{expiry}");
+    // A bar is not what expires within a day: it leaves out what expires within an hour.
+    assert!(expiry.contains("1 hour – 1 day") && !expiry.contains("within a day"), "{expiry}");
 
     // The page has more of the biggest keys than the screen, and JSON is as the screen.
     assert!(text.matches(":state&quot;</td>").count() >= 100, "rows of the page");

@@ -349,14 +349,15 @@ fn types(look: &LookReport) -> Vec<Bar> {
 
 fn expiry_bars(snapshot: &SnapshotReport) -> Vec<Bar> {
     let most = snapshot.expiry.iter().map(|bucket| bucket.keys).max().unwrap_or(0);
+    // Each bar holds what the ones above it do not.
     let name = |within: &str| match within {
         "expired" => "expired already",
         "1h" => "within an hour",
-        "1d" => "within a day",
-        "7d" => "within a week",
-        "30d" => "within 30 days",
-        "1y" => "within a year",
-        "later" => "later",
+        "1d" => "1 hour – 1 day",
+        "7d" => "1 – 7 days",
+        "30d" => "7 – 30 days",
+        "1y" => "30 days – 1 year",
+        "later" => "after a year",
         _ => "never",
     };
     snapshot
