@@ -106,3 +106,28 @@ fn a_dump_does_not_differ_from_its_own_ndjson_whatever_is_asked() {
         assert_eq!(differences(&file, &lines, &["--encoding=listpack,intset"]), [""; 0]);
     }
 }
+
+#[test]
+fn functions_of_a_release_candidate_are_those_of_its_ndjson() {
+    let folder = tempfile::tempdir().unwrap();
+    let [dump, lines] = ["dump.rdb", "dump.ndjson"].map(|name| folder.path().join(name));
+    // FUNCTION_PRE_GA: name, engine, no description, body.
+    let function = b"\xf6\x03lib\x03LUA\x00\x08return 1";
+    let bytes = [b"REDIS0010".as_slice(), function, b"\xff\0\0\0\0\0\0\0\0"].concat();
+    fs::write(&dump, bytes).unwrap();
+    let [source, to] = [&dump, &lines].map(|path| path.to_str().unwrap());
+    assert_eq!(call(&["export", source, "-o", to]).code, 0);
+    let done = call(&["diff", source, to]);
+    assert_eq!(done.code, 0, "{}", done.out);
+}
+
+#[test]
+fn a_key_that_stands_twice_in_each_source_is_one_key() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("twice.rdb");
+    fs::write(&path, snapshot(&[&string("k", b"a"), &string("k", b"b"), &string("k", b"c")]))
+        .unwrap();
+    let done = call(&["diff", path.to_str().unwrap(), path.to_str().unwrap()]);
+    assert_eq!(done.code, 0);
+    assert!(done.out.contains("1 key stood more than once in a source"), "{}", done.out);
+}

@@ -115,13 +115,15 @@ pub fn diff(
         names: &names,
     };
     let mut totals = Totals::new(&options.separator);
-    let mut pairs = Pairs { one: before.rows, other: after.rows, next: [None, None], repeated: 0 };
+    let mut repeated = 0;
+    let mut pairs = Pairs { one: before.rows, other: after.rows, next: [None, None] };
     loop {
         let mut batch = Vec::with_capacity(PAIRS);
         while batch.len() < PAIRS
             && let Some(pair) = pairs.next()?
         {
             if pair.passes() {
+                repeated += u64::from(pair.is_repeated());
                 batch.push(pair);
             }
         }
@@ -143,7 +145,7 @@ pub fn diff(
     }
     summary.encodings_compared = encodings || options.ignore_encoding;
     summary.consumer_times_compared = !unlogged;
-    summary.repeated_keys = pairs.repeated;
+    summary.repeated_keys = repeated;
     summary.same = summary.is_same();
     Ok(DiffReport { summary, ended: [before.ended, after.ended] })
 }
@@ -260,8 +262,18 @@ impl Tally for Listing<'_> {
     fn record(&mut self, record: &Record<'_>, offset: u64, _: &mut Anew) -> Result<()> {
         match record {
             Record::Function(code) => {
-                let code = code.to_cow().map_err(|fault| record_error(fault, offset))?;
+                let failed = |fault| record_error("FUNCTION2", fault, offset);
+                let code = code.to_cow().map_err(failed)?;
                 self.extras.functions.insert(library_name(&code), code.into_owned());
+            }
+            // The source that a released server makes of it, as every other verb reads it.
+            Record::FunctionPreGa { name, engine, body, .. } => {
+                let failed = |fault| record_error("FUNCTION_PRE_GA", fault, offset);
+                let name = name.to_cow().map_err(failed)?;
+                let engine = engine.to_cow().map_err(failed)?;
+                let body = body.to_cow().map_err(failed)?;
+                let code = [b"#!", &*engine, b" name=", &*name, b"\n", &*body].concat();
+                self.extras.functions.insert(name.into_owned(), code);
             }
             Record::ModuleAux { id, when, body } => {
                 self.extras.modules.push((*id, *when, body.to_vec()));
@@ -287,8 +299,8 @@ impl Tally for Listing<'_> {
     }
 }
 
-fn record_error(fault: crate::error::Fault, offset: u64) -> Error {
-    let doing = crate::error::Doing::Record("FUNCTION2");
+fn record_error(name: &'static str, fault: crate::error::Fault, offset: u64) -> Error {
+    let doing = crate::error::Doing::Record(name);
     Box::new(crate::error::FormatError { file: None, offset, doing, key: None, fault }).into()
 }
 
@@ -299,6 +311,11 @@ struct Pair {
 }
 
 impl Pair {
+    /// Whether a source has it more than once.
+    fn is_repeated(&self) -> bool {
+        [&self.before, &self.after].into_iter().flatten().any(|row| row.repeated)
+    }
+
     /// Whether it is one of those that are meant.
     fn passes(&self) -> bool {
         [&self.before, &self.after].into_iter().flatten().any(|row| row.passes)
@@ -311,14 +328,13 @@ struct Pairs {
     other: Sorted,
     /// The next row of each, where it has been taken out already.
     next: [Option<Row>; 2],
-    repeated: u64,
 }
 
 impl Pairs {
     fn next(&mut self) -> Result<Option<Pair>> {
         let [before, after] = &mut self.next;
-        let mut before = take(before, &mut self.one, &mut self.repeated)?;
-        let mut after = take(after, &mut self.other, &mut self.repeated)?;
+        let mut before = take(before, &mut self.one)?;
+        let mut after = take(after, &mut self.other)?;
         if let (Some(one), Some(other)) = (&before, &after) {
             let [first, second] = &mut self.next;
             match (one.db, &one.key).cmp(&(other.db, &other.key)) {
@@ -332,7 +348,7 @@ impl Pairs {
 }
 
 /// The next row of a side; of several with one key the last.
-fn take(next: &mut Option<Row>, sorted: &mut Sorted, repeated: &mut u64) -> Result<Option<Row>> {
+fn take(next: &mut Option<Row>, sorted: &mut Sorted) -> Result<Option<Row>> {
     let mut row = match next.take() {
         Some(row) => row,
         None => match sorted.next()?.as_ref().and_then(Row::back) {
@@ -341,8 +357,8 @@ fn take(next: &mut Option<Row>, sorted: &mut Sorted, repeated: &mut u64) -> Resu
         },
     };
     while let Some(taken) = sorted.next_if(&row.sort_key())? {
-        *repeated += 1;
         row = Row::back(&taken).unwrap_or(row);
+        row.repeated = true;
     }
     Ok(Some(row))
 }

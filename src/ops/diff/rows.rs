@@ -26,6 +26,8 @@ pub(super) struct Row {
     pub(super) place: Place,
     /// Whether the filter lets it through.
     pub(super) passes: bool,
+    /// Whether there was another of this key before it.
+    pub(super) repeated: bool,
 }
 
 /// Where a value is: in the source, as a whole record, or in the spool, its body alone.
@@ -60,6 +62,7 @@ impl Row {
             sum,
             place,
             passes: true,
+            repeated: false,
         })
     }
 
@@ -116,6 +119,7 @@ impl Row {
                 meta: u32::try_from(meta).ok()?,
             },
             passes: flags & 2 == 2,
+            repeated: false,
         })
     }
 }

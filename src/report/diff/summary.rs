@@ -93,7 +93,7 @@ pub struct DiffSummary {
     pub encodings_compared: bool,
     /// Whether it was compared when consumers of streams were seen: a log does not say.
     pub consumer_times_compared: bool,
-    /// Keys that a source has twice, the last one of which was compared.
+    /// Keys that a source, or each of them, has more than once, the last of which was compared.
     pub repeated_keys: u64,
 }
 
@@ -219,7 +219,8 @@ impl DiffSummary {
         }
         if self.repeated_keys > 0 {
             let keys = plural(self.repeated_keys, "key");
-            let note = format!("{keys} stood twice in one source; the last of them was compared");
+            let note =
+                format!("{keys} stood more than once in a source; the last of each was compared");
             writeln!(out, "{}", style.warn(note))?;
         }
         Ok(())
