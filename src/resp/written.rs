@@ -27,9 +27,9 @@ pub fn is_only_read<A: AsRef<[u8]>>(name: &[u8], args: &[A], key: &[u8]) -> bool
     let is = |words: &[&str]| words.iter().any(|word| name.eq_ignore_ascii_case(word.as_bytes()));
     let Some(mut keys) = command_keys(name, args) else { return false };
     if is(INTO_FIRST) {
-        keys.next().is_some_and(|first| first != key)
+        keys.next().is_some_and(|first| first != key) && keys.any(|read| read == key)
     } else {
-        is(OUT_OF_FIRST) && keys.skip(1).all(|store| store != key)
+        is(OUT_OF_FIRST) && keys.next() == Some(key) && keys.all(|store| store != key)
     }
 }
 
