@@ -424,7 +424,7 @@ fn what_cannot_be_read_back_is_said() {
         "line 1: database 2147483647 is too high: the last is 2147483646",
     );
     // The words of the parser are not those of who writes a line.
-    check("[]", "line 1: this is no object. A line is one object");
+    check(&format!("{header}\n[]"), "line 2: this is no object. A line is one object");
     check("{}\n7", "line 1: it has neither a key nor a record");
     check(&key("string", "{\"base64\":\"a!\"}"), "what stands under base64 is no base64");
     check("{\"key\":\"k\",\"db\":-1}", "`-1`, expected a whole number from 0 on");

@@ -250,7 +250,7 @@ impl Writer {
         unheard_of(&parts)?;
         let entry = Entry::of_body(&key.0, value_type, &self.sink.out, 0);
         if let Some((_, fault)) = sound::refused(&mut self.checker, &entry, &target)? {
-            return Err(Bad::Said(format!("no server would load it: {fault}")));
+            return Err(Bad::Said(format!("its value is broken: {fault}")));
         }
         let head = EntryHead {
             key: Text::Raw(&key.0),
