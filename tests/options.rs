@@ -184,3 +184,55 @@ fn what_a_prefix_is_is_not_said_in_vain() {
         assert!(status == 2 && said.contains("--by prefix"), "{args:?}: {said}");
     }
 }
+
+#[test]
+fn what_splits_by_no_prefix_is_not_told_what_one_is() {
+    let folder = tempfile::tempdir().unwrap();
+    let folder = folder.path();
+    fs::write(folder.join("log.aof"), log(&[&["SET", "k:1", "v"]])).unwrap();
+    for (by, tells) in
+        [(["--by", "db"], ["--separator", "x"]), (["--parts", "2"], ["--depth", "2"])]
+    {
+        let words = [&["split", "log.aof", "-o", "out"][..], &by, &tells].concat();
+        let (status, said) = call(folder, &words);
+        assert!(status == 2 && said.contains("give --by prefix"), "{words:?}: {said}");
+        assert!(!folder.join("out").exists());
+    }
+    let words = ["split", "log.aof", "-o", "out", "--by", "prefix", "--depth", "1"];
+    assert_eq!(call(folder, &words).0, 0);
+}
+
+#[test]
+fn a_page_and_json_do_not_share_standard_output() {
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR"));
+    for option in ["--html", "--folded"] {
+        let source = "fixtures/redis-7.0.15-lru.rdb";
+        let (status, said) = call(folder, &["inspect", source, option, "-", "--format", "json"]);
+        assert!(status == 2 && said.contains("would be mixed on standard output"), "{said}");
+        assert_eq!(call(folder, &["inspect", source, option, "-"]).0, 0);
+    }
+}
+
+/// What a source does not have is not said of it.
+#[test]
+fn a_report_says_nothing_that_the_file_does_not_hold() {
+    let folder = tempfile::tempdir().unwrap();
+    let folder = folder.path();
+    let function = b"REDIS0010\xf5\x11#!lua name=lib\n1\n\xff\0\0\0\0\0\0\0\0";
+    fs::write(folder.join("f.rdb"), function).unwrap();
+    fs::write(folder.join("l.ndjson"), "{\"key\":\"k\",\"type\":\"string\",\"value\":\"v\"}\n")
+        .unwrap();
+    fs::write(folder.join("log.aof"), log(&[&["SET", "k:1", "v"], &["SET", "k:2", "v"]])).unwrap();
+    let (status, said) = call(folder, &["export", "f.rdb", "--to", "csv", "-o", "f.csv"]);
+    assert!(status == 0 && said.contains("1 library left out"), "{said}");
+    let (status, said) = call(folder, &["inspect", "l.ndjson"]);
+    assert!(status == 0 && !said.contains("checksum"), "{said}");
+    let (status, said) = call(folder, &["check", "log.aof", "--max-keys", "1"]);
+    assert!(status == 1 && said.contains("at most 1 key;") && said.contains("2 keys"), "{said}");
+    let base = format!("{}/fixtures/redis-7.0.15-alltypes.rdb", env!("CARGO_MANIFEST_DIR"));
+    assert_eq!(call(folder, &["convert", &base, "dir", "--to", "aof-dir"]).0, 0);
+    let (status, said) = call(folder, &["convert", "dir", "out.rdb", "--target", "redis:7.0"]);
+    assert!(status == 0 && said.contains("REDIS0010 to REDIS0010"), "{said}");
+    let (status, said) = call(folder, &["inspect", &base, "--by", "prefix", "--depth", "1"]);
+    assert!(status == 0 && !said.contains("(others)"), "{said}");
+}

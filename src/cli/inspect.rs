@@ -191,6 +191,15 @@ impl InspectArgs {
                     .to_owned(),
             ));
         }
+        if self.format == Format::Json {
+            let files = [("--html", self.page()), ("--folded", self.folded.as_ref())];
+            if let Some((option, _)) = files.iter().find(|(_, path)| is_stdout(*path)) {
+                return Err(Error::Usage(format!(
+                    "{option} - and --format json would be mixed on standard output: give {option} a \
+                     file"
+                )));
+            }
+        }
         Ok(())
     }
 

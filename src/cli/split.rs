@@ -16,7 +16,7 @@ use rdbkit::ops::split::nodes_of_cluster;
 use rdbkit::ops::split::{By, Node, SlotPart, SplitOptions, nodes, split};
 use rdbkit::report::split::{write_json, write_text};
 
-use super::args::{CommonArgs, Opened, RunArgs, SourceArgs};
+use super::args::{CommonArgs, Opened, RunArgs, SourceArgs, bytes};
 use super::exit::Exit;
 use super::filters::{FilterArgs, slots};
 use super::output::{LISTED, MadeArgs, after_losses};
@@ -69,13 +69,13 @@ pub(crate) struct SplitArgs {
     #[arg(long, value_name = "URL", conflicts_with_all = ["by", "parts", "ranges", "nodes"])]
     cluster: Option<String>,
 
-    /// What separates the parts of a key
-    #[arg(long, value_name = "TEXT", default_value = ":")]
-    separator: OsString,
+    /// With --by prefix: what separates the parts of a key [default: :]
+    #[arg(long, value_name = "TEXT")]
+    separator: Option<OsString>,
 
-    /// How many parts of a key are its prefix
-    #[arg(long, value_name = "N", default_value_t = 1, value_parser = clap::value_parser!(u16).range(1..))]
-    depth: u16,
+    /// With --by prefix: how many parts of a key are its prefix [default: 1]
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u16).range(1..))]
+    depth: Option<u16>,
 
     #[command(flatten)]
     made: MadeArgs,
@@ -109,9 +109,17 @@ fn ranges(text: &str) -> Result<Ranges, String> {
 
 impl SplitArgs {
     fn by(&self) -> Result<By, Error> {
-        let separator = self.separator.as_encoded_bytes().to_vec();
+        let separator = self.separator.as_ref().map_or(b":".to_vec(), bytes);
         if separator.is_empty() {
             return Err(Error::Usage("a separator has at least one byte".to_owned()));
+        }
+        let tells_prefixes = self.separator.is_some() || self.depth.is_some();
+        if tells_prefixes && self.by != Some(What::Prefix) {
+            return Err(Error::Usage(
+                "--depth and --separator say what a prefix is, and keys are not parted by it: give \
+                 --by prefix"
+                    .to_owned(),
+            ));
         }
         let of_nodes = |found: Vec<Node>| By::Slots(found.into_iter().map(Node::part).collect());
         #[cfg(feature = "live")]
@@ -122,7 +130,7 @@ impl SplitArgs {
         match (self.by, self.parts, &self.nodes) {
             (Some(What::Db), ..) => Ok(By::Database),
             (Some(What::Type), ..) => Ok(By::Type),
-            (Some(What::Prefix), ..) => Ok(By::Prefix { separator, depth: self.depth.into() }),
+            (Some(What::Prefix), ..) => Ok(By::Prefix { separator, depth: self.depth.unwrap_or(1).into() }),
             (None, Some(parts), _) => Ok(By::Slots(SlotPart::equal(parts))),
             (None, None, Some(path)) => {
                 let name = path.shown().to_string();

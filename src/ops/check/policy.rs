@@ -196,7 +196,7 @@ impl Judge<'_> {
 
     fn count(&self, keys: u64, findings: &mut ByRule) {
         if let Some(most) = self.policy.max_keys.filter(|&most| keys > most) {
-            let (expected, found) = (format!("at most {most} keys"), format!("{keys} keys"));
+            let (expected, found) = (at_most(most, "key"), plural(keys, "key"));
             findings.add(self.policy.finding("max-keys", expected, found));
         }
     }
@@ -224,6 +224,15 @@ impl Judge<'_> {
         };
         findings.add(self.policy.finding("max-age", format!("at most {} old", span(most)), found));
     }
+}
+
+/// `at most 1 key`, `at most 5 keys`.
+fn at_most(most: u64, one: &str) -> String {
+    format!("at most {}", plural(most, one))
+}
+
+fn plural(n: u64, one: &str) -> String {
+    format!("{n} {one}{}", if n == 1 { "" } else { "s" })
 }
 
 /// The findings of each rule, up to the limit for each: a rule that many keys break hides no other.
@@ -301,15 +310,15 @@ impl Tally for PolicyTally<'_> {
         if let Some(most) = policy.max_key_bytes
             && entry.size_bytes() > most
         {
-            let found = format!("{} bytes", entry.size_bytes());
-            self.broken("max-key-bytes", entry, &key, format!("at most {most} bytes"), found);
+            let found = plural(entry.size_bytes(), "byte");
+            self.broken("max-key-bytes", entry, &key, at_most(most, "byte"), found);
         }
         if let Some(most) = policy.max_elements
             && let Ok(shape) = entry.shape()
             && shape.elements > most
         {
-            let found = format!("{} elements", shape.elements);
-            self.broken("max-elements", entry, &key, format!("at most {most} elements"), found);
+            let found = plural(shape.elements, "element");
+            self.broken("max-elements", entry, &key, at_most(most, "element"), found);
         }
         if entry.expires_at_ms.is_none()
             && let Some(prefix) = policy.require_ttl.iter().find(|p| key.starts_with(p))

@@ -168,6 +168,16 @@ impl Keys {
         }
     }
 
+    /// Magic and version of the snapshot that they come from, be it the base of a log; of a log
+    /// without one `AOF`.
+    pub(in crate::ops) fn source_version(&self) -> String {
+        let header = match self {
+            Keys::Snapshot { header, .. } => Some(*header),
+            Keys::Ran(run) => run.engine.keyspace.base().map(|base| base.header),
+        };
+        header.map_or_else(|| "AOF".to_owned(), |header| header.magic())
+    }
+
     /// The server that most likely wrote them.
     pub(in crate::ops) fn writer(&self) -> Target {
         match self {

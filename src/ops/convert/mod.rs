@@ -159,6 +159,7 @@ pub(super) fn make(
 ) -> Result<(ConvertReport, Option<Proof>)> {
     let bytes_in = keys.size_bytes();
     let (header, log) = (keys.header(), keys.ran());
+    let source_version = keys.source_version();
     let target = options.target.unwrap_or_else(|| keys.writer());
     refuse_forms(options.form, &target)?;
     refuse_timestamp(options, &target)?;
@@ -228,7 +229,7 @@ pub(super) fn make(
     let published = place.publish(written.size_bytes)?;
     let report = ConvertReport {
         source: name.to_owned(),
-        source_version: header.magic(),
+        source_version,
         ran: log,
         backup: published.backup,
         output: published.name,

@@ -204,11 +204,15 @@ fn rows(
     let counts = root.finish()?;
     // Giving back all that memory piece by piece takes time that nobody needs to wait for.
     std::mem::forget(ran);
+    let holds_functions = matches!(form, ExportForm::Ndjson | ExportForm::Json);
+    let (functions, functions_left_out) =
+        if holds_functions { (counts.functions, 0) } else { (0, counts.functions) };
     Ok(ExportReport {
         rows: (form == ExportForm::CsvElements).then_some(counts.rows),
         keys_read: counts.keys,
         keys_written: counts.written,
-        functions: counts.functions,
+        functions,
+        functions_left_out,
         ..ExportReport::new(name, form.name())
     })
 }

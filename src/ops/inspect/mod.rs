@@ -131,6 +131,10 @@ pub fn inspect(
             }
             if form == Form::Ndjson {
                 report.kind = "ndjson";
+                // That of the snapshot that was made of it says nothing.
+                if let Some(snapshot) = &mut report.snapshot {
+                    snapshot.checksum = checksum(&Checksum::Absent);
+                }
             }
         }
         Form::Dump => {

@@ -41,6 +41,8 @@ pub struct ExportReport {
     pub rows: Option<u64>,
     /// Function libraries in the output.
     pub functions: u64,
+    /// Function libraries that CSV has no place for.
+    pub functions_left_out: u64,
     /// Size of the source, compressed as it is; `None` for a pipe.
     pub bytes_read: Option<u64>,
     /// Size of the output.
@@ -76,6 +78,7 @@ impl ExportReport {
             keys_written: 0,
             rows: None,
             functions: 0,
+            functions_left_out: 0,
             bytes_read: None,
             bytes_written: 0,
             files: Vec::new(),
@@ -114,6 +117,10 @@ pub fn write_text(out: &mut dyn Write, report: &ExportReport, style: Style) -> R
     if report.functions > 0 {
         line("functions", plural(report.functions, "library"));
     }
+    if report.functions_left_out > 0 {
+        let libraries = plural(report.functions_left_out, "library");
+        line("functions", format!("{libraries} left out: a table has no place for them"));
+    }
     text += &losses_text(&report.losses, style);
     out.write_all(text.as_bytes()).map_err(failed)
 }
@@ -133,6 +140,8 @@ pub fn write_json(out: &mut dyn Write, report: &ExportReport) -> Result<()> {
         #[serde(skip_serializing_if = "Option::is_none")]
         rows: Option<u64>,
         functions: u64,
+        #[serde(skip_serializing_if = "is_zero")]
+        functions_left_out: u64,
         bytes_read: Option<u64>,
         bytes_written: u64,
         #[serde(skip_serializing_if = "<[ExportedFile]>::is_empty")]
@@ -151,10 +160,16 @@ pub fn write_json(out: &mut dyn Write, report: &ExportReport) -> Result<()> {
             keys_written: report.keys_written,
             rows: report.rows,
             functions: report.functions,
+            functions_left_out: report.functions_left_out,
             bytes_read: report.bytes_read,
             bytes_written: report.bytes_written,
             files: &report.files,
             losses: &report.losses,
         },
     )
+}
+
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde asks by reference")]
+fn is_zero(n: &u64) -> bool {
+    *n == 0
 }

@@ -130,7 +130,7 @@ fn prefixes(out: &mut dyn Write, found: &Prefixes, total: Volume, style: Style) 
         let is_shown = rows.iter().any(|(other, _)| other.prefix.starts_with(&row.prefix));
         more += u64::from(!is_shown);
     }
-    if found.without_prefix.keys > 0 && !found.flat {
+    if found.without_prefix.keys > 0 && (!found.flat || found.depth == 1) {
         table.row("(no prefix)".to_owned(), found.without_prefix);
         shown.add(found.without_prefix);
     }

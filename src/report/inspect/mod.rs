@@ -161,7 +161,7 @@ pub struct SnapshotReport {
 #[derive(Debug, Clone, Serialize)]
 #[non_exhaustive]
 pub struct ChecksumReport {
-    /// `ok`, `mismatch`, `disabled` (written as zero), `none` (before version 5), or `run` where
+    /// `ok`, `mismatch`, `disabled` (written as zero), `none` (before version 5, and in NDJSON), or `run` where
     /// these are the keys after a log was run.
     pub status: &'static str,
     /// As stored, 16 hex digits.

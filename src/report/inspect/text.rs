@@ -102,6 +102,7 @@ fn headline(out: &mut dyn Write, report: &InspectReport, style: Style) -> io::Re
         Some("ok") => facts.push(format!("checksum {}", style.good("ok"))),
         Some("mismatch") => facts.push(format!("checksum {}", style.bad("does not match"))),
         Some("disabled") => facts.push("checksum switched off by the writer".to_owned()),
+        Some("none") if report.kind == "ndjson" => {}
         Some("none") => facts.push("no checksum in this version".to_owned()),
         _ => {}
     }
