@@ -427,7 +427,7 @@ fn defaults_come_from_files_and_the_environment() {
         ("[check]\nquick = 3\n", "quick: it is true or false"),
         ("[check\n", "rdbkit.toml"),
         ("check = 1\n", "[check] is a table"),
-        ("threads = \"many\"\n", "rdbkit.toml, or from RDBKIT_OPTION in the environment"),
+        ("threads = \"many\"\n", "rdbkit.toml: threads: invalid value 'many'"),
     ] {
         fs::write(&path, text).unwrap();
         let done = call(&["check", &config, ALL]);

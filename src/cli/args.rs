@@ -17,6 +17,7 @@ use rdbkit::report::text::Style;
 use rdbkit::source::{Form, Locator, OpenOptions, Source};
 use terminal_size::terminal_size_of;
 
+use super::defaults::Defaulted;
 use super::progress::Bar;
 
 /// How a report is written.
@@ -76,6 +77,11 @@ impl MemoryArgs {
     /// Whether one of them is given.
     pub(crate) fn is_given(&self) -> bool {
         self.server.is_some() || self.allocator.is_some()
+    }
+
+    /// Whether one of them is a default from elsewhere, which alone asks for no estimate.
+    pub(crate) fn is_defaulted(&self, defaulted: &Defaulted) -> bool {
+        defaulted.has("server") || defaulted.has("allocator")
     }
 
     /// Whose memory is estimated.

@@ -5,7 +5,7 @@
 
 use std::ffi::OsString;
 use std::io::Write as _;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
@@ -111,6 +111,16 @@ enum Compress {
     Zstd,
     /// What everything reads
     Gzip,
+}
+
+impl BackupArgs {
+    /// Whether the options go together: of backups in one file none are kept.
+    pub(super) fn fits(&self) -> bool {
+        let ends_as_one = self.output.as_encoded_bytes().ends_with(b"/");
+        let several = self.url.contains("+cluster://");
+        let is_directory = ends_as_one || several || Path::new(&self.output).is_dir();
+        self.keep.is_none() || is_directory
+    }
 }
 
 pub(crate) fn run(args: &BackupArgs) -> Result<Exit, Error> {

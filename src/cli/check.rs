@@ -15,6 +15,7 @@ use rdbkit::report::metrics;
 use rdbkit::source::Locator;
 
 use super::args::{CommonArgs, RunArgs, SourceArgs, one_stdin};
+use super::defaults::Defaulted;
 use super::exit::Exit;
 use super::filters::FilterArgs;
 use super::metrics::MetricsArgs;
@@ -91,11 +92,13 @@ pub(crate) struct CheckArgs {
     run: RunArgs,
     #[command(flatten)]
     common: CommonArgs,
+    #[arg(skip)]
+    pub(super) defaulted: Defaulted,
 }
 
 pub(crate) fn run(args: &CheckArgs) -> Result<Exit, Error> {
     one_stdin(&args.sources)?;
-    let policy = args.policy.policy()?;
+    let policy = args.policy.policy(args.defaulted.has("warn"))?;
     let filter = args.filters.filter(args.run.now_ms())?;
     // No error: it may be a default that other verbs are meant by.
     if !filter.is_empty() && policy.is_empty() && !args.common.is_quiet() {

@@ -1,4 +1,4 @@
-//! Defaults: from a file, and from the environment.
+//! The sources of defaults: the environment, and a configuration file.
 //!
 //! What an option is without being given comes, in this order, from `RDBKIT_OPTION` in the
 //! environment, from the table of the verb in the configuration file, from the top of that file.
@@ -13,11 +13,13 @@
 //! max-findings = 20
 //! forbid-type = ["module"]
 //! ```
+//!
+//! The environment and the top of the file are for all verbs: what only others of them can use is
+//! set aside. What a verb's own table says, it has to be able to use.
 
-use std::ffi::OsString;
+use std::ffi::{OsStr, OsString};
 use std::path::{Path, PathBuf};
 
-use clap::builder::BoolishValueParser;
 use clap::{Arg, ArgAction, Command};
 use rdbkit::Error;
 use rdbkit::bytes::PathName as _;
@@ -32,80 +34,71 @@ fn is_never(verb: &str, option: &str) -> bool {
     NEVER.contains(&option) || (verb, option) == ("replay", "to")
 }
 
-/// Gives the options of all verbs the defaults of the environment and of a configuration file.
-pub(crate) fn with_defaults(command: Command, args: &[OsString]) -> Result<Command, Error> {
-    let mut file = match find(args) {
+/// One default, as an argument: `--threads=4`.
+#[derive(Debug, Clone)]
+pub(super) struct Default {
+    /// The name of the option.
+    pub(super) long: String,
+    /// What would be typed.
+    pub(super) typed: OsString,
+}
+
+/// What a source of defaults says of an option.
+type Said = Result<Vec<OsString>, String>;
+
+/// The defaults of the options of a verb that are not typed: those that count most first, each value
+/// of a list by itself.
+pub(super) fn defaults(
+    command: &Command,
+    verb: &Command,
+    args: &[OsString],
+    is_typed: &dyn Fn(&Arg) -> bool,
+) -> Result<Vec<Default>, Error> {
+    let file = match find(args) {
         Some((path, asked)) => read(&path, asked)?,
         None => File::empty(),
     };
-    let name = file.name.clone();
-    let mut wrong = None;
-    let verbs: Vec<String> =
-        command.get_subcommands().map(|verb| verb.get_name().to_owned()).collect();
-    let mut used = Vec::new();
-    let mut command = command;
-    for verb in &verbs {
-        let own = match file.table.get(verb) {
-            Some(Value::Table(table)) => table.clone(),
-            Some(_) => return Err(say(&name, format!("{verb} is a verb, so [{verb}] is a table"))),
-            None => Table::new(),
+    file.check(command)?;
+    let own = file.table.get(verb.get_name()).and_then(Value::as_table);
+    let mut layers = [Vec::new(), Vec::new(), Vec::new()];
+    for arg in verb.get_arguments().filter(|arg| !is_typed(arg)) {
+        let Some(long) = arg.get_long().filter(|long| !is_never(verb.get_name(), long)) else {
+            continue;
         };
-        let top = &file.table;
-        let found = command.find_subcommand(verb).cloned();
-        if let Some(found) = &found {
-            for option in own.keys() {
-                if is_never(verb, option) {
-                    let why = format!("[{verb}] {option}: is no default: say it in each call");
-                    return Err(say(&name, why));
+        let variable = format!("RDBKIT_{}", long.to_uppercase().replace('-', "_"));
+        let value = std::env::var_os(&variable);
+        let by_environment = |arg: &Arg| value.as_deref().map(|value| of_text(arg, value));
+        let by_verb =
+            |arg: &Arg| own.and_then(|own| own.get(long)).map(|value| of_value(arg, value));
+        let by_all = |arg: &Arg| file.option(long).map(|value| of_value(arg, value));
+        let own_name = format!("{}: [{}] {long}", file.name, verb.get_name());
+        let top_name = format!("{}: {long}", file.name);
+        let said: [(&dyn Fn(&Arg) -> Option<Said>, &str, bool); 3] = [
+            (&by_environment, &variable, false),
+            (&by_verb, &own_name, true),
+            (&by_all, &top_name, false),
+        ];
+        for (layer, (said, name, is_own)) in layers.iter_mut().zip(said) {
+            match said(arg) {
+                None => {}
+                Some(Ok(values)) => {
+                    let default = |typed| Default { long: long.to_owned(), typed };
+                    layer.extend(values.into_iter().map(default));
+                    break;
                 }
-                if !has(found, option) {
-                    let near = nearest(option, found);
-                    return Err(say(
-                        &name,
-                        format!("[{verb}] {option}: there is no such option{near}"),
-                    ));
-                }
+                Some(Err(_)) if !is_own && is_of_another(command, long, said) => {}
+                Some(Err(why)) => return Err(Error::Usage(format!("{name}: {why}"))),
             }
-            used.extend(top.keys().filter(|key| has(found, key)).cloned());
         }
-        command = command.mut_subcommand(verb, |verb_command| {
-            verb_command.mut_args(|arg| {
-                let Some(long) = arg.get_long().map(str::to_owned) else { return arg };
-                if is_never(verb, &long) {
-                    return arg;
-                }
-                let default = own.get(&long).or_else(|| top.get(&long));
-                let texts = default.map_or(Ok(Vec::new()), |value| texts(&arg, value));
-                let texts = texts.unwrap_or_else(|why| {
-                    wrong.get_or_insert(format!("{long}: {why}"));
-                    Vec::new()
-                });
-                with_defaults_of(arg, &long, texts)
-            })
-        });
     }
-    file.table.retain(|key, _| !used.iter().chain(&verbs).any(|name| name == key));
-    if let Some(key) = file.table.keys().find(|key| NEVER.contains(&key.as_str())) {
-        return Err(say(&name, format!("{key}: is no default: say it in each call")));
-    }
-    if let Some(key) = file.table.keys().next() {
-        return Err(say(&name, format!("{key}: no verb has such an option, and it is no verb")));
-    }
-    match wrong {
-        Some(why) => Err(say(&name, why)),
-        None => Ok(command),
-    }
+    Ok(layers.into_iter().flatten().collect())
 }
 
-/// Where the value comes from that a call is refused for, if it is not in the call.
-pub(crate) fn blame(args: &[OsString]) -> String {
-    match find(args) {
-        Some((path, _)) => format!(
-            "this default is from {}, or from RDBKIT_OPTION in the environment",
-            path.shown()
-        ),
-        None => "this default is from RDBKIT_OPTION in the environment".to_owned(),
-    }
+/// Whether another verb has an option of this name, and can use what is said.
+fn is_of_another(command: &Command, long: &str, said: &dyn Fn(&Arg) -> Option<Said>) -> bool {
+    let verbs = command.get_subcommands().filter(|verb| has(verb, long));
+    let mut options = verbs.flat_map(Command::get_arguments);
+    options.any(|arg| arg.get_long() == Some(long) && matches!(said(arg), Some(Ok(_))))
 }
 
 fn say(name: &str, why: String) -> Error {
@@ -121,6 +114,50 @@ struct File {
 impl File {
     fn empty() -> Self {
         File { name: String::new(), table: Table::new() }
+    }
+
+    /// What the top says of an option. A table is a verb's, also where an option has its name.
+    fn option(&self, long: &str) -> Option<&Value> {
+        self.table.get(long).filter(|value| !value.is_table())
+    }
+
+    /// Refuses what no verb has.
+    fn check(&self, command: &Command) -> Result<(), Error> {
+        for (key, value) in &self.table {
+            let is_option = command.get_subcommands().any(|verb| has(verb, key));
+            match (command.find_subcommand(key), value) {
+                (Some(verb), Value::Table(own)) => self.check_table(verb, own)?,
+                _ if is_option => {}
+                (Some(_), _) => {
+                    return Err(say(&self.name, format!("{key} is a verb, so [{key}] is a table")));
+                }
+                _ if NEVER.contains(&key.as_str()) => {
+                    let why = format!("{key}: is no default: say it in each call");
+                    return Err(say(&self.name, why));
+                }
+                _ => {
+                    let why = format!("{key}: no verb has such an option, and it is no verb");
+                    return Err(say(&self.name, why));
+                }
+            }
+        }
+        Ok(())
+    }
+
+    fn check_table(&self, verb: &Command, own: &Table) -> Result<(), Error> {
+        let name = verb.get_name();
+        for option in own.keys() {
+            if is_never(name, option) {
+                let why = format!("[{name}] {option}: is no default: say it in each call");
+                return Err(say(&self.name, why));
+            }
+            if !has(verb, option) {
+                let near = nearest(option, verb);
+                let why = format!("[{name}] {option}: there is no such option{near}");
+                return Err(say(&self.name, why));
+            }
+        }
+        Ok(())
     }
 }
 
@@ -179,44 +216,82 @@ fn read(path: &Path, asked: bool) -> Result<File, Error> {
     }
 }
 
-/// An option with the name under which the environment gives its default, and those of a file.
-fn with_defaults_of(arg: Arg, long: &str, texts: Vec<&'static str>) -> Arg {
-    let arg = if arg.get_env().is_some() {
-        arg
-    } else {
-        let variable = format!("RDBKIT_{}", long.to_uppercase().replace('-', "_"));
-        arg.env(kept(variable)).hide_env(true)
-    };
-    // In the environment 1 and yes say the same as true.
-    let arg = match arg.get_action() {
-        ArgAction::SetTrue => arg.value_parser(BoolishValueParser::new()),
-        _ => arg,
-    };
-    if texts.is_empty() { arg } else { arg.default_values(texts) }
+fn is_flag(arg: &Arg) -> bool {
+    matches!(arg.get_action(), ArgAction::SetTrue)
+}
+
+/// What the environment says of an option, as arguments.
+fn of_text(arg: &Arg, value: &OsStr) -> Said {
+    if is_flag(arg) {
+        let yes = value.to_str().and_then(boolean).ok_or("it is true or false")?;
+        return Ok(flag(arg, yes));
+    }
+    match (arg.get_value_delimiter(), value.to_str()) {
+        (Some(delimiter), Some(text)) => {
+            text.split(delimiter).map(|value| option(arg, OsStr::new(value))).collect()
+        }
+        _ => option(arg, value).map(|one| vec![one]),
+    }
 }
 
 /// What a file says of an option, as arguments.
-fn texts(arg: &Arg, value: &Value) -> Result<Vec<&'static str>, String> {
-    let is_flag = matches!(arg.get_action(), ArgAction::SetTrue);
+fn of_value(arg: &Arg, value: &Value) -> Said {
+    if is_flag(arg) {
+        let yes = value.as_bool().ok_or("it is true or false")?;
+        return Ok(flag(arg, yes));
+    }
     let values = match value {
         Value::Array(values) => values.as_slice(),
         value => std::slice::from_ref(value),
     };
-    values.iter().map(|value| text(value, is_flag).map(kept)).collect()
+    if values.len() != 1 && !matches!(arg.get_action(), ArgAction::Append) {
+        return Err("it takes one value, and no list".to_owned());
+    }
+    let texts = values.iter().map(|value| of_text(arg, text(value)?.as_ref()));
+    Ok(texts.collect::<Result<Vec<_>, _>>()?.concat())
 }
 
-/// A text for the arguments, which live as long as the program.
-fn kept(text: String) -> &'static str {
-    text.leak()
-}
-
-fn text(value: &Value, is_flag: bool) -> Result<String, String> {
+fn text(value: &Value) -> Result<String, String> {
     match value {
-        Value::Boolean(yes) if is_flag => Ok(yes.to_string()),
-        _ if is_flag => Err("it is true or false".to_owned()),
         Value::String(text) => Ok(text.clone()),
         Value::Integer(number) => Ok(number.to_string()),
         Value::Float(number) => Ok(number.to_string()),
         _ => Err("give a text, a number, or a list of these".to_owned()),
+    }
+}
+
+/// What is yes and what is no, in the environment and in `--option=no`.
+pub(super) fn boolean(text: &str) -> Option<bool> {
+    match text.to_ascii_lowercase().as_str() {
+        "true" | "t" | "yes" | "y" | "on" | "1" => Some(true),
+        "false" | "f" | "no" | "n" | "off" | "0" => Some(false),
+        _ => None,
+    }
+}
+
+fn flag(arg: &Arg, yes: bool) -> Vec<OsString> {
+    let long = arg.get_long().filter(|_| yes);
+    long.map(|long| format!("--{long}").into()).into_iter().collect()
+}
+
+/// `--option=value`, if the option takes it.
+fn option(arg: &Arg, value: &OsStr) -> Result<OsString, String> {
+    // Names in clap live as long as the program, and there are few of these.
+    let long: &'static str = arg.get_long().unwrap_or_default().to_owned().leak();
+    let mut typed = OsString::from(format!("--{long}="));
+    typed.push(value);
+    // The option by itself, without what it has to do with others.
+    let names = arg.get_value_names().unwrap_or_default().to_vec();
+    let alone = Arg::new(long).long(long).value_names(names);
+    let alone = alone.value_parser(arg.get_value_parser().clone());
+    let command = Command::new("default").no_binary_name(true).arg(alone);
+    match command.try_get_matches_from([&typed]) {
+        Ok(_) => Ok(typed),
+        Err(error) => {
+            let text = error.to_string();
+            let words = text.split("\n\n").next().unwrap_or_default();
+            let words = words.strip_prefix("error: ").unwrap_or(words);
+            Err(words.split_whitespace().collect::<Vec<_>>().join(" "))
+        }
     }
 }

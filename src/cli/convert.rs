@@ -48,7 +48,7 @@ pub(crate) struct ConvertArgs {
     out: OsString,
 
     #[command(flatten)]
-    form: FormArgs,
+    pub(super) form: FormArgs,
 
     /// The version of the format instead: 6 to 15, or 80 for Valkey
     #[arg(long, value_name = "N", conflicts_with = "target", value_parser = rdb_version)]

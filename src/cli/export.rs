@@ -95,34 +95,42 @@ enum To {
     Resp,
 }
 
+impl ExportArgs {
+    /// What is written, where all that is asked for goes with it.
+    pub(super) fn form(&self) -> Result<ExportForm, Error> {
+        let form = match (self.to, self.explode) {
+            (To::Ndjson, false) => ExportForm::Ndjson,
+            (To::Json, false) => ExportForm::Json,
+            (To::Csv, false) if self.columns.is_some() => ExportForm::CsvMemory,
+            (To::Csv, false) => ExportForm::Csv,
+            (To::Parquet, _) if self.split_types => ExportForm::ParquetTypes,
+            (To::Parquet, _) => ExportForm::Parquet,
+            (To::Csv, true) => ExportForm::CsvElements,
+            (To::Resp, false) => ExportForm::Resp,
+            (_, true) => return Err(Error::Usage("--explode goes with --to csv".to_owned())),
+        };
+        if self.to != To::Resp && (self.made.target().is_some() || self.made.lossy) {
+            return Err(Error::Usage("--target and --lossy go with --to resp".to_owned()));
+        }
+        if self.split_types && (self.to != To::Parquet || self.output.is_stdout()) {
+            return Err(Error::Usage(
+                "--split-types goes with --to parquet and a directory to make, -o DIR".to_owned(),
+            ));
+        }
+        if self.columns.is_some() && self.to != To::Csv {
+            return Err(Error::Usage("--columns goes with --to csv".to_owned()));
+        }
+        if self.memory.is_given() && form != ExportForm::CsvMemory {
+            return Err(Error::Usage(
+                "--server and --allocator go with --to csv --columns rdbtools".to_owned(),
+            ));
+        }
+        Ok(form)
+    }
+}
+
 pub(crate) fn run(args: &ExportArgs) -> Result<Exit, Error> {
-    let form = match (args.to, args.explode) {
-        (To::Ndjson, false) => ExportForm::Ndjson,
-        (To::Json, false) => ExportForm::Json,
-        (To::Csv, false) if args.columns.is_some() => ExportForm::CsvMemory,
-        (To::Csv, false) => ExportForm::Csv,
-        (To::Parquet, _) if args.split_types => ExportForm::ParquetTypes,
-        (To::Parquet, _) => ExportForm::Parquet,
-        (To::Csv, true) => ExportForm::CsvElements,
-        (To::Resp, false) => ExportForm::Resp,
-        (_, true) => return Err(Error::Usage("--explode goes with --to csv".to_owned())),
-    };
-    if args.to != To::Resp && (args.made.target().is_some() || args.made.lossy) {
-        return Err(Error::Usage("--target and --lossy go with --to resp".to_owned()));
-    }
-    if args.split_types && (args.to != To::Parquet || args.output.is_stdout()) {
-        return Err(Error::Usage(
-            "--split-types goes with --to parquet and a directory to make, -o DIR".to_owned(),
-        ));
-    }
-    if args.columns.is_some() && args.to != To::Csv {
-        return Err(Error::Usage("--columns goes with --to csv".to_owned()));
-    }
-    if args.memory.is_given() && form != ExportForm::CsvMemory {
-        return Err(Error::Usage(
-            "--server and --allocator go with --to csv --columns rdbtools".to_owned(),
-        ));
-    }
+    let form = args.form()?;
     let now_ms = args.run.now_ms();
     let options = ExportOptions {
         form,

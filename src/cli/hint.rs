@@ -10,7 +10,7 @@ use clap::{Arg, Command};
 const VERBS: usize = 4;
 
 /// What an option is often called elsewhere, and what it is called here.
-const SYNONYMS: [(&str, &str); 22] = [
+const SYNONYMS: [(&str, &str); 40] = [
     ("min-size", "larger-than"),
     ("min-bytes", "larger-than"),
     ("bigger-than", "larger-than"),
@@ -33,6 +33,24 @@ const SYNONYMS: [(&str, &str); 22] = [
     ("limit", "top"),
     ("largest", "top"),
     ("out", "output"),
+    ("max-key-size", "max-key-bytes"),
+    ("max-value-size", "max-key-bytes"),
+    ("max-key-count", "max-keys"),
+    ("ignore-expiry", "ignore-ttl"),
+    ("ignore-expire", "ignore-ttl"),
+    ("ignore-encodings", "ignore-encoding"),
+    ("since", "from-time"),
+    ("after", "from-time"),
+    ("start-time", "from-time"),
+    ("until", "until-time"),
+    ("before", "until-time"),
+    ("end-time", "until-time"),
+    ("expiry", "ttl"),
+    ("expires", "ttl"),
+    ("idle-time", "idle"),
+    ("delimiter", "separator"),
+    ("jobs", "threads"),
+    ("overwrite", "force"),
 ];
 
 /// What is said where a verb lacks an argument that it needs.
@@ -70,6 +88,14 @@ pub(crate) fn with_hint(
             .collect(),
         _ => Vec::new(),
     };
+    // What has a name elsewhere is not what is spelled alike here.
+    let is_known = error.kind() == ErrorKind::UnknownArgument
+        && given(ContextKind::InvalidArg)
+            .and_then(|given| given.strip_prefix("--"))
+            .is_some_and(|name| SYNONYMS.iter().any(|(other, _)| *other == name));
+    if is_known {
+        error.remove(ContextKind::SuggestedArg);
+    }
     if !tips.is_empty() {
         // What only looks like it is no help beside what is it.
         error.remove(ContextKind::SuggestedArg);
@@ -129,9 +155,12 @@ mod tests {
         let keys = Command::new("keys").args([format.clone(), prefix, larger, sort]);
         let key = Arg::new("key").required(true).value_name("KEY");
         let export = Command::new("export").args([format.clone(), to]);
-        let history = Command::new("history").arg(key);
+        let long = |name: &'static str| Arg::new(name).long(name);
+        let history = Command::new("history").args([key, long("tls-insecure")]);
+        let checks = Command::new("check").args([long("max-keys"), long("max-key-bytes")]);
+        let diff = Command::new("diff").args([long("ignore-ttl"), long("ignore-encoding")]);
         let digest = Command::new("digest").arg(format);
-        Command::new("program").subcommands([keys, export, history, digest])
+        Command::new("program").subcommands([keys, export, history, digest, checks, diff])
     }
 
     #[track_caller]
@@ -166,6 +195,16 @@ mod tests {
     fn options_are_told_by_what_they_are_called_elsewhere() {
         check(&["keys", "--min-size", "1"], "it is called '--larger-than' here");
         check(&["keys", "--sort-by", "size"], "it is called '--sort' here");
+        check(&["check", "--max-key-size", "1"], "it is called '--max-key-bytes' here");
+        check(&["diff", "--ignore-expiry"], "it is called '--ignore-ttl' here");
+    }
+
+    #[test]
+    fn what_is_known_elsewhere_is_not_what_is_spelled_alike() {
+        let args: Vec<OsString> = ["program", "history", "--since", "x"].map(OsString::from).into();
+        let error = command().try_get_matches_from(&args).expect_err("no such option");
+        let text = with_hint(error, &command(), &args).to_string();
+        assert!(!text.contains("tls-insecure"), "{text}");
     }
 
     #[test]

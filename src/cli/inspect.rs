@@ -17,6 +17,7 @@ use rdbkit::source::Locator;
 use rdbkit::target::{AtomicFile, Publish};
 
 use super::args::{CommonArgs, Format, MemoryArgs, Opened, RunArgs, SourceArgs, bytes};
+use super::defaults::Defaulted;
 use super::exit::Exit;
 use super::filters::FilterArgs;
 
@@ -158,6 +159,17 @@ impl InspectArgs {
             ));
         }
         Ok(())
+    }
+
+    /// Whether the options go together, and defaults change nothing that is not asked for.
+    pub(super) fn fits(&self, defaulted: &Defaulted) -> bool {
+        let sees = self.has_files() || self.by == Some(ByArg::Prefix);
+        let is_vain = defaulted.has("depth") || defaulted.has("separator");
+        let looks = self.memory || self.by.is_some() || self.has_files() || self.tells_prefixes();
+        (sees || !is_vain)
+            && (looks || !self.server.is_defaulted(defaulted))
+            && self.refuse_prefixes_unseen().is_ok()
+            && self.refuse_both_on_stdout().is_ok()
     }
 
     /// What is looked for in the keys, if anything is.

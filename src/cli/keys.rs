@@ -11,6 +11,7 @@ use rdbkit::ops::memory::MemoryOptions;
 use rdbkit::report::keys::{Column, RowFormat, RowLook};
 
 use super::args::{CommonArgs, MemoryArgs, Opened, RunArgs, SourceArgs, number};
+use super::defaults::Defaulted;
 use super::exit::Exit;
 use super::filters::FilterArgs;
 use super::pager::PagerArgs;
@@ -88,14 +89,28 @@ pub(crate) struct KeysArgs {
 impl KeysArgs {
     /// Whose memory is estimated, if rows say it or are sorted by it.
     fn memory_options(&self) -> Option<MemoryOptions> {
+        (self.asks_for_memory() || self.server.is_given()).then(|| self.server.options())
+    }
+
+    fn asks_for_memory(&self) -> bool {
         let sorted = self.sort.is_some_and(|sort| sort.by == SortBy::Memory);
-        let asked = self.memory || self.columns.contains(&Column::Memory);
-        (asked || sorted || self.server.is_given()).then(|| self.server.options())
+        self.memory || sorted || self.columns.contains(&Column::Memory)
+    }
+
+    /// Columns are chosen for the table and for CSV.
+    fn chooses_in_vain(&self) -> bool {
+        self.format == KeysFormat::Json && !self.columns.is_empty()
+    }
+
+    /// Whether the options go together, and defaults change nothing that is not asked for.
+    pub(super) fn fits(&self, defaulted: &Defaulted) -> bool {
+        let estimates = self.asks_for_memory() || !self.server.is_defaulted(defaulted);
+        estimates && !self.chooses_in_vain()
     }
 }
 
 pub(crate) fn run(args: &KeysArgs) -> Result<Exit, Error> {
-    if args.format == KeysFormat::Json && !args.columns.is_empty() {
+    if args.chooses_in_vain() {
         return Err(Error::Usage(
             "--columns is for the table and for CSV; an object of JSON has all fields, of which jq \
              takes some"

@@ -155,8 +155,29 @@ enum VerifyHow {
     Full,
 }
 
+impl LoadArgs {
+    /// Whether the options go together: commands of a log are sent as they stand.
+    pub(super) fn fits(&self, runs_as: Option<Target>) -> bool {
+        let verifies = !matches!(self.verify, None | Some(VerifyHow::None));
+        let changes = runs_as.is_some()
+            || self.ttl_shift.is_some_and(|shift| shift != 0)
+            || self.on_existing != Existing::Replace
+            || self.drop_expired
+            || verifies;
+        self.send != As::Log || !changes
+    }
+}
+
+/// The server that a log is run as, and whether that is a default from elsewhere.
+type RunsAs = (Option<Target>, bool);
+
 pub(crate) fn run(
-    (args, filters, url, (until, runs_as)): (&LoadArgs, &FilterArgs, &str, (Until, Option<Target>)),
+    (args, filters, url, (until, (runs_as, runs_if_log))): (
+        &LoadArgs,
+        &FilterArgs,
+        &str,
+        (Until, RunsAs),
+    ),
     (source_name, from): (&OsString, &SourceArgs),
     run: &RunArgs,
     common: &CommonArgs,
@@ -246,6 +267,7 @@ pub(crate) fn run(
         now_ms,
         until,
         runs_as,
+        runs_if_log,
         walk: common.walk(now_ms, run),
         open,
     };

@@ -45,7 +45,7 @@ pub(crate) struct MergeArgs {
     sources: Vec<OsString>,
 
     #[command(flatten)]
-    form: FormArgs,
+    pub(super) form: FormArgs,
 
     /// Which of several keys of one name stays
     #[arg(long, value_enum, default_value_t = Conflict::Fail)]

@@ -13,6 +13,7 @@ mod completions;
 mod config;
 mod convert;
 mod cut;
+mod defaults;
 mod diff;
 mod digest;
 mod exit;
@@ -42,11 +43,12 @@ mod watch;
 
 use std::io::{self, BufWriter, Stdout, Write as _};
 
-use clap::{CommandFactory as _, FromArgMatches as _, Parser, Subcommand};
+use clap::{CommandFactory as _, Parser, Subcommand};
 use rdbkit::Error;
 use rdbkit::ops::Ended;
 use rdbkit::report::convert::Ran;
 
+use defaults::Refused;
 use exit::Exit;
 
 /// Exact answers about the files of Redis and Valkey: RDB snapshots and append-only files
@@ -104,52 +106,44 @@ const GROUPS: [(&str, &[&str]); 4] = [
 pub(crate) fn main() -> Exit {
     cut::expect();
     let args: Vec<_> = std::env::args_os().collect();
-    let command = match config::with_defaults(command(), &args) {
-        Ok(command) => command,
-        Err(error) => {
+    let command = command();
+    let cli = match defaults::parse(&command, &args) {
+        Ok(cli) => cli,
+        Err(Refused::Default(error)) => {
             complain(&error.to_string());
             return Exit::Failed;
         }
-    };
-    let matches = match command.clone().try_get_matches_from(&args) {
-        Ok(matches) => matches,
-        Err(error) => {
+        Err(Refused::Typed(error)) => {
             let error = hint::with_hint(error, &command, &args);
             // Help goes to standard output and may meet a closed pipe; there is nobody to tell.
             let _ = error.print();
-            if error.use_stderr() && self::command().try_get_matches_from(&args).is_ok() {
-                complain(&config::blame(&args));
-            }
             return if error.use_stderr() { Exit::Failed } else { Exit::Clean };
         }
     };
     // As with other tools that compare, 1 is kept for a difference there.
-    let compares = matches.subcommand_name() == Some("diff");
-    let result = match Cli::from_arg_matches(&matches) {
-        Ok(cli) => match &cli.verb {
-            Verb::Anonymize(args) => anonymize::run(args),
-            Verb::Check(args) => check::run(args),
-            Verb::Inspect(args) => inspect::run(args),
-            Verb::Keys(args) => keys::run(args),
-            Verb::Get(args) => get::run(args),
-            Verb::Digest(args) => digest::run(args),
-            Verb::Diff(args) => diff::run(args),
-            Verb::History(args) => history::run(args),
-            Verb::Watch(args) => watch::run(args),
-            Verb::Compact(args) => compact::run(args),
-            Verb::Completions(args) => completions::completions(args),
-            Verb::Man(args) => completions::man(args),
-            Verb::Convert(args) => convert::run(args),
-            Verb::Export(args) => export::run(args),
-            Verb::Merge(args) => merge::run(args),
-            Verb::Split(args) => split::run(args),
-            Verb::Repair(args) => repair::run(args),
-            Verb::Replay(args) => replay::run(args),
-            #[cfg(feature = "live")]
-            Verb::Backup(args) => backup::run(args),
-            Verb::Rewrite(args) => rewrite::run(args),
-        },
-        Err(error) => Err(Error::Usage(error.to_string())),
+    let compares = matches!(cli.verb, Verb::Diff(_));
+    let result = match &cli.verb {
+        Verb::Anonymize(args) => anonymize::run(args),
+        Verb::Check(args) => check::run(args),
+        Verb::Inspect(args) => inspect::run(args),
+        Verb::Keys(args) => keys::run(args),
+        Verb::Get(args) => get::run(args),
+        Verb::Digest(args) => digest::run(args),
+        Verb::Diff(args) => diff::run(args),
+        Verb::History(args) => history::run(args),
+        Verb::Watch(args) => watch::run(args),
+        Verb::Compact(args) => compact::run(args),
+        Verb::Completions(args) => completions::completions(args),
+        Verb::Man(args) => completions::man(args),
+        Verb::Convert(args) => convert::run(args),
+        Verb::Export(args) => export::run(args),
+        Verb::Merge(args) => merge::run(args),
+        Verb::Split(args) => split::run(args),
+        Verb::Repair(args) => repair::run(args),
+        Verb::Replay(args) => replay::run(args),
+        #[cfg(feature = "live")]
+        Verb::Backup(args) => backup::run(args),
+        Verb::Rewrite(args) => rewrite::run(args),
     };
     match result {
         Ok(exit) => exit,

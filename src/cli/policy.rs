@@ -121,8 +121,9 @@ enum Databases {
 }
 
 impl PolicyArgs {
-    /// What the file says, and what the flags say: of a limit the flag counts, lists are joined.
-    pub(crate) fn policy(&self) -> Result<Policy, Error> {
+    /// What the file says, and what the flags say: of a limit the flag counts, lists are joined. That
+    /// something is a warning may be a default for calls in which it is asked.
+    pub(crate) fn policy(&self, warn_is_default: bool) -> Result<Policy, Error> {
         let mut policy = match &self.policy {
             Some(path) => read(Path::new(path))?,
             None => Policy::default(),
@@ -137,8 +138,10 @@ impl PolicyArgs {
         policy.forbid_prefixes.extend(self.forbid_prefix.iter().map(bytes));
         policy.expect_dbs.extend(self.expect_db.iter().cloned());
         policy.loads_in.extend(&self.loads_in);
-        policy.warn.extend(self.warn.iter().cloned());
         let asked = policy.rules();
+        let is_asked = |code: &&String| asked.contains(&code.as_str());
+        let warn = self.warn.iter().filter(|code| !warn_is_default || is_asked(code));
+        policy.warn.extend(warn.cloned());
         if let Some(code) = policy.warn.iter().find(|code| !asked.contains(&code.as_str())) {
             return Err(Error::Usage(format!(
                 "{code} is to be a warning, and is not asked: say with --{code} what is, or leave \

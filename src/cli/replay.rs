@@ -18,6 +18,7 @@ use rdbkit::source::Locator;
 use rdbkit::target::{AtomicFile, Publish};
 
 use super::args::{CommonArgs, Opened, RunArgs, SourceArgs, secs, target};
+use super::defaults::Defaulted;
 use super::exit::Exit;
 use super::filters::FilterArgs;
 use super::metrics::MetricsArgs;
@@ -81,9 +82,21 @@ pub(crate) struct ReplayArgs {
     run: RunArgs,
     #[command(flatten)]
     common: CommonArgs,
+    #[cfg(feature = "live")]
+    #[arg(skip)]
+    pub(super) defaulted: Defaulted,
 }
 
 impl ReplayArgs {
+    /// Whether the options go together.
+    pub(super) fn fits(&self) -> bool {
+        #[cfg(feature = "live")]
+        if self.live.to.is_some() {
+            return self.save.is_none() && self.live.fits(self.target);
+        }
+        true
+    }
+
     fn until(&self) -> Until {
         Until { time_secs: self.until_time, offset: self.until_offset, command: self.until_command }
     }
@@ -117,7 +130,8 @@ fn play(args: &ReplayArgs) -> Result<Exit, Error> {
                     .into(),
             ));
         }
-        let live = (&args.live, filters, url.as_str(), (args.until(), args.target));
+        let target = (args.target, args.defaulted.has("target"));
+        let live = (&args.live, filters, url.as_str(), (args.until(), target));
         return super::load::run(live, (source, from), run, common, (report, metrics));
     }
     let Opened { source, bar, .. } = args.from.open_with_bar(&args.source, &args.common)?;

@@ -94,7 +94,7 @@ fn walk_options(options: &LoadOptions) -> WalkOptions {
 fn only_for_logs(name: &str, options: &LoadOptions) -> Result<()> {
     let what = if options.until != Until::default() {
         "a point to stop at"
-    } else if options.runs_as.is_some() {
+    } else if options.runs_as.is_some() && !options.runs_if_log {
         "a server that runs it (--target)"
     } else {
         return Ok(());

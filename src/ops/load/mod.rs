@@ -146,6 +146,9 @@ pub struct LoadOptions {
     pub until: Until,
     /// Of a log: the server that runs it; `None` for the one that wrote its snapshot.
     pub runs_as: Option<Target>,
+    /// Whether `runs_as` is set aside where the source is a snapshot, of which nothing is run,
+    /// instead of being refused there.
+    pub runs_if_log: bool,
     /// How the walk is done.
     pub walk: WalkOptions,
     /// How the parts of a log directory are opened.
