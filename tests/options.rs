@@ -236,3 +236,30 @@ fn a_report_says_nothing_that_the_file_does_not_hold() {
     let (status, said) = call(folder, &["inspect", &base, "--by", "prefix", "--depth", "1"]);
     assert!(status == 0 && !said.contains("(others)"), "{said}");
 }
+
+#[test]
+fn idle_times_that_nothing_has_are_told_of() {
+    let folder = tempfile::tempdir().unwrap();
+    let folder = folder.path();
+    fs::write(folder.join("log.aof"), log(&[&["SET", "k:1", "v"]])).unwrap();
+    let lru = concat!(env!("CARGO_MANIFEST_DIR"), "/fixtures/redis-7.0.15-lru.rdb");
+    let lfu = concat!(env!("CARGO_MANIFEST_DIR"), "/fixtures/redis-7.0.15-lfu.rdb");
+    for (source, lacks) in [("log.aof", true), (lfu, true), (lru, false)] {
+        let calls: [&[&str]; 4] = [
+            &["keys", source],
+            &["digest", source],
+            &["diff", source, source],
+            &["export", source, "--to", "csv"],
+        ];
+        for words in calls {
+            for filter in ["--idle=>1s", "--not-idle=>1s"] {
+                let (code, said) = call(folder, &[words, &[filter]].concat());
+                assert_eq!(code, 0, "{words:?} {filter}: {said}");
+                let told = said.contains("no key has an idle time here");
+                assert_eq!(told, lacks, "{words:?} {filter}: {said}");
+            }
+            let (_, said) = call(folder, &[words, &["--idle=>1s", "-q"]].concat());
+            assert!(!said.contains("idle time"), "{said}");
+        }
+    }
+}

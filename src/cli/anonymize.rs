@@ -119,6 +119,7 @@ pub(crate) fn run(args: &AnonymizeArgs) -> Result<Exit, Error> {
     let Opened { source, bar, .. } = args.from.open_with_bar(&args.source, &args.common)?;
     let report = anonymize(source, &args.output.required(), &options, &bar)?;
     drop(bar);
+    super::say_lacking(&options.filter, &args.common);
     if !args.output.is_stdout() {
         args.report.tell(&report, &args.common, write_text, write_json)?;
     }

@@ -117,6 +117,7 @@ pub(crate) fn run(args: &CompactArgs) -> Result<Exit, Error> {
     };
     let report = compact(source, &out, &options, &bar)?;
     drop(bar);
+    super::say_lacking(&options.filter, &args.common);
     args.made.report.tell_beside(&args.output, &report, &args.common, write_text, write_json)?;
     let end = if report.dropped_from.is_some() { Exit::Findings } else { Exit::Clean };
     Ok(after_losses(&report.losses).max(end))

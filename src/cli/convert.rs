@@ -109,6 +109,7 @@ pub(crate) fn run(args: &ConvertArgs) -> Result<Exit, Error> {
     let bar = Bar::of(&source, args.common.shows_progress());
     let report = convert(source, Path::new(&args.out), &options, &bar)?;
     drop(bar);
+    super::say_lacking(&options.filter, &args.common);
     // There the output is what is on standard output.
     if args.out != "-" {
         args.made.report.tell(&report, &args.common, write_text, write_json)?;

@@ -124,6 +124,7 @@ pub(crate) fn run(args: &DiffArgs) -> Result<Exit, Error> {
         Format::Json => report.summary.write_json(&mut out)?,
     }
     out.finish()?;
+    super::say_lacking(&options.filter, &args.common);
     let mut exit = if report.summary.same { Exit::Clean } else { Exit::Findings };
     for (name, ended) in names.iter().zip(report.ended) {
         exit = exit.max(super::say_ended(name, ended)?);

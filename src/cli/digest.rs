@@ -107,6 +107,7 @@ pub(crate) fn run(args: &DigestArgs) -> Result<Exit, Error> {
             }
         }
     }
+    super::say_lacking(&options.filter, &args.common);
     Ok(exit)
 }
 

@@ -147,6 +147,7 @@ pub(crate) fn run(args: &ExportArgs) -> Result<Exit, Error> {
     let Opened { source, bar, .. } = args.from.open_with_bar(&args.source, &args.common)?;
     let report = export(source, &args.output.required(), &options, &bar)?;
     drop(bar);
+    super::say_lacking(&options.filter, &args.common);
     // There the output is what is on standard output.
     if !args.output.is_stdout() {
         args.made.report.tell(&report, &args.common, write_text, write_json)?;

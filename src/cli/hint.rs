@@ -93,12 +93,16 @@ pub(crate) fn with_hint(
         && given(ContextKind::InvalidArg)
             .and_then(|given| given.strip_prefix("--"))
             .is_some_and(|name| SYNONYMS.iter().any(|(other, _)| *other == name));
-    if is_known {
-        error.remove(ContextKind::SuggestedArg);
+    if is_known || !tips.is_empty() {
+        // What only looks like it is no help beside what is it, and stands in the usage too.
+        let was_suggested = error.remove(ContextKind::SuggestedArg).is_some();
+        let mut command = command.clone();
+        command.build();
+        if let Some(verb) = command.find_subcommand_mut(verb.get_name()).filter(|_| was_suggested) {
+            error.insert(ContextKind::Usage, ContextValue::StyledStr(verb.render_usage()));
+        }
     }
     if !tips.is_empty() {
-        // What only looks like it is no help beside what is it.
-        error.remove(ContextKind::SuggestedArg);
         let tips = tips.into_iter().map(StyledStr::from).collect();
         error.insert(ContextKind::Suggested, ContextValue::StyledStrs(tips));
     }

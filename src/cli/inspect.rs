@@ -282,6 +282,7 @@ fn look(args: &InspectArgs) -> Result<Exit, Error> {
     let sources = sources_of(&source);
     let mut report = inspect(source, &options, &bar)?;
     drop(bar);
+    super::say_lacking(&options.filter, &args.common);
 
     let exit = if report.broken.is_empty() { Exit::Clean } else { Exit::Findings };
     if args.write_files(&report, sources)? {

@@ -145,6 +145,7 @@ pub(crate) fn run(args: &KeysArgs) -> Result<Exit, Error> {
     let mut out = args.pager.stdout(args.format == KeysFormat::Human);
     let ended = keys(source, &options, &mut out, &bar)?;
     drop(bar);
+    super::say_lacking(&options.filter, &args.common);
     out.finish()?;
     super::say_ended(&name, ended)
 }

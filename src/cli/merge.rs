@@ -102,6 +102,7 @@ pub(crate) fn run(args: &MergeArgs) -> Result<Exit, Error> {
     let bar = Bar::counting(&name, bytes_to_read(&sources), args.common.shows_progress());
     let report = merge(sources, &args.output.required(), &options, &bar)?;
     drop(bar);
+    super::say_lacking(&options.filter, &args.common);
     if !args.output.is_stdout() {
         args.made.report.tell(&report, &args.common, write_text, write_json)?;
     }

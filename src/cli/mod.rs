@@ -46,6 +46,7 @@ use std::io::{self, BufWriter, Stdout, Write as _};
 use clap::{CommandFactory as _, Parser, Subcommand};
 use rdbkit::Error;
 use rdbkit::ops::Ended;
+use rdbkit::ops::filter::Filter;
 use rdbkit::report::convert::Ran;
 
 use defaults::Refused;
@@ -232,6 +233,16 @@ fn sentence(error: &Error) -> String {
             format!("{error}; is the path right?")
         }
         _ => error.to_string(),
+    }
+}
+
+/// What there is to say where a filter asks for what no key has.
+fn say_lacking(filter: &Filter, common: &args::CommonArgs) {
+    if filter.lacks_idle_times() && !common.is_quiet() {
+        complain(
+            "no key has an idle time here, by which --idle and --not-idle go: a log keeps none, a \
+             snapshot only if it was saved under an LRU policy",
+        );
     }
 }
 

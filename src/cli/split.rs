@@ -165,6 +165,7 @@ pub(crate) fn run(args: &SplitArgs) -> Result<Exit, Error> {
     let Opened { source, bar, .. } = args.from.open_with_bar(&args.source, &args.common)?;
     let report = split(source, Path::new(&args.output), &options, &bar)?;
     drop(bar);
+    super::say_lacking(&options.filter, &args.common);
     args.made.report.tell(&report, &args.common, write_text, write_json)?;
     let is_whole = report.rest().is_none() && report.keys_beyond_db_0 == 0;
     let rest = if !is_whole { Exit::Findings } else { Exit::Clean };

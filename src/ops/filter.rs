@@ -5,6 +5,8 @@
 //! it, and only once.
 
 use std::ops::RangeInclusive;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 
 use regex::bytes::RegexSet;
 
@@ -88,6 +90,25 @@ struct Rule {
     want: bool,
 }
 
+/// What a question about idle times was asked of.
+#[derive(Debug, Default)]
+struct IdleTimes {
+    /// A key that has one.
+    known: AtomicBool,
+    /// A key that has none.
+    lacking: AtomicBool,
+}
+
+impl IdleTimes {
+    fn note(&self, has_one: bool) {
+        let noted = if has_one { &self.known } else { &self.lacking };
+        // Threads share it: it is written once, and only read from then on.
+        if !noted.load(Ordering::Relaxed) {
+            noted.store(true, Ordering::Relaxed);
+        }
+    }
+}
+
 /// In the order in which they are asked.
 #[derive(Debug, Clone)]
 enum Test {
@@ -95,7 +116,7 @@ enum Test {
     Kind(Vec<Kind>),
     Size { above: Option<u64>, below: Option<u64> },
     Ttl(Vec<Ttl>),
-    Idle(Vec<Span>),
+    Idle(Vec<Span>, Arc<IdleTimes>),
     Encoding(Vec<String>),
     Prefix(Vec<Vec<u8>>),
     Slot(Vec<RangeInclusive<u16>>),
@@ -160,6 +181,17 @@ impl Filter {
             && (!self.asks_for_keys() || self.matches_key(&entry.key_bytes()?)))
     }
 
+    /// Whether keys were asked for their idle times, and none of them had one: a log has none, and a
+    /// snapshot only under an LRU policy.
+    pub fn lacks_idle_times(&self) -> bool {
+        self.rules.iter().any(|rule| match &rule.test {
+            Test::Idle(_, times) => {
+                times.lacking.load(Ordering::Relaxed) && !times.known.load(Ordering::Relaxed)
+            }
+            _ => false,
+        })
+    }
+
     fn all(&self, entry: &Entry<'_>) -> Result<bool> {
         // Sorted by cost: the questions about the key are the last ones.
         let (plain, about_key) = self.rules.split_at(self.plain.min(self.rules.len()));
@@ -186,7 +218,7 @@ impl Criteria {
         let (above, below) = (self.larger_than, self.smaller_than);
         add(above.is_some() || below.is_some(), Test::Size { above, below });
         add(!self.ttls.is_empty(), Test::Ttl(self.ttls.clone()));
-        add(!self.idles.is_empty(), Test::Idle(self.idles.clone()));
+        add(!self.idles.is_empty(), Test::Idle(self.idles.clone(), Arc::default()));
         add(!self.encodings.is_empty(), Test::Encoding(self.encodings.clone()));
         add(!self.prefixes.is_empty(), Test::Prefix(self.prefixes.clone()));
         add(!self.slots.is_empty(), Test::Slot(self.slots.clone()));
@@ -214,7 +246,7 @@ impl Test {
             Test::Kind(_) => 1,
             Test::Size { .. } => 2,
             Test::Ttl(_) => 3,
-            Test::Idle(_) => 4,
+            Test::Idle(..) => 4,
             Test::Encoding(_) => 5,
             Test::Prefix(_) => 6,
             Test::Slot(_) => 7,
@@ -251,12 +283,14 @@ impl Test {
                 above.is_none_or(|limit| size > limit) && below.is_none_or(|limit| size < limit)
             }
             Test::Ttl(ttls) => ttls.iter().any(|ttl| ttl.holds(entry.expires_at_ms, now_ms)),
-            Test::Idle(idles) => match entry.eviction {
-                Some(Eviction::IdleSecs(secs)) => {
-                    idles.iter().any(|idle| idle.holds(secs.saturating_mul(1000)))
-                }
-                _ => false,
-            },
+            Test::Idle(idles, times) => {
+                let idle_ms = match entry.eviction {
+                    Some(Eviction::IdleSecs(secs)) => Some(secs.saturating_mul(1000)),
+                    _ => None,
+                };
+                times.note(idle_ms.is_some());
+                idle_ms.is_some_and(|ms| idles.iter().any(|idle| idle.holds(ms)))
+            }
             Test::Encoding(names) => names.iter().any(|name| name == encoding(entry)),
             Test::Prefix(_) | Test::Slot(_) | Test::Glob(_) | Test::Regex(_) => {
                 self.holds_for_key(key).unwrap_or_default()
