@@ -343,3 +343,25 @@ fn whatever_stands_in_the_way_the_state_is_kept() {
     assert_eq!(target.digest(), single.digest());
     assert!(!state.exists());
 }
+
+#[test]
+fn a_default_of_another_way_to_replay_is_set_aside() {
+    let Some(kind) = require("redis-7.0") else { return };
+    let server = Server::start(&kind, &[]);
+    let folder = tempfile::tempdir().unwrap();
+    let config = folder.path().join("rdbkit.toml");
+    let text = "target = \"redis:6.2\"\n[replay]\ndrop-expired = true\nverify = \"full\"\n";
+    fs::write(&config, text).unwrap();
+    let with = format!("--config={}", config.display());
+    // Of a snapshot nothing is run, and commands are sent as they stand.
+    let dump = concat!(env!("CARGO_MANIFEST_DIR"), "/fixtures/redis-7.0.15-lru.rdb");
+    let dump = Path::new(dump);
+    let told = replays(dump, &server.url(), &[&with, "--no-state"]);
+    assert!(told.contains("verified"), "{told}");
+    let file = folder.path().join("log.aof");
+    fs::write(&file, "*3\r\n$3\r\nSET\r\n$1\r\nb\r\n$1\r\n1\r\n").unwrap();
+    let before = keys(&server);
+    replays(&file, &server.url(), &[&with, "--as", "log"]);
+    assert_eq!(keys(&server), before + 1);
+    refused(dump, &server.url(), &["--no-state", "--target", "redis:6.2"], "is for logs");
+}
