@@ -46,6 +46,9 @@ pub(super) struct Default {
 /// What a source of defaults says of an option.
 type Said = Result<Vec<OsString>, String>;
 
+/// A source of defaults: what it says of an option, its name, and whether it is for one verb alone.
+type Source<'a> = (&'a dyn Fn(&Arg) -> Option<Said>, &'a str, bool);
+
 /// The defaults of the options of a verb that are not typed: those that count most first, each value
 /// of a list by itself.
 pub(super) fn defaults(
@@ -73,7 +76,7 @@ pub(super) fn defaults(
         let by_all = |arg: &Arg| file.option(long).map(|value| of_value(arg, value));
         let own_name = format!("{}: [{}] {long}", file.name, verb.get_name());
         let top_name = format!("{}: {long}", file.name);
-        let said: [(&dyn Fn(&Arg) -> Option<Said>, &str, bool); 3] = [
+        let said: [Source<'_>; 3] = [
             (&by_environment, &variable, false),
             (&by_verb, &own_name, true),
             (&by_all, &top_name, false),

@@ -18,7 +18,6 @@ use rdbkit::source::Locator;
 use rdbkit::target::{AtomicFile, Publish};
 
 use super::args::{CommonArgs, Opened, RunArgs, SourceArgs, secs, target};
-use super::defaults::Defaulted;
 use super::exit::Exit;
 use super::filters::FilterArgs;
 use super::metrics::MetricsArgs;
@@ -84,7 +83,7 @@ pub(crate) struct ReplayArgs {
     common: CommonArgs,
     #[cfg(feature = "live")]
     #[arg(skip)]
-    pub(super) defaulted: Defaulted,
+    pub(super) defaulted: super::defaults::Defaulted,
 }
 
 impl ReplayArgs {
