@@ -37,6 +37,8 @@ pub(super) struct Finder<'f> {
     pub(super) checker: Checker,
     pub(super) room: Vec<u8>,
     pub(super) sum: Sum,
+    /// Whether the file is not damaged at all, once that was asked.
+    pub(super) is_whole: Option<bool>,
     /// From where to where those SELECTDBs go whose first byte is damaged.
     pub(super) selects: BTreeMap<usize, usize>,
 }
@@ -173,7 +175,10 @@ impl Finder<'_> {
                 self.note(NoteList::Mended, "resizedb", range, text);
                 return Ok(None);
             }
-            Record::ResizeDb { keys, .. } => self.section.announced = Some(*keys),
+            Record::ResizeDb { keys, .. } => {
+                self.section.announced = Some(*keys);
+                self.likeness.announces = true;
+            }
             Record::SlotInfo { slot, .. } if *slot >= 16384 => {
                 let text = format!("a hint about slot {slot}, which does not exist, was left out");
                 self.note(NoteList::Mended, "slot", range, text);
@@ -298,13 +303,18 @@ impl Finder<'_> {
     /// Takes an entry out again that ends elsewhere than it says.
     pub(super) fn shifted(&mut self, range: Range<usize>, claimed: Range<usize>) {
         self.section.goes_on(claimed.end, range.end, 0);
-        self.cut_out(claimed);
+        self.take_out(claimed);
+        let text = "a value with a length at its end that takes in what follows".to_owned();
+        self.note(NoteList::Loss, "shifted", range, text);
+    }
+
+    /// Takes out an entry that was kept.
+    pub(super) fn take_out(&mut self, range: Range<usize>) {
+        self.cut_out(range);
         self.kept -= 1;
         self.section.kept = self.section.kept.saturating_sub(1);
         self.section.lost += 1;
         self.file.lost_keys += 1;
-        let text = "a value with a length at its end that takes in what follows".to_owned();
-        self.note(NoteList::Loss, "shifted", range, text);
     }
 
     /// What is wrong with an end marker up to whose checksum it is `to` bytes, if the file goes on

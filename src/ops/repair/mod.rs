@@ -7,6 +7,7 @@
 mod directory;
 mod fields;
 mod finder;
+mod holes;
 mod log;
 mod names;
 mod restored;

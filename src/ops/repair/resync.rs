@@ -17,6 +17,7 @@
 use std::ops::ControlFlow;
 
 use super::fields::{Found, Known, read_like_keys};
+use super::holes::{LEAST_BYTES, run_in};
 use crate::error::{Doing, Fault, FormatError};
 use crate::ops::sound::is_fatal;
 use crate::rdb::object::Checker;
@@ -33,7 +34,7 @@ pub(super) const NEAR_BYTES: usize = 1 << 20;
 const POOR_BYTES: usize = 1 << 10;
 
 /// How far before a believable place other keys are looked for.
-const BACK_BYTES: usize = 64 << 10;
+pub(super) const BACK_BYTES: usize = 64 << 10;
 
 /// The most that a damaged length takes of what follows it.
 const SHIFT_BYTES: usize = 8;
@@ -49,6 +50,13 @@ pub(super) struct Likeness {
     walked: u64,
     /// How far was walked to count keys.
     pub(super) counted: u64,
+    /// Whether the keys of a database are announced, which servers since 3.2 do for each.
+    pub(super) announces: bool,
+    /// Whether what is looked for is behind a record that needs more bytes than there are: the
+    /// file may be cut within it, and then all that follows is a part of it.
+    is_cut: bool,
+    /// How many keys there can be, if that is known of what is looked for.
+    most_keys: Option<u64>,
 }
 
 impl Likeness {
@@ -74,25 +82,87 @@ impl Likeness {
         framer: &Framer,
         checker: &mut Checker,
     ) -> Option<Found> {
-        if let Fault::UnknownType { .. }
-        | Fault::ForeignOpcode { .. }
-        | Fault::UnverifiedType { .. }
-        | Fault::EarlyEnd = error.fault
-            && let Some(found) = self.retyped(bytes, error.offset, known.left, framer, checker)
-        {
+        self.is_cut = error.fault.is_truncated();
+        self.most_keys = known.left.filter(|_| self.is_cut && known.is_key);
+        let found = self.find_behind(bytes, at, error, known, framer, checker);
+        (self.is_cut, self.most_keys) = (false, None);
+        found
+    }
+
+    fn find_behind(
+        &mut self,
+        bytes: &[u8],
+        at: usize,
+        error: &FormatError,
+        mut known: Known,
+        framer: &Framer,
+        checker: &mut Checker,
+    ) -> Option<Found> {
+        let mut from = at + 1;
+        if let Some(found) = self.is_of_another_type(bytes, error, known.left, framer, checker) {
             return Some(found.into());
         }
         if let Doing::Value(label) = error.doing
             && read_like_keys(label)
-            && let offset = known.claim.map_or(error.offset, |claim| claim.from())
-            && let Ok(from) = usize::try_from(offset)
-            && let Some(found) = self.behind_fields(bytes, from, known, framer, checker)
+            && let Ok(broken) = usize::try_from(error.offset)
         {
-            return Some(found).filter(|found| found.at < bytes.len());
+            let mut begin = known.claim.and_then(|claim| usize::try_from(claim.from()).ok());
+            let near = begin.unwrap_or(at).max(broken.saturating_sub(BACK_BYTES));
+            // In a hole nobody counts fields.
+            if let Some(hole) =
+                bytes.get(near..broken).and_then(|near| run_in(near, 2 * LEAST_BYTES))
+                && bytes.get(near + hole.start).is_some_and(|byte| *byte < 32)
+            {
+                (known.claim, known.left, begin) = (None, None, Some(near + hole.end));
+            }
+            let begin = begin.unwrap_or(broken);
+            if let Some(found) = self.behind_fields(bytes, begin, known, framer, checker) {
+                return Some(found).filter(|found| found.at < bytes.len());
+            }
+            // Those before it are fields.
+            if self.is_cut {
+                from = from.max(broken);
+            }
         }
-        let found = self.first(bytes, at + 1, framer, checker)?;
-        let found = self.earlier(bytes, at + 1, found, framer, checker).unwrap_or(found);
+        let found = self.first(bytes, from, framer, checker)?;
+        let found = self.earlier(bytes, from, found, framer, checker).unwrap_or(found);
         Some(self.announced(bytes, found, known, framer, checker))
+    }
+
+    /// Where the entry ends whose type byte is broken, if it is that.
+    pub(super) fn is_of_another_type(
+        &mut self,
+        bytes: &[u8],
+        error: &FormatError,
+        left: Option<u64>,
+        framer: &Framer,
+        checker: &mut Checker,
+    ) -> Option<usize> {
+        match error.fault {
+            Fault::UnknownType { .. }
+            | Fault::ForeignOpcode { .. }
+            | Fault::UnverifiedType { .. }
+            | Fault::EarlyEnd => self.retyped(bytes, error.offset, left, framer, checker),
+            _ => None,
+        }
+    }
+
+    /// Where records go on behind a hole that began in a hash whose fields read like keys, or in
+    /// none.
+    pub(super) fn behind_hole(
+        &mut self,
+        bytes: &[u8],
+        from: usize,
+        has_fields: bool,
+        framer: &Framer,
+        checker: &mut Checker,
+    ) -> Option<usize> {
+        let known = Known { claim: None, left: None, is_key: true };
+        if has_fields && let Some(found) = self.behind_fields(bytes, from, known, framer, checker) {
+            return Some(found.at);
+        }
+        let found = self.first(bytes, from, framer, checker)?;
+        Some(self.earlier(bytes, from, found, framer, checker).unwrap_or(found))
     }
 
     /// Where a SELECTDB ends whose first byte is damaged: before the size of its database.
@@ -129,7 +199,11 @@ impl Likeness {
                 };
                 let Ok((Record::Entry(entry), behind)) = framer.next(rest, 0) else { return false };
                 let is_short = !entry.key.is_empty() && entry.key.len() < 8;
+                // What comes out of zeros reads like an empty key.
+                let is_of_zeros =
+                    entry.key.is_empty() && bytes.get(at.saturating_sub(2)..at) == Some(&[0, 0]);
                 if is_short
+                    || is_of_zeros
                     || entry.body().len() < 4
                     || !is_substantial(&entry)
                     || !is_sound(&entry, checker)
@@ -198,9 +272,27 @@ impl Likeness {
         framer: &Framer,
         checker: &mut Checker,
     ) -> Option<usize> {
+        self.first_before(bytes, from, bytes.len(), framer, checker)
+    }
+
+    /// The first one before `to`.
+    pub(super) fn first_before(
+        &mut self,
+        bytes: &[u8],
+        from: usize,
+        to: usize,
+        framer: &Framer,
+        checker: &mut Checker,
+    ) -> Option<usize> {
         let ration = (bytes.len() as u64).saturating_mul(4).saturating_add(16 << 20);
         let mut at = from;
-        while let Some(rest) = bytes.get(at..).filter(|rest| !rest.is_empty()) {
+        while let Some(rest) = bytes.get(at..).filter(|rest| !rest.is_empty() && at < to) {
+            // Of zeros the last one can be the type of a string.
+            let zeros = rest.iter().take_while(|&&byte| byte == 0).count();
+            if zeros >= LEAST_BYTES {
+                at += zeros - 1;
+                continue;
+            }
             let near = if self.walked < ration { NEAR_BYTES } else { POOR_BYTES };
             if may_begin(rest) && self.is_believable(rest, near, framer, checker) {
                 return Some(at);
@@ -232,6 +324,7 @@ impl Likeness {
         let mut framer = framer.clone();
         let mut rest = bytes;
         let mut records = 0;
+        let mut most_keys = self.most_keys;
         let mut convinced = false;
         let wanted = if self.is_text() { CHAIN } else { 2 * CHAIN };
         while records < wanted {
@@ -257,13 +350,21 @@ impl Likeness {
                     record
                 }
                 // The data may be cut as well as damaged.
-                Err(error) => return keys >= 2 && error.fault.is_truncated() && !is_cut,
+                Err(error) => {
+                    return keys >= 2 && error.fault.is_truncated() && !is_cut && !self.is_cut;
+                }
             };
             records += 1;
             convinced |= keys > 0 || matches!(record, Record::Aux { .. });
             match self.judge(&record, rest, keys, convinced, checker) {
                 Judged::Wrong => return false,
-                Judged::Key => keys += 1,
+                Judged::Key => {
+                    keys += 1;
+                    if most_keys.is_some_and(|most| keys as u64 > most) {
+                        return false;
+                    }
+                }
+                Judged::Other if matches!(record, Record::SelectDb(_)) => most_keys = None,
                 Judged::Other => {}
                 Judged::End => return true,
             }
@@ -284,6 +385,7 @@ impl Likeness {
                 // The first one has to convince; others only to be sound.
                 let holds = match keys {
                     0 => self.is_likely(entry, checker),
+                    _ if self.is_cut => self.is_likely(entry, checker),
                     _ => is_substantial(entry) && is_sound(entry, checker),
                 };
                 return if holds { Judged::Key } else { Judged::Wrong };
@@ -293,7 +395,10 @@ impl Likeness {
                 let is_end = behind.is_empty() || begins_log(behind);
                 return if is_end { Judged::End } else { Judged::Wrong };
             }
-            Record::SelectDb(db) => *db < LIKELY_DATABASES,
+            Record::SelectDb(db) => {
+                let is_followed = behind.first() == Some(&opcode::RESIZE_DB);
+                *db < LIKELY_DATABASES && (is_followed || !self.announces)
+            }
             Record::ResizeDb { keys: hint, expires } => expires <= hint,
             Record::SlotInfo { slot, .. } => *slot < 16384,
             Record::Aux { name, value } => {

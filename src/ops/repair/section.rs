@@ -19,6 +19,8 @@ pub(super) struct Section {
     pub(super) lost: u64,
     /// Places where nothing could be read: a key each, as a rule.
     pub(super) broken: u64,
+    /// Whether nobody knows how many keys went.
+    is_in_doubt: bool,
     /// What stands behind hashes whose fields read like keys.
     tails: Vec<Tail>,
     /// Where the last of these ends.
@@ -37,7 +39,13 @@ struct Tail {
 impl Section {
     /// How many keys there should be behind what was seen.
     pub(super) fn left(&self) -> Option<u64> {
-        Some(self.announced?.saturating_sub(self.kept + self.lost + self.broken))
+        let announced = self.announced.filter(|_| !self.is_in_doubt)?;
+        Some(announced.saturating_sub(self.kept + self.lost + self.broken))
+    }
+
+    /// Takes in that keys are gone, and nobody knows how many.
+    pub(super) fn loses_count(&mut self) {
+        self.is_in_doubt = true;
     }
 
     /// How many keys were seen at least that were not announced: what is broken may be none.

@@ -17,6 +17,7 @@ use std::ops::Range;
 use super::Put;
 use super::fields::Known;
 use super::finder::{Finder, Sum};
+use super::holes::Recent;
 use super::log::words;
 use super::resync::Likeness;
 use super::section::Section;
@@ -71,13 +72,13 @@ pub(super) fn salvage(
         checker: Checker::default(),
         room: Vec::new(),
         sum: Sum::default(),
+        is_whole: None,
         selects: BTreeMap::new(),
     };
     let mut framer = Framer::new(header);
     let mut at = start;
     let mut end = None;
-    // The entry right before, if it was kept.
-    let mut last: Option<Range<usize>> = None;
+    let mut recent = Recent::default();
     let mut records = 0;
     let (mut computed_anew, mut lost_the_end) = (false, false);
     let (mut ends_in_doubt, mut is_whole) = (false, false);
@@ -85,6 +86,11 @@ pub(super) fn salvage(
         records += 1;
         if records % PROGRESS_RECORDS == 0 {
             observer.progress(at as u64);
+        }
+        if let Some(hole) = finder.hole_at(at, &recent, &framer) {
+            at = finder.step_over(&hole, at, None, &mut recent, &framer);
+            lost_the_end = at == bytes.len();
+            continue;
         }
         let rest = bytes.get(at..).unwrap_or_default();
         let before = framer.clone();
@@ -97,15 +103,36 @@ pub(super) fn salvage(
             read => read,
         };
         match read {
+            Ok((Record::SelectDb(_), behind))
+                if finder.is_made_up_select(at, behind.first(), &before) =>
+            {
+                framer = before;
+                recent.clear();
+                at = finder.no_select(at, &framer);
+                lost_the_end = at == bytes.len();
+            }
             Ok((Record::End { checksum }, behind)) => {
                 end = Some((at, checksum));
                 at = bytes.len() - behind.len();
             }
             Ok((record, behind)) => {
                 let to = bytes.len() - behind.len();
+                if let Record::Entry(entry) = &record
+                    && let Some(hole) = finder.hole_in_key(entry, at, &recent, &before)
+                {
+                    framer = before;
+                    at = finder.step_over(&hole, at, None, &mut recent, &framer);
+                    lost_the_end = at == bytes.len();
+                    continue;
+                }
                 let kept = finder.kept;
                 let end = finder.record(&record, at..to, &before)?.unwrap_or(to);
-                last = (finder.kept > kept).then_some(at..to);
+                match &record {
+                    Record::Entry(entry) => {
+                        recent.push(at..end, entry.value_type, finder.kept > kept);
+                    }
+                    _ => recent.clear(),
+                }
                 at = end;
             }
             // All keys are there; only the checksum behind the end marker is not.
@@ -124,19 +151,41 @@ pub(super) fn salvage(
                         finder.likeness.select(bytes, at, &framer, &mut finder.checker)
                 {
                     finder.select(at..to, &mut framer)?;
-                    (at, last) = (to, None);
+                    recent.clear();
+                    at = to;
                     continue;
                 }
-                let shifted = last
-                    .clone()
-                    .and_then(|_| finder.likeness.shifted(bytes, at, &framer, &mut finder.checker));
-                if let (Some(to), Some(range)) = (shifted, last.take())
-                    && to > range.start
+                if let Some((hole, found)) = finder.hole_before(at, &recent, &framer)
+                    && !finder.is_in_step(at, &error, &framer)
                 {
+                    at = finder.step_over(&hole, at, found, &mut recent, &framer);
+                    lost_the_end = at == bytes.len();
+                    continue;
+                }
+                let is_cut = error.fault.is_truncated();
+                let shifted = recent.last().and_then(|range| {
+                    let to = finder.likeness.shifted(bytes, at, &framer, &mut finder.checker)?;
+                    // Behind a cut, some byte among the last may well read like an end marker.
+                    let next = framer.clone().next(bytes.get(to..)?, to as u64);
+                    let is_end = matches!(next, Ok((Record::End { .. }, _)));
+                    (to > range.start && !(is_cut && is_end)).then_some((to, range))
+                });
+                if let Some((to, range)) = shifted {
+                    recent.clear();
                     finder.shifted(range.start..to, range);
                     at = to;
                     continue;
                 }
+                if let Some(to) = finder.odd_before(at, &recent, &framer)
+                    && let Some(range) = recent.last()
+                    && !finder.is_in_step(at, &error, &framer)
+                {
+                    recent.clear();
+                    finder.shifted(range.start..to, range);
+                    at = to;
+                    continue;
+                }
+                recent.clear();
                 let gaps = u64::from(!matches!(error.doing, Doing::Record(_)));
                 finder.section.broken += gaps;
                 let is_key = matches!(error.doing, Doing::Key | Doing::Value(_));
