@@ -24,6 +24,7 @@ use rdbkit::resp::encode;
 use rdbkit::source::{Form, Locator, OpenOptions, open, open_bytes};
 use support::corpus::corpus;
 use support::random::Random;
+use support::repairs::{repaired_bytes, spoil_checksum};
 use support::servers::{Data, Kind, Server, servers};
 
 const ROOT: &str = env!("CARGO_MANIFEST_DIR");
@@ -644,24 +645,6 @@ fn repaired(path: &Path, skip_damaged: bool) -> (RepairReport, Out) {
     let source = open(&Locator::Path(path.to_owned()), &OpenOptions::default()).unwrap();
     let report = repair(source, &to, &options, &Silent).unwrap();
     (report, Out { path: to, _folder: folder })
-}
-
-/// Makes the checksum say nothing of damage elsewhere.
-fn spoil_checksum(bytes: &mut [u8]) {
-    let stored = bytes.last_chunk_mut::<8>().unwrap();
-    // A writer that computes none writes a zero.
-    if *stored != [0; 8] {
-        stored.iter_mut().for_each(|byte| *byte ^= 0x5a);
-    }
-}
-
-#[track_caller]
-fn repaired_bytes(bytes: Vec<u8>) -> (RepairReport, Vec<u8>) {
-    let folder = tempfile::tempdir().unwrap();
-    let to = folder.path().join("out.rdb");
-    let source = open_bytes("in.rdb", bytes, &OpenOptions::default()).unwrap();
-    let report = repair(source, &to, &RepairOptions::default(), &Silent).unwrap();
-    (report, fs::read(to).unwrap())
 }
 
 /// No errors but those that stand in the report of the repair as doubts.

@@ -17,11 +17,9 @@ use std::fs;
 use std::ops::Range;
 use std::path::Path;
 
-use rdbkit::ops::repair::{RepairOptions, RepairReport, repair};
-use rdbkit::ops::walk::Silent;
 use rdbkit::rdb::Snapshot;
-use rdbkit::source::{OpenOptions, open_bytes};
 use support::random::Random;
+use support::repairs::repaired_bytes;
 
 /// What a hole is filled with.
 const FILLS: &[&str] = &["00", "ff", "01", "random"];
@@ -51,7 +49,7 @@ fn a_hole_costs_the_keys_that_it_touches_and_few_beside_it() {
                             _ => random.below(256) as u8,
                         };
                     }
-                    let (report, out) = repaired(damaged);
+                    let (report, out) = repaired_bytes(damaged);
                     let kept = keys(&out);
                     let what = format!("{kind}: {size} of {fill} at {at}");
                     tried += 1;
@@ -94,7 +92,7 @@ fn of_a_snapshot_that_is_cut_no_key_is_made_up() {
         let first = all.values().map(|(range, _)| range.start).min().unwrap_or(9);
         for _ in 0..60 {
             let cut = first + random.below(bytes.len() - first);
-            let (_, out) = repaired(bytes[..cut].to_vec());
+            let (_, out) = repaired_bytes(bytes[..cut].to_vec());
             let kept = keys(&out);
             tried += 1;
             for key in kept.keys().filter(|&key| !all.contains_key(key)) {
@@ -160,14 +158,6 @@ fn listpack(words: &[String]) -> Vec<u8> {
     }
     let total = (body.len() + 7) as u32;
     [&total.to_le_bytes()[..], &(words.len() as u16).to_le_bytes(), &body, &[0xff]].concat()
-}
-
-fn repaired(bytes: Vec<u8>) -> (RepairReport, Vec<u8>) {
-    let folder = tempfile::tempdir().unwrap();
-    let to = folder.path().join("out.rdb");
-    let source = open_bytes("in.rdb", bytes, &OpenOptions::default()).unwrap();
-    let report = repair(source, &to, &RepairOptions::default(), &Silent).unwrap();
-    (report, fs::read(to).unwrap())
 }
 
 type Keys = BTreeMap<(u64, Vec<u8>), (Range<usize>, Vec<u8>)>;

@@ -9,12 +9,12 @@
     reason = "tests"
 )]
 
+mod support;
+
 use std::fs;
 
-use rdbkit::ops::repair::{RepairOptions, repair};
-use rdbkit::ops::walk::Silent;
 use rdbkit::rdb::Snapshot;
-use rdbkit::source::{OpenOptions, open_bytes};
+use support::repairs::{repaired_bytes, spoil_checksum};
 
 /// What stands behind the key says of what type the value was, and how many keys there should be
 /// says what is none.
@@ -37,8 +37,8 @@ fn a_damaged_type_byte_loses_its_own_key_alone() {
             let mut damaged = bytes.clone();
             damaged[at] = 0xc8;
             // It would say what stood there.
-            damaged.last_chunk_mut::<8>().unwrap().fill(0x5a);
-            let out = repaired(damaged);
+            spoil_checksum(&mut damaged);
+            let (_, out) = repaired_bytes(damaged);
             let name = String::from_utf8_lossy(&key).into_owned();
             let kept = keys(&out);
             let lost: Vec<_> =
@@ -59,12 +59,4 @@ fn keys(bytes: &[u8]) -> Vec<(String, Option<i64>)> {
             (key, entry.expires_at_ms)
         })
         .collect()
-}
-
-fn repaired(bytes: Vec<u8>) -> Vec<u8> {
-    let folder = tempfile::tempdir().unwrap();
-    let to = folder.path().join("out.rdb");
-    let source = open_bytes("in.rdb", bytes, &OpenOptions::default()).unwrap();
-    repair(source, &to, &RepairOptions::default(), &Silent).unwrap();
-    fs::read(to).unwrap()
 }

@@ -15,10 +15,8 @@ use std::fs;
 use std::path::Path;
 use std::process::Command;
 
-use rdbkit::ops::repair::{RepairOptions, RepairReport, repair};
-use rdbkit::ops::walk::Silent;
-use rdbkit::source::{OpenOptions, open_bytes};
 use support::random::Random;
+use support::repairs::repaired_bytes;
 
 const ROOT: &str = env!("CARGO_MANIFEST_DIR");
 
@@ -40,14 +38,6 @@ fn snapshots() -> Vec<(String, Vec<u8>)> {
     snapshots
 }
 
-fn repaired(bytes: Vec<u8>) -> (RepairReport, Vec<u8>) {
-    let folder = tempfile::tempdir().unwrap();
-    let to = folder.path().join("out");
-    let source = open_bytes("in", bytes, &OpenOptions::default()).unwrap();
-    let report = repair(source, &to, &RepairOptions::default(), &Silent).unwrap();
-    (report, fs::read(to).unwrap())
-}
-
 #[test]
 fn a_damaged_byte_is_put_back() {
     let mut random = Random::new(21);
@@ -64,7 +54,7 @@ fn a_damaged_byte_is_put_back() {
             if at < 5 || at == 5 && !damaged[5].is_ascii_digit() {
                 continue;
             }
-            let (report, out) = repaired(damaged);
+            let (report, out) = repaired_bytes(damaged);
             assert!(out == bytes, "{name}: {at} ^ {mask:#x}");
             let file = &report.files[0];
             assert!(report.is_lossless() && !report.was_sound(), "{name}: {at} ^ {mask:#x}");
@@ -82,7 +72,7 @@ fn so_are_a_few_that_stand_together() {
             let at = 40 + random.below(bytes.len() - 60);
             let mut damaged = bytes.clone();
             damaged[at..at + len].iter_mut().for_each(|byte| *byte ^= 0x91);
-            let (report, out) = repaired(damaged);
+            let (report, out) = repaired_bytes(damaged);
             assert!(out == bytes, "{name}: {len} at {at}");
             assert_eq!(report.files[0].mended[0].bytes, Some(len as u64), "{name}");
         }
@@ -106,7 +96,7 @@ fn nothing_is_put_back_that_was_not_there() {
             };
             damaged[one] ^= 1 + random.below(255) as u8;
             damaged[other] ^= 0x10;
-            let (report, _) = repaired(damaged);
+            let (report, _) = repaired_bytes(damaged);
             let notes = &report.files[0].mended;
             assert!(!notes.iter().any(|note| note.code == "restored"), "{name}: {notes:?}");
         }
@@ -122,7 +112,7 @@ fn the_end_of_a_preamble_is_put_back() {
     for (from, to) in [(log - 9, log - 8), (log - 8, log - 7), (log - 4, log - 1)] {
         let mut damaged = bytes.clone();
         damaged[from..to].iter_mut().for_each(|byte| *byte ^= 0x35);
-        let (report, out) = repaired(damaged);
+        let (report, out) = repaired_bytes(damaged);
         assert!(out == bytes, "{from} to {to}: {report:#?}");
         assert!(report.is_lossless());
     }
@@ -136,7 +126,7 @@ fn the_preamble_of_a_log_is_put_back() {
     let bytes = [&snapshot[..], log].concat();
     let mut damaged = bytes.clone();
     damaged[5000] ^= 0x20;
-    let (report, out) = repaired(damaged.clone());
+    let (report, out) = repaired_bytes(damaged.clone());
     assert!(out == bytes, "{report:#?}");
 
     let folder = tempfile::tempdir().unwrap();

@@ -14,6 +14,7 @@ pub mod history;
 pub mod mishaps;
 pub mod paired;
 pub mod random;
+pub mod repairs;
 pub mod replayer;
 pub mod sentinel;
 pub mod servers;
