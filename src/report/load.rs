@@ -150,6 +150,8 @@ pub struct VerifyReport {
     pub keys_found: Option<u64>,
     /// Whether the two cannot be explained by keys that have expired.
     pub counts_differ: bool,
+    /// Keys of the source that got the name of another one, whose value is there or was.
+    pub same_names: u64,
     /// Keys that differ.
     pub different: u64,
     /// The first of them.
@@ -170,16 +172,19 @@ pub struct Difference {
     pub what: String,
 }
 
+impl VerifyReport {
+    fn is_fine(&self) -> bool {
+        self.different == 0 && !self.counts_differ && self.same_names == 0
+    }
+}
+
 impl LoadReport {
     /// Whether the target has all that was to be sent.
     pub fn is_complete(&self) -> bool {
         self.stopped.is_none()
             && self.refused == 0
             && self.lost.iter().all(|lost| !lost.grave)
-            && self
-                .verify
-                .as_ref()
-                .is_none_or(|verify| verify.different == 0 && !verify.counts_differ)
+            && self.verify.as_ref().is_none_or(VerifyReport::is_fine)
     }
 }
 
@@ -283,6 +288,14 @@ pub fn write_text(out: &mut dyn Write, report: &LoadReport, style: Style) -> Res
                 false => format!("{} of {}, others have expired", count(found), count(want)),
             };
             line(format!("  counted    keys: {words}"));
+        }
+        if verify.same_names > 0 {
+            let words = format!(
+                "{} of the source got the name of another one (--map-db, --rename): only one of \
+                 each is there",
+                plural(verify.same_names, "key")
+            );
+            line(format!("  joined     {}", style.warn(words)));
         }
         if verify.not_comparable > 0 {
             let words = plural(verify.not_comparable, "key");

@@ -19,6 +19,8 @@ use crate::target::live::{Parcel, Refusal};
 const GROUP_BYTES: usize = 16 << 10;
 /// Keys of one MSET.
 const GROUP_KEYS: u32 = 128;
+/// What expires later is there when keys are counted: no replay takes so long.
+pub(super) const LATER_MS: i64 = 24 * 3600 * 1000;
 
 /// What was counted.
 #[derive(Debug, Clone, Copy, Default)]
@@ -183,7 +185,8 @@ impl<'p, 'l, 'r> Batch<'p, 'l, 'r> {
         let slot = if plan.has_slots { slot(key) } else { 0 };
         let counts = &mut self.taken.counts;
         counts.keys += 1;
-        counts.expiring += u64::from(expires_at_ms.is_some());
+        let soon = plan.options.now_ms.saturating_add(LATER_MS);
+        counts.expiring += u64::from(expires_at_ms.is_some_and(|at| at < soon));
         counts.databases = Some(counts.databases.map_or((entry.db, entry.db), |(first, last)| {
             if first == last { (first, entry.db) } else { (first, last) }
         }));

@@ -172,9 +172,11 @@ impl<'o> Plan<'o> {
         }
     }
 
-    /// Whether keys of several databases may come together in one.
-    pub(super) fn maps_databases(&self) -> bool {
-        !self.options.map_db.is_empty() || self.options.database.is_some()
+    /// Whether two keys may get the same name.
+    pub(super) fn joins_names(&self) -> bool {
+        !self.options.rename.is_empty()
+            || !self.options.map_db.is_empty()
+            || self.options.database.is_some()
     }
 
     fn small(&self, db: u64) -> Result<u32> {

@@ -76,10 +76,17 @@ pub(super) fn settle(
                 observer.goes_on();
                 return Ok(settled);
             }
-            Err(Unsettled::Error(error)) => return Err(error),
+            Err(Unsettled::Error(error)) => {
+                let_go(route, &claim);
+                return Err(error);
+            }
             Err(Unsettled::Failure(failure)) => {
                 let stop = options.courier.stop.load(Ordering::Relaxed);
                 if !failure.is_passing() || stop || Instant::now() >= until {
+                    // Who does not answer now would not answer then.
+                    if failure.reply().is_some() {
+                        let_go(route, &claim);
+                    }
                     return Err(Error::Usage(with_rights(&failure)));
                 }
                 for lane in 0..route.lanes() {
@@ -92,6 +99,17 @@ pub(super) fn settle(
     }
 }
 
+/// Gives back the locks that were taken before something else failed.
+fn let_go(route: &mut dyn Route, claim: &Claim) {
+    for lane in 0..route.lanes() {
+        let claim = claim.tagged(&route.tag(lane));
+        // One that is out of reach keeps its lock until it expires.
+        if let Ok(mut connection) = route.open(lane) {
+            let _ = claim.release(&mut connection, false);
+        }
+    }
+}
+
 /// What failed, and the rights that a replay needs if they are missing.
 pub(super) fn with_rights(failure: &Failure) -> String {
     match failure.reply() {
@@ -100,7 +118,7 @@ pub(super) fn with_rights(failure: &Failure) -> String {
              those for what a replay keeps there: ~{KEYS}* +get +set +del +pttl +pexpire +info \
              +select +client; behind Sentinels +role +wait, in a Cluster +cluster +asking +wait; and \
              +watch +unwatch +multi +exec for --as log and for taking over from a replay that was \
-             killed",
+             killed; +flushall for --flush-first",
             failure.address()
         ),
         _ => failure.to_string(),

@@ -12,6 +12,7 @@ use redis::Value;
 use xxhash_rust::xxh3::xxh3_64_with_seed;
 
 use super::Plan;
+use super::batch::LATER_MS;
 use super::inquiry::{Inquiry, Shown};
 use super::keys::Keys;
 use super::ledger::{Ledger, hash_of};
@@ -77,12 +78,18 @@ pub(super) fn verify(
     route: &mut dyn Route,
     observer: &dyn Observer,
 ) -> Result<VerifyReport> {
-    let fresh = || Looks { asked, wanted: Vec::new(), beyond: 0, root: None };
+    let fresh =
+        || Looks { asked, wanted: Vec::new(), beyond: 0, names: Names::default(), root: None };
     let mut seen = Seen::new(asked, route, observer);
     {
         let mut root = Looks { root: Some(&mut seen), ..fresh() };
         keys.walk(asked.plan.options, &fresh, &mut root, observer)?;
         root.flush()?;
+        let names = std::mem::take(&mut root.names);
+        seen.names = Some(names);
+    }
+    if let Some(names) = &mut seen.names {
+        seen.report.same_names = names.repeated();
     }
     if asked.was_empty {
         seen.count()?;
@@ -104,9 +111,44 @@ pub(super) fn counted(
     Ok(Some(VerifyReport { only_counted: true, ..seen.report }))
 }
 
+/// The keys that were sent, as far as their number is concerned.
+#[derive(Default)]
+struct Names {
+    /// When those expire that may be gone when keys are counted.
+    expiries: Vec<i64>,
+    /// Those whose fields expire, which may be all of them.
+    fading: u64,
+    /// Hashes of all, where two may get the same name.
+    hashes: Vec<u64>,
+}
+
+impl Names {
+    fn merge(&mut self, later: Names) {
+        self.expiries.extend(later.expiries);
+        self.fading += later.fading;
+        self.hashes.extend(later.hashes);
+    }
+
+    /// How many have the name of another one.
+    fn repeated(&mut self) -> u64 {
+        let all = self.hashes.len();
+        self.hashes.sort_unstable();
+        self.hashes.dedup();
+        (all - self.hashes.len()) as u64
+    }
+
+    /// How many may be gone at a time.
+    fn gone_at(&self, now_ms: i64) -> u64 {
+        let gone = self.expiries.iter().filter(|&&at| at <= now_ms.saturating_add(CLOCKS_MS));
+        self.fading + gone.count() as u64
+    }
+}
+
 struct Seen<'a> {
     asked: &'a Asked<'a>,
     inquiry: Inquiry<'a>,
+    /// What the source was found to have; without it, nothing but numbers is known.
+    names: Option<Names>,
     report: VerifyReport,
     scratch: Scratch,
 }
@@ -116,6 +158,7 @@ struct Looks<'a, 's> {
     wanted: Vec<Wanted>,
     /// Keys whose digest nobody computes.
     beyond: u64,
+    names: Names,
     root: Option<&'s mut Seen<'a>>,
 }
 
@@ -133,10 +176,18 @@ impl Tally for Looks<'_, '_> {
         let key = plan.key(entry)?;
         let database = plan.database(entry.db)?;
         let hash = hash_of(database, &key);
-        if !self.asked.takes(hash) || self.asked.ledger.apart.contains(&hash) {
+        if self.asked.ledger.apart.contains(&hash) {
             return Ok(());
         }
         let expires_at_ms = plan.expiry(entry);
+        self.names.expiries.extend(expires_at_ms.filter(|&at| at < now_ms() + LATER_MS));
+        self.names.fading += u64::from(entry.value_type.has_field_expiry());
+        if plan.joins_names() {
+            self.names.hashes.push(hash);
+        }
+        if !self.asked.takes(hash) {
+            return Ok(());
+        }
         // The digest marks what expires, and the target may have dropped what has.
         let mut plain = entry.clone();
         plain.expires_at_ms = None;
@@ -169,6 +220,7 @@ impl Tally for Looks<'_, '_> {
 
     fn merge(&mut self, later: Self) -> Result<()> {
         self.wanted.extend(later.wanted);
+        self.names.merge(later.names);
         self.beyond += later.beyond;
         if self.root.is_some() && self.wanted.len() >= ASKED { self.flush() } else { Ok(()) }
     }
@@ -205,6 +257,7 @@ impl<'a> Seen<'a> {
         Seen {
             asked,
             inquiry: Inquiry::new(route, &plan.options.courier, plan.has_slots, observer),
+            names: None,
             report: VerifyReport { all: asked.all, ..VerifyReport::default() },
             scratch: Scratch::default(),
         }
@@ -213,12 +266,14 @@ impl<'a> Seen<'a> {
     /// Counts the keys of all masters. Those that expire may have done so.
     fn count(&mut self) -> Result<()> {
         let ledger = self.asked.ledger;
-        let most = ledger.arrived();
-        // A key that is sent twice, under one name, is one key.
-        let renames =
-            !self.asked.plan.options.rename.is_empty() || self.asked.plan.maps_databases();
-        let least = if renames { 0 } else { most.saturating_sub(ledger.counts.expiring) };
+        let most = ledger.arrived().saturating_sub(self.report.same_names);
         let mut found = self.inquiry.patiently(keys_of_all)?;
+        let least = most.saturating_sub(match &self.names {
+            Some(names) => names.gone_at(now_ms()),
+            // A key that is sent twice, under one name, is one key.
+            None if self.asked.plan.joins_names() => most,
+            None => ledger.counts.expiring,
+        });
         // A key whose slot moves meanwhile may be counted twice, or not at all.
         for _ in 0..RECOUNTS {
             if (least..=most).contains(&found) || !self.asked.plan.has_slots {

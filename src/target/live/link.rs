@@ -160,6 +160,12 @@ impl Link {
         self.shared.stream.shutdown();
     }
 
+    /// Whether all that it was given is answered.
+    pub fn is_idle(&self) -> bool {
+        let state = self.shared.lock();
+        state.ended || state.waiting.is_empty() && state.flight.is_empty()
+    }
+
     /// Whether the connection is lost.
     pub fn is_broken(&self) -> bool {
         self.shared.lock().ended

@@ -97,9 +97,11 @@ impl Log<'_> {
                 return Err(End::Halt(Halt::Failed(stretch.refused("EXEC", &words))));
             }
         };
+        // All of them are told, also where the first one ends the replay.
+        let mut noted = Ok(());
         for (index, reply) in replies.into_iter().enumerate() {
             if let Value::ServerError(error) = reply {
-                self.refuse(batch, index, crate::live::reply_of(&error))?;
+                noted = noted.and(self.refuse(batch, index, crate::live::reply_of(&error)));
             }
         }
         let commands = batch.commands();
@@ -110,7 +112,7 @@ impl Log<'_> {
             self.observer.goes_on();
         }
         stretch.effective = Some(batch.behind);
-        Ok(())
+        noted
     }
 
     /// A batch that did not take effect: waits for the server, or leaves out what it does not know.

@@ -28,6 +28,8 @@ use crate::live::Failure;
 
 /// How often a wait looks whether it is to stop.
 const TICK: Duration = Duration::from_millis(100);
+/// How long what is on its way is waited for where something else ends the load.
+const ARRIVES: Duration = Duration::from_secs(10);
 /// How long the first of several waits is, and the longest.
 const PAUSES: (Duration, Duration) = (Duration::from_millis(50), Duration::from_secs(2));
 /// Following a slot that is sent back and forth ends some time.
@@ -319,10 +321,23 @@ impl<'r> Courier<'r> {
                     self.route.broke(lane, &failure);
                     self.wait(failure, &mut pause)?;
                 }
-                Err(failure) => return Err(Halt::Failed(failure)),
+                Err(failure) => {
+                    self.let_arrive();
+                    return Err(Halt::Failed(failure));
+                }
             }
         }
         Ok(())
+    }
+
+    /// Before the end: what stands before it and is on its way arrives, if it does not take long.
+    fn let_arrive(&mut self) {
+        let until = Instant::now() + ARRIVES;
+        while Instant::now() < until && !self.links.iter().flatten().all(Link::is_idle) {
+            if self.check_stop().is_err() || self.hear(TICK).is_err() {
+                return;
+            }
+        }
     }
 
     /// Opens a lane's link, as patiently as is allowed.

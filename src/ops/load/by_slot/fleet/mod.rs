@@ -376,14 +376,16 @@ impl<'r> Fleet<'r> {
     }
 
     fn note(&mut self, batch: &Batch, refused: Vec<(usize, ErrorReply)>) -> Result<(), Halt> {
+        // All of them are told, also where the first one ends the replay.
+        let mut noted = Ok(());
         for (index, reply) in refused {
             let Some(command) = batch.command(index) else { continue };
             let args: Vec<&[u8]> = command.args().collect();
             let key = command_keys(command.name(), &args).and_then(|mut keys| keys.next());
             let key = key.unwrap_or_default().to_vec();
-            self.note_one(batch.begins_at(index), command.name(), key, reply)?;
+            noted = noted.and(self.note_one(batch.begins_at(index), command.name(), key, reply));
         }
-        Ok(())
+        noted
     }
 
     fn note_one(
