@@ -196,3 +196,24 @@ fn nothing_stays_packed_where_nothing_is_to_be() {
     assert_eq!(packed(&back), packed(&source));
     assert_eq!(full_digest(Path::new(&back)), before);
 }
+
+/// A log is run as the target runs it, and what that one has no notion of is not left out unsaid.
+#[test]
+fn what_a_valkey_does_not_know_is_no_less_lost_from_a_log() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = |name: &str| folder.path().join(name).to_str().unwrap().to_owned();
+    let (log, out) = (path("a.aof"), path("out.rdb"));
+    let words = ["VADD", "vectors", "VALUES", "2", "1", "2", "a"];
+    let args: String = words.iter().map(|w| format!("${}\r\n{w}\r\n", w.len())).collect();
+    fs::write(&log, format!("*{}\r\n{args}", words.len())).unwrap();
+    for target in ["valkey:8.1", "valkey:9.1", "redis:7.2"] {
+        for verb in [&["convert", &log, &out][..], &["compact", &log, "-o", &out]] {
+            let (code, said) = rdbkit(&[verb, &["--target", target]].concat());
+            assert!(code == 2 && said.contains("vectors"), "{verb:?} {target}: {code} {said}");
+            assert!(!Path::new(&out).exists());
+            let (code, said) = rdbkit(&[verb, &["--target", target, "--lossy"]].concat());
+            assert!(code == 1 && said.contains("vector-set"), "{verb:?} {target}: {code} {said}");
+            fs::remove_file(&out).unwrap();
+        }
+    }
+}

@@ -329,6 +329,8 @@ fn forms(report: &LoadReport) -> String {
         (0, 0) => "nothing to send".to_owned(),
         (_, 0) => "all by RESTORE".to_owned(),
         (0, _) => "all by commands".to_owned(),
+        // What was made ready counts, and not all of it has arrived.
+        _ if report.stopped.is_some() => "by RESTORE and by commands".to_owned(),
         (restore, commands) => {
             format!("{} by RESTORE and {} by commands", count(restore), count(commands))
         }

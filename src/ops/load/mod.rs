@@ -288,7 +288,10 @@ pub fn load(
             .push(format!("{name} has changed since the replay of it began: it begins anew"));
     }
     report.resumed_from = (settled.from > 0).then_some(settled.from);
-    ledger.before_keys = found.as_ref().filter(|_| settled.from > 0).map_or(0, |found| found.keys);
+    ledger.before_keys = found
+        .as_ref()
+        .filter(|found| settled.from > 0 && settled.from == found.offset)
+        .map_or(0, |found| found.keys);
     ledger.keep(state, settled.claim.clone(), &settled.servers);
     let (mut keys, mut from) = (Some(keys), settled.from);
     let mut was_rewound = false;

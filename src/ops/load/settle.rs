@@ -173,12 +173,18 @@ fn try_settle(
         }
     }
     if let Some(found) = found.filter(|_| from > 0) {
-        notes.push(format!(
-            "goes on at {}, behind {} that have arrived already ({})",
-            marks.named(from),
-            text::plural(found.keys, "key"),
-            found.path.shown()
-        ));
+        let (at, path) = (marks.named(from), found.path.shown());
+        notes.push(match from == found.offset {
+            true => {
+                let keys = text::plural(found.keys, "key");
+                format!("goes on at {at}, behind {keys} that have arrived already ({path})")
+            }
+            // Some of those that were counted are sent again.
+            false => format!(
+                "goes on at {at}, as the target does not remember all of what came before {} ({path})",
+                marks.named(found.offset)
+            ),
+        });
     }
     for (claim, connection) in &mut masters {
         if options.flush_first && from == 0 {

@@ -245,9 +245,11 @@ impl<'v, T: Tally> Bench<'v, T> {
     ) -> Result<()> {
         for record in records {
             self.sink.clear();
-            let (server, target) = (self.server, self.target);
+            let server = self.server;
             let room = &mut self.room;
-            let body = save(record, keyspace, server, target, &mut self.sink, room)?;
+            let (body, target) =
+                held(record, keyspace, (server, self.target), &mut self.sink, room)?;
+            let target = &target;
             let entry = match body {
                 Body::Same(ty, body) => entry_of(record, keyspace, db, ty, body),
                 Body::Written(ty) => entry_of(record, keyspace, db, ty, &self.sink.out),
@@ -275,6 +277,25 @@ impl<'v, T: Tally> Bench<'v, T> {
     }
 }
 
+/// The value of a key, and for which target it is written: what servers of this kind do not know,
+/// and a log for others may hold all the same, in the form of the newest Redis. Whether it is wanted
+/// is not for a view to decide.
+fn held<'r>(
+    record: &'r Record,
+    keyspace: &'r Keyspace,
+    (server, target): (&Target, &Target),
+    sink: &mut Sink,
+    room: &mut EntryRoom,
+) -> Result<(Body<'r>, Target)> {
+    let body = save(record, keyspace, server, target, sink, room)?;
+    let newest = Target { limits: target.limits, ..Target::default() };
+    if !matches!(body, Body::Nothing) || target.product == newest.product {
+        return Ok((body, *target));
+    }
+    sink.clear();
+    Ok((save(record, keyspace, server, &newest, sink, room)?, newest))
+}
+
 /// Whether a key passes a filter, as [`tally`] hands it out with nothing packed.
 pub(in crate::ops) fn passes(
     engine: &Engine,
@@ -288,7 +309,7 @@ pub(in crate::ops) fn passes(
     let View { target, server, .. } = View::whole(engine, 1);
     let (mut sink, mut room) = (Sink::new(false).lossy(), EntryRoom::default());
     let keyspace = &engine.keyspace;
-    let body = save(record, keyspace, &server, &target, &mut sink, &mut room)?;
+    let (body, _) = held(record, keyspace, (&server, &target), &mut sink, &mut room)?;
     let (ty, body) = match body {
         Body::Same(ty, body) => (ty, body),
         Body::Written(ty) => (ty, sink.as_bytes()),

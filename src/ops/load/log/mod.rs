@@ -106,6 +106,13 @@ pub fn load_log(
         is_log: true,
         ..LoadReport::default()
     };
+    if !options.filter.is_empty() {
+        report.notes.push(
+            "commands stay of which a key passes the filters: what such a command takes from a key \
+             that does not (COPY, RENAME, SUNIONSTORE …) is not there"
+                .to_owned(),
+        );
+    }
     drop(source);
     let files = gather(&paths, &options.open, observer)?;
     let point = point(&files, options.until)?;
