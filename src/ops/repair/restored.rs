@@ -31,9 +31,12 @@ pub(super) struct Restored {
 /// Where a snapshot may end of which that is not known: with the bytes, at the end that was found,
 /// and before what reads like the first commands of a log, if it is the base of one.
 pub(super) fn ends(bytes: &[u8], found: usize) -> Vec<usize> {
-    let mut ends = vec![bytes.len(), found];
+    let mut ends = vec![bytes.len()];
+    // The same for a snapshot alone, and each of them is a walk over all bytes.
+    ends.extend(Some(found).filter(|&found| found != bytes.len()));
+    let is_base = is_announced_as_base(bytes);
     let mut from = HEADER_BYTES;
-    while is_announced_as_base(bytes)
+    while is_base
         && ends.len() < MOST_ENDS
         && let Some(at) = find_command(bytes, from)
     {
