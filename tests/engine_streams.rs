@@ -802,7 +802,7 @@ const NACKS: &str = "
     XNACK s g FATAL IDS 1 4-0
     XPENDING s g - + 10
     XPENDING s g
-    XPENDING s g IDLE 1 - + 10
+    XPENDING s g IDLE 3600000 - + 10
     XPENDING s g - + 10 ''
     XNACK s g SILENT IDS 1 3-0
     XNACK s g FAIL IDS 1 2-0
@@ -825,12 +825,12 @@ const NACKS: &str = "
     XNACK s g FATAL IDS 3 4-0 3-0 4-0
     XREADGROUP GROUP g d STREAMS s >
     XPENDING s g - + 10
-    XAUTOCLAIM s g e 100 0
+    XAUTOCLAIM s g e 3600000 0
     XPENDING s g - + 10
     XNACK s g FATAL IDS 3 3-0 4-0 5-0
     XPENDING s g - + 10
-    XCLAIM s g d 100 3-0 JUSTID
-    XCLAIM s g d 100 4-0
+    XCLAIM s g d 3600000 3-0 JUSTID
+    XCLAIM s g d 3600000 4-0
     XPENDING s g - + 10
     XNACK s g FAIL IDS 1 5-0 RETRYCOUNT 9
     XPENDING s g - + 10
