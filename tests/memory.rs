@@ -49,6 +49,9 @@ const MOVING_ERROR: f64 = 16.0;
 /// Chance is fair: in the mean over all keys nothing is left of it.
 const MEAN_ERROR: f64 = 0.5;
 
+/// Of a key that is wrong by chance, so many other processes that load the same file are asked.
+const RELOADS: usize = 3;
+
 #[test]
 fn keys_take_what_a_server_says_that_they_take() {
     let mut wrong = Vec::new();
@@ -98,11 +101,31 @@ fn compare(kind: &ServerKind) -> Vec<String> {
     let profile = Profile::new(target, allocator);
     assert!(profile.is_measured(), "{profile}");
     let estimator = Estimator::new(profile).with_templates(hashes_by_template(&bytes));
-    let loaded = Server::start_with_rdb(kind, &bytes, &[]);
-    let (mut errors, mut wrong) = (Errors::default(), Vec::new());
+    let mut wrong = measure(kind, &bytes, &estimator, allocator);
+    // Seeds, heights and free blocks are others in the next process, rules are the same.
+    for _ in 0..RELOADS {
+        if wrong.is_empty() {
+            break;
+        }
+        let again = measure(kind, &bytes, &estimator, allocator);
+        wrong.retain(|what, _| again.contains_key(what));
+    }
+    wrong.into_values().collect()
+}
+
+/// Asks a server that has just loaded the file; what is wrong, by key or by what was counted.
+fn measure(
+    kind: &ServerKind,
+    bytes: &[u8],
+    estimator: &Estimator,
+    allocator: Allocator,
+) -> BTreeMap<String, String> {
+    let version = kind.version;
+    let loaded = Server::start_with_rdb(kind, bytes, &[]);
+    let (mut errors, mut wrong) = (Errors::default(), BTreeMap::new());
     let mut scratch = Scratch::default();
     let (mut db, mut moving) = (0, 0);
-    for entry in Snapshot::new(&bytes).unwrap().entries() {
+    for entry in Snapshot::new(bytes).unwrap().entries() {
         let entry = entry.unwrap();
         // Modules know their own structures alone.
         let key = entry.key_bytes().unwrap();
@@ -134,7 +157,8 @@ fn compare(kind: &ServerKind) -> Vec<String> {
             moving += 1;
         } else if off > KEY_ERROR && ours.abs_diff(theirs) > slack {
             let (name, key) = (&kind.name, key.escape_ascii());
-            wrong.push(format!("{name}: {key} {shape:?}: {ours} for {theirs} ({off:.1} %)"));
+            let said = format!("{name}: {db} {key} {shape:?}: {ours} for {theirs} ({off:.1} %)");
+            wrong.insert(format!("{db} {key}"), said);
         }
     }
     let whole = percent(errors.ours, errors.theirs);
@@ -149,13 +173,14 @@ fn compare(kind: &ServerKind) -> Vec<String> {
         ));
     }
     if moving * 100 > 3 * errors.keys {
-        wrong.push(format!("{}: {moving} tables are counted wrongly", kind.name));
+        let said = format!("{}: {moving} tables are counted wrongly", kind.name);
+        wrong.insert("tables".into(), said);
     }
     if mean > MEAN_ERROR {
-        wrong.push(format!("{}: {mean:.2} % in the mean", kind.name));
+        wrong.insert("mean".into(), format!("{}: {mean:.2} % in the mean", kind.name));
     }
     if whole > SUM_ERROR {
-        wrong.push(format!("{}: {whole:.2} % over all keys", kind.name));
+        wrong.insert("whole".into(), format!("{}: {whole:.2} % over all keys", kind.name));
     }
     wrong
 }
