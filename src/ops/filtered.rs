@@ -71,6 +71,10 @@ impl<T: Tally> Tally for Filtered<'_, T> {
         self.tally.record(record, offset, room)
     }
 
+    fn decodes(&self) -> bool {
+        self.tally.decodes()
+    }
+
     fn merge(&mut self, later: Self) -> Result<()> {
         self.all.merge(later.all);
         self.tally.merge(later.tally)

@@ -11,7 +11,7 @@ use crate::bytes::quoted;
 use crate::error::{Error, Result};
 use crate::ops::check::keys::{Keys, Seen};
 use crate::ops::walk::Tally;
-use crate::rdb::object::Checker;
+use crate::rdb::object::{Checker, Unpacked};
 use crate::rdb::{Entry, Header, LibraryHead, Record, Target};
 use crate::source::{Feed, Mapping, temporary_failed};
 
@@ -143,6 +143,7 @@ enum Inner<'r, T> {
 #[derive(Default)]
 pub(super) struct Room<R> {
     checker: Checker,
+    unpacked: Unpacked,
     inner: R,
 }
 
@@ -186,6 +187,9 @@ impl<T: Tally> Tally for Once<'_, T> {
 
     fn entry(&mut self, entry: &Entry<'_>, room: &mut Self::Room) -> Result<()> {
         self.see(entry)?;
+        // It will be looked at here, and then by whoever takes it apart.
+        let unpacked = if self.inner().decodes() { room.unpacked.of(entry) } else { None };
+        let entry = unpacked.as_ref().unwrap_or(entry);
         sound::value(&mut room.checker, entry, &self.asked.taker)?;
         self.inner().entry(entry, &mut room.inner)
     }

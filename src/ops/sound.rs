@@ -53,13 +53,20 @@ pub(super) fn refused(
     entry: &Entry<'_>,
     taker: &Target,
 ) -> Result<Option<(u64, Fault)>> {
-    let mut refused = None;
-    checker.check(entry, &mut |problem| {
-        if refused.is_none() && is_refused(&problem, taker) {
-            refused = Some((problem.at, problem.fault));
-        }
-    })?;
-    Ok(refused)
+    let mut look = |entry: &Entry<'_>| -> Result<Option<(u64, Fault)>> {
+        let mut refused = None;
+        checker.check(entry, &mut |problem| {
+            if refused.is_none() && is_refused(&problem, taker) {
+                refused = Some((problem.at, problem.fault));
+            }
+        })?;
+        Ok(refused)
+    };
+    match look(entry)? {
+        // Its place is one of the file.
+        Some(_) => look(&entry.lying()),
+        None => Ok(None),
+    }
 }
 
 /// The bytes of a text of the record that begins at `offset`.

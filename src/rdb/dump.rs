@@ -99,6 +99,7 @@ impl<'a> Dump<'a> {
             body_offset: (value.len() - body.len()) as u64,
             end: 0,
             body: body.get(..body.len() - rest.len()).unwrap_or_default(),
+            unpacked: None,
             template: None,
         };
         Ok((rest, entry))

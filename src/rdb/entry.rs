@@ -4,7 +4,7 @@ use std::borrow::Cow;
 use std::ops::ControlFlow;
 use std::sync::Arc;
 
-use super::object::{self, Scratch, Shape};
+use super::object::{self, Broken, Scratch, Shape};
 use super::{Template, Text, ValueType};
 use crate::error::{Doing, Fault, FormatError};
 use crate::value::{Item, Kind, StreamId};
@@ -31,6 +31,8 @@ pub struct Entry<'a> {
     /// One past its last byte, absolute.
     pub end: u64,
     pub(super) body: &'a [u8],
+    /// The body with its blobs unpacked, where that has been done.
+    pub(super) unpacked: Option<&'a [u8]>,
     pub(super) template: Option<Arc<Template>>,
 }
 
@@ -57,6 +59,7 @@ impl<'a> Entry<'a> {
             body_offset,
             end: body_offset + body.len() as u64,
             body,
+            unpacked: None,
             template: None,
         }
     }
@@ -65,6 +68,17 @@ impl<'a> Entry<'a> {
     /// refer to a template of their file and cannot be restored as they are.)
     pub fn body(&self) -> &'a [u8] {
         self.body
+    }
+
+    /// The bytes from which the value is read.
+    #[inline]
+    pub(super) fn readable(&self) -> &'a [u8] {
+        self.unpacked.unwrap_or(self.body)
+    }
+
+    /// The entry as it lies in the file, and nowhere else.
+    pub(crate) fn lying(&self) -> Self {
+        Entry { unpacked: None, ..self.clone() }
     }
 
     /// The template of a hash that has one.
@@ -106,7 +120,7 @@ impl<'a> Entry<'a> {
         mut visitor: impl FnMut(Item<'_>) -> ControlFlow<()>,
     ) -> Result<(), Box<FormatError>> {
         object::visit(self, scratch, &mut visitor)
-            .map_err(|broken| self.error(broken.at, broken.fault))
+            .map_err(|broken| self.error_of_reading(broken, scratch))
     }
 
     /// Hands out the nodes of a stream as they are stored: the id each begins with, and its
@@ -117,8 +131,8 @@ impl<'a> Entry<'a> {
         each: impl FnMut(StreamId, &[u8]),
     ) -> Result<(), Box<FormatError>> {
         match self.value_type.kind() {
-            Kind::Stream => object::stream_nodes(self.body, scratch, each)
-                .map_err(|broken| self.error(broken.at, broken.fault)),
+            Kind::Stream => object::stream_nodes(self.readable(), scratch, each)
+                .map_err(|broken| self.error_of_reading(broken, scratch)),
             _ => Ok(()),
         }
     }
@@ -133,9 +147,21 @@ impl<'a> Entry<'a> {
     ) -> Result<(), Box<FormatError>> {
         match self.value_type.kind() {
             Kind::Stream => object::visit_stream_frame(self, scratch, each, &mut visitor)
-                .map_err(|broken| self.error(broken.at, broken.fault)),
+                .map_err(|broken| self.error_of_reading(broken, scratch)),
             _ => Ok(()),
         }
+    }
+
+    /// What is wrong with the value, with its place in the file.
+    #[cold]
+    fn error_of_reading(&self, broken: Broken, scratch: &mut Scratch) -> Box<FormatError> {
+        let of_lying = match self.unpacked {
+            // Places in what was unpacked are in no file.
+            Some(_) => object::visit(&self.lying(), scratch, &mut |_| ControlFlow::Continue(())),
+            None => Ok(()),
+        };
+        let Broken { at, fault } = of_lying.err().unwrap_or(broken);
+        self.error(at, fault)
     }
 
     /// A fault of this entry's value, `at` bytes behind its start.

@@ -119,6 +119,7 @@ impl Framer {
             body_offset: offset + (input.len() - body.len()) as u64,
             end: offset + (input.len() - rest.len()) as u64,
             body: between(body, rest),
+            unpacked: None,
             template: None,
         };
         Some((entry, rest))
@@ -302,6 +303,7 @@ impl Framer {
             body_offset: position(body),
             end: position(rest),
             body: between(body, rest),
+            unpacked: None,
             template,
         };
         Ok((rest, Record::Entry(entry)))

@@ -77,6 +77,12 @@ pub fn decompress(packed: &[u8], len: u64, out: &mut Vec<u8>) -> Result<(), Faul
     unpack(packed, out, len)
 }
 
+/// Unpacks into the whole of `out`.
+pub fn decompress_into(packed: &[u8], out: &mut [u8]) -> Result<(), Fault> {
+    let len = out.len() as u64;
+    unpack(packed, out, len)
+}
+
 /// Unpacks no more than the first bytes, for headers: `out` is filled and the rest is not looked at.
 pub fn prefix(packed: &[u8], out: &mut [u8]) -> Result<usize, Fault> {
     let mut input = packed;

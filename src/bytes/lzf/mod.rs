@@ -12,4 +12,4 @@ mod compress;
 mod decompress;
 
 pub use compress::Compressor;
-pub use decompress::{decompress, prefix, validate};
+pub use decompress::{decompress, decompress_into, prefix, validate};

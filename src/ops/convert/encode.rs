@@ -468,6 +468,10 @@ impl Tally for Encoder<'_, '_> {
         Ok(())
     }
 
+    fn decodes(&self) -> bool {
+        !self.plan.snapshot
+    }
+
     fn merge(&mut self, later: Self) -> Result<()> {
         self.counts.add(later.counts, self.plan.list);
         let done = match &mut self.output {

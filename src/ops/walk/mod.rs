@@ -59,6 +59,12 @@ pub trait Tally: Send + Sized {
         Ok(())
     }
 
+    /// Whether values are taken apart rather than copied or stepped over: then what is compressed
+    /// in them may come unpacked, where somebody has looked at it before.
+    fn decodes(&self) -> bool {
+        false
+    }
+
     /// Takes in what was tallied from the records right behind these: in file order, on the
     /// calling thread.
     fn merge(&mut self, later: Self) -> Result<()>;

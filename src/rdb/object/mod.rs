@@ -18,6 +18,7 @@ mod stream;
 mod stream_parts;
 mod string;
 mod template;
+mod unpacked;
 
 use std::ops::ControlFlow;
 
@@ -33,6 +34,7 @@ pub use shape::Shape;
 pub(super) use shape::shape;
 pub(super) use stream::nodes as stream_nodes;
 pub(super) use stream_parts::RawStream;
+pub(crate) use unpacked::Unpacked;
 
 /// Room that decoding reuses from value to value.
 #[derive(Debug, Default)]
@@ -57,7 +59,7 @@ pub(super) fn visit(
     visitor: &mut impl FnMut(Item<'_>) -> ControlFlow<()>,
 ) -> Result<(), Broken> {
     let mut out = Out(visitor);
-    let body = Cursor::new(entry.body);
+    let body = Cursor::new(entry.readable());
     let done = match entry.value_type.kind() {
         Kind::String => string::visit(body, scratch, &mut out),
         Kind::List => list::visit(entry.value_type, body, scratch, &mut out),
@@ -81,7 +83,7 @@ pub(super) fn visit_stream_frame(
     visitor: &mut impl FnMut(Item<'_>) -> ControlFlow<()>,
 ) -> Result<(), Broken> {
     let mut out = Out(visitor);
-    over(stream::visit_frame(entry.value_type, entry.body, scratch, each, &mut out.boxed()))
+    over(stream::visit_frame(entry.value_type, entry.readable(), scratch, each, &mut out.boxed()))
 }
 
 /// A walk that ended, early or not.

@@ -27,7 +27,8 @@ pub struct Shape {
 pub(in crate::rdb) fn shape(entry: &Entry<'_>) -> Result<Shape, Fault> {
     use ValueType::*;
     let ty = entry.value_type;
-    let mut body = Cursor::new(entry.body);
+    // That of a string is how it lies.
+    let mut body = Cursor::new(if ty == String { entry.body } else { entry.readable() });
     let mut encoding = ty.encoding();
     let elements = match ty {
         String => {

@@ -96,7 +96,7 @@ impl Checker {
     pub fn check(&mut self, entry: &Entry<'_>, report: &mut dyn FnMut(Problem<'_>)) -> Result<()> {
         // Most values are plain strings.
         if entry.value_type == ValueType::String
-            && let Ok((_, Text::Raw(_) | Text::Int(_))) = Text::parse(entry.body)
+            && let Ok((_, Text::Raw(_) | Text::Int(_))) = Text::parse(entry.readable())
         {
             return Ok(());
         }
@@ -109,7 +109,7 @@ impl Checker {
         report: &mut dyn FnMut(Problem<'_>),
     ) -> Result<()> {
         let report = &mut Report { sink: report, left: MOST };
-        let mut body = Cursor::new(entry.body);
+        let mut body = Cursor::new(entry.readable());
         let ty = entry.value_type;
         let done = match ty.kind() {
             Kind::String => body.text().map_err(Halt::from).and_then(|t| report.text(t, 0)),

@@ -36,6 +36,7 @@ fn entry(ty: ValueType, body: &[u8]) -> Entry<'_> {
         body_offset: 0,
         end: body.len() as u64,
         body,
+        unpacked: None,
         template: None,
     }
 }
