@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 
+use crate::bytes::number::DoubleRules;
 use crate::rdb::{LibraryHead, Target};
 
 /// What commands know besides the keys.
@@ -46,6 +47,18 @@ impl Env {
         self.chance ^= self.chance >> 27;
         let word = self.chance.wrapping_mul(0x2545_f491_4f6c_dd1d);
         ((u128::from(word) * bound as u128) >> 64) as usize
+    }
+
+    /// Whether what only other servers know is taken, too: what stands in a log was taken by the
+    /// server that wrote it, and this need not be the one that is played.
+    pub fn takes_all(&self) -> bool {
+        self.loading
+    }
+
+    /// What is taken for a double.
+    pub fn double_rules(&self) -> DoubleRules {
+        let rules = self.target.double_rules();
+        DoubleRules { hex: rules.hex || self.takes_all(), ..rules }
     }
 
     /// The time before which keys are gone, if any are.

@@ -66,7 +66,7 @@ fn point(call: &Call<'_>, at: usize) -> Answer<Point> {
 
 /// An argument as a double; what is none is `wrong`.
 fn number(call: &Call<'_>, at: usize, wrong: Failure) -> Answer<f64> {
-    let number = parse_double_by(call.arg(at), call.env.target.double_rules());
+    let number = parse_double_by(call.arg(at), call.env.double_rules());
     number.filter(|n| !n.is_nan()).ok_or(wrong)
 }
 

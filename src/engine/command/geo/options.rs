@@ -186,7 +186,8 @@ impl<'a> Query<'a> {
             return Ok(3);
         }
         let target = &call.env.target;
-        let polygons = target.product == Product::Valkey && target.version >= (9, 0);
+        let polygons =
+            call.env.takes_all() || (target.product == Product::Valkey && target.version >= (9, 0));
         let alone = !(given.member || given.place || given.circle || given.rectangle);
         if polygons && call.is(at, "BYPOLYGON") && left >= 1 && alone {
             given.polygon = true;

@@ -53,9 +53,14 @@ pub(super) fn read<'a>(
     name: &str,
     env: &Env,
 ) -> Answer<Told<'a>> {
-    match env.target.product {
-        Product::Valkey => valkey(args, words),
-        _ => redis(args, words, name, env),
+    let by = |valkeys| match valkeys {
+        true => valkey(args, words),
+        false => redis(args, words, name, env),
+    };
+    let valkeys = env.target.product == Product::Valkey;
+    match by(valkeys) {
+        Err(_) if env.takes_all() => by(!valkeys),
+        told => told,
     }
 }
 
@@ -201,7 +206,7 @@ fn valkey<'a>(args: &'a [&'a [u8]], words: Words) -> Answer<Told<'a>> {
 pub(super) fn deadline(time: (&[u8], i64, bool), name: &str, env: &Env) -> Answer<i64> {
     let (arg, unit, relative) = time;
     let number = int(arg)?;
-    let redis = env.target.product != Product::Valkey;
+    let redis = env.target.product != Product::Valkey && !env.takes_all();
     if number < 0 && redis {
         return Err(Failure::text("ERR invalid expire time, must be >= 0"));
     }

@@ -5,7 +5,7 @@
 
 use super::super::strings::is_past;
 use crate::engine::call::{int, is};
-use crate::engine::{Answer, Call, Failure, thaw};
+use crate::engine::{Answer, Call, Env, Failure, thaw};
 use crate::rdb::object::{Checker, Problem, Stance};
 use crate::rdb::{Dump, Product, Scratch, Target};
 use crate::resp::Reply;
@@ -66,10 +66,10 @@ pub(super) fn restore(call: &mut Call<'_>) -> Answer {
     let value = {
         let dump = match Dump::parse(payload) {
             Ok(dump) => dump,
-            Err(_) if footer_holds(payload, &call.env.target) => return Err(BAD),
+            Err(_) if footer_holds(payload, call.env) => return Err(BAD),
             Err(_) => return Err(FOOTER),
         };
-        let intact = dump.is_intact() || is_unchecked(dump.checksum, &call.env.target);
+        let intact = dump.is_intact() || is_unchecked(dump.checksum, call.env);
         if !intact || dump.header.version > dump.header.newest() {
             return Err(FOOTER);
         }
@@ -101,13 +101,14 @@ pub(super) fn restore(call: &mut Call<'_>) -> Answer {
 }
 
 /// Whether a server takes this for no checksum at all. Redis 8.0 and Valkey do not; Redis 8.6
-/// does, and since 8.10 its rewrites of logs have such payloads.
-fn is_unchecked(checksum: u64, target: &Target) -> bool {
-    checksum == 0 && target.product == Product::Redis && target.version >= (8, 6)
+/// does, and the logs of 8.10 have such payloads.
+fn is_unchecked(checksum: u64, env: &Env) -> bool {
+    let Target { product, version, .. } = env.target;
+    checksum == 0 && (env.takes_all() || (product == Product::Redis && version >= (8, 6)))
 }
 
 /// Whether version and checksum of a payload are right, whatever is in front of them.
-fn footer_holds(payload: &[u8], target: &Target) -> bool {
+fn footer_holds(payload: &[u8], env: &Env) -> bool {
     let Some((covered, checksum)) = payload.split_last_chunk::<8>() else { return false };
     let known = |version: [u8; 2]| {
         let header = crate::rdb::Header::of_dump(u16::from_le_bytes(version));
@@ -115,7 +116,7 @@ fn footer_holds(payload: &[u8], target: &Target) -> bool {
     };
     covered.last_chunk::<2>().is_some_and(|version| known(*version))
         && (crate::bytes::crc64::update(0, covered) == u64::from_le_bytes(*checksum)
-            || is_unchecked(u64::from_le_bytes(*checksum), target))
+            || is_unchecked(u64::from_le_bytes(*checksum), env))
 }
 
 fn is_refused(problem: &Problem<'_>, target: &Target) -> bool {

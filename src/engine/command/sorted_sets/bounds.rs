@@ -3,7 +3,7 @@
 use std::ops::Range;
 
 use crate::bytes::number::{DoubleRules, parse_double_by};
-use crate::engine::{Answer, Failure, SortedSet};
+use crate::engine::{Answer, Env, Failure, SortedSet};
 use crate::rdb::{Product, Target};
 use crate::value::Elem;
 
@@ -17,10 +17,10 @@ pub(super) struct Scores {
 }
 
 impl Scores {
-    pub(super) fn parse(min: &[u8], max: &[u8], target: &Target) -> Answer<Self> {
+    pub(super) fn parse(min: &[u8], max: &[u8], env: &Env) -> Answer<Self> {
         const WRONG: Failure = Failure::text("ERR min or max is not a float");
-        let (min, min_open) = score_bound(min, target).ok_or(WRONG)?;
-        let (max, max_open) = score_bound(max, target).ok_or(WRONG)?;
+        let (min, min_open) = score_bound(min, env).ok_or(WRONG)?;
+        let (max, max_open) = score_bound(max, env).ok_or(WRONG)?;
         Ok(Scores { min, max, min_open, max_open })
     }
 
@@ -35,7 +35,7 @@ impl Scores {
 
 /// A bound, and whether it is open. Here, other than for scores that are set, what is too large is
 /// infinite, and nothing at all is 0; some servers take spaces in front.
-fn score_bound(text: &[u8], target: &Target) -> Option<(f64, bool)> {
+fn score_bound(text: &[u8], env: &Env) -> Option<(f64, bool)> {
     let (text, open) = match text {
         [b'(', text @ ..] => (text, true),
         text => (text, false),
@@ -43,13 +43,15 @@ fn score_bound(text: &[u8], target: &Target) -> Option<(f64, bool)> {
     if text.is_empty() {
         return Some((0.0, open));
     }
-    let spaced = match target.product {
-        Product::Redis => !((8, 0)..(8, 8)).contains(&target.version),
+    let Target { product, version, .. } = env.target;
+    let spaced = match product {
+        _ if env.takes_all() => true,
+        Product::Redis => !((8, 0)..(8, 8)).contains(&version),
         Product::Redict => true,
-        Product::Valkey => target.version < (9, 0),
+        Product::Valkey => version < (9, 0),
     };
     let text = if spaced { text.trim_ascii_start() } else { text };
-    let rules = DoubleRules { saturate: true, ..target.double_rules() };
+    let rules = DoubleRules { saturate: true, ..env.double_rules() };
     let bound = parse_double_by(text, rules)?;
     (!bound.is_nan()).then_some((bound, open))
 }

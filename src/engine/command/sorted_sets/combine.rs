@@ -274,7 +274,7 @@ fn zero_if_nan(score: f64) -> f64 {
 /// Whether the server knows AGGREGATE COUNT.
 fn counts(call: &Call<'_>) -> bool {
     let target = &call.env.target;
-    target.product == Product::Redis && target.version >= (8, 8)
+    call.env.takes_all() || (target.product == Product::Redis && target.version >= (8, 8))
 }
 
 /// A value that takes part.

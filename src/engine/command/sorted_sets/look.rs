@@ -17,7 +17,7 @@ fn count_part(call: &mut Call<'_>, part: Part<'_>) -> Answer {
 }
 
 pub(super) fn count(call: &mut Call<'_>) -> Answer {
-    let part = Part::Scores(Scores::parse(call.arg(2), call.arg(3), &call.env.target)?);
+    let part = Part::Scores(Scores::parse(call.arg(2), call.arg(3), call.env)?);
     count_part(call, part)
 }
 

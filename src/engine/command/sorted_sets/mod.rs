@@ -69,7 +69,7 @@ pub(super) fn score(call: &Call<'_>, arg: usize) -> Answer<f64> {
 /// A text as a double that is a number.
 #[inline]
 fn double(call: &Call<'_>, text: &[u8]) -> Option<f64> {
-    parse_double_by(text, call.env.target.double_rules()).filter(|n| !n.is_nan())
+    parse_double_by(text, call.env.double_rules()).filter(|n| !n.is_nan())
 }
 
 /// A score as it is answered.

@@ -70,7 +70,7 @@ impl<'a> Query<'a> {
         let (min, max) = if reverse { (high, low) } else { (low, high) };
         let part = match by {
             By::Rank => Part::Ranks(call.int(first)?, call.int(first + 1)?),
-            By::Score => Part::Scores(Scores::parse(min, max, &call.env.target)?),
+            By::Score => Part::Scores(Scores::parse(min, max, call.env)?),
             By::Lex => Part::Lex(Lex::parse(min, max)?),
         };
         Ok(Query { part, reverse, limit, with_scores })
@@ -148,7 +148,7 @@ pub(super) fn remove_by_rank(call: &mut Call<'_>) -> Answer {
 }
 
 pub(super) fn remove_by_score(call: &mut Call<'_>) -> Answer {
-    let part = Part::Scores(Scores::parse(call.arg(2), call.arg(3), &call.env.target)?);
+    let part = Part::Scores(Scores::parse(call.arg(2), call.arg(3), call.env)?);
     remove(call, part)
 }
 

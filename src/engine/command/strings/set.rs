@@ -46,7 +46,8 @@ impl<'a> Options<'a> {
             rest = rest.get(taken..).unwrap_or_default();
         }
         // Before 7.0 the two excluded each other.
-        if options.get && options.when == When::Absent && !call.env.target.since((7, 0)) {
+        let excluded = !(call.env.target.since((7, 0)) || call.env.takes_all());
+        if options.get && options.when == When::Absent && excluded {
             return Err(Failure::SYNTAX);
         }
         Ok(options)

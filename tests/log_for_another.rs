@@ -1,0 +1,117 @@
+//! Logs that are written for another server than the one that wrote them: what stands in a log is
+//! up to its writer, what is made of it to the server that is to load it.
+
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    missing_docs,
+    reason = "tests"
+)]
+
+mod support;
+
+use std::fs;
+use std::process::Command;
+
+use support::fill;
+use support::history::{log_of, rewrite};
+use support::servers::{Server, require, servers};
+use support::twin::target;
+
+fn rdbkit(args: &[&str]) -> (i32, String) {
+    let done = Command::new(env!("CARGO_BIN_EXE_rdbkit")).args(args).output().unwrap();
+    let all = [done.stdout, done.stderr].concat();
+    (done.status.code().unwrap(), String::from_utf8_lossy(&all).into_owned())
+}
+
+/// A server whose log has a base of commands, too.
+fn logging(name: &str, more: &[&str]) -> Option<Server> {
+    let options = ["--appendonly", "yes", "--aof-use-rdb-preamble", "no"];
+    // Otherwise what a client has an answer to may not be written yet.
+    let at_once = ["--appendfsync", "always"];
+    Some(Server::start(&require(name)?, &[&options[..], &at_once, more].concat()))
+}
+
+/// A log is converted and compacted for every server, loads there, and holds what its writer does.
+#[track_caller]
+fn is_read_for_all(writer: &Server) {
+    let folder = tempfile::tempdir().unwrap();
+    let log = log_of(writer);
+    let (out, log) = (folder.path().join("out.rdb"), log.to_str().unwrap());
+    let mut seen = 0;
+    for kind in servers() {
+        let target = target(&kind).to_string();
+        for verb in [&["convert", log, out.to_str().unwrap()][..], &["compact", log, "-o"]] {
+            let _ = fs::remove_file(&out);
+            let rest = match verb {
+                ["compact", ..] => &[out.to_str().unwrap(), "--to", "rdb"][..],
+                _ => &[],
+            };
+            let (code, said) = rdbkit(&[verb, rest, &["--target", &target]].concat());
+            assert!(code == 0 && !said.contains("failed"), "{verb:?} {target}: {said}");
+            let bytes = fs::read(&out).unwrap();
+            let loaded = Server::start_with_rdb(&kind, &bytes, &["--sanitize-dump-payload", "yes"]);
+            assert_eq!(loaded.digest(), writer.digest(), "{verb:?} {target}");
+            seen += 1;
+        }
+    }
+    assert!(seen > 4, "{seen}");
+}
+
+/// Redis 8.10 logs hashes with templates as payloads of RESTORE, which have no checksum.
+#[test]
+fn payloads_without_a_checksum_are_read_for_every_server() {
+    let Some(writer) = logging("redis-8.10", &["--hash-min-template-entries", "2"]) else { return };
+    fill::run(
+        &writer,
+        "HIMPORT PREPARE p name city
+        HIMPORT SET k1 p ada rome
+        HIMPORT SET k2 p bob oslo
+        HSET k3 x 1 y 2 z 3
+        COPY k1 k4
+        SET s hello",
+    );
+    let long = "v".repeat(700);
+    writer.cmd(&["HIMPORT", "SET", "k5", "p", "eve", &long]);
+    is_read_for_all(&writer);
+    rewrite(&writer);
+    writer.cmd(&["HSET", "k1", "born", "1815"]);
+    is_read_for_all(&writer);
+}
+
+/// Words, numbers and options that only some servers know.
+#[test]
+fn commands_that_only_their_writer_knows_are_read_for_every_server() {
+    let Some(redis) = logging("redis-8.10", &[]) else { return };
+    fill::run(
+        &redis,
+        "ZADD z 0x10 a 1 b
+        ZADD y 5 a
+        ZUNIONSTORE counted 2 z y AGGREGATE COUNT
+        ZRANGESTORE some z 0x1 (0x11 BYSCORE
+        HSET h f 1
+        HSETEX h FIELDS 1 f 2 KEEPTTL
+        HSETEX h FIELDS 1 g 2 FNX PXAT 4000000000000
+        HPERSIST h FIELDS 1 g
+        HINCRBYFLOAT h f 1.5
+        MSETEX 1 text v NX",
+    );
+    redis.cmd(&["ZREMRANGEBYSCORE", "y", " 1", " 9"]);
+    redis.cmd(&["ZADD", "y", "7", "b"]);
+    redis.cmd(&["ZREMRANGEBYSCORE", "y", " 1", " 2"]);
+    is_read_for_all(&redis);
+    let Some(valkey) = logging("valkey-9.1", &[]) else { return };
+    fill::run(
+        &valkey,
+        "GEOADD geo 2.3 48.8 paris 13.4 52.5 berlin
+        GEOSEARCHSTORE found geo BYPOLYGON 4 0 40 0 60 20 60 20 40
+        HSET h f 1
+        HSETEX h EX 100000 XX FXX FIELDS 1 f 3
+        HPERSIST h FIELDS 1 f
+        SET s 5
+        SET s 6 IFEQ 5",
+    );
+    is_read_for_all(&valkey);
+}
