@@ -115,3 +115,37 @@ fn commands_that_only_their_writer_knows_are_read_for_every_server() {
     );
     is_read_for_all(&valkey);
 }
+
+/// What is not taken in a run for another server is missing in what is written, and told.
+#[test]
+fn a_command_that_fails_is_told_with_its_place() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = |name: &str| folder.path().join(name).to_str().unwrap().to_owned();
+    let (log, out) = (path("appendonly.aof"), path("out.rdb"));
+    let set = b"*3\r\n$3\r\nSET\r\n$1\r\na\r\n$1\r\n1\r\n";
+    let push = b"*3\r\n$5\r\nRPUSH\r\n$1\r\na\r\n$1\r\n1\r\n";
+    fs::write(&log, [&set[..], &push[..]].concat()).unwrap();
+    let place = format!("{log}:27  \"RPUSH\" \"a\": WRONGTYPE");
+    for verb in ["convert", "compact"] {
+        let call = |more: &[&str]| {
+            let form: &[&str] = match verb {
+                "convert" => &[verb, &log, &out, "--force"],
+                _ => &[verb, &log, "-o", &out, "--to", "rdb", "--force"],
+            };
+            rdbkit(&[form, more].concat())
+        };
+        let (code, said) = call(&[]);
+        assert!(code == 0 && said.contains(&place), "{verb}: {said}");
+        let (code, said) = call(&["--target", "redis:7.0"]);
+        assert!(code == 1 && said.contains(&place), "{verb}: {said}");
+        assert!(said.contains("as in redis:7.0, for which the log was run"), "{verb}: {said}");
+        let (_, json) = call(&["--target", "redis:7.0", "--format", "json"]);
+        assert!(json.contains("\"offset\": 27"), "{verb}: {json}");
+    }
+    // Nothing is said where it should be quiet and nothing is wrong.
+    fs::write(&log, set).unwrap();
+    let call = ["compact", &log, "-o", "-", "--to", "aof", "--quiet"];
+    let done = Command::new(env!("CARGO_BIN_EXE_rdbkit")).args(call).output().unwrap();
+    assert_eq!(String::from_utf8_lossy(&done.stderr), "");
+    assert!(done.status.success() && !done.stdout.is_empty());
+}

@@ -35,8 +35,8 @@ Examples:
   rdbkit compact appendonly.aof -o dump.rdb --to rdb
   rdbkit compact appendonlydir -o log.aof --to aof --target redis:6.2
 
-Exit status: 0 written, 1 written with losses or without the end of the log, or the source is
-broken and nothing was written, 2 not written")]
+Exit status: 0 written, 1 written with losses or without the end of the log, or commands failed in a
+run for another server, or the source is broken and nothing was written, 2 not written")]
 pub(crate) struct CompactArgs {
     /// AOF, its manifest or appendonlydir, plain or compressed; `-` is standard input
     source: OsString,
@@ -118,7 +118,21 @@ pub(crate) fn run(args: &CompactArgs) -> Result<Exit, Error> {
     let report = compact(source, &out, &options, &bar)?;
     drop(bar);
     super::say_lacking(&options.filter, &args.common);
-    args.made.report.tell_beside(&args.output, &report, &args.common, write_text, write_json)?;
-    let end = if report.dropped_from.is_some() { Exit::Findings } else { Exit::Clean };
-    Ok(after_losses(&report.losses).max(end))
+    let lacks = report.failed > 0 && report.played.is_some();
+    let end = match report.dropped_from.is_some() || lacks {
+        true => Exit::Findings,
+        false => Exit::Clean,
+    };
+    let end = after_losses(&report.losses).max(end);
+    let speaks = args.made.report.is_wanted(&args.common) || end != Exit::Clean;
+    if speaks || !args.output.is_stdout() {
+        args.made.report.tell_beside(
+            &args.output,
+            &report,
+            &args.common,
+            write_text,
+            write_json,
+        )?;
+    }
+    Ok(end)
 }

@@ -39,7 +39,8 @@ Examples:
   rdbkit convert dump.rdb users.rdb --prefix user: --not-ttl expired
 
 Exit status: 0 all of it was written, 1 it was written with losses or without the cut end of a log,
-or a source is broken and nothing was written, 2 it was not written")]
+or commands failed in a run for another server, or a source is broken and nothing was written, 2
+it was not written")]
 pub(crate) struct ConvertArgs {
     /// An RDB file, AOF or appendonlydir (a log is run first); `-` is standard input
     source: OsString,

@@ -50,6 +50,7 @@ use rdbkit::ops::filter::Filter;
 use rdbkit::report::convert::Ran;
 
 use defaults::Refused;
+use rdbkit::report::failures::{as_where, failure_text};
 use exit::Exit;
 
 /// Exact answers about the files of Redis and Valkey: RDB snapshots and append-only files
@@ -270,11 +271,18 @@ fn complain_of_checksum(name: &str, stored: &str, computed: &str) {
 fn say_ran(name: &str, ran: Option<&Ran>) -> Exit {
     if let Some(ran) = ran {
         if ran.failed > 0 {
-            complain(&format!(
-                "{name}: {} of its {} commands failed, as they do in a server; `rdbkit replay` \
-                 lists them",
-                ran.failed, ran.commands
-            ));
+            let Ran { failed, commands, failures, .. } = ran;
+            let as_where = as_where(ran.played.as_deref());
+            let mut text =
+                format!("{name}: {failed} of its {commands} commands failed, {as_where}");
+            for failure in failures {
+                text += &format!("\n  {}", failure_text(failure));
+            }
+            let more = failed.saturating_sub(failures.len() as u64);
+            if more > 0 {
+                text += &format!("\n  and {more} more; `rdbkit replay` lists them");
+            }
+            complain(&text);
         }
         if ran.skipped > 0 {
             let were = if ran.skipped == 1 {
@@ -296,4 +304,8 @@ fn say_ran(name: &str, ran: Option<&Ran>) -> Exit {
         }
     }
     Exit::Clean
+        // What its writer took and another server does not is missing.
+        if ran.failed > 0 && ran.played.is_some() {
+            return Exit::Findings;
+        }
 }

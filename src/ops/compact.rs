@@ -150,6 +150,9 @@ pub fn compact(
         .zip(&before)
         .map(|(now, then)| now.unwrap_or(0).saturating_sub(then.unwrap_or(0)))
         .sum();
+    let ran = written.ran.as_ref();
+    let (failures, played) =
+        (ran.map(|ran| ran.failures.clone()), ran.and_then(|ran| ran.played.clone()));
     Ok(CompactReport {
         schema: "rdbkit.compact/1",
         source: name,
@@ -159,6 +162,8 @@ pub fn compact(
         server_is_guess: is_guessed && form.is_snapshot(),
         commands: written.ran.as_ref().map_or(0, |ran| ran.commands),
         failed,
+        failures: failures.unwrap_or_default(),
+        played,
         skipped,
         keys: written.keys_written,
         filtered: written.filtered,

@@ -9,7 +9,7 @@ use super::convert::{ConvertOptions, Keys, make};
 use super::digest::Keyed;
 use super::filter::Filter;
 use super::filtered::filtered;
-use super::run::{self, Failed, Run, RunOptions, RunPart, entries};
+use super::run::{self, Run, RunOptions, RunPart, entries};
 use super::walk::{Observer, Silent, Tally, WalkOptions};
 use crate::bytes::PathName as _;
 use crate::digest::{Accumulator, Options, Profile};
@@ -96,7 +96,7 @@ pub fn replay(
         commands: run.commands,
         transactions: run.transactions,
         failed: failures.failed,
-        failures: failures.first.into_iter().map(failure).collect(),
+        failures: failures.first.into_iter().map(ReplayFailure::from).collect(),
         skipped: failures
             .skipped
             .into_iter()
@@ -165,11 +165,6 @@ pub fn save(
 fn part(part: &RunPart) -> ReplayPart {
     let RunPart { name, size_bytes, dropped_from } = part;
     ReplayPart { file: name.clone(), size_bytes: *size_bytes, dropped_from: *dropped_from }
-}
-
-fn failure(failed: Failed) -> ReplayFailure {
-    let Failed { file, offset, name, key, error } = failed;
-    ReplayFailure { file, offset, command: name, key, error }
 }
 
 /// The keys that are there, and their digest.

@@ -41,6 +41,8 @@ pub(super) fn ran(run: &Run) -> Ran {
     Ran {
         commands: run.commands,
         failed: run.failures.failed,
+        failures: run.failures.told(),
+        played: run.for_another.then(|| run.engine.env.target.to_string()),
         skipped: run.failures.skipped_commands(),
         dropped_from: run.parts.iter().find_map(dropped),
     }

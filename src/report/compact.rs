@@ -4,10 +4,12 @@ use std::io::Write;
 
 use serde::Serialize;
 
+use super::failures::{as_where, failure_text};
 use super::filtered::left_out_by_filters;
 use super::json::{self, failed};
 use super::losses::{Lost, losses_text};
-use super::text::{Style, agreeing, percent, plural, size};
+use super::replay::ReplayFailure;
+use super::text::{Style, agreeing, count, percent, plural, size};
 use crate::error::Result;
 
 /// The report of a compaction; as JSON it is `rdbkit.compact/1`.
@@ -27,8 +29,13 @@ pub struct CompactReport {
     pub server_is_guess: bool,
     /// Commands that were run.
     pub commands: u64,
-    /// Commands among them that failed, as they do in a server.
+    /// Commands among them that failed, as they do in the server that was played.
     pub failed: u64,
+    /// The first of them.
+    pub failures: Vec<ReplayFailure>,
+    /// The server that was played, where it is not known to be the one that wrote the log.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub played: Option<String>,
     /// Commands that were stepped over.
     pub skipped: u64,
     /// Keys in the output.
@@ -78,8 +85,16 @@ pub fn write_text(out: &mut dyn Write, report: &CompactReport, style: Style) -> 
     line(format!("  written    {} for {}{guess}", report.form, report.server));
     line(format!("  log        {}", plural(report.commands, "command")));
     if report.failed > 0 {
-        let words = format!("{} failed, as in a server", plural(report.failed, "command"));
+        let commands = plural(report.failed, "command");
+        let words = format!("{commands} failed, {}", as_where(report.played.as_deref()));
         line(format!("             {}", style.warn(words)));
+        for failure in &report.failures {
+            line(format!("             {}", failure_text(failure)));
+        }
+        let more = report.failed.saturating_sub(report.failures.len() as u64);
+        if more > 0 {
+            line(format!("             and {} more; `rdbkit replay` lists them", count(more)));
+        }
     }
     if report.skipped > 0 {
         let were = agreeing(report.skipped, "was", "were");

@@ -13,6 +13,7 @@ pub mod csv;
 pub mod diff;
 pub mod digest;
 pub mod export;
+pub mod failures;
 pub mod filtered;
 pub mod get;
 pub mod history;

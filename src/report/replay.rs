@@ -72,7 +72,7 @@ pub struct ReplayPart {
 }
 
 /// A command that failed.
-#[derive(Debug, Clone, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct ReplayFailure {
     /// The file.
     pub file: String,

@@ -92,6 +92,8 @@ pub fn history(
         ran: Some(snapshot::Ran {
             commands,
             failed: failures.failed,
+            failures: failures.told(),
+            played: None,
             skipped: failures.skipped_commands(),
             dropped_from: dropped,
         }),

@@ -114,7 +114,8 @@ pub(super) fn whole(
     for code in functions {
         engine.env.functions.insert(library_name(&code), code);
     }
-    Some(Loaded::sound(keys, usize::try_from(walked.end).ok()?))
+    let writer = writers.last().copied().unwrap_or_else(|| Target::of_header(header));
+    Some(Loaded::sound(keys, usize::try_from(walked.end).ok()?, writer))
 }
 
 /// Whether a log seems to stand behind the snapshot, without looking for where that ends.

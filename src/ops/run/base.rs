@@ -32,12 +32,14 @@ pub(super) struct Loaded {
     pub(super) repeated: Option<(usize, Vec<u8>)>,
     /// The function libraries.
     pub(super) libraries: Vec<Library>,
+    /// Who wrote it, by its own words or its version.
+    pub(super) writer: Target,
 }
 
 impl Loaded {
     /// What was brought by a snapshot whose checksum is known to hold.
-    pub(super) fn sound(keys: u64, end: usize) -> Self {
-        Loaded { keys, end, sum: Sum(None), repeated: None, libraries: Vec::new() }
+    pub(super) fn sound(keys: u64, end: usize, writer: Target) -> Self {
+        Loaded { keys, end, sum: Sum(None), repeated: None, libraries: Vec::new(), writer }
     }
 }
 
@@ -131,7 +133,7 @@ pub(super) fn whole(
     if options.target.is_none() {
         engine.play(writer);
     }
-    let mut loaded = Loaded { libraries, ..Loaded::sound(0, 0) };
+    let mut loaded = Loaded { libraries, ..Loaded::sound(0, 0, writer) };
     let mut stored = None;
     for result in results {
         let end = result?;

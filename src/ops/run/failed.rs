@@ -2,6 +2,8 @@
 
 use std::collections::BTreeMap;
 
+use crate::report::replay::ReplayFailure;
+
 /// How many failures are kept with their words; all are counted.
 const KEPT: usize = 1000;
 
@@ -18,6 +20,13 @@ pub struct Failed {
     pub key: Option<Vec<u8>>,
     /// What the server would have answered.
     pub error: String,
+}
+
+impl From<Failed> for ReplayFailure {
+    fn from(failed: Failed) -> Self {
+        let Failed { file, offset, name, key, error } = failed;
+        ReplayFailure { file, offset, command: name, key, error }
+    }
 }
 
 /// All that did not run.
@@ -50,6 +59,12 @@ impl Failures {
     /// How many commands were stepped over.
     pub fn skipped_commands(&self) -> u64 {
         self.skipped.values().sum()
+    }
+
+    /// The first commands that failed, for reports that are about other things.
+    pub(in crate::ops) fn told(&self) -> Vec<ReplayFailure> {
+        const TOLD: usize = 3;
+        self.first.iter().take(TOLD).cloned().map(ReplayFailure::from).collect()
     }
 
     pub(super) fn name_file(&mut self, name: &str) {

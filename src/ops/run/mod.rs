@@ -126,6 +126,10 @@ pub struct Run {
     pub transactions: u64,
     /// Commands that failed, and commands that were stepped over.
     pub failures: Failures,
+    /// The server that wrote the snapshot that it began with.
+    pub writer: Option<Target>,
+    /// Whether a server was played that is not known to have written it.
+    pub for_another: bool,
     /// Keys that came out of a snapshot.
     pub base_keys: u64,
     /// All that was read.
@@ -214,6 +218,8 @@ fn run_with(
         commands: 0,
         transactions: 0,
         failures: Failures::default(),
+        writer: None,
+        for_another: false,
         base_keys: 0,
         sources,
         parts: Vec::new(),
@@ -245,6 +251,12 @@ fn run_with(
     }
     run.engine.select(0);
     run.engine.env.loading = false;
+    let differs = |target: Target| {
+        let same =
+            |writer: Target| (writer.product, writer.header) == (target.product, target.header);
+        !run.writer.is_some_and(same)
+    };
+    run.for_another = options.target.is_some_and(differs);
     Ok(run)
 }
 
@@ -372,6 +384,7 @@ fn whole_part(
             refuse_libraries(&part.name, loaded.libraries)?;
         }
         run.base_keys += loaded.keys;
+        run.writer.get_or_insert(loaded.writer);
         at = loaded.end;
         sum = Some(loaded.sum);
         if let Some(watcher) = watcher {

@@ -8,6 +8,7 @@ use serde::Serialize;
 use super::filtered::left_out_by_filters;
 use super::json::{self, failed};
 use super::losses::{Lost, losses_text};
+use super::replay::ReplayFailure;
 use super::text::{Style, count, plural, size};
 use crate::bytes::PathName as _;
 use crate::error::Result;
@@ -73,8 +74,13 @@ pub enum Unsigned {
 pub struct Ran {
     /// Commands that were run.
     pub commands: u64,
-    /// Commands among them that failed, as they do in a server.
+    /// Commands among them that failed, as they do in the server that was played.
     pub failed: u64,
+    /// The first of them.
+    pub failures: Vec<ReplayFailure>,
+    /// The server that was played, where it is not known to be the one that wrote the log.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub played: Option<String>,
     /// Commands besides that are not known and were stepped over.
     pub skipped: u64,
     /// The file and the offset from which on its tail was dropped.

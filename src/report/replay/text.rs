@@ -5,10 +5,11 @@ use std::io::Write;
 use super::{ReplayReport, Skipped};
 use crate::bytes::quoted;
 use crate::error::Result;
+use crate::report::failures::failure_text;
 use crate::report::filtered::left_out_by_filters;
 use crate::report::json::failed;
 use crate::report::table::Table;
-use crate::report::text::{Style, count, key, plural, size};
+use crate::report::text::{Style, count, plural, size};
 
 /// How many failures are shown.
 const SHOWN: usize = 10;
@@ -34,12 +35,7 @@ pub fn write_text(out: &mut dyn Write, report: &ReplayReport, style: Style) -> R
         let failed = format!("{} failed, as in a server", plural(*wrong, "command"));
         line(format!("  {}", style.warn(failed)));
         for failure in report.failures.iter().take(SHOWN) {
-            let of = failure.key.as_ref().map_or(String::new(), |of| format!(" {}", key(of, 40)));
-            let command = quoted(&failure.command);
-            line(format!(
-                "    {}:{}  {command}{of}: {}",
-                failure.file, failure.offset, failure.error
-            ));
+            line(format!("    {}", failure_text(failure)));
         }
         if *wrong > SHOWN as u64 {
             line(format!("    and {} more", count(wrong - SHOWN as u64)));
