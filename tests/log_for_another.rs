@@ -17,7 +17,7 @@ use std::process::Command;
 
 use support::fill;
 use support::history::{log_of, rewrite};
-use support::servers::{Server, require, servers};
+use support::servers::{Flavour, Server, require, servers};
 use support::twin::target;
 
 fn rdbkit(args: &[&str]) -> (i32, String) {
@@ -148,4 +148,74 @@ fn a_command_that_fails_is_told_with_its_place() {
     let done = Command::new(env!("CARGO_BIN_EXE_rdbkit")).args(call).output().unwrap();
     assert_eq!(String::from_utf8_lossy(&done.stderr), "");
     assert!(done.status.success() && !done.stdout.is_empty());
+}
+
+/// A log of Redis holds details of streams that no Valkey and no older Redis keeps.
+#[test]
+fn what_the_other_does_not_keep_of_a_stream_is_told() {
+    let Some(writer) = logging("redis-8.10", &[]) else { return };
+    let send = |words: &[&str]| fill::run(&writer, &words.join(" "));
+    send(&["XADD", "used", "IDMP", "p", "i", "*", "f", "v"]);
+    send(&["XADD", "limited", "1-1", "f", "v"]);
+    send(&["XCFGSET", "limited", "IDMP-DURATION", "86400"]);
+    send(&["XADD", "given:back", "1-1", "f", "v"]);
+    send(&["XGROUP", "CREATE", "given:back", "g", "0"]);
+    send(&["XREADGROUP", "GROUP", "g", "c", "STREAMS", "given:back", ">"]);
+    send(&["XNACK", "given:back", "g", "FAIL", "IDS", "1", "1-1"]);
+    let folder = tempfile::tempdir().unwrap();
+    let (log, out) = (log_of(&writer), folder.path().join("out.rdb"));
+    let (log, to) = (log.to_str().unwrap(), out.to_str().unwrap());
+    for kind in servers() {
+        let (redis, target) = (kind.version.flavour == Flavour::Redis, target(&kind).to_string());
+        for form in ["rdb", "aof"] {
+            let call = |more: &[&str]| {
+                let args = ["convert", log, to, "--force", "--to", form, "--target", &target];
+                rdbkit(&[&args[..], more].concat())
+            };
+            let (code, said) = call(&[]);
+            if redis && kind.version.at_least(8, 10) {
+                assert_eq!(code, 0, "{target} {form}: {said}");
+                continue;
+            }
+            assert_eq!(code, 2, "{target} {form}: {said}");
+            assert!(said.contains("nacked-entries (1)") && said.contains("db 0 \"given:back\""));
+            let keeps_ids = redis && kind.version.at_least(8, 6);
+            assert_eq!(said.contains("idempotent-ids (1)"), !keeps_ids, "{target}: {said}");
+            let (code, said) = call(&["--lossy"]);
+            assert_eq!(code, 1, "{target} {form}: {said}");
+            let told = said.contains("left out: idempotence-settings (2)");
+            assert_eq!(told, !keeps_ids, "{target}: {said}");
+            if form == "rdb" {
+                let bytes = fs::read(&out).unwrap();
+                let sanitize = ["--sanitize-dump-payload", "yes"];
+                let loaded = Server::start_with_rdb(&kind, &bytes, &sanitize);
+                assert_eq!(loaded.digest(), writer.digest(), "{target}");
+            }
+        }
+    }
+}
+
+/// No command can say which ids were used for entries that are gone; what commands can say is no
+/// loss.
+#[test]
+fn ids_of_entries_that_are_gone_are_told_where_commands_are_written() {
+    let Some(writer) = logging("redis-8.10", &[]) else { return };
+    let id = |iid: &str| {
+        let added = writer.cmd(&["XADD", "s", "IDMP", "p", iid, "*", "f", "v"]);
+        support::client::text(added)
+    };
+    let folder = tempfile::tempdir().unwrap();
+    let to = folder.path().join("out.aof");
+    let call = || {
+        let snapshot = writer.save();
+        let [snapshot, to] = [&snapshot, &to].map(|path| path.to_str().unwrap());
+        rdbkit(&["convert", snapshot, to, "--to", "aof", "--force"])
+    };
+    let first = id("i");
+    id("j");
+    let (code, said) = call();
+    assert!(code == 0 && !said.contains("idempot"), "{said}");
+    fill::run(&writer, &format!("XDEL s {first}"));
+    let (code, said) = call();
+    assert!(code == 2 && said.contains("idempotent-ids (1)"), "{said}");
 }

@@ -38,6 +38,8 @@ pub(super) struct StreamCommands {
     consumer: Option<Consumer>,
     nacked: Vec<(u64, StreamId)>,
     producer: Vec<u8>,
+    /// Ids that producers have used, as far as the commands say them.
+    recorded: u64,
     lost: Vec<Loss>,
 }
 
@@ -141,14 +143,13 @@ impl StreamCommands {
                 self.end_group(out, losses, key, target);
                 self.producer = name.to_vec();
             }
-            // A server takes no record of what has been deleted, and its own logs have none
-            // (Redis 8.6.3, 8.10.2).
-            Item::Idempotent { id, .. }
-                if target.stream_layout() >= Some(4) && self.ids.binary_search(&id).is_err() => {}
             Item::Idempotent { iid, id } => {
-                if target.stream_layout() >= Some(4) {
+                // A server takes no record of what has been deleted, and its own logs have none
+                // (Redis 8.6.3, 8.10.2).
+                if target.stream_layout() >= Some(4) && self.ids.binary_search(&id).is_ok() {
                     let id = Spelled::id(id);
                     command(out, &[b"XIDMPRECORD", key, &self.producer, iid, &id.0]);
+                    self.recorded += 1;
                 } else {
                     self.lose(losses, Loss::IdempotentIds);
                 }
@@ -169,7 +170,8 @@ impl StreamCommands {
             self.end_group(out, losses, key, target);
             if let Some(settings) = self.info.idempotence {
                 let limits = (settings.duration_secs, settings.max_entries);
-                let counted = settings.added > 0 || settings.duplicates > 0;
+                // Each record counts as an id that was added.
+                let counted = settings.added != self.recorded || settings.duplicates > 0;
                 if counted || (limits != DEFAULTS && target.stream_layout() < Some(4)) {
                     self.lose(losses, Loss::IdempotenceSettings);
                 }

@@ -106,6 +106,7 @@ fn streams_with_all_they_have() {
             idempotence: Some(Idempotence {
                 duration_secs: 60,
                 max_entries: 9,
+                added: 2,
                 ..Default::default()
             }),
             ..StreamInfo::default()
@@ -134,7 +135,8 @@ fn streams_with_all_they_have() {
         "XGROUP CREATE k h 0-0",
         "XIDMPRECORD k p i 1-0",
     ];
-    check("redis", Kind::Stream, &items, &newest, &[Loss::ConsumerTimes]);
+    let losses = [Loss::ConsumerTimes, Loss::IdempotentIds, Loss::IdempotenceSettings];
+    check("redis", Kind::Stream, &items, &newest, &losses);
     let without: Vec<&str> = newest
         .into_iter()
         .filter(|line| !["XCFG", "XNAC", "XIDM"].iter().any(|name| line.starts_with(name)))

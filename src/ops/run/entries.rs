@@ -16,7 +16,7 @@ use crate::Result;
 use crate::engine::{Base, Engine, Keyspace, Record, Stretch, Value, fetch, save};
 use crate::ops::filter::Filter;
 use crate::ops::walk::{Observer, Tally};
-use crate::rdb::write::{Body, EntryRoom, Sink};
+use crate::rdb::write::{Body, EntryRoom, Loss, Sink};
 use crate::rdb::{Entry, Product, Target, Text, ValueType};
 
 /// Records that are tallied in one go.
@@ -63,7 +63,7 @@ impl View {
     pub(in crate::ops) fn whole(engine: &Engine, threads: usize) -> View {
         let played = engine.env.target;
         let newest = match played.product {
-            Product::Valkey => Target::of(Product::Valkey, (9, 1)),
+            Product::Valkey => newest_valkey(),
             Product::Redis | Product::Redict => Target::default(),
         };
         let target = Target { limits: played.limits, ..newest };
@@ -278,8 +278,8 @@ impl<'v, T: Tally> Bench<'v, T> {
 }
 
 /// The value of a key, and for which target it is written: what servers of this kind do not know,
-/// and a log for others may hold all the same, in the form of the newest Redis. Whether it is wanted
-/// is not for a view to decide.
+/// or not all of it, and a log for others may hold all the same, in the form of the newest of the
+/// others. Whether it is wanted is not for a view to decide.
 fn held<'r>(
     record: &'r Record,
     keyspace: &'r Keyspace,
@@ -288,12 +288,25 @@ fn held<'r>(
     room: &mut EntryRoom,
 ) -> Result<(Body<'r>, Target)> {
     let body = save(record, keyspace, server, target, sink, room)?;
-    let newest = Target { limits: target.limits, ..Target::default() };
-    if !matches!(body, Body::Nothing) || target.product == newest.product {
-        return Ok((body, *target));
-    }
+    let other = match target.product {
+        Product::Valkey if matches!(body, Body::Nothing) => Target::default(),
+        Product::Valkey if sink.losses.iter().any(|loss| STREAMS_OF_REDIS.contains(loss)) => {
+            Target::default()
+        }
+        Product::Redis if sink.losses.contains(&Loss::FarFieldExpiry) => newest_valkey(),
+        _ => return Ok((body, *target)),
+    };
+    let other = Target { limits: target.limits, ..other };
     sink.clear();
-    Ok((save(record, keyspace, server, &newest, sink, room)?, newest))
+    Ok((save(record, keyspace, server, &other, sink, room)?, other))
+}
+
+/// What a Valkey does not keep of a stream.
+const STREAMS_OF_REDIS: [Loss; 3] =
+    [Loss::NackedEntries, Loss::IdempotentIds, Loss::IdempotenceSettings];
+
+fn newest_valkey() -> Target {
+    Target::of(Product::Valkey, (9, 1))
 }
 
 /// Whether a key passes a filter, as [`tally`] hands it out with nothing packed.

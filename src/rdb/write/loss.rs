@@ -159,7 +159,7 @@ impl Loss {
             Loss::KeyMeta => "modules cannot attach metadata to keys there: it is dropped",
             Loss::Function => "there are no functions before Redis 7.0: the library is left out",
             Loss::ModuleAux => "modules remember nothing besides their keys there: it is dropped",
-            Loss::IdempotenceSettings => "limits and counters of idempotent producers are dropped",
+            Loss::IdempotenceSettings => "limits or counters of idempotent producers are not kept",
             Loss::StreamCounters => {
                 "how many entries were ever added, deleted or read is not kept there"
             }
