@@ -12,6 +12,7 @@
 
 mod support;
 
+use std::collections::BTreeMap;
 use std::fs;
 use std::process::Command;
 
@@ -218,4 +219,71 @@ fn ids_of_entries_that_are_gone_are_told_where_commands_are_written() {
     fill::run(&writer, &format!("XDEL s {first}"));
     let (code, said) = call();
     assert!(code == 2 && said.contains("idempotent-ids (1)"), "{said}");
+}
+
+/// A hint that no server can read would end the load of what is otherwise sound.
+#[test]
+fn slot_information_that_nobody_can_read_is_left_out() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = |name: &str| folder.path().join(name).to_str().unwrap().to_owned();
+    let (source, out) = (path("in.rdb"), path("out.rdb"));
+    let records: [&[u8]; 2] = [
+        b"VALKEY080\xfa\x09slot-info\x03xyz\xfe\0\0\x01a\x01b\xff",
+        b"REDIS0012\xfe\0\xf4\x80\0\0\x4e\x20\x01\0\0\x01a\x01b\xff",
+    ];
+    for (records, name) in records.into_iter().zip(["valkey-9.1", "redis-8.0"]) {
+        let Some(kind) = require(name) else { return };
+        let sum = rdbkit::bytes::crc64::update(0, records).to_le_bytes();
+        fs::write(&source, [records, &sum].concat()).unwrap();
+        assert_eq!(rdbkit(&["check", &source]).0, 1);
+        let (code, said) = rdbkit(&["convert", &source, &out, "--force"]);
+        assert_eq!(code, 0, "{said}");
+        let (code, said) = rdbkit(&["check", &out]);
+        assert_eq!(code, 0, "{said}");
+        let bytes = fs::read(&out).unwrap();
+        let loaded = Server::start_with_rdb(&kind, &bytes, &["--sanitize-dump-payload", "yes"]);
+        assert_eq!(support::client::text(loaded.cmd(&["GET", "a"])), "b");
+    }
+}
+
+/// Texts are packed or unpacked, and nothing else becomes of a value.
+#[test]
+fn packing_is_all_that_packing_changes() {
+    let Some(kind) = require("redis-8.10") else { return };
+    let writer = Server::start(&kind, &["--hash-min-template-entries", "2"]);
+    let long = "vw".repeat(40);
+    for n in 0..5 {
+        let (key, value) = (format!("hash:{n}"), format!("{long}{n}"));
+        writer.cmd(&["HSET", &key, "a:rather:long:name:of:a:field", "1", "name", &long[..40]]);
+        writer.cmd(&["HSET", &format!("large:{n}"), "name", &value, "number", "77"]);
+        writer.cmd(&["HSET", &format!("expiring:{n}"), "f", &long[..40], "g", "1"]);
+        writer.cmd(&["HEXPIRE", &format!("expiring:{n}"), "1000000", "FIELDS", "1", "g"]);
+    }
+    let was = writer.save();
+    let folder = tempfile::tempdir().unwrap();
+    let path = |name: &str| folder.path().join(name).to_str().unwrap().to_owned();
+    let (loose, packed) = (path("loose.rdb"), path("packed.rdb"));
+    let types = |path: &str| {
+        let (code, said) = rdbkit(&["inspect", path, "--format", "json"]);
+        assert_eq!(code, 0, "{said}");
+        let json: serde_json::Value = serde_json::from_str(&said).unwrap();
+        let encodings = json["snapshot"]["types"][0]["encodings"].as_array().unwrap().clone();
+        let counts = encodings.iter().map(|one| (one["encoding"].to_string(), one["keys"].clone()));
+        counts.collect::<BTreeMap<_, _>>()
+    };
+    let was = was.to_str().unwrap();
+    for (from, to, how) in [(was, &loose, "--no-compress"), (&*loose, &packed, "--compress")] {
+        let (code, said) = rdbkit(&["convert", from, to, how]);
+        assert_eq!(code, 0, "{said}");
+        let bytes = fs::read(to).unwrap();
+        let loaded = Server::start_with_rdb(&kind, &bytes, &["--sanitize-dump-payload", "yes"]);
+        assert_eq!(loaded.digest(), writer.digest(), "{how}");
+        for key in ["hash:1", "large:2", "expiring:3"] {
+            let encoding = |server: &Server| server.cmd(&["OBJECT", "ENCODING", key]);
+            assert_eq!(encoding(&loaded), encoding(&writer), "{how} {key}");
+        }
+        assert_eq!(types(to), types(was), "{how}");
+    }
+    let size = |path: &str| fs::metadata(path).unwrap().len();
+    assert!(size(&packed) < size(&loose));
 }

@@ -8,6 +8,7 @@ use super::counts::Counts;
 use super::output::Output;
 use crate::aof::write::{CommandWriter, KeyRoom};
 use crate::bytes::rooms::Rooms;
+use crate::bytes::slot::SLOTS;
 use crate::digest::quick;
 use crate::engine::{Base, Stretch};
 use crate::error::Result;
@@ -16,7 +17,10 @@ use crate::ops::walk::Tally;
 use crate::rdb::write::{
     Body, EntryHead, EntryRoom, Living, LivingRoom, Loss, Sink, entry, entry_anew,
 };
-use crate::rdb::{Entry, Family, Header, Record, Target, Text, ValueType, opcode};
+use crate::rdb::{
+    Entry, Family, Header, Record, Target, Text, ValueType, is_slot_info, opcode,
+    reads_as_slot_info,
+};
 
 /// What is to be done with each record.
 #[derive(Debug)]
@@ -182,13 +186,11 @@ impl<'p, 'o> Encoder<'p, 'o> {
         sink.clear();
         let target = &plan.target;
         room.entry.hold(plan.held.then(|| was.unwrap_or(found.value_type)));
+        // The templates of the source are copied, too, so what refers to them may stay.
+        let same_templates = plan.source == target.header && !plan.parts && was.is_none();
         let body = match plan.compress {
-            // The templates of the source are copied, too, so what refers to them may stay.
-            None if was.is_none() => {
-                let same_templates = plan.source == target.header && !plan.parts;
-                entry(sink, found, target, same_templates, &mut room.entry)?
-            }
-            _ => entry_anew(sink, found, target, &mut room.entry)?,
+            None if was.is_none() => entry(sink, found, target, same_templates, &mut room.entry)?,
+            _ => entry_anew(sink, found, target, same_templates, &mut room.entry)?,
         };
         if found.eviction.is_some() && !target.has_eviction() {
             sink.losses.push(Loss::Eviction);
@@ -293,8 +295,10 @@ impl<'p, 'o> Encoder<'p, 'o> {
         let mut sink = Sink::new(plan.compress.unwrap_or(true));
         match *record {
             Record::Aux { name, value } => {
-                let keeps =
-                    same || name.to_cow().is_ok_and(|name| is_true_of_copies(&name, target));
+                let keeps = match same {
+                    true => !is_broken_slot_info(&name, &value),
+                    false => name.to_cow().is_ok_and(|name| is_true_of_copies(&name, target)),
+                };
                 if keeps && target.has_aux() {
                     sink.byte(opcode::AUX);
                     for text in [name, value] {
@@ -315,7 +319,7 @@ impl<'p, 'o> Encoder<'p, 'o> {
                 sink.length(keys);
                 sink.length(expires);
             }
-            Record::SlotInfo { slot, keys, expires } if same => {
+            Record::SlotInfo { slot, keys, expires } if same && slot < SLOTS.into() => {
                 sink.byte(opcode::SLOT_INFO);
                 sink.length(slot);
                 sink.length(keys);
@@ -343,17 +347,36 @@ impl<'p, 'o> Encoder<'p, 'o> {
                     self.note_other(Loss::SlotImport);
                 }
             }
-            Record::HashTemplate { id, names, body }
-                if plan.source == target.header && plan.compress.is_none() =>
-            {
+            Record::HashTemplate { id, names, body } if plan.source == target.header => {
                 sink.byte(opcode::TEMPLATE_OR_UPDATE);
                 sink.length(id);
                 sink.length(names);
-                sink.raw(body);
+                match plan.compress {
+                    None => sink.raw(body),
+                    Some(_) => packed_anew(&mut sink, body),
+                }
             }
             _ => {}
         }
         self.chunk.bytes.extend_from_slice(&sink.out);
+    }
+}
+
+/// Whether it says something of a slot that no server can read: it is only a hint, and a Valkey
+/// would not start with it.
+fn is_broken_slot_info(name: &Text<'_>, value: &Text<'_>) -> bool {
+    name.to_cow().is_ok_and(|name| is_slot_info(&name))
+        && !value.to_cow().is_ok_and(|value| reads_as_slot_info(&value))
+}
+
+/// Texts that have been read before.
+fn packed_anew(sink: &mut Sink, mut texts: &[u8]) {
+    while let Ok((rest, text)) = Text::parse(texts) {
+        match text.to_cow() {
+            Ok(text) => sink.text(&text),
+            Err(_) => sink.same_text(&text),
+        }
+        texts = rest;
     }
 }
 

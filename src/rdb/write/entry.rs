@@ -9,6 +9,7 @@ use std::ops::ControlFlow;
 
 use super::collect::{Heap, Place};
 use super::module::copies;
+use super::repacked::repacked;
 use super::vector_set::oldest;
 use super::{Loss, Sink, array, hash, list, module, set, sorted_set, stream, string_elem};
 use crate::error::FormatError;
@@ -105,10 +106,17 @@ pub fn entry_anew<'a>(
     sink: &mut Sink,
     entry: &Entry<'a>,
     target: &Target,
+    same_templates: bool,
     room: &mut EntryRoom,
 ) -> Result<Body<'a>, Box<FormatError>> {
     if is_empty(entry)? || entry.value_type.kind() == Kind::Module {
         return self::entry(sink, entry, target, false, room);
+    }
+    let same_templates = same_templates && target.has_templates();
+    if (same_templates || target.takes(entry.value_type))
+        && let Some(ty) = repacked(sink, entry, same_templates)?
+    {
+        return Ok(Body::Written(ty));
     }
     room.anew = true;
     written(sink, entry, target, room)

@@ -14,6 +14,7 @@ mod list;
 mod living;
 mod loss;
 mod module;
+mod repacked;
 mod set;
 mod sink;
 mod snapshot;
