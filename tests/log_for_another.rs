@@ -82,6 +82,53 @@ fn payloads_without_a_checksum_are_read_for_every_server() {
     is_read_for_all(&writer);
 }
 
+/// A hash with a template stays one in what is made of a log, as in what its writer saves.
+#[test]
+fn hashes_keep_their_templates() {
+    let Some(kind) = require("redis-8.10") else { return };
+    for preamble in ["no", "yes"] {
+        let log = ["--appendonly", "yes", "--appendfsync", "always"];
+        let template = ["--hash-min-template-entries", "2", "--aof-use-rdb-preamble", preamble];
+        let writer = Server::start(&kind, &[log, template].concat());
+        fill::run(
+            &writer,
+            "HSET k1 name ada city rome
+            HSET k2 city oslo name bob
+            HSET k3 7 7 -12 x 100 y
+            HSET k4 name eve city paris
+            COPY k1 k5
+            HSET plain a b",
+        );
+        let long = "v".repeat(700);
+        writer.cmd(&["HSET", "k6", "name", &long, "city", "1"]);
+        writer.cmd(&["HSET", "k7", &long, "name", "city", "1"]);
+        for n in 0..600 {
+            writer.cmd(&["HSET", "many", &format!("field:{n}"), "1"]);
+        }
+        rewrite(&writer);
+        writer.cmd(&["HSET", "k4", "city", "london"]);
+        writer.cmd(&["HDEL", "k2", "city"]);
+        let folder = tempfile::tempdir().unwrap();
+        let out = folder.path().join("out.rdb");
+        let (source, to) = (log_of(&writer), out.to_str().unwrap());
+        let source = source.to_str().unwrap();
+        for args in [&["convert", source, to][..], &["compact", source, "-o", to, "--to", "rdb"]] {
+            let (code, said) = rdbkit(&[args, &["-f", "--target", "redis:8.10"]].concat());
+            assert_eq!(code, 0, "{said}");
+            let (code, said) = rdbkit(&["check", to]);
+            assert_eq!(code, 0, "{said}");
+            let bytes = fs::read(&out).unwrap();
+            let loaded = Server::start_with_rdb(&kind, &bytes, &["--sanitize-dump-payload", "yes"]);
+            assert_eq!(loaded.digest(), writer.digest());
+            writer.cmd(&["DEBUG", "LOADAOF"]);
+            for key in ["k1", "k2", "k3", "k4", "k5", "k6", "k7", "plain", "many"] {
+                let encoding = |server: &Server| server.cmd(&["OBJECT", "ENCODING", key]);
+                assert_eq!(encoding(&loaded), encoding(&writer), "{key}, preamble {preamble}");
+            }
+        }
+    }
+}
+
 /// Words, numbers and options that only some servers know.
 #[test]
 fn commands_that_only_their_writer_knows_are_read_for_every_server() {

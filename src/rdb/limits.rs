@@ -68,6 +68,11 @@ impl Limits {
     pub fn keeping(self, value_type: ValueType) -> Limits {
         use ValueType::*;
         let (packed, ints) = match value_type {
+            // For a server without templates, which packs by its limits what it loads.
+            HashTemplateListpack
+            | HashTemplateListpackDump
+            | HashTemplateArray
+            | HashTemplateArrayDump => return self,
             SetIntset => (usize::MAX, usize::MAX),
             SetListpack | HashZipmap | HashZiplist | HashListpack | HashListpackEx
             | HashListpackExPreGa | SortedSetZiplist | SortedSetListpack => (usize::MAX, 0),

@@ -32,7 +32,9 @@ pub fn save<'a>(
         Value::Frozen(frozen) => {
             let entry = keyspace.base().and_then(|base| base.entry(&record.key, *frozen));
             let Some(entry) = entry else { return Ok(Body::Nothing) };
-            if write::stays(&entry, server)? {
+            // The file that is written does not have the templates of the base.
+            let shares = entry.template().is_some() && target.has_templates();
+            if !shares && write::stays(&entry, server)? {
                 return write::entry(sink, &entry, target, false, room);
             }
             let value = thaw(&entry, &server.limits, &mut Scratch::default())?;
@@ -82,6 +84,10 @@ fn keeping(target: &Target, held: ValueType) -> Target {
 }
 
 fn save_hash(hash: &Hash, target: &Target, sink: &mut Sink) -> Result<ValueType, Loss> {
+    if hash.has_template() && target.has_templates() {
+        let fields = hash.iter().map(|(field, value, _)| (field, value));
+        return Ok(write::template_hash(sink, target, hash.packed().is_some(), fields));
+    }
     let held = match hash.packed() {
         Some(PackedHash::Pairs(pack)) if !hash.has_template() && target.has_listpacks() => {
             sink.blob(pack.as_bytes());
@@ -101,7 +107,8 @@ fn save_hash(hash: &Hash, target: &Target, sink: &mut Sink) -> Result<ValueType,
         .iter()
         .map(|(field, value, at_ms)| (field, value, at_ms.map(|at| u64::try_from(at).unwrap_or(0))))
         .collect();
-    // A hash with a template is written as one without, which a loading server packs by its limits.
+    // Where there are no templates it is written as one without, which a loading server packs by its
+    // limits.
     let target = if hash.has_template() { *target } else { keeping(target, held) };
     write::hash(sink, &target, fields.iter().copied())
 }

@@ -22,6 +22,7 @@ mod sorted_set;
 mod stays;
 mod stream;
 mod string;
+mod template;
 mod vector_set;
 
 pub use array::array;
@@ -43,6 +44,7 @@ pub use stream::{
     entries_read_by_old_groups, stream,
 };
 pub use string::{string, string_elem};
+pub use template::template_hash;
 pub(crate) use vector_set::oldest_node;
 pub use vector_set::{VectorSetHead, VectorSetLinks, VectorSetNode, VectorSetWriter};
 
