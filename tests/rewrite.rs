@@ -272,6 +272,10 @@ fn the_report_says_what_was_added_and_what_was_not_found() {
     for name in ["appendonly.aof.1.incr.aof", "appendonly.aof.2.incr.aof"] {
         assert!(text.contains(name), "{text}");
     }
+    let many = ["SET a 1"; 1100].join("; ");
+    assert_eq!(told(&many, &["--split", "27"]).0, Some(2), "more parts than anybody wants");
+    assert_eq!(told(&many, &["--split", "1kb"]).0, Some(0));
+    assert_eq!(told(&many, &["--split", "0"]).0, Some(2));
     let (status, text) = told("SET a 1; FLUSHDB", &["--drop", "flushall,FLUSHDB,xgroup|destroy"]);
     assert_eq!(status, Some(1));
     assert!(text.contains("no FLUSHALL in the log"), "{text}");

@@ -16,6 +16,8 @@ mod cut;
 mod defaults;
 mod diff;
 mod digest;
+#[cfg(test)]
+mod examples;
 mod exit;
 mod export;
 mod filters;
@@ -48,9 +50,9 @@ use rdbkit::Error;
 use rdbkit::ops::Ended;
 use rdbkit::ops::filter::Filter;
 use rdbkit::report::convert::Ran;
+use rdbkit::report::failures::{as_where, failure_text};
 
 use defaults::Refused;
-use rdbkit::report::failures::{as_where, failure_text};
 use exit::Exit;
 
 /// Exact answers about the files of Redis and Valkey: RDB snapshots and append-only files
@@ -302,10 +304,10 @@ fn say_ran(name: &str, ran: Option<&Ran>) -> Exit {
             ));
             return Exit::Findings;
         }
-    }
-    Exit::Clean
         // What its writer took and another server does not is missing.
         if ran.failed > 0 && ran.played.is_some() {
             return Exit::Findings;
         }
+    }
+    Exit::Clean
 }

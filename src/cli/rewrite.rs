@@ -37,7 +37,7 @@ Examples:
   rdbkit rewrite appendonlydir -o before --until-time 2026-11-23T14:00:00Z
   rdbkit rewrite appendonly.aof -o users.aof --prefix user: --rename 'user:*=member:*'
   rdbkit rewrite appendonlydir -o one.aof --join --strip-annotations
-  rdbkit rewrite appendonly.aof -o days --split-at-time 2026-11-23,2026-11-24
+  rdbkit rewrite appendonly.aof -o days --split-at-time 2026-11-23T00:00:00Z
   zcat log.aof.gz | rdbkit rewrite - -o - --map-db 1=0 | redis-cli --pipe
 
 Exit status: 0 written, 1 written but with commands that should be looked at, or the source is
@@ -109,7 +109,7 @@ pub(crate) struct RewriteArgs {
     join: bool,
 
     /// Write a directory, with a new part whenever one has this many bytes: 64mb, 1gb
-    #[arg(long, value_name = "BYTES", value_parser = size, help_heading = "Output options")]
+    #[arg(long, value_name = "BYTES", value_parser = part_size, help_heading = "Output options")]
     split: Option<u64>,
 
     /// Write a directory, with a new part from the first annotation of this time or later on; give
@@ -251,6 +251,14 @@ impl RewriteArgs {
             publish: Publish { in_place: self.in_place, ..self.output.publish() },
             open: self.from.options()?,
         })
+    }
+}
+
+/// The size of a part, which has to hold something.
+fn part_size(text: &str) -> Result<u64, String> {
+    match size(text)? {
+        0 => Err("a part of no bytes holds nothing: give a size such as 64mb".to_owned()),
+        bytes => Ok(bytes),
     }
 }
 

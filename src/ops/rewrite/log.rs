@@ -31,6 +31,9 @@ use crate::source::{Feed, default_directory, temporary_failed};
 /// Transactions up to this size are kept in memory.
 const IN_MEMORY_BYTES: usize = 8 << 20;
 
+/// How many parts may be ended because of their size.
+const MOST_FULL_PARTS: u64 = 1000;
+
 /// How often progress is told, in items.
 const PROGRESS_ITEMS: u64 = 1 << 14;
 
@@ -69,6 +72,8 @@ pub(super) struct LogWriter<'o> {
     secs: Option<u64>,
     /// Where new parts will begin.
     split: Option<Split>,
+    /// Parts that were ended because of their size.
+    full_parts: u64,
     /// Databases that become one.
     pub(super) merged: Merged,
 }
@@ -112,6 +117,7 @@ impl<'o> LogWriter<'o> {
             saw_time: false,
             secs: None,
             split: options.shape.split().cloned(),
+            full_parts: 0,
             merged: Merged::default(),
         }
     }
@@ -435,6 +441,14 @@ impl<'o> LogWriter<'o> {
         let full = split.bytes.is_some_and(|bytes| self.output.part_bytes() >= bytes);
         let reached = split.reach(at, number, self.secs);
         if (full || reached) && self.output.part_bytes() > 0 {
+            self.full_parts += u64::from(full);
+            if self.full_parts > MOST_FULL_PARTS {
+                return Err(Error::Usage(format!(
+                    "more than {MOST_FULL_PARTS} parts come of one for every {} bytes, and a server \
+                     opens all of them: give a larger size, such as 64mb",
+                    split.bytes.unwrap_or_default()
+                )));
+            }
             self.output.begin_part(PartType::Incr, false, None)?;
             self.begin_file();
         }
