@@ -83,6 +83,21 @@ fn a_timestamp_is_for_servers_that_know_it() {
     }
 }
 
+/// Commands have no texts that could be packed, and no checksum.
+#[test]
+fn options_about_snapshots_are_refused_where_commands_are_written() {
+    let folder = tempfile::tempdir().unwrap();
+    let out = folder.path().join("out").to_str().unwrap().to_owned();
+    for form in [&["--to", "aof"][..], &["--to", "aof-dir", "--base", "aof"]] {
+        for option in ["--no-compress", "--compress", "--checksum"] {
+            let source = "fixtures/redis-7.0.15-lru.rdb";
+            let (code, said) = rdbkit(&[&["convert", source, &out, option], form].concat());
+            assert!(code == 2 && said.contains(option), "{form:?} {option}: {said}");
+            assert!(!Path::new(&out).exists());
+        }
+    }
+}
+
 /// A −0 in what was a ziplist lives on as text in a listpack; ZADD would make 0 of it.
 #[test]
 fn commands_keep_the_sign_of_zero() {

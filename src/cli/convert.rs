@@ -9,7 +9,7 @@ use std::time::{SystemTime, UNIX_EPOCH};
 
 use clap::Args;
 use rdbkit::Error;
-use rdbkit::ops::convert::{ConvertOptions, Target, convert};
+use rdbkit::ops::convert::{ConvertOptions, OutputForm, Target, convert};
 use rdbkit::report::convert::{write_json, write_text};
 
 use super::args::{CommonArgs, RunArgs, SourceArgs};
@@ -49,7 +49,7 @@ pub(crate) struct ConvertArgs {
     out: OsString,
 
     #[command(flatten)]
-    pub(super) form: FormArgs,
+    form: FormArgs,
 
     /// The version of the format instead: 6 to 15, or 80 for Valkey
     #[arg(long, value_name = "N", conflicts_with = "target", value_parser = rdb_version)]
@@ -93,7 +93,7 @@ pub(crate) fn run(args: &ConvertArgs) -> Result<Exit, Error> {
     let compress = args.compress.then_some(true).or_else(|| args.no_compress.then_some(false));
     let now_secs = || SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |d| d.as_secs());
     let options = ConvertOptions {
-        form: args.form.form()?,
+        form: args.form()?,
         target: args.made.target().or(args.rdb_version),
         compress,
         lossy: args.made.lossy,
@@ -117,6 +117,25 @@ pub(crate) fn run(args: &ConvertArgs) -> Result<Exit, Error> {
     }
     let end = super::say_ran(&report.source, report.ran.as_ref());
     Ok(after_losses(&report.losses).max(end))
+}
+
+impl ConvertArgs {
+    /// The form of the output; an option that it makes no use of is refused.
+    pub(super) fn form(&self) -> Result<OutputForm, Error> {
+        let form = self.form.form()?;
+        let commands = matches!(form, OutputForm::Aof | OutputForm::AofDirCommands);
+        let given = [
+            (self.compress, "--compress"),
+            (self.no_compress, "--no-compress"),
+            (self.checksum, "--checksum"),
+        ];
+        match given.iter().find(|(given, _)| *given && commands) {
+            Some((_, name)) => Err(Error::Usage(format!(
+                "{name} is about snapshots: commands have neither packed texts nor a checksum"
+            ))),
+            None => Ok(form),
+        }
+    }
 }
 
 fn rdb_version(text: &str) -> Result<Target, String> {

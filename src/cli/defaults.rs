@@ -212,7 +212,7 @@ impl Verb {
             Verb::Keys(args) => args.fits(defaulted),
             Verb::Inspect(args) => args.fits(defaulted),
             Verb::Export(args) => args.form().is_ok(),
-            Verb::Convert(args) => args.form.form().is_ok(),
+            Verb::Convert(args) => args.form().is_ok(),
             Verb::Merge(args) => args.form.form().is_ok(),
             Verb::Replay(args) => args.fits(),
             #[cfg(feature = "live")]

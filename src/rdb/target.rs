@@ -61,6 +61,29 @@ const REDIS: [((u16, u16), u32); 9] = [
 const NEWEST_REDIS: (u16, u16) = (8, 10);
 const NEWEST_VALKEY: (u16, u16) = (9, 1);
 
+/// The versions that were released.
+const REDIS_RELEASES: [(u16, u16); 17] = [
+    (2, 6),
+    (2, 8),
+    (3, 0),
+    (3, 2),
+    (4, 0),
+    (5, 0),
+    (6, 0),
+    (6, 2),
+    (7, 0),
+    (7, 2),
+    (7, 4),
+    (8, 0),
+    (8, 2),
+    (8, 4),
+    (8, 6),
+    (8, 8),
+    NEWEST_REDIS,
+];
+const VALKEY_RELEASES: [(u16, u16); 5] = [(7, 2), (8, 0), (8, 1), (9, 0), NEWEST_VALKEY];
+const REDICT_RELEASES: [(u16, u16); 1] = [(7, 3)];
+
 impl Default for Target {
     /// The newest Redis that is known.
     fn default() -> Self {
@@ -303,11 +326,43 @@ impl fmt::Display for Target {
     }
 }
 
+impl Product {
+    fn releases(self) -> &'static [(u16, u16)] {
+        match self {
+            Product::Redis => &REDIS_RELEASES,
+            Product::Redict => &REDICT_RELEASES,
+            Product::Valkey => &VALKEY_RELEASES,
+        }
+    }
+}
+
 /// Reads `redis:7.0`, `valkey:9.1.2`, `redict`; a name alone is the newest of its family.
 impl FromStr for Target {
     type Err = Error;
 
     fn from_str(text: &str) -> Result<Self, Error> {
+        let target = Target::of_writer(text)?;
+        let releases = target.product.releases();
+        if releases.contains(&target.version) {
+            return Ok(target);
+        }
+        let (name, version) = (target.product.name(), target.version);
+        let near = [
+            releases.iter().rev().find(|release| **release < version),
+            releases.iter().find(|release| **release > version),
+        ];
+        let near =
+            near.into_iter().flatten().map(|(major, minor)| format!("{name}:{major}.{minor}"));
+        Err(Error::Usage(format!(
+            "target {text:?}: there is no such version; next to it are {}",
+            near.collect::<Vec<_>>().join(" and ")
+        )))
+    }
+}
+
+impl Target {
+    /// The same of what a file says of its writer, which may be a version before a release.
+    pub(crate) fn of_writer(text: &str) -> Result<Self, Error> {
         let refuse = |why: &str| {
             let forms = "give redis:2.6 to redis:8.10, valkey:7.2 to valkey:9.1 or redict:7.3";
             Err(Error::Usage(format!("target {text:?}: {why}; {forms}")))
@@ -398,5 +453,15 @@ mod tests {
         {
             assert!(text.parse::<Target>().is_err(), "{text}");
         }
+        for (text, near) in [
+            ("redis:5.5", "redis:5.0 and redis:6.0"),
+            ("redis:8.1.2", "redis:8.0 and redis:8.2"),
+            ("valkey:7.4", "valkey:7.2 and valkey:8.0"),
+        ] {
+            let said = text.parse::<Target>().unwrap_err().to_string();
+            assert!(said.contains(near), "{said}");
+        }
+        // A candidate for 8.0.
+        assert_eq!(Target::of_writer("redis:7.9.240").unwrap().version, (7, 9));
     }
 }

@@ -165,7 +165,7 @@ pub(super) fn named(name: &Text<'_>, value: &Text<'_>) -> Option<Target> {
     let (name, value) = (name.to_cow().ok()?, value.to_cow().ok()?);
     let product = name.strip_suffix(b"-ver")?;
     let text = format!("{}:{}", str::from_utf8(product).ok()?, str::from_utf8(&value).ok()?);
-    text.parse().ok()
+    Target::of_writer(&text).ok()
 }
 
 pub(super) fn function_text(text: &Text<'_>, offset: u64) -> Result<Vec<u8>, Box<FormatError>> {
