@@ -41,7 +41,8 @@ pub(crate) struct CompactArgs {
     /// AOF, its manifest or appendonlydir, plain or compressed; `-` is standard input
     source: OsString,
 
-    /// Replace the source itself; what it was stays as a backup beside it
+    /// Replace the source itself; what it was stays as a backup beside it. Where no base says which
+    /// server wrote the log, --target has to
     #[arg(long, conflicts_with_all = ["output", "to"], help_heading = "Output options")]
     in_place: bool,
 
