@@ -73,6 +73,14 @@ fn a_preamble_that_does_not_say_so_is_run_where_it_is_said() {
     assert_eq!(keys(&[UNANNOUNCED, "--from", "aof"]), keys(&[&path("run.rdb")]));
     ends(0, &["check", UNANNOUNCED, "--from", "aof", "--max-keys", "1000"]);
     ends(1, &["check", UNANNOUNCED, "--from", "aof", "--max-keys", "3"]);
+    // Those who need not be told say it as well.
+    for verb in ["check", "repair"] {
+        let more: &[&str] = if verb == "repair" { &["--dry-run"] } else { &[] };
+        let said = ends(0, &[&[verb, UNANNOUNCED], more].concat());
+        assert!(said.contains("--from aof takes it for a log"), "{verb}: {said}");
+        let said = ends(0, &[&[verb, UNANNOUNCED, "--from", "aof"], more].concat());
+        assert!(!said.contains("--from aof"), "{verb}: {said}");
+    }
 }
 
 #[test]

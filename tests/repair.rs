@@ -720,3 +720,55 @@ fn a_damaged_byte_in_a_manifest_loses_no_part() {
         assert_eq!(got, lines(parts, "bii"), "{manifest}");
     }
 }
+
+/// A damaged letter of the magic makes nothing else of a snapshot.
+#[test]
+fn a_snapshot_is_known_in_spite_of_a_damaged_letter() {
+    let sound = fs::read(Path::new(ROOT).join("fixtures/redis-7.0.15-lru.rdb")).unwrap();
+    let folder = tempfile::tempdir().unwrap();
+    let (path, to) = (folder.path().join("dump.rdb"), folder.path().join("out.rdb"));
+    for at in 0..9 {
+        let mut bytes = sound.clone();
+        bytes[at] ^= 0x20;
+        fs::write(&path, bytes).unwrap();
+        let call = |args: &[&Path]| {
+            let done = std::process::Command::new(env!("CARGO_BIN_EXE_rdbkit"))
+                .args(args)
+                .output()
+                .unwrap();
+            let said = [done.stdout, done.stderr].concat();
+            (done.status.code(), String::from_utf8_lossy(&said).into_owned())
+        };
+        let (code, said) = call(&[Path::new("check"), &path]);
+        assert_eq!(code, Some(1), "byte {at}: {said}");
+        assert!(said.contains("an RDB whose first bytes are damaged"), "byte {at}: {said}");
+        let args = [Path::new("repair"), &path, Path::new("-f"), Path::new("-o"), &to];
+        let (code, said) = call(&args);
+        assert_eq!(code, Some(0), "byte {at}: {said}");
+        assert_eq!(fs::read(&to).unwrap(), sound, "byte {at}");
+    }
+}
+
+/// What no server notices and all answer wrongly of is not sound, and goes where only that is wanted.
+#[test]
+fn what_is_left_is_sound_where_that_is_asked_for() {
+    let folder = tempfile::tempdir().unwrap();
+    let to = folder.path().join("out.rdb");
+    let broken = fs::read_dir(Path::new(ROOT).join("fixtures/broken")).unwrap();
+    let mut seen = 0;
+    for path in broken
+        .map(|file| file.unwrap().path())
+        .filter(|path| path.extension().is_some_and(|e| e == "rdb"))
+    {
+        let open = |path: &Path| open(&Locator::Path(path.to_owned()), &OpenOptions::default());
+        let publish = rdbkit::target::Publish { force: true, ..Default::default() };
+        let options = RepairOptions { strict: true, publish, ..RepairOptions::default() };
+        if repair(open(&path).unwrap(), &to, &options, &Silent).is_err() {
+            continue;
+        }
+        let report = check_source(open(&to).unwrap(), &CheckOptions::default(), &Silent).unwrap();
+        assert!(report.is_sound(), "{}: {report:?}", path.display());
+        seen += 1;
+    }
+    assert!(seen > 30, "{seen}");
+}

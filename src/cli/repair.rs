@@ -47,7 +47,8 @@ pub(crate) struct RepairArgs {
     #[arg(long)]
     skip_damaged: bool,
 
-    /// Leave out values that any server refuses, not only those that all current ones do
+    /// Leave out all values that are not sound: those that any server refuses, not only all current
+    /// ones, and those of which servers give wrong answers
     #[arg(long)]
     strict: bool,
 

@@ -113,7 +113,7 @@ pub(super) fn form(head: &[u8], name: &str) -> Result<Form, Error> {
             "{name} is in Valkey's compressed envelope (VKCS), which this version does not read: \
              have the server save it without"
         ))),
-        _ if is_snapshot(head) => Ok(Form::Rdb),
+        _ if is_snapshot(head) || is_damaged_snapshot(head) => Ok(Form::Rdb),
         // The strictness about what follows is the log reader's business.
         [b'*', ..] => Ok(Form::Aof),
         // No other form that is read here begins so; what the lines are its reader looks at.
@@ -138,6 +138,18 @@ fn is_snapshot(head: &[u8]) -> bool {
     magics
         .iter()
         .any(|magic| head.starts_with(magic) || (!head.is_empty() && magic.starts_with(head)))
+}
+
+/// Whether one byte is all that is wrong with the magic and the version of a snapshot. Its reader
+/// says so, and a repair puts it right.
+pub(crate) fn is_damaged_snapshot(head: &[u8]) -> bool {
+    let Some(head) = head.first_chunk::<9>() else { return false };
+    let like = |magic: &[u8]| {
+        let (letters, digits) = head.split_at_checked(magic.len()).unwrap_or_default();
+        let wrong = letters.iter().zip(magic).filter(|(one, other)| one != other).count();
+        wrong == 1 && digits.starts_with(b"0") && digits.iter().all(u8::is_ascii_digit)
+    };
+    like(b"REDIS") || like(b"VALKEY")
 }
 
 fn behind_comments(mut head: &[u8]) -> &[u8] {
@@ -185,6 +197,9 @@ mod tests {
         check(b"REDIS", "rdb");
         check(b"VAL", "rdb");
         check(b"R", "rdb");
+        // A damaged byte makes nothing else of it.
+        check(b"rEDIS0011\xfa", "rdb");
+        check(b"VALKUY080\xfa", "rdb");
     }
 
     #[test]

@@ -106,6 +106,9 @@ fn behind_snapshot(
         [] => Ok(()),
         behind if is_log(behind, is_base) => {
             report.kind = "AOF with RDB preamble".to_owned();
+            if !is_base && options.open.from != Some(Form::Aof) {
+                report.findings.push(unannounced_log(feed.position()));
+            }
             check_log(feed, place, options, observer, report)
         }
         _ => {
@@ -121,6 +124,24 @@ fn behind_snapshot(
             Ok(())
         }
     }
+}
+
+/// A snapshot that does not say that it is the base of a log, and a log behind it.
+fn unannounced_log(offset: u64) -> Finding {
+    snapshot::finding(
+        Severity::Warning,
+        "unannounced-log",
+        Some(offset),
+        "what stands behind the snapshot",
+        (
+            "a snapshot that says it is the base of a log, or nothing behind it",
+            "commands behind one that does not say so".to_owned(),
+        ),
+    )
+    .explained(
+        "one that loads a log reads all of it; one that loads a snapshot stops at its end",
+        "see which it is: --from aof takes it for a log, for all verbs that need to be told",
+    )
 }
 
 /// Checks the log that begins at the feed's position.

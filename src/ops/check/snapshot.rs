@@ -424,7 +424,7 @@ fn checksum_words(checksum: Checksum) -> String {
 }
 
 /// A finding that no fault of the format describes.
-fn finding(
+pub(super) fn finding(
     severity: Severity,
     code: &'static str,
     offset: Option<u64>,

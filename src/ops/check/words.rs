@@ -81,7 +81,12 @@ pub(super) fn of_broken_frame(finding: Finding, fault: &Fault) -> Finding {
             "Redis 4.0 release candidates with that module load it, no other server does",
             "load it there and save it with a later version",
         ),
-        Fault::Magic | Fault::Version { .. } => {
+        Fault::Magic => (
+            "every server refuses the file",
+            "it looks like an RDB whose first bytes are damaged: repair the file; if it is none, \
+             --from forces another form",
+        ),
+        Fault::Version { .. } => {
             ("every server refuses the file", "is this the right file? --from forces another form")
         }
         _ => (STOPS, SALVAGE),

@@ -235,8 +235,7 @@ impl Finder<'_> {
         let mut fatal = false;
         let strict = self.strict;
         self.checker.check(entry, &mut |problem: Problem<'_>| {
-            let refused = is_fatal(&problem)
-                || strict && problem.stance.is_refused() && !is_harmless(&problem);
+            let refused = is_fatal(&problem) || strict && !is_harmless(&problem);
             if worst.is_none() || refused && !fatal {
                 let Problem { at, fault, stance, .. } = problem;
                 worst = Some(Problem { at, fault, stance, shown: None });

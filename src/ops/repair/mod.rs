@@ -40,7 +40,8 @@ type Put<'p> = &'p mut dyn FnMut(&[u8]) -> Result<()>;
 pub struct RepairOptions {
     /// Step over damage in a log instead of cutting there.
     pub skip_damaged: bool,
-    /// Leave out what any server refuses, not only what all of them do.
+    /// Leave out all that is not sound: what any server refuses, not only what all of them do, and
+    /// what they take and give wrong answers of.
     pub strict: bool,
     /// Write nothing.
     pub dry_run: bool,
@@ -261,7 +262,12 @@ fn behind_snapshot(
         }
     };
     if is_log {
-        "AOF with RDB preamble".clone_into(&mut file.kind);
+        let told = is_announced_as_base(bytes) || options.open.from == Some(Form::Aof);
+        let kind = match told {
+            true => "AOF with RDB preamble",
+            false => "AOF with RDB preamble that does not say so; --from aof takes it for a log",
+        };
+        kind.clone_into(&mut file.kind);
         input.consume(salvaged.ends_at);
     } else {
         input.consume(usize::MAX);
