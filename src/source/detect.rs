@@ -142,7 +142,7 @@ fn is_snapshot(head: &[u8]) -> bool {
 
 /// Whether one byte is all that is wrong with the magic and the version of a snapshot. Its reader
 /// says so, and a repair puts it right.
-pub(crate) fn is_damaged_snapshot(head: &[u8]) -> bool {
+fn is_damaged_snapshot(head: &[u8]) -> bool {
     let Some(head) = head.first_chunk::<9>() else { return false };
     let like = |magic: &[u8]| {
         let (letters, digits) = head.split_at_checked(magic.len()).unwrap_or_default();

@@ -32,9 +32,7 @@ pub fn save<'a>(
         Value::Frozen(frozen) => {
             let entry = keyspace.base().and_then(|base| base.entry(&record.key, *frozen));
             let Some(entry) = entry else { return Ok(Body::Nothing) };
-            // The file that is written does not have the templates of the base.
-            let shares = entry.template().is_some() && target.has_templates();
-            if !shares && write::stays(&entry, server)? {
+            if write::stays(&entry, server)? {
                 return write::entry(sink, &entry, target, false, room);
             }
             let value = thaw(&entry, &server.limits, &mut Scratch::default())?;
