@@ -219,3 +219,22 @@ fn expired_fields_are_what_a_primary_does_not_keep() {
     }
     assert!(seen > 0 || !in_ci(), "no server has fields that expire");
 }
+
+/// A Valkey's snapshot has the digest that a Valkey answers, if nobody asks for another one.
+#[test]
+fn whose_digest_it_is_the_magic_says() {
+    let Some(kind) = require("valkey-9.1") else { return };
+    let writer = Server::start(&kind, &[]);
+    writer.cmd(&["HSET", "h", "f", "v", "g", "w"]);
+    writer.cmd(&["HEXPIRE", "h", "1000000", "FIELDS", "1", "f"]);
+    let path = writer.save();
+    let digest = |more: &[&str]| {
+        let mut call = std::process::Command::new(env!("CARGO_BIN_EXE_rdbkit"));
+        let done = call.arg("digest").arg(&path).args(more).output().unwrap();
+        assert!(done.status.success());
+        String::from_utf8(done.stdout).unwrap()[..40].to_owned()
+    };
+    assert_eq!(digest(&[]), writer.digest());
+    assert_eq!(digest(&["--server", "valkey:9.1"]), writer.digest());
+    assert_ne!(digest(&["--server", "redis:8.10"]), writer.digest());
+}

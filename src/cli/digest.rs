@@ -7,11 +7,13 @@ use std::io::Write;
 
 use clap::Args;
 use rdbkit::Error;
+use rdbkit::bytes::Input as _;
 use rdbkit::digest::Profile;
 use rdbkit::ops::digest::{DigestOptions, digest, digest_keys};
 use rdbkit::ops::walk::WalkOptions;
 use rdbkit::report::digest::{DigestLine, write_json, write_key, write_key_json, write_line};
 use rdbkit::report::text::plural;
+use rdbkit::source::Source;
 
 use super::args::{CommonArgs, Format, Opened, RunArgs, SourceArgs, one_stdin};
 use super::exit::Exit;
@@ -50,7 +52,8 @@ pub(crate) struct DigestArgs {
     #[arg(long)]
     per_key: bool,
 
-    /// Whose digest: redis:7.0, redis:8.0, valkey:9.1, redict … [default: the newest Redis]
+    /// Whose digest: redis:7.0, redis:8.0, valkey:9.1, redict … [default: the newest Valkey for
+    /// a snapshot of Valkey 9 and newer, else the newest Redis]
     #[arg(long, value_name = "NAME:VERSION", value_parser = profile, conflicts_with = "full")]
     server: Option<Profile>,
 
@@ -81,7 +84,6 @@ pub(crate) struct DigestArgs {
 pub(crate) fn run(args: &DigestArgs) -> Result<Exit, Error> {
     one_stdin(&args.sources)?;
     let options = DigestOptions {
-        profile: args.server.unwrap_or_default(),
         full: args.full,
         drop_expired_at_ms: args.drop_expired.then(|| args.run.now_ms()),
         filter: args.filters.filter(args.run.now_ms())?,
@@ -91,6 +93,7 @@ pub(crate) fn run(args: &DigestArgs) -> Result<Exit, Error> {
             ..args.common.walk(args.run.now_ms(), &args.run)
         },
         open: args.from.options()?,
+        ..DigestOptions::default()
     };
     let mut out = super::stdout();
     let mut exit = Exit::Clean;
@@ -117,7 +120,9 @@ fn one(
     options: &DigestOptions,
     out: &mut (impl Write + Send),
 ) -> Result<Exit, Error> {
-    let Opened { name, source, bar } = args.from.open_with_bar(source, &args.common)?;
+    let Opened { name, mut source, bar } = args.from.open_with_bar(source, &args.common)?;
+    let profile = args.server.unwrap_or_else(|| writer(&mut source));
+    let options = &DigestOptions { profile, ..options.clone() };
     let ended = if args.per_key {
         digest_keys(
             source,
@@ -170,6 +175,15 @@ fn one(
         report.ended
     };
     super::say_ended(&name, ended)
+}
+
+/// Whose digest it is where nobody says it: that of the kind of server that wrote the snapshot.
+fn writer(source: &mut Source) -> Profile {
+    const MAGIC: &[u8] = b"VALKEY";
+    let Some(feed) = &mut source.feed else { return Profile::default() };
+    // A failure is met again where the source is read.
+    while feed.buffer().len() < MAGIC.len() && matches!(feed.more(), Ok(true)) {}
+    if feed.buffer().starts_with(MAGIC) { Profile::NEWEST_VALKEY } else { Profile::default() }
 }
 
 fn profile(text: &str) -> Result<Profile, String> {
