@@ -154,7 +154,8 @@ fn take(args: &BackupArgs, endpoint: &Endpoint) -> Result<Exit, Error> {
     if args.follow {
         return run_follow(args, endpoint, &options);
     }
-    let bar = Bar::counting(&endpoint.to_string(), None, args.common.shows_progress());
+    let bar = Bar::counting(&endpoint.to_string(), None, args.common.shows_progress())
+        .speaking(!args.common.is_quiet());
     let outcome = backup(endpoint, &options, &bar);
     drop(bar);
     if outcome.is_err() && stop.load(Ordering::Relaxed) {
@@ -224,8 +225,9 @@ fn run_follow(
     endpoint: &Endpoint,
     options: &BackupOptions,
 ) -> Result<Exit, Error> {
+    let quiet = args.common.is_quiet();
     let bar = Bar::counting(&endpoint.to_string(), None, args.common.shows_progress());
-    let teller = Teller { bar, quiet: args.common.is_quiet() };
+    let teller = Teller { bar: bar.speaking(!quiet), quiet };
     let outcome = follow(endpoint, options, &teller)?;
     drop(teller);
     let followed = match outcome {
@@ -241,6 +243,10 @@ fn run_follow(
         }
     }
     out.flush().map_err(super::cannot_write)?;
+    if followed.is_empty() {
+        super::complain(&format!("stopped before the nodes of {endpoint} were known"));
+        return Ok(Exit::Failed);
+    }
     if let Some(none) = missing {
         super::complain(&format!(
             "stopped before a snapshot of {} had come: there is no backup of it in {}",
@@ -260,6 +266,14 @@ struct Teller {
 impl Observer for Teller {
     fn progress(&self, bytes_done: u64) {
         self.bar.progress(bytes_done);
+    }
+
+    fn waiting(&self, why: &str) {
+        self.bar.waiting(why);
+    }
+
+    fn goes_on(&self) {
+        self.bar.goes_on();
     }
 }
 

@@ -188,7 +188,8 @@ pub(crate) fn run(
     let endpoint = url.parse::<Endpoint>()?.with_access(user, password);
     // A command may keep a server busy; it is not gone for that.
     let reply = timeouts.reply.max(args.patience);
-    let connector = Connector::new(&endpoint, &tls, Timeouts { reply, ..timeouts })?;
+    let stop = Arc::new(AtomicBool::new(false));
+    let connector = Connector::new(&endpoint, &tls, Timeouts { reply, ..timeouts })?.heeding(&stop);
     let Opened { source, bar, .. } = from.open_with_bar(source_name, common)?;
     let bar = bar.speaking(!common.is_quiet());
     metrics.judge(&source)?;
@@ -212,7 +213,6 @@ pub(crate) fn run(
     if args.flush_first && !args.yes && !args.dry_run {
         ask(&format!("empty {}, all databases of it?", destination.name))?;
     }
-    let stop = Arc::new(AtomicBool::new(false));
     let heard = Arc::clone(&stop);
     // A second one ends the program at once.
     let _ = ctrlc::set_handler(move || {

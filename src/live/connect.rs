@@ -2,6 +2,7 @@
 
 use std::io::{self, Write as _};
 use std::sync::Arc;
+use std::sync::atomic::AtomicBool;
 use std::time::Duration;
 
 use jiff::Timestamp;
@@ -12,7 +13,7 @@ use rustls::{CertificateError, ClientConfig};
 use super::lookout::Lookout;
 use super::reply::Frames;
 use super::tls::Tls;
-use super::{Access, Address, Class, Endpoint, ErrorReply, Failure, Stream, TlsOptions};
+use super::{Access, Address, Class, Endpoint, ErrorReply, Failure, Silence, Stream, TlsOptions};
 use crate::error::Result;
 use crate::resp::encode;
 
@@ -43,6 +44,7 @@ pub struct Connector {
     server_name: Option<String>,
     timeouts: Timeouts,
     lookout: Option<Arc<Lookout>>,
+    silence: Option<Silence>,
 }
 
 impl Connector {
@@ -54,7 +56,25 @@ impl Connector {
             server_name: tls.server_name.clone(),
             timeouts,
             lookout: None,
+            silence: None,
         })
+    }
+
+    /// The same, which once `stop` is set waits for no server longer than a moment.
+    #[must_use]
+    pub fn heeding(&self, stop: &Arc<AtomicBool>) -> Self {
+        Connector { silence: Some(Silence::new(stop)), ..self.clone() }
+    }
+
+    /// The same for work on the side, of which nobody wants to hear.
+    #[must_use]
+    pub fn aside(&self) -> Self {
+        Connector { silence: None, ..self.clone() }
+    }
+
+    /// Who is waited for, where that is known.
+    pub fn silence(&self) -> Option<&Silence> {
+        self.silence.as_ref()
     }
 
     /// The same, under a lookout: as long as there is a connection or a connector of it, Sentinels or
@@ -63,8 +83,9 @@ impl Connector {
     /// moment. Who reads from `replicas` may read from that one, too, once he connects to it anew.
     #[must_use]
     pub fn watching(&self, endpoint: &Endpoint, replicas: bool) -> Self {
-        let unwatched = Connector { lookout: None, ..self.clone() };
-        Connector { lookout: Lookout::over(endpoint, &unwatched, replicas), ..unwatched }
+        let unwatched = Connector { lookout: None, ..self.aside() };
+        let lookout = Lookout::over(endpoint, &unwatched, replicas);
+        Connector { lookout, ..self.clone() }
     }
 
     /// The same, as somebody else: Sentinels have passwords of their own. Nobody looks out for them.
@@ -98,8 +119,13 @@ impl Connector {
         if let Some(lookout) = &self.lookout {
             lookout.allows(address)?;
         }
-        let mut stream = Stream::connect(address, self.timeouts.connect, self.lookout.clone())
-            .map_err(unreachable)?;
+        if self.silence.as_ref().is_some_and(|silence| silence.is_over(address)) {
+            let cause = io::ErrorKind::TimedOut.into();
+            return Err(Failure::Lost { address: address.clone(), cause });
+        }
+        let owners = (self.lookout.clone(), self.silence.clone());
+        let mut stream =
+            Stream::connect(address, self.timeouts.connect, owners).map_err(unreachable)?;
         if let Some(lookout) = &self.lookout {
             lookout.mind(address, &stream);
         }
@@ -108,7 +134,7 @@ impl Connector {
             let patience = Some(self.timeouts.connect);
             stream.set_timeouts(patience, patience).map_err(unreachable)?;
             stream = stream
-                .encrypted(|tcp| Tls::handshake(Arc::clone(config), name, tcp))
+                .encrypted(|socket| Tls::handshake(Arc::clone(config), name, socket))
                 .map_err(|error| tls_failure(address, name, error))?;
         }
         let timeout = Some(self.timeouts.reply);
@@ -121,6 +147,9 @@ impl Connector {
             database: 0,
         };
         connection.log_in(&self.access)?;
+        if let Some(silence) = &self.silence {
+            silence.answered(address);
+        }
         Ok(connection)
     }
 

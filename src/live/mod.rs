@@ -11,7 +11,9 @@
 //!
 //! [`Sentinels`] know the address of a master, and the [`Topology`] of a Cluster those of all of them;
 //! its [`Layout`] tells whether it stayed as it was. A [`Connector`] that
-//! [watches](Connector::watching) ends the connections to masters that were deposed.
+//! [watches](Connector::watching) ends the connections to masters that were deposed, and one that
+//! [heeds](Connector::heeding) a stop waits no longer for a server that hangs; who is waited for is
+//! known to its [`Silence`].
 //! [`replication`] is what a replica asks.
 //!
 //! A [`Connection`] is for questions with an answer each, also through the commands of the client
@@ -30,6 +32,7 @@ pub mod replication;
 mod reply;
 mod sentinel;
 mod server;
+mod silence;
 mod stream;
 mod tls;
 mod url;
@@ -44,6 +47,7 @@ pub use patience::patiently;
 pub use reply::{Frames, frame_len};
 pub use sentinel::Sentinels;
 pub use server::{Role, ServerInfo, setting};
+pub use silence::{Silence, Wait};
 pub use stream::Stream;
 pub use tls::TlsOptions;
 pub use url::{Access, Address, Endpoint, Place, Secret};

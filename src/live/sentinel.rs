@@ -20,6 +20,7 @@ pub struct Sentinels {
     connector: Connector,
     seeds: Vec<Address>,
     service: String,
+    are_silent: bool,
 }
 
 impl Sentinels {
@@ -37,7 +38,12 @@ impl Sentinels {
     /// Those at these addresses.
     pub fn new(servers: &Connector, seeds: Vec<Address>, service: String, access: Access) -> Self {
         let connector = servers.with_access(access).impatient();
-        Sentinels { connector, seeds, service }
+        Sentinels { connector, seeds, service, are_silent: false }
+    }
+
+    /// Whether none of them answered what was asked last.
+    pub fn are_silent(&self) -> bool {
+        self.are_silent
     }
 
     /// The name of the service.
@@ -78,7 +84,16 @@ impl Sentinels {
 
     fn try_connect(&mut self, servers: &Connector) -> Result<Connection, Failure> {
         let address = self.master()?;
-        let mut connection = servers.open(&address)?;
+        self.connect_to(servers, &address)
+    }
+
+    /// A connection to one that was named as the master, and says itself that it is one.
+    pub fn connect_to(
+        &self,
+        servers: &Connector,
+        address: &Address,
+    ) -> Result<Connection, Failure> {
+        let mut connection = servers.open(address)?;
         let reply = connection.request(&["ROLE"])?;
         let role = match &reply {
             Value::Array(fields) => fields.first().and_then(text).unwrap_or_default(),
@@ -93,7 +108,7 @@ impl Sentinels {
             quoted(self.service.as_bytes()),
             if role.is_empty() { "unknown" } else { &role }
         );
-        Err(Failure::Unfound { address, words, is_passing: true })
+        Err(Failure::Unfound { address: address.clone(), words, is_passing: true })
     }
 
     /// The replicas that are up and in touch with their master, the one that is furthest first.
@@ -142,20 +157,19 @@ impl Sentinels {
             match self.connector.open(seed).and_then(|mut sentinel| question(&mut sentinel)) {
                 Ok(answer) => {
                     self.seeds.swap(0, index);
+                    self.are_silent = false;
                     return Ok(answer);
                 }
                 Err(failure) => failures.push(failure),
             }
         }
+        self.are_silent = failures.iter().all(is_silence);
         Err(self.nobody(failures))
     }
 
     /// What to say when no Sentinel helped: one that answered tells more than those that did not.
     fn nobody(&self, mut failures: Vec<Failure>) -> Failure {
-        let silent = |failure: &Failure| {
-            matches!(failure, Failure::Unreachable { .. } | Failure::Lost { .. })
-        };
-        if let Some(told) = failures.iter().position(|failure| !silent(failure)) {
+        if let Some(told) = failures.iter().position(|failure| !is_silence(failure)) {
             return match failures.swap_remove(told) {
                 Failure::Denied { address, reply } => Failure::Unfit {
                     address,
@@ -186,6 +200,10 @@ impl Sentinels {
         );
         Failure::Unfound { address, words, is_passing: true }
     }
+}
+
+fn is_silence(failure: &Failure) -> bool {
+    matches!(failure, Failure::Unreachable { .. } | Failure::Lost { .. })
 }
 
 /// One of several that were tried in vain: who, and the system's words.

@@ -6,7 +6,6 @@
 
 use std::fmt;
 use std::io::{self, Read, Write};
-use std::net::TcpStream;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, MutexGuard};
 
@@ -174,14 +173,14 @@ impl Tls {
     pub(super) fn handshake(
         config: Arc<ClientConfig>,
         name: &str,
-        mut tcp: &TcpStream,
+        mut socket: impl Read + Write,
     ) -> io::Result<Self> {
         let name = ServerName::try_from(name.to_owned())
             .map_err(|_| io::Error::new(io::ErrorKind::InvalidInput, "no name for a server"))?;
         let mut session = ClientConnection::new(config, name).map_err(io::Error::other)?;
         session.set_buffer_limit(None);
         while session.is_handshaking() {
-            session.complete_io(&mut tcp)?;
+            session.complete_io(&mut socket)?;
         }
         let incoming = Incoming { bytes: vec![0; CHUNK].into(), start: 0, end: 0, fault: None };
         Ok(Tls {
@@ -191,7 +190,7 @@ impl Tls {
         })
     }
 
-    pub(super) fn read(&self, mut tcp: &TcpStream, buffer: &mut [u8]) -> io::Result<usize> {
+    pub(super) fn read(&self, mut socket: impl Read, buffer: &mut [u8]) -> io::Result<usize> {
         let mut incoming = locked(&self.incoming);
         loop {
             let mut session = locked(&self.session);
@@ -212,14 +211,14 @@ impl Tls {
                 continue;
             }
             drop(session);
-            (*start, *end) = (0, tcp.read(bytes)?);
+            (*start, *end) = (0, socket.read(bytes)?);
             if *end == 0 {
                 return Ok(0);
             }
         }
     }
 
-    pub(super) fn write(&self, mut tcp: &TcpStream, bytes: &[u8]) -> io::Result<usize> {
+    pub(super) fn write(&self, mut socket: impl Write, bytes: &[u8]) -> io::Result<usize> {
         let mut outgoing = locked(&self.outgoing);
         let bytes = bytes.get(..bytes.len().min(CHUNK)).unwrap_or_default();
         outgoing.clear();
@@ -231,7 +230,7 @@ impl Tls {
             }
         }
         // A part of it cannot be taken back, so all of it goes out or the connection is lost.
-        tcp.write_all(&outgoing)?;
+        socket.write_all(&outgoing)?;
         Ok(bytes.len())
     }
 }

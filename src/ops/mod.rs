@@ -10,6 +10,8 @@ mod names;
 mod ndjson;
 mod once;
 mod parts;
+#[cfg(feature = "live")]
+mod silences;
 mod snapshot;
 mod sorted;
 mod sound;

@@ -76,6 +76,12 @@ impl Replayer {
         self.signal("-CONT");
     }
 
+    /// Tells it to stop.
+    #[track_caller]
+    pub fn interrupt(&self) {
+        self.signal("-INT");
+    }
+
     #[track_caller]
     fn signal(&self, signal: &str) {
         let id = self.child.id().to_string();

@@ -38,6 +38,7 @@ use super::payload::{self, Payload};
 use super::wire::{Duplex, Wire};
 use super::{Answered, Point, VERSION, asked};
 use crate::error::{Error, Result};
+use crate::live::Wait;
 
 /// What a replica says that can have two connections. Servers pass over what they do not know.
 pub(super) const CAPABILITIES: [&[u8]; 4] =
@@ -291,5 +292,9 @@ impl Write for Ahead {
 impl Duplex for Ahead {
     fn set_pause(&mut self, pause: Duration) -> io::Result<()> {
         self.stream.set_pause(pause)
+    }
+
+    fn waits(&self, since: Instant) -> Option<Wait> {
+        self.stream.waits(since)
     }
 }

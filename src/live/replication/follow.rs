@@ -13,6 +13,8 @@ use crate::resp::Command;
 
 /// A server takes a replica that is silent for long for dead.
 const ACK_EVERY: Duration = Duration::from_secs(1);
+/// A server without writes says something each ten seconds, unless it is told otherwise.
+const CALM: Duration = Duration::from_secs(12);
 /// No header of an array or a text is longer.
 const HEADER_BYTES: usize = 32;
 
@@ -43,6 +45,7 @@ impl Follow {
         let (synced, told) = (point.offset, Instant::now());
         let mut follow = Follow { wire, point, synced, told, scan: Scan::default(), handed: 0 };
         follow.wire.forgive();
+        follow.wire.bear(CALM);
         follow.acknowledge()?;
         Ok(follow)
     }

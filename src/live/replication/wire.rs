@@ -10,7 +10,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
 use crate::error::{Error, Result};
-use crate::live::{Connection, Stream};
+use crate::live::{Connection, Stream, Wait};
 use crate::resp::encode;
 
 /// Bytes are read in steps of at most this.
@@ -27,6 +27,12 @@ pub trait Duplex: Read + Write + Send {
     /// How long a read waits for the first byte before it ends with an error of kind
     /// [`ErrorKind::WouldBlock`] or [`ErrorKind::TimedOut`].
     fn set_pause(&mut self, pause: Duration) -> io::Result<()>;
+
+    /// One who has waited for the other side since then, where somebody wants to know.
+    fn waits(&self, since: Instant) -> Option<Wait> {
+        let _ = since;
+        None
+    }
 }
 
 /// What a server answers.
@@ -46,6 +52,10 @@ impl Duplex for Stream {
     fn set_pause(&mut self, pause: Duration) -> io::Result<()> {
         self.set_timeouts(Some(pause), Some(pause))
     }
+
+    fn waits(&self, since: Instant) -> Option<Wait> {
+        self.wait(since)
+    }
 }
 
 /// A connection and what has come over it.
@@ -58,6 +68,9 @@ pub struct Wire {
     end: usize,
     heard: Instant,
     stop: Option<Arc<AtomicBool>>,
+    /// How much silence is nothing to speak of.
+    calm: Duration,
+    wait: Option<Wait>,
 }
 
 impl Wire {
@@ -75,6 +88,8 @@ impl Wire {
             end: 0,
             heard: Instant::now(),
             stop: None,
+            calm: Duration::ZERO,
+            wait: None,
         })
     }
 
@@ -245,13 +260,16 @@ impl Wire {
             }
             Ok(n) => {
                 self.end += n.min(room.len());
-                self.heard = Instant::now();
+                self.forgive();
                 Ok(n)
             }
             Err(error) if error.kind() == ErrorKind::Interrupted => Ok(0),
             Err(error) if is_pause(&error) => {
                 if self.heard.elapsed() < self.patience {
-                    return Ok(0);
+                    return self.say_so().map(|()| 0);
+                }
+                if let Some(wait) = &self.wait {
+                    wait.is_in_vain();
                 }
                 let secs = self.patience.as_secs_f64();
                 let words = format!("nothing came for {secs} s (--timeout)");
@@ -282,6 +300,24 @@ impl Wire {
     /// The patience begins anew: what did not come meanwhile was not waited for.
     pub(super) fn forgive(&mut self) {
         self.heard = Instant::now();
+        self.wait = None;
+    }
+
+    /// Nothing has to come more often than this.
+    pub(super) fn bear(&mut self, calm: Duration) {
+        self.calm = calm;
+    }
+
+    /// Says that the server is waited for.
+    fn say_so(&mut self) -> io::Result<()> {
+        let since = self.heard + self.calm;
+        if Instant::now() < since {
+            return Ok(());
+        }
+        if self.wait.is_none() {
+            self.wait = self.stream.waits(since);
+        }
+        self.wait.as_mut().map_or(Ok(()), Wait::goes_on)
     }
 
     pub(super) fn odd(&self, command: &str, line: &str) -> Error {

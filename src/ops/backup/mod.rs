@@ -30,6 +30,7 @@ use crate::live::{
     Connector, Endpoint, Failure, LiveOptions, Node, Role, ServerInfo, nodes_in_service,
 };
 use crate::ops::check::{CheckReport, SourceReport};
+use crate::ops::silences::told;
 use crate::ops::walk::Observer;
 pub use crate::report::backup::Backup;
 use crate::report::backup::{
@@ -130,10 +131,20 @@ pub fn backup(
     observer: &dyn Observer,
 ) -> Result<Outcome> {
     let connector = Connector::new(endpoint, &options.live.tls, options.live.timeouts)?
+        .heeding(&options.stop)
         .watching(endpoint, options.live.prefer_replica);
-    let nodes = nodes_in_service(endpoint, &connector, options.live.prefer_replica, &options.stop)?;
+    told(&connector, observer, || take_backup(endpoint, &connector, options, observer))
+}
+
+fn take_backup(
+    endpoint: &Endpoint,
+    connector: &Connector,
+    options: &BackupOptions,
+    observer: &dyn Observer,
+) -> Result<Outcome> {
+    let nodes = nodes_in_service(endpoint, connector, options.live.prefer_replica, &options.stop)?;
     let place = Place::of(options, nodes.len() > 1)?;
-    let one = |node: &Node| pend(node, &connector, &place, options, observer);
+    let one = |node: &Node| pend(node, connector, &place, options, observer);
     let pending: Vec<Result<Pending>> = match nodes.as_slice() {
         [node] => vec![one(node)],
         nodes => thread::scope(|scope| {

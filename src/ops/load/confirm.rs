@@ -12,6 +12,7 @@ use std::time::{Duration, Instant};
 
 use redis::Value;
 
+use super::masters::each_master;
 use crate::live::{Class, Connection, Failure};
 use crate::ops::walk::Observer;
 use crate::report::text;
@@ -71,17 +72,11 @@ pub(super) fn confirmed(
     is_known: Known<'_>,
 ) -> Result<Vec<String>, Halt> {
     let began = Instant::now();
-    let (mut tags, mut late) = (Vec::new(), Vec::new());
-    let mut lane = 0;
-    // Lanes may be added meanwhile.
-    while lane < route.lanes() {
-        let tag = route.tag(lane);
-        if !tags.contains(&tag) {
-            late.extend(one(route, lane, &claim.tagged(&tag), (began, limits), is_known)?);
-            tags.push(tag);
-        }
-        lane += 1;
-    }
+    let mut late = Vec::new();
+    each_master(route, |route, lane, tag| {
+        late.extend(one(route, lane, &claim.tagged(tag), (began, limits), is_known)?);
+        Ok::<_, Halt>(())
+    })?;
     limits.observer.goes_on();
     Ok(late)
 }

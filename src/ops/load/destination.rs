@@ -8,6 +8,7 @@ use crate::error::{Error, Result};
 use crate::live::{
     Address, Connector, Endpoint, Failure, Place, Role, Sentinels, ServerInfo, patiently,
 };
+use crate::ops::silences::told;
 use crate::ops::walk::Observer;
 use crate::target::live::{Route, Slots, Standalone, Watched};
 
@@ -36,8 +37,9 @@ pub fn connect(
     let limits = (patience, &AtomicBool::new(false));
     let connector = &connector.watching(endpoint, false);
     let waits = |failure: &Failure| observer.waiting(&failure.to_string());
-    let reached =
-        patiently(endpoint, connector, limits, &waits, || reach(endpoint, connector, connections));
+    let reached = told(connector, observer, || {
+        patiently(endpoint, connector, limits, &waits, || reach(endpoint, connector, connections))
+    });
     let (route, info) = reached.map_err(|failure| Error::Usage(with_rights(&failure)))?;
     observer.goes_on();
     let (name, connector) = (endpoint.to_string(), connector.clone());

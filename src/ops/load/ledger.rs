@@ -1,6 +1,7 @@
 //! What a load has come to, and the place where batches become parcels on their way.
 
 use std::collections::{BTreeMap, HashSet, VecDeque};
+use std::convert::Infallible;
 use std::path::Path;
 use std::time::{Duration, Instant};
 
@@ -8,6 +9,7 @@ use xxhash_rust::xxh3::xxh3_64;
 
 use super::batch::Counts;
 use super::confirm::Limits;
+use super::masters::each_master;
 use super::release::removed;
 use super::settle::{self, Servers};
 use super::state::StateFile;
@@ -168,10 +170,10 @@ impl Ledger {
     /// Lets go of the target; the load is to go on one day.
     pub(super) fn pause(&mut self, route: &mut dyn Route) {
         if let Some(claim) = &self.claim {
-            for lane in 0..route.lanes() {
+            let _ = each_master(route, |route, lane, tag| {
                 // A target that is out of reach keeps its lock until it expires.
                 if let Ok(mut connection) = route.open(lane) {
-                    let claim = claim.tagged(&route.tag(lane));
+                    let claim = claim.tagged(tag);
                     // Only the process that took it is known to have it.
                     if settle::is_same(&self.servers, &mut connection) {
                         let session = claim.session().to_owned();
@@ -180,7 +182,8 @@ impl Ledger {
                     }
                     let _ = claim.release(&mut connection, false);
                 }
-            }
+                Ok::<_, Infallible>(())
+            });
         }
         // Of a load of which nothing has arrived, nothing is to be kept: the next one may be another.
         if self.mark == 0 {

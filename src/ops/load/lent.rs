@@ -39,6 +39,14 @@ impl Route for Lent<'_> {
         self.0.tag(lane)
     }
 
+    fn trust_last(&mut self, trusts: bool) {
+        self.0.trust_last(trusts);
+    }
+
+    fn trusted(&self) -> Option<String> {
+        self.0.trusted()
+    }
+
     fn name(&self, lane: usize) -> String {
         self.0.name(lane)
     }

@@ -27,6 +27,7 @@ mod ledger;
 mod lent;
 mod log;
 mod made;
+mod masters;
 mod pack;
 mod point;
 mod release;
@@ -49,6 +50,7 @@ use self::state::{Identity, StateFile};
 use super::filter::Filter;
 use super::rewrite::Rename;
 use super::run::Until;
+use super::silences::told;
 use super::snapshot::{self, Ended, View};
 use super::walk::{Observer, Silent, WalkOptions};
 use crate::bytes::PathName as _;
@@ -184,6 +186,17 @@ pub fn load(
     options: &LoadOptions,
     observer: &dyn Observer,
 ) -> Result<LoadReport> {
+    let connector = destination.connector.clone();
+    told(&connector, observer, || send(source, again, destination, options, observer))
+}
+
+fn send(
+    source: Source,
+    again: &dyn Fn() -> Result<Source>,
+    destination: Destination,
+    options: &LoadOptions,
+    observer: &dyn Observer,
+) -> Result<LoadReport> {
     let began = Instant::now();
     options.state.check(&source)?;
     let form = source.form;
@@ -299,6 +312,7 @@ pub fn load(
     let mut limits = Limits::new(options.courier.patience, &options.courier.stop, observer);
     // Each turn ends with the load done, or has to send all behind an older mark again.
     let halt = loop {
+        route.trust_last(false);
         let courier_options = CourierOptions {
             skip_existing: options.on_existing == OnExisting::Skip,
             ..options.courier.clone()
@@ -317,6 +331,7 @@ pub fn load(
         }
         route = ledger.close_turn(courier);
         if let (Ok(Some(_)), None) = (&ended, &halt) {
+            route.trust_last(true);
             let mut is_known = settle::reopened(&settled.claim, &settled.servers);
             match confirmed(&mut *route, &settled.claim, limits, &mut is_known) {
                 Ok(late) => {
@@ -340,6 +355,7 @@ pub fn load(
             (_, Some(halt)) => break Some(halt),
             // Where nothing was done to the target, a sentence says it all.
             (Err(error), None) if !options.flush_first && ledger.has_sent_nothing() => {
+                settle::ends(&mut *route, &connector);
                 ledger.pause(&mut *route);
                 return Err(error);
             }
@@ -373,6 +389,7 @@ pub fn load(
         ledger.save();
         report.stopped = Some(stopped(&halt, &ledger, &target, marks));
         if !matches!(halt, Halt::Taken(_)) {
+            settle::ends(&mut *route, &connector);
             ledger.pause(&mut *route);
         }
         return Ok(report);
@@ -380,7 +397,10 @@ pub fn load(
     if report.stopped.is_some() {
         match report.is_broken {
             true => report.notes.extend(ledger.end(&mut *route, limits)),
-            false => ledger.pause(&mut *route),
+            false => {
+                settle::ends(&mut *route, &connector);
+                ledger.pause(&mut *route);
+            }
         }
         return Ok(report);
     }
@@ -408,6 +428,7 @@ pub fn load(
             verify.took_ms = millis(verifying);
         }
     }
+    report.notes.extend(route.trusted());
     report.took_ms = millis(began);
     Ok(report)
 }

@@ -11,24 +11,33 @@ use std::time::Instant;
 use redis::Value;
 
 use super::confirm::{Limits, PAUSE, followed};
+use super::masters::each_master;
 use crate::live::{Connection, Failure};
 use crate::target::live::{Claim, Route};
 
 /// Removes lock and progress from all masters. Returns a sentence on what may be left.
 pub(super) fn removed(route: &mut dyn Route, claim: &Claim, limits: Limits<'_>) -> Option<String> {
     let began = Instant::now();
+    let is_stopped = || limits.stop.load(Ordering::Relaxed);
     loop {
         let failure = match all(route, claim) {
             Ok(true) => {
                 limits.observer.goes_on();
                 return None;
             }
-            Ok(false) if began.elapsed() < limits.replicas => continue,
+            Ok(false) if began.elapsed() < limits.replicas && !is_stopped() => {
+                let words = "not all replicas have heard yet that the lock of the replay is gone";
+                limits.observer.waiting(words);
+                continue;
+            }
             // Who did not hear of it in time is behind with what was sent as well, and that is said.
-            Ok(false) => return None,
+            Ok(false) => {
+                limits.observer.goes_on();
+                return None;
+            }
             Err(failure) => failure,
         };
-        let is_over = limits.stop.load(Ordering::Relaxed) || began.elapsed() >= limits.servers;
+        let is_over = is_stopped() || began.elapsed() >= limits.servers;
         if is_over || !failure.is_passing() {
             return Some(format!(
                 "{failure}: the keys {}* may be left on the target; they do no harm, and may be \
@@ -51,16 +60,11 @@ fn all(route: &mut dyn Route, claim: &Claim) -> Result<bool, Failure> {
         let claim = claim.tagged(tag);
         vec![claim.progress_key(), claim.lock_key()]
     })?;
-    let (mut tags, mut lane, mut is_followed) = (Vec::new(), 0, true);
-    // Lanes may be added meanwhile.
-    while lane < route.lanes() {
-        let tag = route.tag(lane);
-        if !tags.contains(&tag) {
-            is_followed &= one(route, lane, &claim.tagged(&tag))?;
-            tags.push(tag);
-        }
-        lane += 1;
-    }
+    let mut is_followed = true;
+    each_master(route, |route, lane, tag| {
+        is_followed &= one(route, lane, &claim.tagged(tag))?;
+        Ok::<_, Failure>(())
+    })?;
     Ok(is_followed)
 }
 

@@ -2,6 +2,7 @@
 //! of a load that was interrupted.
 
 use std::collections::HashMap;
+use std::convert::Infallible;
 use std::sync::atomic::Ordering;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::thread;
@@ -9,6 +10,7 @@ use std::time::{Duration, Instant};
 
 use super::ahead::Needs;
 use super::confirm::{Limits, confirmed};
+use super::masters::each_master;
 use super::pack::Marks;
 use super::state::Found;
 use super::{LoadOptions, OnExisting};
@@ -69,7 +71,8 @@ pub(super) fn settle(
     let until = Instant::now() + options.courier.patience;
     let fresh = || format!("{:x}-{}", options.now_ms, std::process::id());
     let session = found.0.map_or_else(fresh, |found| found.session.clone());
-    let claim = Claim::new(&session, "").kept_by(Keeper::new(connector));
+    let claim =
+        Claim::new(&session, "").kept_by(Keeper::new(connector)).heeding(&options.courier.stop);
     loop {
         match try_settle(route, &claim, found, needs, (options, observer)) {
             Ok(settled) => {
@@ -83,11 +86,12 @@ pub(super) fn settle(
             Err(Unsettled::Failure(failure)) => {
                 let stop = options.courier.stop.load(Ordering::Relaxed);
                 if !failure.is_passing() || stop || Instant::now() >= until {
-                    // Who does not answer now would not answer then.
-                    if failure.reply().is_some() {
-                        let_go(route, &claim);
-                    }
-                    return Err(Error::Usage(with_rights(&failure)));
+                    ends(route, connector);
+                    let_go(route, &claim);
+                    return Err(Error::Usage(match stop {
+                        true => "stopped as asked, before a key was sent".to_owned(),
+                        false => with_rights(&failure),
+                    }));
                 }
                 for lane in 0..route.lanes() {
                     route.broke(lane, &failure);
@@ -99,15 +103,23 @@ pub(super) fn settle(
     }
 }
 
+/// It is to end: what is asked now is only to give back what is held, where that can be done.
+pub(super) fn ends(route: &mut dyn Route, connector: &Connector) {
+    route.trust_last(true);
+    if let Some(silence) = connector.silence() {
+        silence.let_go();
+    }
+}
+
 /// Gives back the locks that were taken before something else failed.
-fn let_go(route: &mut dyn Route, claim: &Claim) {
-    for lane in 0..route.lanes() {
-        let claim = claim.tagged(&route.tag(lane));
+pub(super) fn let_go(route: &mut dyn Route, claim: &Claim) {
+    let _ = each_master(route, |route, lane, tag| {
         // One that is out of reach keeps its lock until it expires.
         if let Ok(mut connection) = route.open(lane) {
-            let _ = claim.release(&mut connection, false);
+            let _ = claim.tagged(tag).release(&mut connection, false);
         }
-    }
+        Ok::<_, Infallible>(())
+    });
 }
 
 /// What failed, and the rights that a replay needs if they are missing.
@@ -137,11 +149,8 @@ fn try_settle(
     let mut from = found.map_or(0, |found| found.offset);
     let servers = Servers::default();
     let mut masters: Vec<(Claim, Connection)> = Vec::new();
-    for lane in 0..route.lanes() {
-        let claim = claim.tagged(&route.tag(lane));
-        if masters.iter().any(|(other, _)| other.lock_key() == claim.lock_key()) {
-            continue;
-        }
+    each_master(route, |route, lane, tag| {
+        let claim = claim.tagged(tag);
         let mut connection = route.open(lane)?;
         needs.ask(&mut connection)?;
         databases(&mut connection, options)?;
@@ -151,9 +160,10 @@ fn try_settle(
             return Err(Error::Usage(words).into());
         }
         let server = ServerInfo::of(&mut connection)?;
-        lock(&servers).insert(route.tag(lane), server.run_id);
+        lock(&servers).insert(tag.to_owned(), server.run_id);
         masters.push((claim, connection));
-    }
+        Ok::<_, Unsettled>(())
+    })?;
     for (claim, connection) in &mut masters {
         let progress = claim.progress(connection)?.filter(|found| found.session == session);
         match (found, progress) {

@@ -16,6 +16,7 @@ use super::batch::LATER_MS;
 use super::inquiry::{Inquiry, Shown};
 use super::keys::Keys;
 use super::ledger::{Ledger, hash_of};
+use super::masters::each_master;
 use crate::digest::{Profile, value_digest, value_digest_at};
 use crate::error::{Error, Result};
 use crate::live::{Failure, ServerInfo, reply_of};
@@ -363,15 +364,12 @@ fn field_times(entry: &Entry<'_>, shift_ms: i64, scratch: &mut Scratch) -> Resul
 
 /// The keys of all masters.
 fn keys_of_all(route: &mut dyn Route) -> std::result::Result<u64, Failure> {
-    let (mut tags, mut found) = (Vec::new(), 0);
-    for lane in 0..route.lanes() {
-        let tag = route.tag(lane);
-        if !tags.contains(&tag) {
-            let info = ServerInfo::of(&mut route.open(lane)?)?;
-            found += info.keys.iter().map(|(_, keys)| keys).sum::<u64>();
-            tags.push(tag);
-        }
-    }
+    let mut found = 0;
+    each_master(route, |route, lane, _| {
+        let info = ServerInfo::of(&mut route.open(lane)?)?;
+        found += info.keys.iter().map(|(_, keys)| keys).sum::<u64>();
+        Ok::<_, Failure>(())
+    })?;
     Ok(found)
 }
 

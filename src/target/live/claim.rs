@@ -17,6 +17,7 @@
 
 use std::fmt;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread;
 use std::time::{Duration, Instant};
 
@@ -83,6 +84,7 @@ pub struct Claim {
     tag: String,
     keeper: Option<Arc<Keeper>>,
     signs: Arc<Signs>,
+    stop: Arc<AtomicBool>,
 }
 
 impl Claim {
@@ -98,13 +100,20 @@ impl Claim {
         );
         let owner = format!("{OWNERS}{}-{:016x}", std::process::id(), chance.finish());
         let (session, tag) = (session.to_owned(), tag.to_owned());
-        Claim { owner, session, tag, keeper: None, signs: Arc::default() }
+        let (signs, stop) = Default::default();
+        Claim { owner, session, tag, keeper: None, signs, stop }
     }
 
     /// The same, whose locks are renewed as long as they are held.
     #[must_use]
     pub fn kept_by(self, keeper: Arc<Keeper>) -> Self {
         Claim { keeper: Some(keeper), ..self }
+    }
+
+    /// The same, which waits for no other replayer once `stop` is set.
+    #[must_use]
+    pub fn heeding(self, stop: &Arc<AtomicBool>) -> Self {
+        Claim { stop: Arc::clone(stop), ..self }
     }
 
     /// The same for another master.
@@ -189,10 +198,14 @@ impl Claim {
                     return Ok(Held::No(busy(connection, &owner)));
                 }
                 Sign::None => {
-                    let address = connection.address();
-                    waits(&format!(
+                    let address = connection.address().clone();
+                    let words = format!(
                         "{address} is locked by another replay ({owner}), which may have ended"
-                    ));
+                    );
+                    if self.stop.load(Ordering::Relaxed) {
+                        return Err(Failure::Unfound { address, words, is_passing: true });
+                    }
+                    waits(&words);
                     thread::sleep(PAUSE);
                 }
             }

@@ -49,7 +49,7 @@ impl Keeper {
     /// One that connects as this connector does, once there is something to keep.
     pub fn new(connector: &Connector) -> Arc<Self> {
         let connect = connector.timeouts().connect.min(PATIENCE);
-        let connector = connector.with_timeouts(Timeouts { connect, reply: PATIENCE });
+        let connector = connector.aside().with_timeouts(Timeouts { connect, reply: PATIENCE });
         Arc::new(Keeper { connector, shared: Arc::default(), thread: Mutex::default() })
     }
 

@@ -15,13 +15,16 @@ use std::collections::VecDeque;
 use std::io::{self, Write as _};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::thread;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use crossbeam_channel::Sender;
 
 use super::{Parcel, elsewhere};
-use crate::live::{Address, Connection, ErrorReply, Failure, Frames, Stream};
+use crate::live::{Address, Connection, ErrorReply, Failure, Frames, Stream, Wait};
 use crate::resp::encode;
+
+/// How often it is looked whether a server that owes something is silent.
+const TICK: Duration = Duration::from_millis(250);
 
 /// An item that the server did not take.
 #[derive(Debug, Clone)]
@@ -84,6 +87,8 @@ struct State {
     /// With the number of replies that come before the parcel's own.
     flight: VecDeque<(Arc<Parcel>, u32)>,
     flight_bytes: usize,
+    /// Since when the server has owed something, where it did not before.
+    owes: Option<Instant>,
     /// The connection is lost, or nobody needs it any more.
     ended: bool,
     cause: Option<io::Error>,
@@ -111,6 +116,9 @@ impl Link {
         let address = connection.address().clone();
         let (stream, _) = connection.into_stream();
         let (write, read) = (stream.clone(), stream.clone());
+        let (patience, writes) = stream.timeouts();
+        // Where that cannot be set, the reader meets what is wrong.
+        let _ = stream.set_timeouts(Some(patience.map_or(TICK, |it| it.min(TICK))), writes);
         let shared = Arc::new(Shared {
             state: Mutex::default(),
             changed: Condvar::new(),
@@ -126,6 +134,9 @@ impl Link {
             generation,
             address,
             events,
+            patience,
+            heard: Instant::now(),
+            wait: None,
         };
         thread::spawn(move || writer.run());
         thread::spawn(move || reader.run());
@@ -226,6 +237,9 @@ impl Writer {
         self.database = parcel.database;
         state.waiting_bytes -= parcel.bytes.len();
         state.flight_bytes += parcel.bytes.len();
+        if state.flight.is_empty() {
+            state.owes = Some(Instant::now());
+        }
         state.flight.push_back((Arc::clone(&parcel), u32::from(select.is_some())));
         drop(state);
         self.shared.changed.notify_all();
@@ -241,6 +255,11 @@ struct Reader {
     generation: u64,
     address: Address,
     events: Sender<Event>,
+    /// How long the server may owe something.
+    patience: Option<Duration>,
+    /// When something came last.
+    heard: Instant,
+    wait: Option<Wait>,
 }
 
 impl Reader {
@@ -329,7 +348,10 @@ impl Reader {
     fn wait(&mut self) -> io::Result<bool> {
         loop {
             match self.frames.ready_or_fill(&mut self.stream) {
-                Ok(true) => return Ok(true),
+                Ok(true) => {
+                    (self.heard, self.wait) = (Instant::now(), None);
+                    return Ok(true);
+                }
                 Ok(false) => {
                     if self.shared.lock().ended {
                         return Ok(false);
@@ -350,13 +372,33 @@ impl Reader {
                     if state.ended {
                         return Ok(false);
                     }
-                    if !state.flight.is_empty() {
-                        return Err(io::Error::new(io::ErrorKind::TimedOut, "no reply in time"));
+                    let owes = state.owes.filter(|_| !state.flight.is_empty());
+                    drop(state);
+                    match owes {
+                        Some(owes) => self.bear(owes.max(self.heard))?,
+                        None => self.wait = None,
                     }
                 }
                 Err(error) => return Err(error),
             }
         }
+    }
+
+    /// The server has been silent since then, and should not be.
+    fn bear(&mut self, since: Instant) -> io::Result<()> {
+        if self.wait.is_none() {
+            self.wait = self.stream.wait(since);
+        }
+        if let Some(wait) = &mut self.wait {
+            wait.goes_on()?;
+        }
+        if self.patience.is_none_or(|patience| since.elapsed() < patience) {
+            return Ok(());
+        }
+        if let Some(wait) = &self.wait {
+            wait.is_in_vain();
+        }
+        Err(io::Error::new(io::ErrorKind::TimedOut, "no reply in time"))
     }
 }
 

@@ -66,6 +66,17 @@ pub trait Route: Send + Sync {
         Ok(())
     }
 
+    /// Whether who was there last is good enough from now on, where nobody says who is responsible:
+    /// for what is asked when all has been sent, and for giving back what is held.
+    fn trust_last(&mut self, trusts: bool) {
+        let _ = trusts;
+    }
+
+    /// What there is to say of one who was trusted so.
+    fn trusted(&self) -> Option<String> {
+        None
+    }
+
     /// Who serves a lane, for a sentence.
     fn name(&self, lane: usize) -> String;
 }

@@ -41,6 +41,7 @@ use crate::live::replication::{Answered, Ask, Event, Follow, Payload, Point};
 use crate::live::{Connector, Endpoint, Node, Place, nodes, nodes_in_service};
 use crate::ops::check::CheckReport;
 use crate::ops::clock::now_ms;
+use crate::ops::silences::told;
 use crate::ops::walk::Observer;
 pub use crate::report::backup::Followed;
 use crate::report::backup::{Replication, ServerFacts};
@@ -66,7 +67,8 @@ pub trait FollowObserver: Observer {
 /// What came of it.
 #[derive(Debug)]
 pub enum FollowOutcome {
-    /// It was stopped; all is on disk. Of a Cluster there are several.
+    /// It was stopped; all is on disk. Of a Cluster there are several, and none where it was stopped
+    /// before its nodes were known.
     Stopped(Vec<Followed>),
     /// A snapshot that came is not sound; what was there before is there still.
     Unsound(CheckReport),
@@ -109,18 +111,37 @@ pub fn follow(
     observer: &dyn FollowObserver,
 ) -> Result<FollowOutcome> {
     let connector = Connector::new(endpoint, &options.live.tls, options.live.timeouts)?
+        .heeding(&options.stop)
         .watching(endpoint, options.live.prefer_replica);
+    told(&connector, observer, || follow_over(endpoint, &connector, options, observer))
+}
+
+fn follow_over(
+    endpoint: &Endpoint,
+    connector: &Connector,
+    options: &BackupOptions,
+    observer: &dyn FollowObserver,
+) -> Result<FollowOutcome> {
     // Later on, those who follow wait for it themselves.
-    nodes_in_service(endpoint, &connector, options.live.prefer_replica, &options.stop)?;
+    let found = nodes_in_service(endpoint, connector, options.live.prefer_replica, &options.stop);
+    // Who is stopped says what there is already.
+    let is_stopped = options.stop.load(Ordering::Relaxed);
+    match found {
+        Err(_) if is_stopped && matches!(endpoint.place, Place::Cluster { .. }) => {
+            return Ok(FollowOutcome::Stopped(Vec::new()));
+        }
+        Err(error) if !is_stopped => return Err(error),
+        _ => {}
+    }
     if let Place::Cluster { .. } = endpoint.place {
-        return cluster::follow(endpoint, &connector, options, observer);
+        return cluster::follow(endpoint, connector, options, observer);
     }
     let find = |_: Option<&Point>| {
-        let nodes = nodes(endpoint, &connector, options.live.prefer_replica)?;
+        let nodes = nodes(endpoint, connector, options.live.prefer_replica)?;
         let none = || Error::Usage(format!("{endpoint} names no server"));
         nodes.into_iter().next().ok_or_else(none)
     };
-    one((endpoint, &connector, &find), options, observer)
+    one((endpoint, connector, &find), options, observer)
 }
 
 /// Whom to follow: the server that goes on behind a point, or begins.

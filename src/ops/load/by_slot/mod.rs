@@ -79,7 +79,7 @@ pub(super) fn load_by_slot(
             .map_err(|halt| Error::Usage(super::why(&halt, &name)))?;
     let mut restart = options.restart;
     if let Err(halt) = fleet.begin(options.flush_first, restart) {
-        fleet.release();
+        fleet.release(false);
         return Err(Error::Usage(super::why(&halt, &name)));
     }
     let mut rewound = 0;
@@ -107,14 +107,14 @@ pub(super) fn load_by_slot(
             Ok(Err(Halt::Rewind(_))) => {}
             Ok(Err(halt)) => break Some(halt),
             Err(error) => {
-                fleet.release();
+                fleet.release(false);
                 return Err(error);
             }
         }
         restart = false;
         rewound += 1;
     };
-    fleet.release();
+    fleet.release(halt.is_none());
     if rewound > 0 {
         report.notes.push(format!(
             "a node came back without some of what it had taken; what was missing was sent again \

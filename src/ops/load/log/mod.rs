@@ -42,6 +42,7 @@ use crate::error::{Error, Result};
 use crate::live::{Address, Connection, Role, ServerInfo};
 use crate::ops::rewrite::{OnUnknown, Rules};
 use crate::ops::run;
+use crate::ops::silences::told;
 use crate::ops::walk::{Checksum, Observer, Silent, WalkOptions, Walked, walk};
 use crate::report::load::LoadReport;
 use crate::source::{Form, Source, open_part};
@@ -88,6 +89,16 @@ pub fn load_log(
     options: &LoadOptions,
     observer: &dyn Observer,
 ) -> Result<LoadReport> {
+    let connector = destination.connector.clone();
+    told(&connector, observer, || send_log(source, destination, options, observer))
+}
+
+fn send_log(
+    source: Source,
+    destination: Destination,
+    options: &LoadOptions,
+    observer: &dyn Observer,
+) -> Result<LoadReport> {
     let began = Instant::now();
     refuse(options)?;
     let Destination { mut route, name: target, info, connector } = destination;
@@ -129,7 +140,8 @@ pub fn load_log(
     }
     drop(files);
     let session = session(&paths, options)?;
-    let claim = Claim::new(&session, "").kept_by(Keeper::new(&connector));
+    let claim =
+        Claim::new(&session, "").kept_by(Keeper::new(&connector)).heeding(&options.courier.stop);
     let mut log = Log {
         options,
         paths,
@@ -170,10 +182,14 @@ pub fn load_log(
         let CourierOptions { patience, stop, .. } = &options.courier;
         let limits = Limits { replicas, ..Limits::new(*patience, stop, observer) };
         report.notes.extend(removed(&mut *route, &claim, limits));
-    } else if let Ok(mut connection) = route.open(0) {
+    } else {
+        settle::ends(&mut *route, &connector);
         // Only a lock of its own is given back.
-        let _ = claim.release(&mut connection, false);
+        if let Ok(mut connection) = route.open(0) {
+            let _ = claim.release(&mut connection, false);
+        }
     }
+    report.notes.extend(route.trusted().filter(|_| halt.is_none()));
     report.took_ms = super::millis(began);
     report.sent_ms = report.took_ms;
     report.stopped = halt.map(|halt| super::log_stopped(&halt, &target));
@@ -461,6 +477,7 @@ impl Log<'_> {
 
     /// Goes on behind the target's progress, to the end of the log.
     fn stretch(&mut self, route: &mut dyn Route, observer: &dyn Observer) -> Result<(), End> {
+        route.trust_last(false);
         let mut connection = route.open(0)?;
         let server = ServerInfo::of(&mut connection)?;
         let wait = |words: &str| End::Again(settle::not_yet(connection.address().clone(), words));
@@ -478,6 +495,7 @@ impl Log<'_> {
         let at = self.take_over(&mut connection)?;
         let mut stretch = Stretch::new(Some(connection), at);
         self.commands(&mut stretch, observer)?;
+        route.trust_last(true);
         self.confirmed(route)
     }
 

@@ -34,6 +34,8 @@ use super::window::{Batch, Window};
 use crate::bytes::slot::{SLOTS, slot};
 use crate::live::{Address, Class, Connection, Connector, ErrorReply, Failure};
 use crate::ops::load::confirm::{Limits, confirmed};
+use crate::ops::load::masters::each_master;
+use crate::ops::load::settle::{ends, let_go};
 use crate::ops::walk::Observer;
 use crate::report::load::RefusedKey;
 use crate::resp::{command_keys, encode};
@@ -68,6 +70,7 @@ pub(super) struct Done {
 /// The servers.
 pub(super) struct Fleet<'r> {
     route: Box<dyn Route + 'r>,
+    connector: Connector,
     session: String,
     claim: Claim,
     /// The tags of the locks that are held.
@@ -102,22 +105,34 @@ impl<'r> Fleet<'r> {
         stop: Arc<AtomicBool>,
         observer: &'r dyn Observer,
     ) -> Result<Self, Halt> {
-        let claim = Claim::new(&session, "").kept_by(Keeper::new(connector));
+        let claim = Claim::new(&session, "").kept_by(Keeper::new(connector)).heeding(&stop);
         let until = Instant::now() + patience;
         let tags = loop {
             match hold(&mut *route, &claim, observer) {
                 Ok(tags) => break tags,
-                Err(Halt::Failed(failure)) if failure.is_passing() && Instant::now() < until => {
+                Err(Halt::Failed(failure))
+                    if failure.is_passing()
+                        && Instant::now() < until
+                        && !stop.load(Ordering::Relaxed) =>
+                {
                     (0..route.lanes()).for_each(|lane| route.broke(lane, &failure));
                     observer.waiting(&failure.to_string());
                     thread::sleep(PAUSES.0);
                 }
-                Err(halt) => return Err(halt),
+                Err(halt) => {
+                    ends(&mut *route, connector);
+                    let_go(&mut *route, &claim);
+                    return Err(match halt {
+                        Halt::Failed(_) if stop.load(Ordering::Relaxed) => Halt::Interrupted,
+                        halt => halt,
+                    });
+                }
             }
         };
         observer.goes_on();
         Ok(Fleet {
             route,
+            connector: connector.clone(),
             session,
             claim,
             tags,
@@ -308,7 +323,10 @@ impl<'r> Fleet<'r> {
     }
 
     /// Lets go of the servers; the checkpoints stay.
-    pub(super) fn release(&mut self) {
+    pub(super) fn release(&mut self, is_done: bool) {
+        if !is_done {
+            ends(&mut *self.route, &self.connector);
+        }
         for tag in self.tags.clone() {
             // One that is out of reach keeps its lock until it expires.
             for _ in 0..3 {
@@ -452,17 +470,14 @@ fn hold(
 ) -> Result<Vec<String>, Halt> {
     let waits = |why: &str| observer.waiting(why);
     let mut tags: Vec<String> = Vec::new();
-    for lane in 0..route.lanes() {
-        let tag = route.tag(lane);
-        if tags.contains(&tag) {
-            continue;
-        }
+    each_master(route, |route, lane, tag| {
         let mut connection = route.open(lane)?;
-        if let Held::No(words) = claim.tagged(&tag).hold(&mut connection, LINGER, &waits)? {
+        if let Held::No(words) = claim.tagged(tag).hold(&mut connection, LINGER, &waits)? {
             return Err(Halt::Taken(words));
         }
-        tags.push(tag);
-    }
+        tags.push(tag.to_owned());
+        Ok(())
+    })?;
     Ok(tags)
 }
 
