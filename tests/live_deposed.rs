@@ -19,7 +19,7 @@ use rdbkit::bytes::slot::slot;
 use redis::Value;
 use support::client::text;
 use support::cluster::Cluster;
-use support::replayer::{Replayer, log, snapshot};
+use support::replayer::{Replayer, fill, log, snapshot};
 use support::sentinel::Watched;
 use support::servers::{Server, require};
 use support::wait_until;
@@ -215,4 +215,76 @@ fn a_backup_leaves_a_master_that_hangs() {
     wait_until("what came behind is there", PATIENCE, || has(&to, &key));
     assert!(master.hangs());
     following.stop();
+}
+
+#[test]
+fn a_backup_begins_anew_with_the_new_master() {
+    let Some(kind) = require("redis-8.0") else { return };
+    let watched = Watched::start(&kind, &[]);
+    fill(watched.master(), 63, 3000);
+    watched.settled();
+    let folder = tempfile::tempdir().unwrap();
+    let to = folder.path().join("dump.rdb");
+    // So slowly that it would not come to its end.
+    watched.cmd(&["CONFIG", "SET", "rdb-key-save-delay", "100000"]);
+    let child = Command::new(env!("CARGO_BIN_EXE_rdbkit"))
+        .args(["backup", &watched.url(), "-o", to.to_str().unwrap()])
+        .args(TIMEOUT)
+        .stdin(Stdio::null())
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .spawn()
+        .unwrap();
+    wait_until("the snapshot is under way", PATIENCE, || {
+        text(watched.cmd(&["INFO", "persistence"])).contains("rdb_bgsave_in_progress:1")
+    });
+    watched.fail_over();
+    let output = child.wait_with_output().unwrap();
+    let said = String::from_utf8_lossy(&output.stderr).into_owned();
+    assert!(output.status.success(), "{said}");
+    let new = format!("the backup was begun anew with redis://127.0.0.1:{}", watched.master_port());
+    assert!(said.contains(&new), "{said}");
+    let output =
+        Command::new(env!("CARGO_BIN_EXE_rdbkit")).arg("digest").arg(&to).output().unwrap();
+    let digest = String::from_utf8(output.stdout).unwrap();
+    assert!(digest.starts_with(&watched.digest()), "{digest}");
+}
+
+/// While it is down nobody tells of a replica, and then it has its master's place.
+#[test]
+fn a_replica_that_nobody_told_of_goes_on_in_the_same_log() {
+    let Some(kind) = require("redis-8.0") else { return };
+    let folder = tempfile::tempdir().unwrap();
+    let to = folder.path().join("logs");
+    let mut cluster = Cluster::start(&kind, &[]);
+    let owner = cluster.owner(0);
+    let replica = cluster.replica_of(owner);
+    cluster.nodes[replica].hang();
+    let id = cluster.ids[replica].clone();
+    let others: Vec<usize> = (0..cluster.nodes.len()).filter(|&index| index != replica).collect();
+    wait_until("all say that it is down", PATIENCE, || {
+        let is_down = |&index: &usize| {
+            let listed = text(cluster.nodes[index].cmd(&["CLUSTER", "NODES"]));
+            listed.lines().any(|line| line.starts_with(&id) && line.contains("fail "))
+        };
+        others.iter().all(is_down)
+    });
+    let following = Following::start(&cluster.url(), &to);
+    let logs = || std::fs::read_dir(&to).into_iter().flatten().flatten();
+    let begun = || logs().filter(|log| log.path().join("rdbkit-follow.json").exists()).count();
+    wait_until("all are followed", PATIENCE, || begun() == 3);
+    cluster.nodes[owner].crash();
+    // Who has asked in vain for long asks seldom, and who looks for new masters sees it first.
+    std::thread::sleep(Duration::from_secs(7));
+    cluster.nodes[replica].go_on();
+    let take_over = ["CLUSTER", "FAILOVER", "TAKEOVER"];
+    wait_until("it takes over", PATIENCE, || cluster.nodes[replica].accepts(&take_over));
+    let mut keys = (0..).map(|n| format!("behind:{n}"));
+    let key = keys.find(|key| slot(key.as_bytes()) < 1000).unwrap();
+    wait_until("it takes writes", PATIENCE, || {
+        cluster.nodes[replica].connect().cmd(&["SET", &key, "v"]) == Value::Okay
+    });
+    wait_until("what came behind is there", PATIENCE, || has(&to, &key));
+    following.stop();
+    assert_eq!(logs().filter(|log| log.path().is_dir()).count(), 3);
 }

@@ -167,6 +167,9 @@ fn take(args: &BackupArgs, endpoint: &Endpoint) -> Result<Exit, Error> {
         Outcome::Taken(taken) => taken,
         Outcome::Unsound(report) => return unsound(args, &report),
     };
+    if !args.common.is_quiet() {
+        taken.iter().flat_map(|one| &one.begun_anew).for_each(|words| super::complain(words));
+    }
     let mut out = super::stdout();
     for one in &taken {
         let path = one.path.shown().to_string();

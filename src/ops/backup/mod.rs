@@ -39,7 +39,7 @@ use crate::report::backup::{
 };
 use crate::target::{AtomicFile, Packing, Publish};
 use holds::Holds;
-use stream::{Came, take};
+use stream::{Came, Until, take};
 
 /// How a backup is made.
 #[derive(Debug, Clone)]
@@ -92,6 +92,9 @@ pub enum Outcome {
     Unsound(CheckReport),
 }
 
+/// How often a backup begins anew because another server has become the master.
+const ANEW: usize = 3;
+
 /// A backup that is in its place.
 #[derive(Debug, Clone)]
 pub struct Taken {
@@ -101,6 +104,8 @@ pub struct Taken {
     pub backup: Backup,
     /// Older ones that went.
     pub removed: Vec<String>,
+    /// Why it was begun anew, each time that it was.
+    pub begun_anew: Vec<String>,
 }
 
 /// Makes a backup.
@@ -142,13 +147,17 @@ fn take_backup(
     options: &BackupOptions,
     observer: &dyn Observer,
 ) -> Result<Outcome> {
-    let nodes = nodes_in_service(endpoint, connector, options.live.prefer_replica, &options.stop)?;
+    let find = || nodes_in_service(endpoint, connector, options.live.prefer_replica, &options.stop);
+    let nodes = find()?;
     let place = Place::of(options, nodes.len() > 1)?;
     let one = |node: &Node| pend(node, connector, &place, options, observer);
     let pending: Vec<Result<Pending>> = match nodes.as_slice() {
-        [node] => vec![one(node)],
+        [node] => vec![of_master(node.clone(), &find, &one, observer)],
         nodes => thread::scope(|scope| {
-            let running: Vec<_> = nodes.iter().map(|node| scope.spawn(|| one(node))).collect();
+            let running: Vec<_> = nodes
+                .iter()
+                .map(|node| scope.spawn(|| one(node).map_err(|failed| failed.error)))
+                .collect();
             let ended = |_| Err(Error::Usage("a thread of the backup ended early".to_owned()));
             running.into_iter().map(|one| one.join().unwrap_or_else(ended)).collect()
         }),
@@ -161,6 +170,49 @@ fn take_backup(
     let taken =
         pending.into_iter().map(|one| one.publish(&place, options)).collect::<Result<_>>()?;
     Ok(Outcome::Taken(taken))
+}
+
+/// A backup of one server, or of the one that has become the master in its place meanwhile.
+fn of_master(
+    mut node: Node,
+    find: &dyn Fn() -> Result<Vec<Node>>,
+    one: &dyn Fn(&Node) -> Result<Pending, Failed>,
+    observer: &dyn Observer,
+) -> Result<Pending> {
+    let mut begun_anew: Vec<String> = Vec::new();
+    loop {
+        let Failed { error, by_server } = match one(&node) {
+            Ok(pending) => return Ok(Pending { begun_anew, ..pending }),
+            Err(failed) => failed,
+        };
+        if !by_server || begun_anew.len() == ANEW {
+            return Err(error);
+        }
+        observer.waiting(&error.to_string());
+        // Where nobody knows of another one, why this one failed says more.
+        let Some(next) = find().ok().and_then(|nodes| nodes.into_iter().next()) else {
+            return Err(error);
+        };
+        observer.goes_on();
+        if next.address == node.address {
+            return Err(error);
+        }
+        begun_anew.push(format!("{error}; the backup was begun anew with {}", next.name));
+        node = next;
+    }
+}
+
+/// Why a backup could not be taken.
+struct Failed {
+    error: Error,
+    /// The server is to blame, or the way there.
+    by_server: bool,
+}
+
+impl From<Error> for Failed {
+    fn from(error: Error) -> Self {
+        Failed { error, by_server: false }
+    }
 }
 
 /// Where the files go.
@@ -217,6 +269,7 @@ struct Pending {
     libraries: Vec<crate::report::backup::Library>,
     check: SourceReport,
     began: Instant,
+    begun_anew: Vec<String>,
 }
 
 fn pend(
@@ -225,7 +278,7 @@ fn pend(
     place: &Place,
     options: &BackupOptions,
     observer: &dyn Observer,
-) -> Result<Pending> {
+) -> Result<Pending, Failed> {
     let (began, taken_at) = (Instant::now(), Timestamp::now());
     let stem = rotation::stem(&node.address);
     let path = place.path(&stem, taken_at, options.packing);
@@ -233,14 +286,16 @@ fn pend(
     // Before the server is put to work for nothing.
     let mut file = AtomicFile::create(&path, &publish)?;
     let ask = Ask { snapshot_only: true, ..Ask::default() };
-    let arrival = Arrival::begin(node, connector, &ask, &options.stop)?;
-    let Answered::Snapshot { point, mut payload, .. } = arrival.answered else {
-        return Err(Error::Usage(format!("{} sends no snapshot", node.name)));
+    let arrival = Arrival::begin(node, connector, &ask, &options.stop)
+        .map_err(|error| Failed { error, by_server: true })?;
+    let Answered::Snapshot { point, payload, .. } = arrival.answered else {
+        return Err(Error::Usage(format!("{} sends no snapshot", node.name)).into());
     };
     let facts = facts(node, arrival.info.as_ref());
     let profile = profile(&facts);
-    let came =
-        take(&mut payload, &node.name, &mut file, options.packing, options, profile, observer)?;
+    let mut until = Until::new(payload);
+    let came = take(&mut until, &node.name, &mut file, options.packing, options, profile, observer)
+        .map_err(|error| Failed { error, by_server: until.is_broken })?;
     let Came { written, size_bytes, header, check, holds } = came;
     let backup = Backup {
         schema: SCHEMA.to_owned(),
@@ -264,7 +319,8 @@ fn pend(
         }),
         check: checked(&check),
     };
-    Ok(Pending { stem, path, file, backup, libraries: holds.libraries, check, began })
+    let (libraries, begun_anew) = (holds.libraries, Vec::new());
+    Ok(Pending { stem, path, file, backup, libraries, check, began, begun_anew })
 }
 
 impl Pending {
@@ -296,7 +352,7 @@ impl Pending {
             (Place::Directory(folder), Some(keep)) => rotation::rotate(folder, &self.stem, keep)?,
             _ => Vec::new(),
         };
-        Ok(Taken { path: self.path, backup: self.backup, removed })
+        Ok(Taken { path: self.path, backup: self.backup, removed, begun_anew: self.begun_anew })
     }
 }
 

@@ -19,6 +19,7 @@ use super::BackupOptions;
 use super::holds::{self, Holds};
 use crate::digest::FileSum;
 use crate::error::{Error, Result};
+use crate::live::replication::Payload;
 use crate::ops::check::{CheckOptions, SourceReport, check_source};
 use crate::ops::walk::Observer;
 use crate::rdb::{HEADER_BYTES, Header};
@@ -98,6 +99,27 @@ pub(super) fn take(
         let header = Header::parse(&head).ok().map(|(_, header)| header);
         Ok(Came { written, size_bytes, header, check, holds })
     })
+}
+
+/// A snapshot, and whether it was the stream that failed where something did.
+pub(super) struct Until {
+    pub(super) payload: Payload,
+    pub(super) is_broken: bool,
+}
+
+impl Until {
+    /// One of which nothing was read.
+    pub(super) fn new(payload: Payload) -> Self {
+        Until { payload, is_broken: false }
+    }
+}
+
+impl Read for Until {
+    fn read(&mut self, room: &mut [u8]) -> io::Result<usize> {
+        let read = self.payload.read(room);
+        self.is_broken = read.is_err();
+        read
+    }
 }
 
 /// What goes through a queue.

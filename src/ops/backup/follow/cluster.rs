@@ -6,7 +6,8 @@
 //! ```
 //!
 //! A shard is known by its servers as they were seen last, and to a later run by the id of its stream,
-//! under which a replica that takes over goes on. Masters that join get a log when they are seen.
+//! under which a replica that takes over goes on, also one that nobody had told of. Masters that join
+//! get a log when they are seen.
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -84,9 +85,19 @@ pub(super) fn follow(
         let mut running: Vec<(Arc<Shard>, ScopedJoinHandle<'_, Result<FollowOutcome>>)> =
             Vec::new();
         let mut look = |nodes: &[Node], running: &mut Vec<(Arc<Shard>, _)>| {
-            let followed: Vec<&Node> =
-                running.iter().filter_map(|(shard, _)| shard.find(nodes)).collect();
+            let (mut followed, mut lost) = (Vec::new(), Vec::new());
+            for (shard, _) in running.iter() {
+                match shard.find(nodes) {
+                    Some(node) => followed.push(node),
+                    None => lost.push(Arc::clone(shard)),
+                }
+            }
             for node in nodes.iter().filter(|node| !followed.contains(node)) {
+                // A replica that nobody had told of, in the place of its master.
+                if let Some(shard) = lost.iter().find(|shard| cluster.goes_on(node, shard)) {
+                    shard.is(node);
+                    continue;
+                }
                 let directory = cluster.directory(node, &mut begun, running);
                 let shard = Arc::new(Shard { directory, members: Mutex::default() });
                 shard.is(node);
@@ -155,6 +166,12 @@ impl Cluster<'_> {
             })
         };
         one((self.endpoint, self.connector, &find), &options, observer)
+    }
+
+    /// Whether a node goes on with what is followed in the directory of a shard.
+    fn goes_on(&self, node: &Node, shard: &Shard) -> bool {
+        let state = State::read(&shard.directory).ok().flatten();
+        state.is_some_and(|state| self.has_stream(node, &state.id))
     }
 
     /// Whether a node goes on with a stream, be it under another id by now.

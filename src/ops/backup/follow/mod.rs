@@ -25,13 +25,12 @@ mod log;
 mod state;
 
 use std::ffi::{OsStr, OsString};
-use std::io::{self, Read};
 use std::path::Path;
 use std::sync::atomic::Ordering;
 use std::thread;
 use std::time::{Duration, Instant};
 
-use super::stream::{Came, take};
+use super::stream::{Came, Until, take};
 use super::{Arrival, BackupOptions, facts, profile};
 use crate::aof;
 use crate::aof::manifest::{Entry, PartType};
@@ -291,7 +290,7 @@ impl Following<'_> {
     ) -> Result<Follow, End> {
         let directory = &self.options.output;
         let mut new = NewLog::create(directory, db).map_err(End::Failed)?;
-        let mut until = Until { payload, is_broken: false };
+        let mut until = Until::new(payload);
         let took = take(
             &mut until,
             &node.name,
@@ -440,18 +439,4 @@ fn base_name(seq: i64) -> String {
 
 fn incr_name(seq: i64) -> String {
     format!("{LOG}.{seq}.incr.aof")
-}
-
-/// A snapshot, and whether it was the stream that failed where something did.
-struct Until {
-    payload: Payload,
-    is_broken: bool,
-}
-
-impl Read for Until {
-    fn read(&mut self, room: &mut [u8]) -> io::Result<usize> {
-        let read = self.payload.read(room);
-        self.is_broken = read.is_err();
-        read
-    }
 }
