@@ -233,7 +233,8 @@ fn so_many_connections_as_asked_for() {
     // The commands of a log keep their order all the same.
     let (other, logged) = log(&kind, 24, (500, 20_000), true);
     target.cmd(&["FLUSHALL"]);
-    replays(&logged, &target.url(), &["--as", "log", "--connections", "5"]);
+    let told = replays(&logged, &target.url(), &["--as", "log", "--connections", "5"]);
+    assert!(told.contains("several connections are for the snapshot in front"), "{told}");
     assert_eq!(target.digest(), other.digest());
 }
 

@@ -55,7 +55,9 @@ pub struct LoadReport {
     pub existing: u64,
     /// Keys that were refused.
     pub refused: u64,
-    /// The first of them.
+    /// Keys that the target has thrown out meanwhile, because it was full: of the replay, or others.
+    pub evicted: u64,
+    /// The first of those that were refused.
     pub errors: Vec<RefusedKey>,
     /// What the target has no notion of.
     pub lost: Vec<LostKind>,
@@ -183,6 +185,7 @@ impl LoadReport {
     pub fn is_complete(&self) -> bool {
         self.stopped.is_none()
             && self.refused == 0
+            && self.evicted == 0
             && self.lost.iter().all(|lost| !lost.grave)
             && self.verify.as_ref().is_none_or(VerifyReport::is_fine)
     }
@@ -230,8 +233,9 @@ pub fn write_text(out: &mut dyn Write, report: &LoadReport, style: Style) -> Res
         line(format!("  functions  {}", plural(report.functions, "library")));
     }
     if report.nodes.len() > 1 {
-        for LaneRow { node, keys } in &report.nodes {
-            line(format!("             {} to {node}", plural(*keys, "key")));
+        for (row, LaneRow { node, keys }) in report.nodes.iter().enumerate() {
+            let title = if row == 0 { "by node" } else { "       " };
+            line(format!("  {title}    {} to {node}", plural(*keys, "key")));
         }
     }
     let mut left_out = Vec::new();
@@ -268,6 +272,13 @@ pub fn write_text(out: &mut dyn Write, report: &LoadReport, style: Style) -> Res
         if report.errors.len() > SHOWN {
             line("             … and more: --format json has the first hundred".to_owned());
         }
+    }
+    if report.evicted > 0 {
+        let keys = style.bad(plural(report.evicted, "key"));
+        line(format!(
+            "  evicted    {keys} by the target, which was full: give it room (maxmemory), or let it \
+             refuse writes instead (maxmemory-policy noeviction)"
+        ));
     }
     let title = if report.dry_run { "to send" } else { "sent   " };
     line(format!("  {title}    {}{}", size(report.bytes), rates(report)));

@@ -11,7 +11,7 @@ use super::batch::Counts;
 use super::confirm::Limits;
 use super::masters::each_master;
 use super::release::removed;
-use super::settle::{self, Servers};
+use super::servers::Servers;
 use super::state::StateFile;
 use crate::error::{Error, Result};
 use crate::ops::snapshot::Stopped;
@@ -91,7 +91,7 @@ impl Ledger {
     /// Keeps this state and this claim up to date.
     pub(super) fn keep(&mut self, state: StateFile, claim: Claim, servers: &Servers) {
         self.state = state;
-        self.servers = Servers::clone(servers);
+        self.servers = servers.clone();
         self.claim = Some(claim);
     }
 
@@ -175,7 +175,7 @@ impl Ledger {
                 if let Ok(mut connection) = route.open(lane) {
                     let claim = claim.tagged(tag);
                     // Only the process that took it is known to have it.
-                    if settle::is_same(&self.servers, &mut connection) {
+                    if self.servers.is_same(&mut connection) {
                         let session = claim.session().to_owned();
                         let progress = Progress { session, mark: self.mark, more: String::new() };
                         let _ = claim.note(&mut connection, &progress);
@@ -228,9 +228,11 @@ impl Ledger {
                 keys: *keys,
             })
             .collect();
-        report.errors = self
-            .refusals
-            .iter()
+        // They came as the servers answered, which is another order each time.
+        let mut refusals: Vec<&Refusal> = self.refusals.iter().collect();
+        refusals.sort_by_key(|refusal| (refusal.database, &refusal.key));
+        report.errors = refusals
+            .into_iter()
             .take(SHOWN)
             .map(|refusal| RefusedKey {
                 db: refusal.database,

@@ -28,14 +28,16 @@ mod lent;
 mod log;
 mod made;
 mod masters;
+mod options;
 mod pack;
 mod point;
 mod release;
+mod servers;
 mod settle;
 mod state;
 mod verify;
+mod words;
 
-use std::collections::BTreeMap;
 use std::fmt::Write as _;
 use std::time::Instant;
 
@@ -44,118 +46,18 @@ pub use self::destination::{Destination, connect};
 use self::keys::Keys;
 use self::ledger::{Ledger, Root};
 pub use self::log::load_log;
+pub use self::options::{As, CrossSlot, LoadOptions, OnExisting, Verify};
 use self::pack::{Marks, Plan};
 pub use self::state::StatePlace;
 use self::state::{Identity, StateFile};
-use super::filter::Filter;
-use super::rewrite::Rename;
-use super::run::Until;
+use self::words::{asked, stopped};
 use super::silences::told;
 use super::snapshot::{self, Ended, View};
-use super::walk::{Observer, Silent, WalkOptions};
-use crate::bytes::PathName as _;
+use super::walk::{Observer, Silent};
 use crate::error::{Error, Result};
-use crate::rdb::Target;
 use crate::report::load::LoadReport;
-use crate::source::{Form, OpenOptions, Source};
+use crate::source::{Form, Source};
 use crate::target::live::{Courier, CourierOptions, Halt};
-
-/// What is sent.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
-pub enum As {
-    /// What is fastest: RESTORE, SET for plain strings, commands where RESTORE cannot serve.
-    #[default]
-    Auto,
-    /// RESTORE for every key.
-    Restore,
-    /// The commands that make each key.
-    Commands,
-}
-
-/// What to do with a key that is there.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
-pub enum OnExisting {
-    /// Replace it.
-    #[default]
-    Replace,
-    /// Leave it alone, and count it.
-    Skip,
-    /// Take it for an error.
-    Fail,
-}
-
-/// What to do with a command of a log whose keys are in several slots of a Cluster.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
-pub enum CrossSlot {
-    /// Take it apart where its parts mean the same; leave it out and report it where they do not.
-    #[default]
-    Split,
-    /// Refuse the log, before anything is sent.
-    Fail,
-}
-
-/// How the target is compared afterwards.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
-pub enum Verify {
-    /// Not at all.
-    None,
-    /// Some keys.
-    #[default]
-    Sample,
-    /// Every key.
-    Full,
-}
-
-/// How a source is loaded.
-#[derive(Debug, Clone, Default)]
-pub struct LoadOptions {
-    /// What is sent.
-    pub send: As,
-    /// What to do with commands of a log whose keys are in several slots.
-    pub cross_slot: CrossSlot,
-    /// What to do with keys that are there.
-    pub on_existing: OnExisting,
-    /// Empties the target first.
-    pub flush_first: bool,
-    /// Leaves out keys and hash fields that have expired at `now_ms`. Without it they are sent, and the server
-    /// drops them by its own clock.
-    pub drop_expired: bool,
-    /// Milliseconds added to the time at which keys expire.
-    pub ttl_shift_ms: i64,
-    /// New numbers for databases.
-    pub map_db: BTreeMap<u64, u64>,
-    /// The database that all keys go to, where one is named; they come from a single one then.
-    pub database: Option<u32>,
-    /// New names for keys; the first rule that is about a key counts.
-    pub rename: Vec<Rename>,
-    /// Which keys.
-    pub filter: Filter,
-    /// How things are sent.
-    pub courier: CourierOptions,
-    /// Where the state is kept.
-    pub state: StatePlace,
-    /// Begins anew, whatever the state says.
-    pub restart: bool,
-    /// What else the state is bound to: the wishes of the caller, as text.
-    pub settings: String,
-    /// How the target is compared afterwards; `None` for a sample of snapshots.
-    pub verify: Option<Verify>,
-    /// Only says what would be sent.
-    pub dry_run: bool,
-    /// The time, unix time in milliseconds.
-    pub now_ms: i64,
-    /// Of a log: where it is not run any further.
-    pub until: Until,
-    /// Of a log: the server that runs it; `None` for the one that wrote its snapshot.
-    pub runs_as: Option<Target>,
-    /// Whether `runs_as` is set aside where the source is a snapshot, of which nothing is run,
-    /// instead of being refused there.
-    pub runs_if_log: bool,
-    /// How the walk is done.
-    pub walk: WalkOptions,
-    /// How the parts of a log directory are opened.
-    pub open: OpenOptions,
-}
 
 /// Loads a source into a target. `again` opens the source once more, for a comparison, or for a
 /// target that has lost something.
@@ -385,11 +287,12 @@ fn send(
     ledger.fill(&mut report);
     report.sent_ms = millis(sending);
     report.took_ms = millis(began);
-    if let Some(halt) = halt {
+    if let Some(halt) = halt.map(|halt| asked(halt, &options.courier.stop)) {
         ledger.save();
         report.stopped = Some(stopped(&halt, &ledger, &target, marks));
         if !matches!(halt, Halt::Taken(_)) {
             settle::ends(&mut *route, &connector);
+            report.evicted = settled.servers.evicted.count(&mut *route);
             ledger.pause(&mut *route);
         }
         return Ok(report);
@@ -405,6 +308,7 @@ fn send(
         return Ok(report);
     }
     report.notes.extend(ledger.end(&mut *route, limits));
+    report.evicted = settled.servers.evicted.count(&mut *route);
     let wanted = options.verify.unwrap_or(if is_log { Verify::None } else { Verify::Sample });
     if wanted != Verify::None {
         let asked = verify::Asked {
@@ -417,13 +321,20 @@ fn send(
                 && (options.flush_first || info.keys.is_empty()),
         };
         let verifying = Instant::now();
-        if can_read_again {
-            let keys = reopen()?;
-            report.verify = Some(verify::verify(keys, &asked, &mut *route, observer)?);
+        let verified = if can_read_again {
+            verify::verify(reopen()?, &asked, &mut *route, observer).map(Some)
         } else {
             report.notes.push(format!("{name} cannot be read again, so no key was compared"));
-            report.verify = verify::counted(&asked, &mut *route, observer)?;
-        }
+            verify::counted(&asked, &mut *route, observer)
+        };
+        report.verify = match verified {
+            // What has arrived is told all the same.
+            Err(Error::Usage(why)) => {
+                report.stopped = Some(why);
+                None
+            }
+            verified => verified?,
+        };
         if let Some(verify) = &mut report.verify {
             verify.took_ms = millis(verifying);
         }
@@ -460,36 +371,6 @@ fn complete(report: &mut LoadReport, ended: Ended) {
         .map(|(stored, computed)| [format!("{stored:016x}"), format!("{computed:016x}")]);
 }
 
-/// Why a load stopped, and how it goes on.
-fn stopped(halt: &Halt, ledger: &Ledger, target: &str, marks: Marks) -> String {
-    let why = why(halt, target);
-    match ledger.resumes_at() {
-        Some((state, mark)) => format!(
-            "{why}; everything before {} has arrived: the same command goes on there, or a \
-             second's worth before ({})",
-            marks.named(mark),
-            state.shown()
-        ),
-        None => format!("{why}; the same command begins anew, which does no harm"),
-    }
-}
-
-/// Why a log that is sent as it stands stopped, and how it goes on.
-fn log_stopped(halt: &Halt, target: &str) -> String {
-    let why = match halt {
-        Halt::TooManyErrors => "more commands were refused than --max-errors allows".to_owned(),
-        halt => why(halt, target),
-    };
-    match halt {
-        // Whoever has it now, or has forgotten it, says nothing of this replay.
-        Halt::Taken(_) => why,
-        _ => format!(
-            "{why}; the target remembers what has taken effect, and the same command goes on \
-             right behind it"
-        ),
-    }
-}
-
 /// What says how far the load of a source has come, and what tells it from others.
 fn marks(source: &Source, is_log: bool) -> Result<(Marks, Option<Identity>, bool)> {
     let marks = match (&source.path, source.form) {
@@ -504,17 +385,6 @@ fn marks(source: &Source, is_log: bool) -> Result<(Marks, Option<Identity>, bool
         _ => None,
     };
     Ok((marks, identity, is_log))
-}
-
-/// Why a load stopped.
-fn why(halt: &Halt, target: &str) -> String {
-    match halt {
-        Halt::Interrupted => "stopped as asked".to_owned(),
-        Halt::Failed(failure) => settle::with_rights(failure),
-        Halt::Taken(words) => words.clone(),
-        Halt::TooManyErrors => "more keys were refused than --max-errors allows".to_owned(),
-        Halt::Rewind(_) => format!("{target} has only some of what it had taken"),
-    }
 }
 
 fn millis(began: Instant) -> u64 {

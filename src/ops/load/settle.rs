@@ -1,10 +1,8 @@
 //! Before the first key is sent: the target is locked, perhaps emptied, and asked what it remembers
 //! of a load that was interrupted.
 
-use std::collections::HashMap;
 use std::convert::Infallible;
 use std::sync::atomic::Ordering;
-use std::sync::{Arc, Mutex, PoisonError};
 use std::thread;
 use std::time::{Duration, Instant};
 
@@ -12,7 +10,9 @@ use super::ahead::Needs;
 use super::confirm::{Limits, confirmed};
 use super::masters::each_master;
 use super::pack::Marks;
+use super::servers::Servers;
 use super::state::Found;
+use super::words::why;
 use super::{LoadOptions, OnExisting};
 use crate::bytes::PathName as _;
 use crate::error::{Error, Result};
@@ -22,9 +22,6 @@ use crate::report::text;
 use crate::target::live::{
     Claim, Halt, Held, KEYS, Keeper, Progress, Reopened, Route, has_database,
 };
-
-/// Which process serves each master's part, by its tag.
-pub(super) type Servers = Arc<Mutex<HashMap<String, String>>>;
 
 /// How long is waited before a target is asked again.
 const PAUSE: Duration = Duration::from_millis(100);
@@ -160,7 +157,8 @@ fn try_settle(
             return Err(Error::Usage(words).into());
         }
         let server = ServerInfo::of(&mut connection)?;
-        lock(&servers).insert(tag.to_owned(), server.run_id);
+        servers.evicted.sees(&server);
+        servers.serves(tag, server);
         masters.push((claim, connection));
         Ok::<_, Unsettled>(())
     })?;
@@ -223,7 +221,7 @@ fn emptied(
     (options, observer): (&LoadOptions, &dyn Observer),
 ) -> Result<(), Unsettled> {
     let mut is_known = |_: usize, _: &dyn Route, connection: &mut Connection| {
-        if is_same(servers, connection) { Ok(()) } else { Err(Halt::Rewind(0)) }
+        if servers.is_same(connection) { Ok(()) } else { Err(Halt::Rewind(0)) }
     };
     let limits = Limits::new(options.courier.patience, &options.courier.stop, observer);
     match confirmed(route, claim, limits, &mut is_known) {
@@ -234,7 +232,7 @@ fn emptied(
             let address = Address::parse(&name, 0).unwrap_or(Address::Tcp(name, 0));
             Err(not_yet(address, "TRYAGAIN another server has taken over").into())
         }
-        Err(halt) => Err(Error::Usage(super::why(&halt, &route.name(0))).into()),
+        Err(halt) => Err(Error::Usage(why(&halt, &route.name(0))).into()),
     }
 }
 
@@ -250,7 +248,7 @@ fn databases(connection: &mut Connection, options: &LoadOptions) -> Result<(), F
 
 /// Looks at the server behind each link before anything goes out to it.
 pub(super) fn reopened(claim: &Claim, servers: &Servers) -> Reopened<'static> {
-    let (claim, servers) = (claim.clone(), Arc::clone(servers));
+    let (claim, servers) = (claim.clone(), servers.clone());
     Box::new(move |lane, route, connection| {
         let tag = route.tag(lane);
         let claim = claim.tagged(&tag);
@@ -264,11 +262,8 @@ pub(super) fn reopened(claim: &Claim, servers: &Servers) -> Reopened<'static> {
             return Err(not_yet(connection.address().clone(), "LOADING it reads its files").into());
         }
         claim.name(connection)?;
-        let is_known = {
-            let servers = lock(&servers);
-            servers.is_empty() || servers.values().any(|known| *known == server.run_id)
-        };
-        if is_known {
+        servers.evicted.sees(&server);
+        if servers.may_be(&server) {
             // While it was out of reach the lock may have expired, and somebody may have come. A
             // node to whom the slot of the lock no longer belongs says nothing of that.
             match claim.still_held(connection) {
@@ -276,7 +271,7 @@ pub(super) fn reopened(claim: &Claim, servers: &Servers) -> Reopened<'static> {
                 Ok(Held::Yes) | Err(Failure::Refused { .. }) => {}
                 Err(failure) => return Err(failure.into()),
             }
-            lock(&servers).insert(tag, server.run_id);
+            servers.serves(&tag, server);
             return Ok(());
         }
         // Another process answers: what it has is what it says.
@@ -285,24 +280,14 @@ pub(super) fn reopened(claim: &Claim, servers: &Servers) -> Reopened<'static> {
         }
         let progress = claim.progress(connection)?;
         // Only now: where a question has failed, the next attempt has to ask all of them again.
-        lock(&servers).insert(tag, server.run_id);
+        servers.serves(&tag, server);
         let mark = progress.filter(|p| p.session == claim.session()).map_or(0, |p| p.mark);
         Err(Halt::Rewind(mark))
     })
-}
-
-/// Whether one of the processes answers that took what was sent.
-pub(super) fn is_same(servers: &Servers, connection: &mut Connection) -> bool {
-    ServerInfo::of(connection)
-        .is_ok_and(|server| lock(servers).values().any(|known| *known == server.run_id))
 }
 
 /// What passes when a server has changed its role, or has loaded its data.
 pub(super) fn not_yet(address: Address, words: &str) -> Failure {
     let reply = ErrorReply { words: words.to_owned() };
     Failure::Refused { address, command: "writes".into(), reply }
-}
-
-fn lock<T>(mutex: &Mutex<T>) -> std::sync::MutexGuard<'_, T> {
-    mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }

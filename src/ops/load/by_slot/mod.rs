@@ -31,6 +31,7 @@ use super::destination::Destination;
 use super::files::{File, place};
 use super::pack::{Marks, Plan};
 use super::point::Point;
+use super::words::{asked, log_stopped, why};
 use crate::bytes::crc64;
 use crate::error::{Error, Result};
 use crate::ops::rewrite::Rules;
@@ -76,11 +77,11 @@ pub(super) fn load_by_slot(
     let stop = Arc::clone(&options.courier.stop);
     let mut fleet =
         Fleet::claim(route, &connector, session(files, options), limits, stop, observer)
-            .map_err(|halt| Error::Usage(super::why(&halt, &name)))?;
+            .map_err(|halt| Error::Usage(why(&halt, &name)))?;
     let mut restart = options.restart;
     if let Err(halt) = fleet.begin(options.flush_first, restart) {
         fleet.release(false);
-        return Err(Error::Usage(super::why(&halt, &name)));
+        return Err(Error::Usage(why(&halt, &name)));
     }
     let mut rewound = 0;
     let ends_at = point.and_then(|point| Some((point, files.get(point.part)?)));
@@ -115,6 +116,7 @@ pub(super) fn load_by_slot(
         rewound += 1;
     };
     fleet.release(halt.is_none());
+    report.evicted = fleet.evicted();
     if rewound > 0 {
         report.notes.push(format!(
             "a node came back without some of what it had taken; what was missing was sent again \
@@ -122,7 +124,8 @@ pub(super) fn load_by_slot(
             plural(rewound, "time")
         ));
     }
-    let done = std::mem::take(&mut fleet.done);
+    let mut done = std::mem::take(&mut fleet.done);
+    done.refused.sort_by_key(|(begins_at, _)| *begins_at);
     report.log_commands = done.commands;
     report.commands = done.commands;
     report.bytes = done.bytes;
@@ -137,7 +140,8 @@ pub(super) fn load_by_slot(
     report.errors.truncate(SHOWN);
     report.took_ms = super::millis(began);
     report.sent_ms = report.took_ms;
-    report.stopped = halt.map(|halt| super::log_stopped(&halt, &name));
+    let halt = halt.map(|halt| asked(halt, &options.courier.stop));
+    report.stopped = halt.map(|halt| log_stopped(&halt, &name));
     Ok(report)
 }
 
@@ -240,7 +244,7 @@ fn count(
     report
         .notes
         .extend(lanes.map(|(lane, n)| format!("{} to {}", plural(n, "command"), route.name(lane))));
-    fed.map_err(|halt| Error::Usage(super::why(&halt, &report.target)))
+    fed.map_err(|halt| Error::Usage(why(&halt, &report.target)))
 }
 
 /// What tells a log and the wishes about it from others.

@@ -22,7 +22,8 @@ use crate::ops::load::confirm::confirmed;
 use crate::ops::load::ledger::{Ledger, Root};
 use crate::ops::load::lent::Lent;
 use crate::ops::load::pack::{Marks, Plan};
-use crate::ops::load::settle::{self, Servers};
+use crate::ops::load::servers::Servers;
+use crate::ops::load::settle;
 use crate::ops::load::tell;
 use crate::ops::walk::{Observer, WalkOptions, Walked, walk};
 use crate::source::{Form, Source, open_part};
@@ -74,7 +75,7 @@ impl Log<'_> {
             let (Form::Rdb, Some(mut feed)) = (form, feed) else { return Ok(None) };
             let plan = Plan::new(self.options, info, Marks::None);
             let mut ledger = Ledger::default();
-            let servers = settle::Servers::default();
+            let servers = Servers::counting(&self.evicted);
             let reopened = reopened(&self.claim, &servers);
             let waits = |why: Option<&str>| tell(observer, why);
             let courier_options = self.options.courier.clone();
@@ -212,7 +213,18 @@ fn is_empty(claim: &Claim, connection: &mut Connection) -> Result<bool, Failure>
     Ok(!text.lines().any(|line| line.starts_with("db") && !is_lock(line)))
 }
 
-fn taken(connection: &Connection) -> Halt {
+/// Whether that mark is this replayer's own. No command has taken effect then where it stands: each
+/// is written together with the progress behind it.
+pub(super) fn is_base(progress: &Progress, claim: &Claim) -> bool {
+    *progress == base(claim)
+}
+
+/// Whether the mark is that of another replayer.
+pub(super) fn is_base_of_another(progress: &Progress, claim: &Claim) -> bool {
+    progress.more.starts_with("base ") && !is_base(progress, claim)
+}
+
+pub(super) fn taken(connection: &Connection) -> Halt {
     Halt::Taken(format!("another replay has begun to write to {} meanwhile", connection.address()))
 }
 

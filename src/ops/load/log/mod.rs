@@ -15,6 +15,8 @@
 //! where the progress will stand; whoever does not find its own there any more loads nothing.
 
 mod begin;
+mod goes_on;
+mod prepare;
 mod read;
 mod send;
 mod stretch;
@@ -24,36 +26,33 @@ use std::sync::atomic::Ordering;
 use std::thread;
 use std::time::{Duration, Instant};
 
-use redis::Value;
-
-use self::read::Nothing;
+use self::prepare::{look_ahead, not_emptied, refuse, rules, session};
+pub(super) use self::prepare::{note_dropped, parts};
 use self::stretch::{End, Position, Stretch};
 use super::ahead::{self, Needs};
-use super::confirm::{Limits, confirmed};
+use super::confirm::Limits;
 use super::destination::Destination;
 use super::files::gather;
-
 use super::pack::{Marks, Plan};
 use super::point::{Point, point};
 use super::release::removed;
-use super::{LoadOptions, OnExisting, Verify, settle};
-use crate::bytes::{Input as _, PathName as _, crc64};
+use super::servers::Evicted;
+use super::words::{asked, log_stopped};
+use super::{LoadOptions, settle};
+use crate::bytes::PathName as _;
 use crate::error::{Error, Result};
-use crate::live::{Address, Connection, Role, ServerInfo};
-use crate::ops::rewrite::{OnUnknown, Rules};
-use crate::ops::run;
+use crate::live::ServerInfo;
+use crate::ops::rewrite::Rules;
 use crate::ops::silences::told;
-use crate::ops::walk::{Checksum, Observer, Silent, WalkOptions, Walked, walk};
+use crate::ops::walk::Observer;
 use crate::report::load::LoadReport;
-use crate::source::{Form, Source, open_part};
-use crate::target::live::{Claim, CourierOptions, Halt, Held, Keeper, Pace, Route};
+use crate::source::Source;
+use crate::target::live::{Claim, CourierOptions, Halt, Held, Keeper, Pace, Progress, Route};
 
 /// A batch has about so many bytes.
 const BATCH_BYTES: usize = 1 << 20;
 /// And at most so many commands, unless they are one transaction.
 const BATCH_COMMANDS: usize = 10_000;
-/// Bytes at the start of a log that tell it from others; it may grow at its end.
-const HEAD_BYTES: usize = 4096;
 /// How long the first wait is, and the longest.
 const PAUSES: (Duration, Duration) = (Duration::from_millis(50), Duration::from_secs(2));
 /// How many errors are kept in full.
@@ -138,6 +137,13 @@ fn send_log(
         let log = (files.as_slice(), point, &rules);
         return super::by_slot::load_by_slot(log, destination, options, report, observer);
     }
+    if route.lanes() > 1 {
+        report.notes.push(
+            "several connections are for the snapshot in front of a log: its commands go over one, in \
+             their order"
+                .to_owned(),
+        );
+    }
     drop(files);
     let session = session(&paths, options)?;
     let claim =
@@ -155,6 +161,7 @@ fn send_log(
         patience_left: options.courier.patience,
         dropped_from: None,
         run_id: info.run_id.clone(),
+        evicted: Evicted::default(),
         pace: Pace::new(options.courier.rate),
         observer,
     };
@@ -173,6 +180,7 @@ fn send_log(
     }
     let halt = log.run(&mut *route, &target, &info, observer)?;
     let (claim, dropped) = (log.claim.clone(), log.dropped_from.take());
+    let evicted = log.evicted.clone();
     let replicas = log.patience_left;
     if let (Some(point), None) = (point, &halt) {
         log.report.notes.push(point.reached(&log.file(point.part), &claim.progress_key()));
@@ -182,8 +190,10 @@ fn send_log(
         let CourierOptions { patience, stop, .. } = &options.courier;
         let limits = Limits { replicas, ..Limits::new(*patience, stop, observer) };
         report.notes.extend(removed(&mut *route, &claim, limits));
+        report.evicted = evicted.count(&mut *route);
     } else {
         settle::ends(&mut *route, &connector);
+        report.evicted = evicted.count(&mut *route);
         // Only a lock of its own is given back.
         if let Ok(mut connection) = route.open(0) {
             let _ = claim.release(&mut connection, false);
@@ -192,111 +202,9 @@ fn send_log(
     report.notes.extend(route.trusted().filter(|_| halt.is_none()));
     report.took_ms = super::millis(began);
     report.sent_ms = report.took_ms;
-    report.stopped = halt.map(|halt| super::log_stopped(&halt, &target));
+    let halt = halt.map(|halt| asked(halt, &options.courier.stop));
+    report.stopped = halt.map(|halt| log_stopped(&halt, &target));
     Ok(report)
-}
-
-/// Commands are sent as they stand, all of them; what is about keys has nothing to say of them.
-fn refuse(options: &LoadOptions) -> Result<()> {
-    let verify = options.verify.unwrap_or(Verify::None);
-    let why = if options.runs_as.is_some() {
-        "runs nothing here, so there is no server to be played (--target)"
-    } else if options.ttl_shift_ms != 0 {
-        "leaves commands as they are, so times are not shifted: --ttl-shift is for keys"
-    } else if options.on_existing != OnExisting::Replace {
-        "does to keys what the commands do: --on-existing is for keys that are sent whole"
-    } else if options.drop_expired {
-        "sends all commands, whatever becomes of their keys: --drop-expired is for keys"
-    } else if verify != Verify::None {
-        "has no keys to compare: --verify is for keys; `rdbkit diff` compares a log with a server"
-    } else {
-        return Ok(());
-    };
-    Err(Error::Usage(format!("--as log {why}")))
-}
-
-/// What becomes of each command.
-fn rules(options: &LoadOptions) -> Rules {
-    Rules {
-        filter: options.filter.clone(),
-        rename: options.rename.clone(),
-        map_db: options.map_db.clone(),
-        other_dbs: options.database.map(u64::from),
-        on_unknown: match options.walk.skip_unknown {
-            true => OnUnknown::Drop,
-            false => OnUnknown::Stop,
-        },
-        ..Rules::default()
-    }
-}
-
-/// Whether the snapshot in front of a log is whole. For one that is not, no target is emptied.
-fn look_ahead(paths: &[std::path::PathBuf], options: &LoadOptions) -> Result<()> {
-    let Some(first) = paths.first() else { return Ok(()) };
-    let Source { form, feed, name, .. } = open_part(first, &options.open)?;
-    let (Form::Rdb, Some(mut feed)) = (form, feed) else { return Ok(()) };
-    let whole = feed.is_seekable();
-    let walk_options = WalkOptions { checksum: true, tally: false, ..options.walk };
-    let walked = walk(&mut feed, whole, &|| Nothing, &mut Nothing, &walk_options, &Silent)
-        .and_then(Walked::complete)
-        .map_err(|error| error.in_file(&name))?;
-    not_emptied(match walked.checksum {
-        Checksum::Mismatch { stored, computed } => Some(format!(
-            "{name}: the checksum is {stored:016x} but the bytes have {computed:016x}"
-        )),
-        _ => None,
-    })
-}
-
-/// Refuses to empty the target, where there is a reason.
-fn not_emptied(why: Option<String>) -> Result<()> {
-    match why {
-        Some(why) => {
-            Err(Error::Source(format!("{why}; nothing was sent, and the target was not emptied")))
-        }
-        None => Ok(()),
-    }
-}
-
-pub(super) fn note_dropped(report: &mut LoadReport, dropped: Option<(String, u64)>) {
-    if let Some((file, at)) = dropped {
-        report.notes.push(format!(
-            "{file} ends in a command that is cut or a transaction without its EXEC: what stands \
-             from offset {at} on was not sent"
-        ));
-    }
-}
-
-/// The files of a log.
-pub(super) fn parts(source: &Source) -> Result<Vec<std::path::PathBuf>> {
-    let Some(path) = &source.path else {
-        return Err(Error::Usage(
-            "--as log reads a log from a file, so that it can go on where it stopped".into(),
-        ));
-    };
-    let directory = match source.form {
-        Form::AofDir | Form::Manifest => run::survey(source)?,
-        Form::Aof | Form::Rdb => return Ok(vec![path.clone()]),
-        Form::Dump | Form::Empty | Form::Ndjson => {
-            return Err(Error::Usage(format!("{} is no log", source.name)));
-        }
-    };
-    Ok(directory.parts.into_iter().map(|part| part.path).collect())
-}
-
-/// The name of this load: the same for the same log with the same wishes, though it has grown.
-fn session(paths: &[std::path::PathBuf], options: &LoadOptions) -> Result<String> {
-    let Some(first) = paths.first() else {
-        return Err(Error::Usage("the log has no parts".into()));
-    };
-    let mut source = open_part(first, &options.open)?;
-    let Some(feed) = &mut source.feed else {
-        return Err(Error::Usage(format!("{} is no file", source.name)));
-    };
-    while feed.buffer().len() < HEAD_BYTES && feed.more()? {}
-    let head = feed.buffer().get(..HEAD_BYTES).unwrap_or(feed.buffer());
-    let crc = crc64::update(crc64::update(0, head), options.settings.as_bytes());
-    Ok(format!("log-{crc:016x}"))
 }
 
 /// A log on its way.
@@ -317,6 +225,7 @@ struct Log<'a> {
     patience_left: Duration,
     dropped_from: Option<(String, u64)>,
     run_id: String,
+    evicted: Evicted,
     pace: Pace,
     /// Hears what is waited for.
     observer: &'a dyn Observer,
@@ -337,6 +246,7 @@ impl Log<'_> {
             let (patience, waits) =
                 (self.options.courier.patience, |why: &str| self.observer.waiting(why));
             let held = self.claim.hold(&mut connection, patience, &waits)?;
+            self.evicted.sees(&ServerInfo::of(&mut connection)?);
             let found = self.claim.progress(&mut connection)?;
             Ok((connection, held, found))
         });
@@ -375,13 +285,7 @@ impl Log<'_> {
                 ));
             }
             None => {
-                if let Err(halt) = self.mark(route, found.as_ref()) {
-                    return Ok(Some(halt));
-                }
-                if let Some(halt) = self.base(route, info, observer)? {
-                    return Ok(Some(halt));
-                }
-                if let Err(halt) = self.start(route) {
+                if let Some(halt) = self.begin(route, info, found.as_ref(), observer)? {
                     return Ok(Some(halt));
                 }
             }
@@ -401,6 +305,18 @@ impl Log<'_> {
                     return Err(error);
                 }
                 End::Halt(halt) => return Ok(Some(halt)),
+                End::Base => {
+                    self.report.notes.push(format!(
+                        "{target} came back as it was before the first command, so the log was \
+                         sent from its beginning again"
+                    ));
+                    (self.report.log_commands, self.report.reopened) =
+                        (0, self.report.reopened + 1);
+                    self.skip.clear();
+                    if let Some(halt) = self.begin(route, info, None, observer)? {
+                        return Ok(Some(halt));
+                    }
+                }
                 End::Again(failure) => {
                     if self.report.log_commands > before {
                         (self.since, pause) = (None, PAUSES.0);
@@ -425,6 +341,24 @@ impl Log<'_> {
                 }
             }
         }
+    }
+
+    /// Loads the snapshot in front, and says that commands follow. `found` is what the target
+    /// remembered before; why it stopped, if it did.
+    fn begin(
+        &mut self,
+        route: &mut dyn Route,
+        info: &ServerInfo,
+        found: Option<&Progress>,
+        observer: &dyn Observer,
+    ) -> Result<Option<Halt>> {
+        if let Err(halt) = self.mark(route, found) {
+            return Ok(Some(halt));
+        }
+        if let Some(halt) = self.base(route, info, observer)? {
+            return Ok(Some(halt));
+        }
+        Ok(self.start(route).err())
     }
 
     /// Does at the beginning what may fail while servers load their data, or change their roles.
@@ -473,82 +407,5 @@ impl Log<'_> {
 
     fn is_stopped(&self) -> bool {
         self.options.courier.stop.load(Ordering::Relaxed)
-    }
-
-    /// Goes on behind the target's progress, to the end of the log.
-    fn stretch(&mut self, route: &mut dyn Route, observer: &dyn Observer) -> Result<(), End> {
-        route.trust_last(false);
-        let mut connection = route.open(0)?;
-        let server = ServerInfo::of(&mut connection)?;
-        let wait = |words: &str| End::Again(settle::not_yet(connection.address().clone(), words));
-        if server.role == Role::Replica {
-            return Err(wait("READONLY it is a replica"));
-        }
-        if server.is_loading {
-            return Err(wait("LOADING it reads its files"));
-        }
-        self.run_id = server.run_id;
-        self.claim.name(&mut connection)?;
-        if let Held::No(words) = self.claim.still_held(&mut connection)? {
-            return Err(End::Halt(Halt::Taken(words)));
-        }
-        let at = self.take_over(&mut connection)?;
-        let mut stretch = Stretch::new(Some(connection), at);
-        self.commands(&mut stretch, observer)?;
-        route.trust_last(true);
-        self.confirmed(route)
-    }
-
-    /// Makes sure that nobody can take over who lacks some of it.
-    fn confirmed(&mut self, route: &mut dyn Route) -> Result<(), End> {
-        let run_id = self.run_id.clone();
-        let mut is_known = |_: usize, _: &dyn Route, connection: &mut Connection| {
-            if ServerInfo::of(connection)?.run_id == run_id {
-                return Ok(());
-            }
-            Err(Halt::Rewind(0))
-        };
-        let CourierOptions { patience, stop, .. } = &self.options.courier;
-        let limits = Limits::new(*patience, stop, self.observer);
-        match confirmed(route, &self.claim, limits, &mut is_known) {
-            Ok(late) => {
-                self.waited_for(&late);
-                self.report.notes.extend(late);
-                Ok(())
-            }
-            // What this one remembers is where the log goes on.
-            Err(Halt::Rewind(_)) => {
-                let address = Address::Tcp(route.name(0), 0);
-                Err(End::Again(settle::not_yet(address, "TRYAGAIN another server has taken over")))
-            }
-            Err(Halt::Failed(failure)) => Err(failure.into()),
-            Err(halt) => Err(End::Halt(halt)),
-        }
-    }
-
-    /// Writes our name beside the progress, so that whoever had it before finds out.
-    fn take_over(&mut self, connection: &mut Connection) -> Result<Position, End> {
-        let key = self.claim.progress_key();
-        loop {
-            connection.request(&["WATCH", &key])?;
-            let progress = self.claim.progress(connection)?;
-            let Some(progress) = progress.filter(|p| p.session == self.claim.session()) else {
-                let _ = connection.request(&["UNWATCH"]);
-                return Err(End::Halt(begin::forgotten(connection)));
-            };
-            let Some((at, _)) = Position::of(&progress) else {
-                return Err(End::Error(Error::Usage(format!(
-                    "{key} on {} holds no progress of a log",
-                    connection.address()
-                ))));
-            };
-            connection.request(&["MULTI"])?;
-            for words in self.claim.words(&at.progress(&self.claim)) {
-                connection.request(&words)?;
-            }
-            if connection.request(&["EXEC"])? != Value::Nil {
-                return Ok(at);
-            }
-        }
     }
 }

@@ -34,6 +34,8 @@ impl Position {
 pub(super) enum End {
     /// Something that a new look at the target's progress may mend.
     Again(Failure),
+    /// The target came back as it was while the snapshot in front was being loaded.
+    Base,
     Halt(Halt),
     Error(Error),
 }

@@ -6,7 +6,7 @@ use std::time::Instant;
 use redis::Value;
 
 use super::{Fleet, LINGER, PAUSES};
-use crate::live::{Address, Connection, Failure};
+use crate::live::{Address, Connection, Failure, ServerInfo};
 use crate::resp::encode;
 use crate::target::live::Halt;
 
@@ -187,6 +187,7 @@ impl Fleet<'_> {
         if let Some(slot) = self.ids.get_mut(lane) {
             *slot = id;
         }
+        self.evicted.sees(&ServerInfo::of(&mut connection)?);
         self.alone(&mut connection)?;
         self.opened = true;
         if let Some(slot) = self.lanes.get_mut(lane) {
