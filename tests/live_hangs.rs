@@ -12,6 +12,8 @@
 mod support;
 
 use std::fs;
+use std::io::{ErrorKind, Read as _};
+use std::net::{TcpListener, TcpStream};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::time::Duration;
@@ -22,6 +24,7 @@ use support::cluster::Cluster;
 use support::replayer::{Replayer, log, snapshot};
 use support::sentinel::Watched;
 use support::servers::{Kind, Server, require};
+use support::tls::Certificates;
 use support::wait_until;
 
 /// No test waits longer for anything.
@@ -83,7 +86,8 @@ fn a_target_that_hangs_is_told_of_and_left_when_asked() {
         server.hang();
         let told = || said(folder.path()).matches(&silent).count() == 2;
         wait_until("it is told again", PATIENCE, told);
-        stops(replay);
+        // Who is told to stop does not go on.
+        assert_eq!(stops(replay).matches("goes on after").count(), 1);
         server.go_on();
         let again = Replayer::start(folder.path(), &path, &server.url(), options);
         again.succeeds();
@@ -241,4 +245,50 @@ fn a_source_of_a_backup_that_hangs_is_told_of_and_left_when_asked() {
         .unwrap();
     let digest = text(Value::BulkString(output.stdout));
     assert!(digest.starts_with(&server.digest()), "{digest}");
+}
+
+/// Whoever listens in the place of a server and says nothing: when this returns, so many connections
+/// have been given up.
+fn says_nothing(port: u16, connections: usize) {
+    let listener = TcpListener::bind(("127.0.0.1", port)).unwrap();
+    listener.set_nonblocking(true).unwrap();
+    let (mut open, mut given_up): (Vec<TcpStream>, usize) = (Vec::new(), 0);
+    wait_until("it is given up", PATIENCE, || {
+        if let Ok((connection, _)) = listener.accept() {
+            connection.set_nonblocking(true).unwrap();
+            open.push(connection);
+        }
+        open.retain_mut(|connection| {
+            let is_over = loop {
+                match connection.read(&mut [0; 1024]) {
+                    Ok(0) => break true,
+                    Ok(_) => {}
+                    Err(error) => break error.kind() != ErrorKind::WouldBlock,
+                }
+            };
+            given_up += usize::from(is_over);
+            !is_over
+        });
+        given_up >= connections
+    });
+}
+
+#[test]
+fn a_target_that_hangs_before_it_is_encrypted_is_waited_for_too() {
+    let Some(kind) = require("redis-8.0") else { return };
+    let Some(made) = Certificates::make() else { return };
+    let Some((mut server, port)) = made.start(&kind, &["--tls-auth-clients", "no"]) else { return };
+    let (single, path) = snapshot(&kind, 84, 5000);
+    let folder = tempfile::tempdir().unwrap();
+    let url = format!("rediss://127.0.0.1:{port}");
+    let options = ["--tls-ca", made.ca.as_str(), "--rate", "2000"];
+    let mut replay = Replayer::start(folder.path(), &path, &url, &options);
+    wait_until("some of it has arrived", PATIENCE, || keys(&server) > 300);
+    server.crash();
+    // Those of the replay, and of what renews its lock.
+    says_nothing(port, 4);
+    assert!(replay.is_at_work(), "{}", said(folder.path()));
+    server.revive();
+    replay.succeeds();
+    assert_eq!(server.digest(), single.digest());
 }

@@ -26,6 +26,8 @@ pub enum Failure {
         address: Address,
         /// What does not hold, and what may help.
         words: String,
+        /// Whether the other side was silent, or gone, which may pass.
+        is_passing: bool,
     },
     /// The server wants another password or user, or one at all.
     #[error("{address} does not let us in: {reply}; {hint}", hint = denied_hint(reply))]
@@ -121,8 +123,8 @@ impl Failure {
                 matches!(reply.class(), Class::Wait | Class::Moved(..) | Class::Ask(..))
             }
             Failure::Denied { reply, .. } => reply.class() == Class::Wait,
-            Failure::Unfound { is_passing, .. } => *is_passing,
-            Failure::Tls { .. } | Failure::Garbled { .. } | Failure::Unfit { .. } => false,
+            Failure::Unfound { is_passing, .. } | Failure::Tls { is_passing, .. } => *is_passing,
+            Failure::Garbled { .. } | Failure::Unfit { .. } => false,
         }
     }
 }

@@ -23,6 +23,7 @@
 mod cluster;
 mod connect;
 mod failure;
+mod handshake;
 mod layout;
 mod lookout;
 mod nodes;

@@ -30,6 +30,7 @@ pub fn patiently<T>(
         match ask() {
             Err(failure)
                 if failure.is_passing()
+                    && !is_wrong_port(&failure)
                     && Instant::now() < until
                     && !has_lasted(&failure, &mut unserved)
                     && !stop.load(Ordering::Relaxed)
@@ -41,6 +42,12 @@ pub fn patiently<T>(
             answer => return answer,
         }
     }
+}
+
+/// At the first word a handshake that comes to nothing is more likely one with somebody who speaks no
+/// TLS.
+fn is_wrong_port(failure: &Failure) -> bool {
+    matches!(failure, Failure::Tls { .. })
 }
 
 /// Whether slots have been nobody's for too long, if that is what is the matter.

@@ -67,6 +67,11 @@ impl Silence {
         self.lock().in_vain
     }
 
+    /// Whether nobody is waited for any more but for a moment.
+    pub fn ends(&self) -> bool {
+        self.left().is_some()
+    }
+
     /// From now on nobody is waited for longer than a moment: what is asked is only to let go.
     pub fn let_go(&self) {
         self.0.lets_go.store(true, Ordering::Relaxed);
@@ -74,7 +79,7 @@ impl Silence {
 
     /// Whether a server need not be asked any more.
     pub(super) fn is_over(&self, address: &Address) -> bool {
-        self.left().is_some() && self.lock().mute.contains(address)
+        self.ends() && self.lock().mute.contains(address)
     }
 
     /// A server has answered.

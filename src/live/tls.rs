@@ -12,7 +12,7 @@ use std::sync::{Arc, Mutex, MutexGuard};
 use rustls::client::WebPkiServerVerifier;
 use rustls::client::danger::{HandshakeSignatureValid, ServerCertVerified, ServerCertVerifier};
 use rustls::crypto::{CryptoProvider, verify_tls12_signature, verify_tls13_signature};
-use rustls::pki_types::pem::PemObject as _;
+use rustls::pki_types::pem::{self, PemObject as _};
 use rustls::pki_types::{CertificateDer, PrivateKeyDer, ServerName, UnixTime};
 use rustls::{
     ClientConfig, ClientConnection, DigitallySignedStruct, RootCertStore, SignatureScheme,
@@ -57,8 +57,12 @@ impl TlsOptions {
             (None, None) => builder.with_no_client_auth(),
             (Some(cert), Some(key)) => {
                 let chain = certificates(cert)?;
-                let key_der = PrivateKeyDer::from_pem_file(key)
-                    .map_err(|error| usage(format!("no key in {}: {error}", key.shown())))?;
+                let key_der = PrivateKeyDer::from_pem_file(key).map_err(|error| match error {
+                    pem::Error::Io(cause) => {
+                        Error::io(format!("cannot read the key in {}", key.shown()), cause)
+                    }
+                    error => usage(format!("no key in {}: {error}", key.shown())),
+                })?;
                 builder.with_client_auth_cert(chain, key_der).map_err(|error| {
                     usage(format!(
                         "{} and {} do not go together: {error}",
@@ -100,6 +104,9 @@ fn certificates(path: &Path) -> Result<Vec<CertificateDer<'static>>> {
     match read() {
         Ok(found) if !found.is_empty() => Ok(found),
         Ok(_) => Err(Error::Usage(format!("no certificate in {}", path.shown()))),
+        Err(pem::Error::Io(cause)) => {
+            Err(Error::io(format!("cannot read the certificates in {}", path.shown()), cause))
+        }
         Err(error) => Err(Error::Usage(format!("no certificate in {}: {error}", path.shown()))),
     }
 }

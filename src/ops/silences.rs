@@ -29,8 +29,8 @@ pub(super) fn told<T>(
                         observer.waiting(&words);
                         is_told = true;
                     }
-                    // Who waited in vain says himself what comes of it.
-                    None if is_told && !silence.was_in_vain() => {
+                    // Who waited in vain says himself what comes of it, and who ends does not go on.
+                    None if is_told && !silence.was_in_vain() && !silence.ends() => {
                         observer.goes_on();
                         is_told = false;
                     }

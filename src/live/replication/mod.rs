@@ -83,7 +83,7 @@ pub enum Answered {
 /// stream that it is of. Sentences call the server `name`.
 pub fn snapshot(connector: &Connector, address: &Address, name: &str) -> Result<(Point, Payload)> {
     let mut open = || {
-        let connection = connector.open(address)?;
+        let connection = connector.open_first(address)?;
         Wire::of(connection, name, connector.timeouts().reply)
     };
     let wire = open()?;

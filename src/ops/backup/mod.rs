@@ -370,7 +370,7 @@ impl Arrival {
         ask: &Ask,
         stop: &Arc<AtomicBool>,
     ) -> Result<Self> {
-        let mut connection = connector.open(&node.address)?;
+        let mut connection = connector.open_first(&node.address)?;
         let info = match ServerInfo::of(&mut connection) {
             Ok(info) => Some(info),
             // Replicating can be allowed without it.

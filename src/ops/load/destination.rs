@@ -54,7 +54,7 @@ fn reach(
     let (route, mut connection): (Box<dyn Route>, _) = match &endpoint.place {
         Place::Server(address) => {
             let route = Standalone::new(connector.clone(), address.clone(), connections);
-            (Box::new(route), connector.open(address)?)
+            (Box::new(route), connector.open_first(address)?)
         }
         Place::Sentinel { seeds, service, access } => {
             let mut sentinels =

@@ -26,6 +26,9 @@ use crate::resp::encode;
 /// How often it is looked whether a server that owes something is silent.
 const TICK: Duration = Duration::from_millis(250);
 
+/// Bytes that are written in one go.
+const PIECE: usize = 256 << 10;
+
 /// An item that the server did not take.
 #[derive(Debug, Clone)]
 pub struct Refused {
@@ -87,7 +90,7 @@ struct State {
     /// With the number of replies that come before the parcel's own.
     flight: VecDeque<(Arc<Parcel>, u32)>,
     flight_bytes: usize,
-    /// Since when the server has owed something, where it did not before.
+    /// Since when the server has owed something, where it did not before, or when it took bytes last.
     owes: Option<Instant>,
     /// The connection is lost, or nobody needs it any more.
     ended: bool,
@@ -204,13 +207,24 @@ impl Writer {
                 Some(select) => self.stream.write_all(&select),
                 None => Ok(()),
             };
-            if let Err(cause) = sent.and_then(|()| self.stream.write_all(&parcel.bytes)) {
+            if let Err(cause) = sent.and_then(|()| self.send(&parcel.bytes)) {
                 self.shared.lock().cause.get_or_insert(cause);
                 // The reader is told by the end of its stream.
                 self.shared.stream.shutdown();
                 return;
             }
         }
+    }
+
+    /// Writes bytes: a server that takes them is not silent, however long it has them come.
+    fn send(&mut self, bytes: &[u8]) -> io::Result<()> {
+        for piece in bytes.chunks(PIECE) {
+            self.stream.write_all(piece)?;
+            if bytes.len() > PIECE {
+                self.shared.lock().owes = Some(Instant::now());
+            }
+        }
+        Ok(())
     }
 
     /// The next parcel, once it fits the window, and what selects its database.
