@@ -143,7 +143,7 @@ fn a_default_may_be_what_is_lacking() {
     // Two that want each other, beside one that fits nowhere.
     let config = "tls-key = \"k\"\ntls-cert = \"c\"\nserver = \"redis:7.0\"\n";
     let done = call(path, config, &[], &["export", "rediss://127.0.0.1:1"]);
-    assert!(done.code == 2 && done.err.contains("certificate in c"), "{}", done.err);
+    assert!(done.code == 2 && done.err.contains("certificates in c"), "{}", done.err);
 }
 
 #[test]

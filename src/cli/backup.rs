@@ -114,12 +114,13 @@ enum Compress {
 }
 
 impl BackupArgs {
-    /// Whether the options go together: of backups in one file none are kept.
+    /// Whether the options go together: of backups in one file none are kept, and some are for TLS.
     pub(super) fn fits(&self) -> bool {
         let ends_as_one = self.output.as_encoded_bytes().ends_with(b"/");
         let several = self.url.contains("+cluster://");
         let is_directory = ends_as_one || several || Path::new(&self.output).is_dir();
-        self.keep.is_none() || is_directory
+        let keeps = self.keep.is_none() || is_directory;
+        keeps && self.live.idle([self.url.as_str()]).is_none()
     }
 }
 
@@ -135,6 +136,9 @@ pub(crate) fn run(args: &BackupArgs) -> Result<Exit, Error> {
 }
 
 fn take(args: &BackupArgs, endpoint: &Endpoint) -> Result<Exit, Error> {
+    if let Some(why) = args.live.idle([args.url.as_str()]) {
+        return Err(Error::Usage(why));
+    }
     let stop = stop()?;
     let options = BackupOptions {
         output: PathBuf::from(&args.output),

@@ -68,6 +68,25 @@ impl LiveArgs {
         Ok(url.parse::<Endpoint>()?.with_access(user, password))
     }
 
+    /// An option for TLS where none of these is reached over it, and what there is to say of that.
+    pub(crate) fn idle<'u>(&self, urls: impl IntoIterator<Item = &'u str>) -> Option<String> {
+        let is_encrypted = |url: &str| url.parse::<Endpoint>().is_ok_and(|endpoint| endpoint.tls);
+        let option = match self {
+            LiveArgs { tls_ca: Some(_), .. } => "--tls-ca",
+            LiveArgs { tls_cert: Some(_), .. } => "--tls-cert",
+            LiveArgs { tls_server_name: Some(_), .. } => "--tls-server-name",
+            LiveArgs { tls_insecure: true, .. } => "--tls-insecure",
+            _ => return None,
+        };
+        if urls.into_iter().any(is_encrypted) {
+            return None;
+        }
+        Some(format!(
+            "{option} is for TLS, and no server here is reached over it: that is rediss:// rather than \
+             redis:// (rediss+sentinel://, rediss+cluster://)"
+        ))
+    }
+
     /// How live servers are reached.
     pub(crate) fn options(&self) -> Result<LiveOptions, Error> {
         let password = match &self.password_file {

@@ -11,7 +11,7 @@ use std::time::Duration;
 
 use clap::{Args, ValueEnum};
 use rdbkit::Error;
-use rdbkit::live::{Access, Connector, Endpoint, LiveOptions, Timeouts};
+use rdbkit::live::{Access, Connector, Endpoint, LiveOptions, Place, Timeouts};
 use rdbkit::ops::load::{self, CrossSlot, LoadOptions, OnExisting, StatePlace, Verify, connect};
 use rdbkit::ops::run::Until;
 use rdbkit::rdb::Target;
@@ -156,8 +156,31 @@ enum VerifyHow {
 }
 
 impl LoadArgs {
+    /// An option that would change nothing here, and why.
+    pub(super) fn idle(&self) -> Option<String> {
+        let endpoint = self.to.as_ref()?.parse::<Endpoint>().ok()?;
+        let is_cluster = matches!(endpoint.place, Place::Cluster { .. });
+        let several = self.connections > 1;
+        let words = match () {
+            () if several && is_cluster => {
+                "--connections is for a server: each node of a Cluster has one"
+            }
+            () if self.cross_slot != Cross::Split && self.send != As::Log => {
+                "--cross-slot is for --as log: keys are sent one by one"
+            }
+            () if self.cross_slot != Cross::Split && !is_cluster => {
+                "--cross-slot is for a Cluster (redis+cluster://): a server has all slots"
+            }
+            () => return None,
+        };
+        Some(words.to_owned())
+    }
+
     /// Whether the options go together: commands of a log are sent as they stand.
     pub(super) fn fits(&self, runs_as: Option<Target>) -> bool {
+        if self.idle().is_some() {
+            return false;
+        }
         let verifies = !matches!(self.verify, None | Some(VerifyHow::None));
         let changes = runs_as.is_some()
             || self.ttl_shift.is_some_and(|shift| shift != 0)
@@ -183,6 +206,12 @@ pub(crate) fn run(
     common: &CommonArgs,
     (report_args, metrics): (&ReportArgs, &MetricsArgs),
 ) -> Result<Exit, Error> {
+    // Defaults that change nothing were set aside before.
+    let urls = [url, source_name.to_str().unwrap_or_default()];
+    if let Some(why) = args.idle().or_else(|| from.live.idle(urls)) {
+        return Err(Error::Usage(why));
+    }
+    let map_db = super::rewrite::new_numbers(&args.map_db)?;
     let open = from.options()?;
     let LiveOptions { access: Access { user, password }, tls, timeouts, .. } = open.live.clone();
     let endpoint = url.parse::<Endpoint>()?.with_access(user, password);
@@ -240,7 +269,7 @@ pub(crate) fn run(
         flush_first: args.flush_first,
         drop_expired: args.drop_expired,
         ttl_shift_ms: args.ttl_shift.unwrap_or(0),
-        map_db: args.map_db.iter().copied().collect(),
+        map_db,
         database: endpoint.database.filter(|db| *db != 0),
         rename: renames(&args.rename)?,
         filter: filters.filter(now_ms)?,

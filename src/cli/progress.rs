@@ -1,10 +1,13 @@
 //! A bar on standard error, for work that is long enough to wonder about.
 
+use std::fmt;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Mutex, MutexGuard, OnceLock, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 use std::time::{Duration, Instant};
 
-use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
+use indicatif::{
+    HumanBytes, HumanDuration, ProgressBar, ProgressDrawTarget, ProgressState, ProgressStyle,
+};
 use rdbkit::ops::walk::Observer;
 use rdbkit::source::{Progress, Source};
 
@@ -41,6 +44,8 @@ pub(crate) struct Bar {
     /// Whether there is a word about waiting where no bar is drawn.
     speaks: bool,
     wait: Mutex<Option<Wait>>,
+    /// When it was heard of first, and what was done then.
+    first: Arc<OnceLock<(Instant, u64)>>,
 }
 
 /// A wait that is not over.
@@ -62,6 +67,7 @@ impl Bar {
             bar: OnceLock::new(),
             speaks: false,
             wait: Mutex::default(),
+            first: Arc::default(),
         }
     }
 
@@ -83,6 +89,7 @@ impl Bar {
             bar: OnceLock::new(),
             speaks: false,
             wait: Mutex::default(),
+            first: Arc::default(),
         }
     }
 
@@ -100,10 +107,25 @@ impl Bar {
 
     /// How it looks while something is done.
     fn style(&self) -> ProgressStyle {
+        // What is done at once, before the first look, makes a rate that nothing has.
+        let (of_rate, of_rest) = (Arc::clone(&self.first), Arc::clone(&self.first));
+        let a_second = move |state: &ProgressState, out: &mut dyn fmt::Write| {
+            let _ =
+                write!(out, "{}/s", HumanBytes(rate(of_rate.get(), Instant::now(), state.pos())));
+        };
+        let left = move |state: &ProgressState, out: &mut dyn fmt::Write| {
+            let rest = state.len().unwrap_or_default().saturating_sub(state.pos());
+            let _ = match rate(of_rest.get(), Instant::now(), state.pos()) {
+                0 => write!(out, "?"),
+                rate => write!(out, "{:#}", HumanDuration(Duration::from_secs(rest / rate))),
+            };
+        };
         styled(match self.total_bytes {
-            Some(_) => "{prefix} {wide_bar} {bytes} of {total_bytes}, {bytes_per_sec}, {eta} left",
-            None => "{prefix} {spinner} {bytes}, {bytes_per_sec}, {elapsed}",
+            Some(_) => "{prefix} {wide_bar} {bytes} of {total_bytes}, {rate}, {left} left",
+            None => "{prefix} {spinner} {bytes}, {rate}, {elapsed}",
         })
+        .with_key("rate", a_second)
+        .with_key("left", left)
     }
 
     /// The bar, as it is drawn now or from now on.
@@ -121,17 +143,26 @@ impl Bar {
     }
 }
 
+/// Bytes in a second, since it was heard of first.
+fn rate(first: Option<&(Instant, u64)>, now: Instant, done: u64) -> u64 {
+    let Some((began, before)) = first else { return 0 };
+    let ms = now.saturating_duration_since(*began).as_millis().max(1);
+    let rate = u128::from(done.saturating_sub(*before)) * 1000 / ms;
+    u64::try_from(rate).unwrap_or(u64::MAX)
+}
+
 fn styled(template: &str) -> ProgressStyle {
     ProgressStyle::with_template(template).unwrap_or_else(|_| ProgressStyle::default_bar())
 }
 
 impl Observer for Bar {
     fn progress(&self, bytes_done: u64) {
+        let done = || self.read.as_ref().map_or(bytes_done, Progress::done_bytes);
+        self.first.get_or_init(|| (Instant::now(), done()));
         if !self.enabled || GONE.load(Ordering::Relaxed) || self.began.elapsed() < PATIENCE {
             return;
         }
-        let done = self.read.as_ref().map_or(bytes_done, Progress::done_bytes);
-        self.drawn().set_position(done);
+        self.drawn().set_position(done());
     }
 
     fn waiting(&self, why: &str) {
@@ -170,5 +201,22 @@ impl Drop for Bar {
         if let Some(bar) = self.bar.get() {
             bar.finish_and_clear();
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_was_done_before_the_first_look_makes_no_rate() {
+        let began = Instant::now();
+        let first = (began, 500 << 30);
+        let later = |ms| began + Duration::from_millis(ms);
+        assert_eq!(rate(None, began, 7), 0);
+        assert_eq!(rate(Some(&first), began, 500 << 30), 0);
+        assert_eq!(rate(Some(&first), later(2000), (500 << 30) + 3000), 1500);
+        // A source that is read again begins anew.
+        assert_eq!(rate(Some(&first), later(2000), 1000), 0);
     }
 }

@@ -90,8 +90,10 @@ impl ReplayArgs {
     /// Whether the options go together.
     pub(super) fn fits(&self) -> bool {
         #[cfg(feature = "live")]
-        if self.live.to.is_some() {
-            return self.save.is_none() && self.live.fits(self.target);
+        if let Some(url) = &self.live.to {
+            let urls = [url.as_str(), self.source.to_str().unwrap_or_default()];
+            let is_idle = self.from.live.idle(urls).is_some();
+            return self.save.is_none() && self.live.fits(self.target) && !is_idle;
         }
         true
     }

@@ -3,6 +3,7 @@
 //! Exit status: 0 written, 1 written but something should be looked at, or the source is broken
 //! and nothing was written, 2 not written.
 
+use std::collections::BTreeMap;
 use std::ffi::OsString;
 use std::path::{Path, PathBuf};
 
@@ -224,7 +225,7 @@ impl RewriteArgs {
                 filter: self.filter.filter()?,
                 rename,
                 rename_commands,
-                map_db: self.map_db.iter().copied().collect(),
+                map_db: new_numbers(&self.map_db)?,
                 other_dbs: None,
                 on_unknown: match self.on_unknown {
                     Unknown::Stop => OnUnknown::Stop,
@@ -260,6 +261,19 @@ fn part_size(text: &str) -> Result<u64, String> {
         0 => Err("a part of no bytes holds nothing: give a size such as 64mb".to_owned()),
         bytes => Ok(bytes),
     }
+}
+
+/// New numbers for databases, each of which goes to one place.
+pub(super) fn new_numbers(pairs: &[(u64, u64)]) -> Result<BTreeMap<u64, u64>, Error> {
+    let mut numbers = BTreeMap::new();
+    for &(from, to) in pairs {
+        if let Some(before) = numbers.insert(from, to).filter(|&before| before != to) {
+            return Err(Error::Usage(format!(
+                "--map-db sends database {from} to {before} and to {to}: name one of them"
+            )));
+        }
+    }
+    Ok(numbers)
 }
 
 pub(super) fn databases(text: &str) -> Result<(u64, u64), String> {

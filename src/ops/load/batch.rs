@@ -323,7 +323,9 @@ impl Tally for Batch<'_, '_, '_> {
         self.taken.counts.functions += 1;
         let mut parcel = Parcel { is_for_all: true, ..Parcel::default() };
         plan.function(&mut parcel.bytes, &code);
-        parcel.close(1, 0, 0, 0..0);
+        // What is refused is called by its name.
+        let name = library_name(&parcel.bytes);
+        parcel.close(1, 0, 0, name);
         self.taken.parcels.push(parcel);
         Ok(())
     }
@@ -372,4 +374,14 @@ pub(super) fn arg(out: &mut Vec<u8>, bytes: &[u8]) -> std::ops::Range<usize> {
     out.extend_from_slice(bytes);
     out.extend_from_slice(b"\r\n");
     at..at + bytes.len()
+}
+
+/// Where the name of a library stands in its code: `#!lua name=geo`.
+fn library_name(code: &[u8]) -> std::ops::Range<usize> {
+    const BEFORE: &[u8] = b" name=";
+    let Some(at) = code.windows(BEFORE.len()).position(|part| part == BEFORE) else { return 0..0 };
+    let begins = at + BEFORE.len();
+    let rest = code.get(begins..).unwrap_or_default();
+    let len = rest.iter().position(u8::is_ascii_whitespace).unwrap_or(rest.len());
+    begins..begins + len
 }

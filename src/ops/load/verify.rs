@@ -293,6 +293,7 @@ impl<'a> Seen<'a> {
         let keys: Vec<(u32, &[u8])> =
             wanted.iter().map(|want| (want.database, want.key.as_slice())).collect();
         for (want, shown) in wanted.iter().zip(self.inquiry.ask(&keys)?) {
+            may_be_asked(&shown)?;
             self.report.compared += 1;
             if let Some(what) = self.difference(want, &shown)? {
                 self.report.different += 1;
@@ -345,6 +346,22 @@ impl<'a> Seen<'a> {
                 .then(|| format!("it expires {} ms later than it should", now_ms + ttl - at)),
         })
     }
+}
+
+/// Fails where the user has no right to ask: that says nothing of the keys.
+fn may_be_asked(shown: &Shown) -> Result<()> {
+    for answer in [&shown.dump, &shown.ttl] {
+        let Value::ServerError(error) = answer else { continue };
+        let reply = reply_of(error);
+        if reply.code() == "NOPERM" {
+            return Err(Error::Usage(format!(
+                "all has arrived, and none of it could be compared: {reply}; the user needs +dump \
+                 +pttl for that, and ~* or the keys that are replayed (ACL SETUSER); --verify none \
+                 does without"
+            )));
+        }
+    }
+    Ok(())
 }
 
 /// A number for when the fields of a hash expire, in whatever order they come.
