@@ -141,3 +141,48 @@ fn what_is_overwritten_is_said_and_what_is_not_is_not() {
     let last = ["moved-here c RENAME", "nothing c COPY", "nothing c RENAME", "nothing c MOVE"];
     assert_eq!(told[told.len() - 4..], last);
 }
+
+#[test]
+fn commands_that_change_nothing_are_told_as_such() {
+    let folder = tempfile::tempdir().unwrap();
+    let log = log(
+        folder.path(),
+        &[
+            "SELECT 0",
+            "SADD s 1 2",
+            "SADD t 1",
+            "GET s",
+            "SMEMBERS s",
+            "SMOVE s t 9",
+            "SMOVE s t 1",
+            "SADD s 2",
+            "RPUSH l a",
+            "LMOVE missing l LEFT LEFT",
+            "LMOVE l l LEFT RIGHT",
+            "LMPOP 2 l m LEFT COUNT 0",
+            "RPUSH l b",
+            "LMPOP 2 missing l LEFT",
+            "SET k 1 NX",
+            "SET k 2 NX",
+            "TTL k",
+            "EXPIREAT k 4100000000 XX",
+            "PERSIST k",
+            "HSET h f 1",
+            "HDEL h g",
+            "HPERSIST h FIELDS 1 f",
+            "HGETDEL h FIELDS 1 g",
+        ],
+    );
+    let want = ["created s SADD", "failed s GET", "read s SMEMBERS", "nothing s SMOVE"];
+    assert_eq!(effects(&log, &["s"])[..4], want);
+    assert_eq!(effects(&log, &["s"])[4..], ["changed s SMOVE", "nothing s SADD"]);
+    assert_eq!(effects(&log, &["t"])[1..], ["nothing t SMOVE", "nothing t SMOVE"]);
+    let want = ["nothing l LMOVE", "nothing l LMOVE", "failed l LMPOP", "changed l RPUSH"];
+    assert_eq!(effects(&log, &["l"])[1..5], want);
+    assert_eq!(effects(&log, &["l"])[5..], ["changed l LMPOP"]);
+    let want = ["nothing k SET", "read k TTL", "nothing k EXPIREAT", "nothing k PERSIST"];
+    assert_eq!(effects(&log, &["k"])[1..], want);
+    let want = ["created h HSET", "nothing h HDEL", "nothing h HPERSIST", "nothing h HGETDEL"];
+    assert_eq!(effects(&log, &["h"]), want);
+    assert_eq!(effects(&log, &["s", "--last"]), ["changed s SMOVE"]);
+}

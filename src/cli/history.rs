@@ -25,7 +25,9 @@ use super::pager::PagerArgs;
 /// several keys for each of them. A key that RENAME, MOVE or SWAPDB takes elsewhere is followed
 /// there. What the log begins with, its base or preamble, comes first.
 ///
-/// The log is run for this, on one thread. Times to live do not end while a log is loaded; what has
+/// Commands that only read, or that changed nothing, are told as such.
+///
+/// The log is run for this. Times to live do not end while a log is loaded; what has
 /// expired by now (see --now) is told in the end. Keys that a script touches without naming them
 /// are not seen.
 ///

@@ -12,4 +12,4 @@ pub use command::{Args, Command};
 pub(crate) use keys::known_commands;
 pub use keys::{KeyPositions, command_keys, is_known_command, key_positions};
 pub use reply::Reply;
-pub use written::is_only_read;
+pub use written::{is_only_read, is_read};

@@ -5,17 +5,22 @@
 //!       flush, swap: all keys of the database that are
 //! ```
 //!
-//! The log is run on one thread, as a loading server runs it, and looked at around each command.
+//! The log is run as a loading server runs it, and looked at around each command that concerns a
+//! key that is asked for; what lies between these is run beside one another.
 //! A key is followed under the name that RENAME gives it and into the database that MOVE or
 //! SWAPDB takes it to. Memory is that of the run.
 
+mod idle;
+mod state;
+#[cfg(test)]
+mod tests;
 mod watch;
 
 use hashbrown::HashMap;
 
 use self::watch::Watch;
 use super::filter::Filter;
-use super::run::{self, Run, RunOptions};
+use super::run::{self, Pace, Run, RunOptions, Scene};
 use super::snapshot::{self, Ended};
 use super::walk::Observer;
 use crate::bytes::glob::Glob;
@@ -36,7 +41,7 @@ pub struct HistoryOptions {
     pub deleted: bool,
     /// Whether events carry the value after them, as its bytes.
     pub values: bool,
-    /// How the log is run; threads do not matter.
+    /// How the log is run.
     pub run: RunOptions,
 }
 
@@ -78,13 +83,11 @@ pub fn history(
     if source.form == Form::Dump {
         return Err(Error::Usage(format!("{} is a DUMP payload, which has no past", source.name)));
     }
-    let mut sink = Sink { options, each, kept: HashMap::new(), events: 0, keys: HashMap::new() };
+    let mut sink = Sink::new(options, each);
     let mut watch = Watch::new(options, &mut sink);
-    let Run { engine, commands, failures, parts, .. } = {
-        let mut run = run::run_watched(source, &options.run, observer, Some(&mut watch))?;
-        watch.end(&mut run.engine)?;
-        run
-    };
+    let run = run::run_watched(source, &options.run, observer, &mut watch, Pace::default())?;
+    let Run { engine, commands, failures, parts, .. } = run;
+    watch.end(Scene { keyspace: &engine.keyspace, target: &engine.env.target, db: 0 })?;
     let dropped = parts.iter().find_map(|part| Some((part.name.clone(), part.dropped_from?)));
     std::thread::spawn(move || drop(engine));
     sink.finish()?;
@@ -114,7 +117,11 @@ struct Sink<'o> {
     keys: HashMap<Place, ()>,
 }
 
-impl Sink<'_> {
+impl<'o> Sink<'o> {
+    fn new(options: &'o HistoryOptions, each: &'o mut dyn FnMut(&Event) -> Result<()>) -> Self {
+        Sink { options, each, kept: HashMap::new(), events: 0, keys: HashMap::new() }
+    }
+
     fn event(&mut self, event: Event) -> Result<()> {
         let place = (event.db, event.key.clone());
         let options = self.options;

@@ -1,19 +1,14 @@
 //! What each command does to the keys that are asked for: looked at before it and behind it.
 
-use std::ops::ControlFlow;
+use hashbrown::{Equivalent, HashMap};
 
-use hashbrown::HashMap;
-
+use super::idle::left_alone;
+use super::state::state;
 use super::{HistoryOptions, Place, Sink, Wanted};
 use crate::Result;
-use crate::engine::{Engine, Keyspace, Record, Value, save};
-use crate::ops::run::{About, Watcher};
-use crate::rdb::write::{Body, EntryRoom, Sink as BodySink};
-use crate::rdb::{Entry, Scratch, Target};
+use crate::ops::run::{About, Done, Scene, Watcher};
 use crate::report::history::{Effect, Event, State};
-use crate::report::{get, keys};
 use crate::resp::{command_keys, is_only_read};
-use crate::value::Kind;
 
 /// Watches a run.
 pub(super) struct Watch<'o, 's> {
@@ -52,6 +47,68 @@ struct Road {
     idle: bool,
 }
 
+/// A place that is looked for.
+#[derive(Hash)]
+struct At<'k>(u64, &'k [u8]);
+
+impl Equivalent<Place> for At<'_> {
+    fn equivalent(&self, (db, key): &Place) -> bool {
+        (self.0, self.1) == (*db, key)
+    }
+}
+
+/// What a command is about.
+enum Reach {
+    /// All keys.
+    All,
+    /// Those of its database.
+    Database,
+    /// Those of two databases, which change places.
+    Swap(Option<(u64, u64)>),
+    /// A key that it takes elsewhere.
+    Road(Road),
+    /// The keys that it names.
+    Named,
+}
+
+impl Reach {
+    /// Of a command that runs in this database.
+    fn of(db: u64, args: &[&[u8]]) -> Self {
+        let Some((name, rest)) = args.split_first() else { return Reach::Named };
+        let is = |word: &str| name.eq_ignore_ascii_case(word.as_bytes());
+        let arg = |at: usize| rest.get(at).copied().unwrap_or_default();
+        let number = |at: usize| std::str::from_utf8(arg(at)).ok().and_then(|n| n.parse().ok());
+        let road = |to: Place, stays: bool| {
+            Reach::Road(Road { from: (db, arg(0).to_vec()), to, stays, idle: false })
+        };
+        // Most names are told apart by their first letter.
+        match name.first().map(u8::to_ascii_uppercase) {
+            Some(b'F') if is("FLUSHALL") => Reach::All,
+            Some(b'F') if is("FLUSHDB") => Reach::Database,
+            Some(b'T') if is("TRIMSLOTS") => Reach::All,
+            Some(b'S') if is("SFLUSH") => Reach::All,
+            Some(b'S') if is("SWAPDB") => Reach::Swap(number(0).zip(number(1))),
+            Some(b'R') if is("RENAME") || is("RENAMENX") => road((db, arg(1).to_vec()), false),
+            Some(b'M') if is("MOVE") => match number(1) {
+                Some(to) => road((to, arg(0).to_vec()), false),
+                None => Reach::Named,
+            },
+            Some(b'C') if is("COPY") => {
+                let word = rest.iter().skip(2).position(|arg| arg.eq_ignore_ascii_case(b"DB"));
+                let to = word.and_then(|at| number(at + 3)).unwrap_or(db);
+                road((to, arg(1).to_vec()), true)
+            }
+            _ => Reach::Named,
+        }
+    }
+}
+
+/// The keys that a command names.
+fn named<'a>(args: &'a [&[u8]]) -> impl Iterator<Item = &'a [u8]> {
+    let (name, rest) = args.split_first().map_or((&[][..], args), |(name, rest)| (*name, rest));
+    command_keys(name, rest).into_iter().flatten()
+}
+
 impl<'o, 's> Watch<'o, 's> {
     pub(super) fn new(options: &'o HistoryOptions, sink: &'s mut Sink<'o>) -> Self {
         Watch {
@@ -68,13 +125,13 @@ impl<'o, 's> Watch<'o, 's> {
     }
 
     /// Tells what has expired by the time of the run.
-    pub(super) fn end(&mut self, engine: &mut Engine) -> Result<()> {
+    pub(super) fn end(&mut self, scene: Scene<'_>) -> Result<()> {
         if self.options.deleted || self.options.last {
             return Ok(());
         }
         let now_ms = self.options.run.now_ms;
-        for place in self.present(engine, None) {
-            let state = state(engine, &place, false)?;
+        for place in self.present(scene, None) {
+            let state = state(scene, &place, false)?;
             let Some(at_ms) = state.as_ref().and_then(|s| s.expires_at_ms) else { continue };
             if at_ms < now_ms {
                 self.number += 1;
@@ -108,15 +165,15 @@ impl<'o, 's> Watch<'o, 's> {
     }
 
     /// The keys that are there and asked for, of one database or all, in order.
-    fn present(&self, engine: &Engine, db: Option<usize>) -> Vec<Place> {
+    fn present(&self, scene: Scene<'_>, db: Option<usize>) -> Vec<Place> {
         let mut found = Vec::new();
         let dbs = match db {
             Some(db) => db..db + 1,
-            None => 0..engine.keyspace.used_databases(),
+            None => 0..scene.keyspace.used_databases(),
         };
         for db in dbs {
             let takes = |key: &[u8]| self.takes(db as u64, key);
-            let keys = engine.keyspace.records(db).map(|record| record.key.as_slice());
+            let keys = scene.keyspace.records(db).map(|record| record.key.as_slice());
             found.extend(keys.filter(|key| takes(key)).map(|key| (db as u64, key.to_vec())));
         }
         found.sort();
@@ -125,71 +182,54 @@ impl<'o, 's> Watch<'o, 's> {
 
     fn takes(&self, db: u64, key: &[u8]) -> bool {
         self.wanted.takes(db, key)
-            || (!self.followed.is_empty() && self.followed.contains_key(&(db, key.to_vec())))
+            || (!self.followed.is_empty() && self.followed.contains_key(&At(db, key)))
     }
 
-    /// The keys that a command names, wherever they are.
-    fn named(&mut self, engine: &Engine, args: &[&[u8]]) -> Vec<Place> {
-        let db = engine.db() as u64;
-        let Some((name, rest)) = args.split_first() else { return Vec::new() };
-        let is = |word: &str| name.eq_ignore_ascii_case(word.as_bytes());
-        let arg = |at: usize| rest.get(at).copied().unwrap_or_default();
-        let number = |at: usize| std::str::from_utf8(arg(at)).ok().and_then(|n| n.parse().ok());
-        if is("FLUSHALL") || is("TRIMSLOTS") || is("SFLUSH") {
-            return self.present(engine, None);
+    /// The keys that a command is about, wherever they are.
+    fn concerned(&mut self, scene: Scene<'_>, args: &[&[u8]]) -> Vec<Place> {
+        let db = scene.db as u64;
+        match Reach::of(db, args) {
+            Reach::All => self.present(scene, None),
+            Reach::Database => self.present(scene, Some(scene.db)),
+            Reach::Swap(swap) => {
+                self.swap = swap;
+                self.swapped(scene)
+            }
+            Reach::Road(road) => {
+                let mut places = vec![road.from.clone(), road.to.clone()];
+                places.retain(|place| self.takes_of_road(&road, place));
+                self.road = Some(road);
+                places.sort();
+                places.dedup();
+                places
+            }
+            Reach::Named => {
+                let asked = named(args).filter(|key| self.takes(db, key));
+                let mut places: Vec<Place> = asked.map(|key| (db, key.to_vec())).collect();
+                places.sort();
+                places.dedup();
+                places
+            }
         }
-        if is("FLUSHDB") {
-            return self.present(engine, Some(engine.db()));
-        }
-        if is("SWAPDB") {
-            self.swap = number(0).zip(number(1));
-            return self.swapped(engine);
-        }
-        let keys = command_keys(name, rest).into_iter().flatten();
-        if !["RENAME", "RENAMENX", "MOVE", "COPY"].iter().any(|word| is(word)) {
-            let asked = keys.filter(|key| self.takes(db, key));
-            let mut places: Vec<Place> = asked.map(|key| (db, key.to_vec())).collect();
-            places.sort();
-            places.dedup();
-            return places;
-        }
-        let mut places: Vec<Place> = keys.map(|key| (db, key.to_vec())).collect();
-        let from = (db, arg(0).to_vec());
-        self.road = if is("RENAME") || is("RENAMENX") {
-            Some(Road { from, to: (db, arg(1).to_vec()), stays: false, idle: false })
-        } else if is("MOVE") {
-            number(1).map(|to| Road { from, to: (to, arg(0).to_vec()), stays: false, idle: false })
-        } else if is("COPY") {
-            let word = rest.iter().skip(2).position(|arg| arg.eq_ignore_ascii_case(b"DB"));
-            let to = word.and_then(|at| number(at + 3)).unwrap_or(db);
-            places.truncate(1);
-            Some(Road { from, to: (to, arg(1).to_vec()), stays: true, idle: false })
-        } else {
-            None
-        };
-        if let Some(road) = &self.road {
-            places.push(road.to.clone());
-        }
-        // RENAME a b is about b where a is asked for, and the other way round.
-        let asked = |road: &Road| !road.stays && self.takes(road.from.0, &road.from.1);
-        let about_both = self.road.as_ref().is_some_and(asked);
-        places.retain(|(db, key)| about_both || self.takes(*db, key));
-        places.sort();
-        places.dedup();
-        places
+    }
+
+    /// Whether a key that is taken elsewhere, or the one that it becomes, is to be told.
+    fn takes_of_road(&self, road: &Road, place: &Place) -> bool {
+        // RENAME a b is about b where a is asked for, too.
+        (!road.stays && self.takes(road.from.0, &road.from.1)) || self.takes(place.0, &place.1)
     }
 
     /// The keys of two databases that change places.
-    fn swapped(&self, engine: &Engine) -> Vec<Place> {
+    fn swapped(&self, scene: Scene<'_>) -> Vec<Place> {
         let Some((one, other)) = self.swap else { return Vec::new() };
         let mut found = Vec::new();
         for (from, to) in [(one, other), (other, one)] {
             let here = usize::try_from(from).unwrap_or(usize::MAX);
-            if here >= engine.keyspace.used_databases() {
+            if here >= scene.keyspace.used_databases() {
                 continue;
             }
             // A key is about to be in both, and may be asked for in one of them alone.
-            let keys = engine.keyspace.records(here).map(|record| record.key.as_slice());
+            let keys = scene.keyspace.records(here).map(|record| record.key.as_slice());
             for key in keys.filter(|key| self.takes(from, key) || self.takes(to, key)) {
                 found.extend([(to, key.to_vec()), (from, key.to_vec())]);
             }
@@ -234,6 +274,7 @@ impl<'o, 's> Watch<'o, 's> {
         touched: Touched,
         after: Option<State>,
         failed: Option<&str>,
+        idle: bool,
     ) -> Event {
         let Touched { place, before, only_read } = touched;
         let name = args.first().copied().unwrap_or_default();
@@ -251,6 +292,7 @@ impl<'o, 's> Watch<'o, 's> {
         let effect = match (&before, &after) {
             _ if failed.is_some() => Effect::Failed,
             (Some(_), Some(_)) if only_read => Effect::Read,
+            (Some(_), Some(_)) if idle => Effect::Nothing,
             (_, Some(_)) if road.is_some_and(|road| road.idle) => Effect::Nothing,
             (Some(_), None) if leaves || swap => Effect::MovedAway,
             (Some(state), None) if is(&["DEL", "UNLINK"]) && late(state) => Effect::DeletedExpired,
@@ -287,32 +329,50 @@ impl Watcher for Watch<'_, '_> {
         name.clone_into(&mut self.file);
     }
 
-    fn loaded(&mut self, engine: &mut Engine) -> Result<()> {
+    fn loaded(&mut self, scene: Scene<'_>) -> Result<()> {
         self.number += 1;
-        for place in self.present(engine, None) {
-            let found = state(engine, &place, self.options.values)?;
+        for place in self.present(scene, None) {
+            let found = state(scene, &place, self.options.values)?;
             let event = self.bare(place, Effect::Loaded, found);
             self.sink.event(event)?;
         }
         Ok(())
     }
 
-    fn before(&mut self, engine: &mut Engine, _: &About, args: &[&[u8]]) -> Result<()> {
+    fn takes(&self, db: u64, key: &[u8]) -> bool {
+        Watch::takes(self, db, key)
+    }
+
+    fn concerns(&self, db: u64, args: &[&[u8]]) -> bool {
+        match Reach::of(db, args) {
+            Reach::All | Reach::Database | Reach::Swap(_) => true,
+            Reach::Road(road) => {
+                [&road.from, &road.to].iter().any(|it| self.takes_of_road(&road, it))
+            }
+            Reach::Named => named(args).any(|key| self.takes(db, key)),
+        }
+    }
+
+    fn passed(&mut self, commands: u64) {
+        self.number += commands;
+    }
+
+    fn before(&mut self, scene: Scene<'_>, _: &About, args: &[&[u8]]) -> Result<()> {
         self.touched.clear();
         (self.road, self.swap) = (None, None);
-        let places = self.named(engine, args);
+        let places = self.concerned(scene, args);
         if places.is_empty() {
             return Ok(());
         }
         if let Some(road) = &mut self.road {
             let there =
-                |place: &Place| Ok::<_, crate::Error>(state(engine, place, false)?.is_some());
+                |place: &Place| Ok::<_, crate::Error>(state(scene, place, false)?.is_some());
             let full = !overwrites(args) && there(&road.to)?;
             road.idle = road.from == road.to || full || !there(&road.from)?;
         }
         let (name, rest) = args.split_first().map_or((&[][..], args), |(name, rest)| (*name, rest));
         for place in places {
-            let before = state(engine, &place, false)?;
+            let before = state(scene, &place, false)?;
             let only_read = is_only_read(name, rest, &place.1);
             self.touched.push(Touched { place, before, only_read });
         }
@@ -321,16 +381,27 @@ impl Watcher for Watch<'_, '_> {
 
     fn after(
         &mut self,
-        engine: &mut Engine,
+        scene: Scene<'_>,
         about: &About,
         args: &[&[u8]],
-        failed: Option<&str>,
+        done: Done<'_>,
     ) -> Result<()> {
         self.number += 1;
+        let failed = match done {
+            Done::Failed(words) => Some(words),
+            Done::Answered(_) | Done::Skipped => None,
+        };
         let mut arrived = Vec::new();
         for touched in std::mem::take(&mut self.touched) {
-            let after = state(engine, &touched.place, self.options.values)?;
-            let event = self.event(about, args, touched, after, failed);
+            let after = state(scene, &touched.place, self.options.values)?;
+            let idle = match (done, &touched.before, &after) {
+                (Done::Answered(reply), Some(before), Some(after)) => {
+                    left_alone(args, reply, &touched.place, before, after)
+                }
+                (Done::Skipped, ..) => true,
+                _ => false,
+            };
+            let event = self.event(about, args, touched, after, failed, idle);
             let effect = event.effect;
             let place = (event.db, event.key.clone());
             self.sink.event(event)?;
@@ -359,107 +430,4 @@ fn overwrites(args: &[&[u8]]) -> bool {
     let replaces = |arg: &&[u8]| arg.eq_ignore_ascii_case(b"REPLACE");
     name.eq_ignore_ascii_case(b"RENAME")
         || name.eq_ignore_ascii_case(b"COPY") && rest.iter().skip(2).any(replaces)
-}
-
-/// What a key holds, if it is there; its value too, where that is wanted.
-fn state(engine: &Engine, (db, key): &Place, value: bool) -> Result<Option<State>> {
-    let Ok(index) = usize::try_from(*db) else { return Ok(None) };
-    if index >= engine.keyspace.used_databases() {
-        return Ok(None);
-    }
-    let keyspace = &engine.keyspace;
-    let Some(record) = keyspace.record(index, key) else { return Ok(None) };
-    let frozen = match record.value {
-        Value::Frozen(frozen) => keyspace.base().and_then(|base| base.entry(key, frozen)),
-        _ => None,
-    };
-    let (kind, elements, size_bytes) = match &frozen {
-        Some(entry) => measured(entry)?,
-        None => held(&record.value),
-    };
-    let mut state = State {
-        kind: kind.name(),
-        elements,
-        size_bytes,
-        expires_at_ms: record.expires_at_ms(),
-        text: Vec::new(),
-        json: Vec::new(),
-    };
-    if value {
-        written(record, keyspace, &engine.env.target, *db, &mut state)?;
-    }
-    Ok(Some(state))
-}
-
-/// Kind, elements and bytes of a string.
-fn measured(entry: &Entry<'_>) -> Result<(Kind, u64, Option<u64>)> {
-    let shape = entry.shape()?;
-    let mut size_bytes = None;
-    if shape.kind == Kind::String {
-        entry.visit(&mut Scratch::default(), |item| {
-            if let crate::value::Item::Text(text) = item {
-                size_bytes = Some(text.len());
-            }
-            ControlFlow::Continue(())
-        })?;
-    }
-    Ok((shape.kind, shape.elements, size_bytes))
-}
-
-fn held(value: &Value) -> (Kind, u64, Option<u64>) {
-    let text = |bytes: usize| (Kind::String, 1, Some(bytes as u64));
-    let count = |kind: Kind, elements: usize| (kind, elements as u64, None);
-    match value {
-        Value::Str(bytes) => text(bytes.len()),
-        Value::Raw(grown) => text(grown.len()),
-        Value::Lying(it) => text(it.size_bytes()),
-        Value::Int(n) => (Kind::String, 1, Some(crate::value::Elem::Int(*n).len())),
-        Value::List(it) => count(Kind::List, it.len()),
-        Value::Set(it) => count(Kind::Set, it.len()),
-        Value::Hash(it) => count(Kind::Hash, it.len()),
-        Value::SortedSet(it) => count(Kind::SortedSet, it.len()),
-        Value::Stream(it) => count(Kind::Stream, it.len()),
-        Value::Array(it) => count(Kind::Array, it.len()),
-        // As values of modules are counted in a snapshot.
-        Value::VectorSet(_) => count(Kind::Module, 1),
-        Value::Opaque(it) => count(it.value_type.kind(), 1),
-        // What is frozen was looked at in the base.
-        Value::Frozen(it) => count(it.value_type().kind(), 1),
-    }
-}
-
-/// Writes the value as `get` does, for the eye and as JSON.
-fn written(
-    record: &Record,
-    keyspace: &Keyspace,
-    target: &Target,
-    db: u64,
-    state: &mut State,
-) -> Result<()> {
-    let mut sink = BodySink::new(false).lossy();
-    let mut room = EntryRoom::default();
-    let body = save(record, keyspace, target, target, &mut sink, &mut room)?;
-    let (ty, body) = match body {
-        Body::Same(ty, body) => (ty, body),
-        Body::Written(ty) => (ty, sink.as_bytes()),
-        Body::Nothing => return Ok(()),
-    };
-    let mut entry = Entry::of_body(&record.key, ty, body, 0);
-    entry.db = db;
-    entry.expires_at_ms = record.expires_at_ms();
-    let key = entry.key_bytes()?;
-    let row: keys::KeyRow<'_> = crate::ops::keys::row(&entry, &key)?;
-    let human = get::ValueFormat::Human { style: Default::default(), now_ms: 0 };
-    for (format, out) in [(human, &mut state.text), (get::ValueFormat::JsonLines, &mut state.json)]
-    {
-        let mut writer = get::ValueWriter::new(format);
-        writer.begin(&row, entry.value_type.kind());
-        entry.visit(&mut Scratch::default(), |item| {
-            // Writing into memory cannot fail.
-            drop(writer.item(&item, out));
-            ControlFlow::Continue(())
-        })?;
-        drop(writer.end(out));
-    }
-    Ok(())
 }

@@ -21,19 +21,20 @@ use super::hand::{Halt, Hand};
 use super::log::{End, Progress, read};
 use super::router::Router;
 use super::steps::Steps;
+use super::watched::Eyes;
 use crate::Result;
 use crate::engine::{Engine, Env, SHARDS, Shard};
 use crate::ops::walk::Observer;
 
 /// How much is done at a time.
 #[derive(Debug, Clone, Copy)]
-pub(super) struct Pace {
+pub(in crate::ops) struct Pace {
     /// Commands that are sorted before they are run.
-    pub(super) section: usize,
+    pub(in crate::ops) section: usize,
     /// Fewer commands than this are run where they were sorted.
-    pub(super) worth_sharing: usize,
+    pub(in crate::ops) worth_sharing: usize,
     /// A log of fewer bytes is run before threads have started.
-    pub(super) worth_threads: usize,
+    pub(in crate::ops) worth_threads: usize,
 }
 
 impl Default for Pace {
@@ -42,15 +43,17 @@ impl Default for Pace {
     }
 }
 
-/// Runs the log that begins at `from`.
-pub(super) fn run(
+/// Runs the log that begins at `from`, before the eyes of whoever watches.
+#[expect(clippy::too_many_arguments, reason = "called in one place")]
+pub(super) fn run<'o>(
     engine: &mut Engine,
     bytes: &[u8],
     from: usize,
     progress: &Progress,
     options: &RunOptions,
     pace: Pace,
-    observer: &dyn Observer,
+    eyes: Option<Eyes<'o>>,
+    observer: &'o dyn Observer,
 ) -> Result<(End, Failures), Halt> {
     let mut threads = options.threads.clamp(1, SHARDS);
     if bytes.len() - from < pace.worth_threads {
@@ -74,9 +77,10 @@ pub(super) fn run(
             });
         }
         let crew = Crew { send: Some(send), workers: threads - 1, section: None };
-        let mut router = Router::new(first, crew, pace, observer);
+        let mut router = Router::new(first, crew, pace, eyes, observer);
         let end = read(bytes, from, progress, &mut router).and_then(|end| {
             router.settle()?;
+            router.eyes.iter_mut().for_each(Eyes::tell_passed);
             Ok(end)
         });
         router.dismiss();
@@ -267,7 +271,8 @@ mod tests {
         engine.keyspace.run_log(Arc::clone(&log));
         let options = RunOptions { threads, ..RunOptions::at(Some(1000)) };
         let (bytes, from) = ((*log).as_ref(), Progress::default());
-        let (end, failures) = run(&mut engine, bytes, 0, &from, &options, pace, &Silent).unwrap();
+        let (end, failures) =
+            run(&mut engine, bytes, 0, &from, &options, pace, None, &Silent).unwrap();
         let records = (0..3).flat_map(|db| engine.keyspace.records(db));
         (records.map(|record| format!("{record:?}")).collect(), end, failures)
     }
@@ -298,7 +303,8 @@ mod tests {
             let mut engine = Engine::default();
             let options = RunOptions { threads, ..RunOptions::at(Some(1000)) };
             let pace = Pace { section, worth_sharing: 1, worth_threads: 0 };
-            let ended = run(&mut engine, &log, 0, &Progress::default(), &options, pace, &Silent);
+            let from = Progress::default();
+            let ended = run(&mut engine, &log, 0, &from, &options, pace, None, &Silent);
             let words = ended.unwrap_err().error("a.aof").to_string();
             let at = log.len() / 2 - b"*1\r\n$6\r\nNOSUCH\r\n".len();
             assert!(

@@ -5,6 +5,7 @@ use std::ops::Deref;
 use super::failed::{Failed, Failures};
 use super::known::Known;
 use super::steps::{Step, Steps};
+use super::watched::Scene;
 use crate::aof::LogItem;
 use crate::aof::log::{Quirks, item};
 use crate::bytes::prefetch::prefetch_first;
@@ -21,6 +22,8 @@ pub(super) enum Halt {
     Unsupported { offset: u64, words: String },
     /// A value of the base is broken.
     Broken { offset: u64, error: Box<FormatError> },
+    /// Whoever watches wants no more.
+    Watcher { offset: u64, error: Error },
 }
 
 impl Halt {
@@ -28,7 +31,8 @@ impl Halt {
         match self {
             Halt::Unknown { offset, .. }
             | Halt::Unsupported { offset, .. }
-            | Halt::Broken { offset, .. } => *offset,
+            | Halt::Broken { offset, .. }
+            | Halt::Watcher { offset, .. } => *offset,
         }
     }
 
@@ -49,12 +53,13 @@ impl Halt {
                 "{file}: offset {offset}: {words}; --on-unknown skip steps over such commands"
             )),
             Halt::Broken { error, .. } => Error::Format(error),
+            Halt::Watcher { error, .. } => error,
         }
     }
 }
 
 /// What is left to chance in a command that begins there.
-pub(super) fn chance_at(offset: u64) -> u64 {
+fn chance_at(offset: u64) -> u64 {
     (offset + 1).wrapping_mul(0x9e37_79b9_7f4a_7c15) | 1
 }
 
@@ -129,29 +134,35 @@ impl<'a> Hand<'a> {
     /// given back.
     #[inline]
     pub(super) fn run(&mut self, offset: usize, spec: &Spec) -> Result<(), Halt> {
-        // What is left to chance depends on where a command stands, not on which thread runs it.
-        self.env.chance = chance_at(offset as u64);
-        match self.call(spec) {
-            Ok(()) => Ok(()),
+        match self.answer(offset, spec) {
+            Ok(_) => Ok(()),
             Err(failure) => self.note(offset as u64, failure),
         }
     }
 
+    /// Runs a command, whose arguments are at hand.
     #[inline]
-    fn call(&mut self, spec: &Spec) -> Answer<()> {
+    pub(super) fn answer(&mut self, offset: usize, spec: &Spec) -> Answer {
+        // What is left to chance depends on where a command stands, not on which thread runs it.
+        self.env.chance = chance_at(offset as u64);
         let keys = Keys::new(&mut self.keyspace, self.db, None);
         let mut call = Call { args: &self.args, keys, env: &mut self.env };
         let answer = (spec.run)(&mut call);
         self.db = call.keys.db;
         match answer {
             Ok(Reply::Error(words)) => Err(Failure::Error(words)),
-            Ok(_) => Ok(()),
-            Err(failure) => Err(failure),
+            answer => answer,
         }
     }
 
+    /// What there is to be looked at.
+    pub(super) fn scene(&self) -> Scene<'_> {
+        Scene { keyspace: &self.keyspace, target: &self.env.target, db: self.db }
+    }
+
+    /// Notes what failed, and gives back what ends the run.
     #[cold]
-    fn note(&mut self, offset: u64, failure: Failure) -> Result<(), Halt> {
+    pub(super) fn note(&mut self, offset: u64, failure: Failure) -> Result<(), Halt> {
         match failure {
             Failure::Error(words) => {
                 let mut args = self.args.iter().map(|arg| arg.to_vec());

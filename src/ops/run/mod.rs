@@ -39,12 +39,13 @@ use crate::ops::snapshot::{is_announced_as_base, is_empty, is_log};
 use crate::rdb::Target;
 use crate::source::{Form, OpenOptions, Source, Whole, open_part};
 
-use crew::Pace;
+pub(super) use crew::Pace;
 pub use failed::{Failed, Failures};
 pub(super) use log::About;
 use log::{End, Progress};
 use touched::Touched;
-pub(super) use watched::Watcher;
+use watched::Eyes;
+pub(super) use watched::{Done, Scene, Watcher};
 
 /// How a source is run.
 #[derive(Debug, Clone)]
@@ -191,16 +192,18 @@ struct Way<'w> {
     /// The keys that commands name, where the others are to be left.
     touched: Option<Touched>,
     watcher: Option<&'w mut dyn Watcher>,
+    pace: Pace,
 }
 
-/// Runs a source on one thread while somebody watches.
+/// Runs a source while somebody watches.
 pub(super) fn run_watched(
     source: Source,
     options: &RunOptions,
     observer: &dyn Observer,
-    watcher: Option<&mut dyn Watcher>,
+    watcher: &mut dyn Watcher,
+    pace: Pace,
 ) -> Result<Run> {
-    run_with(source, options, observer, Way { watcher, ..Way::default() })
+    run_with(source, options, observer, Way { watcher: Some(watcher), pace, ..Way::default() })
 }
 
 fn run_with(
@@ -388,24 +391,18 @@ fn whole_part(
         at = loaded.end;
         sum = Some(loaded.sum);
         if let Some(watcher) = watcher {
-            watcher.loaded(&mut run.engine)?;
+            let Engine { keyspace, env, .. } = &run.engine;
+            watcher.loaded(Scene { keyspace, target: &env.target, db: 0 })?;
         }
     }
     let behind = bytes.get(at..).unwrap_or_default();
     if form != Form::Rdb || behind.is_empty() || is_log(behind, is_announced_as_base(bytes)) {
         let progress = start(run, options, last);
-        let (end, failures) = match watcher {
-            Some(watcher) => {
-                watched::run(&mut run.engine, bytes, at, &progress, options, *watcher, observer)
-                    .map_err(|stop| stop.error(&part.name))?
-            }
-            None => {
-                run.engine.keyspace.run_log(Arc::clone(&file) as _);
-                let pace = Pace::default();
-                crew::run(&mut run.engine, bytes, at, &progress, options, pace, observer)
-                    .map_err(|halt| halt.error(&part.name))?
-            }
-        };
+        let eyes = watcher.as_mut().map(|watcher| Eyes::new(*watcher));
+        run.engine.keyspace.run_log(Arc::clone(&file) as _);
+        let (end, failures) =
+            crew::run(&mut run.engine, bytes, at, &progress, options, way.pace, eyes, observer)
+                .map_err(|halt| halt.error(&part.name))?;
         finish(run, end, failures, last, part)?;
     }
     sum.map_or(Ok(()), base::Sum::judge)

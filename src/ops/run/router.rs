@@ -3,8 +3,9 @@
 use super::crew::{Crew, Pace};
 use super::failed::Failures;
 use super::hand::{Halt, Hand};
-use super::log::Runner;
+use super::log::{About, Runner};
 use super::steps::Steps;
+use super::watched::Eyes;
 use crate::engine::{Route, SHARDS, Spec, foreign, shard_of};
 use crate::ops::walk::Observer;
 use crate::resp::{Command, command_keys};
@@ -15,6 +16,7 @@ pub(super) struct Router<'a, 'o> {
     pub(super) failures: Failures,
     /// The first of what ended the run.
     pub(super) halt: Option<Halt>,
+    pub(super) eyes: Option<Eyes<'o>>,
     crew: Crew,
     steps: Vec<Steps>,
     /// The shards that have steps.
@@ -35,6 +37,9 @@ impl<'a> Runner<'a> for Router<'a, '_> {
             Some(spec) if spec.takes(command.argc() as usize) => spec,
             spec => return self.refuse(offset, &command, spec),
         };
+        if self.eyes.is_some() && self.show(offset, &command, spec)? {
+            return Ok(());
+        }
         match spec.route {
             Route::Key(1) => self.push(shard_of(command.first().unwrap_or_default()), at),
             Route::Key(place) => {
@@ -50,16 +55,29 @@ impl<'a> Runner<'a> for Router<'a, '_> {
         }
     }
 
+    #[inline(always)]
+    fn about(&mut self, about: &About) {
+        if let Some(eyes) = &mut self.eyes {
+            eyes.about = *about;
+        }
+    }
+
     fn reached(&mut self, offset: u64) {
         self.observer.progress(offset);
     }
 }
 
 impl<'a, 'o> Router<'a, 'o> {
-    pub(super) fn new(hand: Hand<'a>, crew: Crew, pace: Pace, observer: &'o dyn Observer) -> Self {
+    pub(super) fn new(
+        hand: Hand<'a>,
+        crew: Crew,
+        pace: Pace,
+        eyes: Option<Eyes<'o>>,
+        observer: &'o dyn Observer,
+    ) -> Self {
         let steps = vec![Steps::default(); SHARDS];
         let (failures, halt, filled, waiting) = (Failures::default(), None, Vec::new(), 0);
-        Router { hand, failures, halt, crew, steps, filled, waiting, pace, observer }
+        Router { hand, failures, halt, eyes, crew, steps, filled, waiting, pace, observer }
     }
 
     /// The steps of a shard, to which one is added.

@@ -1,13 +1,18 @@
-//! A run on one thread, command by command, while somebody watches what each of them does.
+//! A run that somebody watches: of the commands that concern him, what each of them does.
+//!
+//! ```text
+//! command ─ concerns him? no ─► router   sorted, and run beside others
+//!                        yes ─► all before it is run ─ before │ it alone │ after
+//! ```
+//!
+//! What he is told is the same with any number of threads.
 
-use super::RunOptions;
-use super::failed::{Failed, Failures};
-use super::hand::{Halt, chance_at};
-use super::log::{About, End, Progress, Runner, read};
+use super::hand::Halt;
+use super::log::About;
+use super::router::Router;
 use crate::Result;
-use crate::engine::{Engine, Failure, foreign, lookup};
-use crate::error::Error;
-use crate::ops::walk::Observer;
+use crate::engine::{Failure, Keyspace, Route, Spec};
+use crate::rdb::Target;
 use crate::resp::{Command, Reply};
 
 /// Somebody who watches a run.
@@ -16,117 +21,141 @@ pub(in crate::ops) trait Watcher {
     fn part(&mut self, name: &str);
 
     /// The snapshot that a part begins with has been loaded.
-    fn loaded(&mut self, engine: &mut Engine) -> Result<()>;
+    fn loaded(&mut self, scene: Scene<'_>) -> Result<()>;
+
+    /// Whether a command concerns him that is about this key and no other.
+    fn takes(&self, db: u64, key: &[u8]) -> bool;
+
+    /// Whether a command concerns him that runs in this database, the name first.
+    fn concerns(&self, db: u64, args: &[&[u8]]) -> bool;
+
+    /// So many commands were run that do not concern him.
+    fn passed(&mut self, commands: u64);
 
     /// A command is about to be run.
-    fn before(&mut self, engine: &mut Engine, about: &About, args: &[&[u8]]) -> Result<()>;
+    fn before(&mut self, scene: Scene<'_>, about: &About, args: &[&[u8]]) -> Result<()>;
 
-    /// It was run, or failed with these words.
+    /// It was run.
     fn after(
         &mut self,
-        engine: &mut Engine,
+        scene: Scene<'_>,
         about: &About,
         args: &[&[u8]],
-        failed: Option<&str>,
+        done: Done<'_>,
     ) -> Result<()>;
 }
 
-/// Runs the log that begins at `from`.
-pub(super) fn run(
-    engine: &mut Engine,
-    bytes: &[u8],
-    from: usize,
-    progress: &Progress,
-    options: &RunOptions,
-    watcher: &mut dyn Watcher,
-    observer: &dyn Observer,
-) -> Result<(End, Failures), Stop> {
-    let mut solo = Solo {
-        engine,
-        skip_unknown: options.skip_unknown,
-        watcher,
-        observer,
-        failures: Failures::default(),
-        about: About::default(),
-    };
-    let end = read(bytes, from, progress, &mut solo)?;
-    Ok((end, solo.failures))
+/// What there is to be looked at.
+#[derive(Debug, Clone, Copy)]
+pub(in crate::ops) struct Scene<'s> {
+    pub(in crate::ops) keyspace: &'s Keyspace,
+    /// The server that is played.
+    pub(in crate::ops) target: &'s Target,
+    /// The selected database.
+    pub(in crate::ops) db: usize,
 }
 
-struct Solo<'e> {
-    engine: &'e mut Engine,
-    skip_unknown: bool,
-    watcher: &'e mut dyn Watcher,
-    observer: &'e dyn Observer,
-    failures: Failures,
-    about: About,
+/// What came of a command.
+#[derive(Debug, Clone, Copy)]
+pub(in crate::ops) enum Done<'r> {
+    Answered(&'r Reply),
+    Failed(&'r str),
+    /// It cannot be run, and was stepped over.
+    Skipped,
 }
 
-/// Why it would go no further.
-pub(super) enum Stop {
-    Halt(Halt),
-    Watcher(Error),
+/// Who watches, and what is known of the command that comes next.
+pub(super) struct Eyes<'w> {
+    watcher: &'w mut dyn Watcher,
+    pub(super) about: About,
+    passed: u64,
 }
 
-impl Stop {
-    /// In words; `file` is the part of the log that it stands in.
-    pub(super) fn error(self, file: &str) -> Error {
-        match self {
-            Stop::Halt(halt) => halt.error(file),
-            Stop::Watcher(error) => error,
-        }
+impl<'w> Eyes<'w> {
+    pub(super) fn new(watcher: &'w mut dyn Watcher) -> Self {
+        Eyes { watcher, about: About::default(), passed: 0 }
+    }
+
+    /// Tells how many commands there were since the last one that was shown.
+    pub(super) fn tell_passed(&mut self) {
+        self.watcher.passed(std::mem::take(&mut self.passed));
     }
 }
 
-impl<'a> Runner<'a> for Solo<'_> {
-    type Stop = Stop;
-
-    fn about(&mut self, about: &About) {
-        self.about = *about;
-    }
-
-    fn command(&mut self, offset: u64, command: Command<'a>) -> Result<(), Stop> {
-        let mut args = vec![command.name()];
-        args.extend(command.args());
-        let name = command.name();
-        let spec = lookup(name);
-        if !spec.is_some_and(|spec| spec.takes(args.len())) {
-            if self.skip_unknown {
-                self.failures.skip(name);
-                return Ok(());
+impl<'a> Router<'a, '_> {
+    /// Runs a command before the eyes of whoever watches, where it concerns him; whether it did.
+    pub(super) fn show(
+        &mut self,
+        offset: u64,
+        command: &Command<'a>,
+        spec: &'static Spec,
+    ) -> Result<bool, Halt> {
+        let Some(eyes) = &mut self.eyes else { return Ok(false) };
+        let db = self.hand.db as u64;
+        let concerns = match spec.route {
+            Route::Key(1) if spec.name != "MOVE" => {
+                command.first().is_some_and(|key| eyes.watcher.takes(db, key))
             }
-            return Err(Stop::Halt(match foreign(name).filter(|_| spec.is_none()) {
-                Some(words) => Halt::Unsupported { offset, words },
-                None => Halt::Unknown { offset, name: name.to_vec(), argc: spec },
-            }));
-        }
-        self.watcher.before(self.engine, &self.about, &args).map_err(Stop::Watcher)?;
-        self.engine.env.chance = chance_at(offset);
-        let failed = match self.engine.run(&args) {
-            Ok(Reply::Error(words)) | Err(Failure::Error(words)) => Some(words.into_owned()),
-            Ok(_) => None,
-            Err(Failure::Unsupported(_)) if self.skip_unknown => {
-                self.failures.skip(name);
-                None
+            Route::Split(step) => {
+                command.args().step_by(step.into()).any(|key| eyes.watcher.takes(db, key))
             }
-            Err(Failure::Unsupported(words)) => {
-                return Err(Stop::Halt(Halt::Unsupported { offset, words }));
-            }
-            Err(Failure::Broken(error)) => {
-                return Err(Stop::Halt(Halt::Broken { offset, error }));
+            _ => {
+                self.hand.take(command);
+                eyes.watcher.concerns(db, self.hand.args())
             }
         };
-        let words = failed.as_deref();
-        self.watcher.after(self.engine, &self.about, &args, words).map_err(Stop::Watcher)?;
-        if let Some(error) = failed {
-            let key = args.get(1).map(|key| key.to_vec());
-            let name = name.to_vec();
-            self.failures.note(Failed { file: String::new(), offset, name, key, error });
+        if !concerns {
+            eyes.passed += 1;
+            return Ok(false);
         }
-        Ok(())
+        self.settle()?;
+        let Some(eyes) = &mut self.eyes else { return Ok(false) };
+        eyes.tell_passed();
+        let Eyes { watcher, about, .. } = eyes;
+        let stop = |error| Halt::Watcher { offset, error };
+        let hand = &mut self.hand;
+        hand.take(command);
+        watcher.before(hand.scene(), about, hand.args()).map_err(stop)?;
+        let answer = hand.answer(offset as usize, spec);
+        let done = match &answer {
+            Ok(reply) => Some(Done::Answered(reply)),
+            Err(Failure::Error(words)) => Some(Done::Failed(words)),
+            Err(Failure::Unsupported(_)) => hand.skips_unknown().then_some(Done::Skipped),
+            Err(Failure::Broken(_)) => None,
+        };
+        if let Some(done) = done {
+            watcher.after(hand.scene(), about, hand.args(), done).map_err(stop)?;
+        }
+        if let Err(failure) = answer {
+            hand.note(offset, failure)?;
+            self.failures.beside(std::mem::take(&mut hand.failures));
+        }
+        Ok(true)
     }
+}
 
-    fn reached(&mut self, offset: u64) {
-        self.observer.progress(offset);
+#[cfg(test)]
+mod tests {
+    use crate::engine::{Route, lookup};
+    use crate::resp::{command_keys, known_commands};
+
+    /// Commands of one key, and those that fall apart into their keys, are asked about by these
+    /// keys alone.
+    #[test]
+    fn the_keys_that_are_asked_about_are_all_that_there_are() {
+        let mut seen = 0;
+        for spec in known_commands().filter_map(|name| lookup(name.as_bytes())) {
+            let step = match spec.route {
+                Route::Key(1) => usize::MAX,
+                Route::Split(step) => usize::from(step),
+                _ => continue,
+            };
+            seen += 1;
+            let args: Vec<String> = (0..6).map(|n| n.to_string()).collect();
+            let keys: Vec<&[u8]> = command_keys(spec.name.as_bytes(), &args).unwrap().collect();
+            let want: Vec<&[u8]> = args.iter().step_by(step).map(String::as_bytes).collect();
+            assert_eq!(keys, want, "{}", spec.name);
+        }
+        assert!(seen > 100, "{seen}");
     }
 }
