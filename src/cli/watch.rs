@@ -35,7 +35,8 @@ enum WatchFormat {
 ///
 /// The hottest keys are counted in bounded memory; where that makes a count uncertain, JSON says
 /// by how much. Of a log in one file, as servers before 7.0 keep it, nothing says how large it was
-/// after its last rewrite: --base-size does, or the next rewrite will.
+/// after its last rewrite: --base-size does, or the next rewrite will. A log that is removed, replaced
+/// or cut meanwhile is told, and followed again when it is back.
 #[derive(Debug, Args)]
 #[command(after_help = "\
 Examples:

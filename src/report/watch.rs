@@ -25,6 +25,8 @@ pub struct Interval {
     pub file: String,
     /// How far it has been read.
     pub offset: u64,
+    /// Whether it is not there any more.
+    pub gone: bool,
     /// Commands.
     pub commands: u64,
     /// Commands per second.
@@ -191,6 +193,9 @@ impl WatchTable {
             ),
             self.growth(interval),
         ];
+        if interval.gone {
+            lines.push(style.bad("the log is not there any more").to_string());
+        }
         for event in &self.events {
             lines.push(style.warn(event).to_string());
         }
@@ -288,6 +293,7 @@ mod tests {
             watched_ms: 1000,
             file: "appendonly.aof.1.incr.aof".to_owned(),
             offset: 0,
+            gone: false,
             commands: 0,
             commands_per_sec: 0.0,
             bytes: 0,

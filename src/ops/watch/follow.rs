@@ -7,12 +7,14 @@
 //! ```
 //!
 //! A file that is replaced stays open until all of it has been read. Bytes that are no command are
-//! stepped over and counted; half a command waits for its other half.
+//! stepped over and counted; half a command waits for its other half. A log that is gone is waited
+//! for.
 
 use std::fs::{File, Metadata};
 use std::io::{Read, Seek, SeekFrom};
 use std::path::{Path, PathBuf};
 
+use super::rewritten::Fork;
 use crate::aof::log::{Quirks, find_command, item};
 use crate::aof::{self, Layout, LogItem};
 use crate::bytes::PathName as _;
@@ -43,7 +45,17 @@ pub(super) enum New<'a> {
     Rotated(&'a Path),
     /// The log was rewritten under the same name.
     Rewritten,
+    /// There is no such file any more.
+    Gone(&'a Path),
+    /// It is there again.
+    Back(&'a Path),
+    /// It was cut from one length to another.
+    Cut(&'a Path, u64, u64),
 }
+
+/// Looks in a row that find nothing before a log is said to be gone: one may fall between the two
+/// steps of a rewrite.
+const GONE_LOOKS: u32 = 2;
 
 /// Follows a log.
 pub(super) struct Follower {
@@ -57,6 +69,9 @@ pub(super) struct Follower {
     /// Whether the reading may stand in the middle of a command.
     lost: bool,
     rewritten_bytes: Option<u64>,
+    fork: Fork,
+    /// Looks in a row that did not find the file.
+    missed: u32,
 }
 
 impl Follower {
@@ -83,6 +98,8 @@ impl Follower {
             // A server writes whole commands, as a rule.
             lost: at > 0,
             rewritten_bytes: None,
+            fork: Fork::default(),
+            missed: 0,
         })
     }
 
@@ -99,10 +116,29 @@ impl Follower {
     /// Hands out all that is new.
     pub(super) fn poll(&mut self, each: &mut dyn FnMut(New<'_>)) -> Result<()> {
         // Whether the file was replaced is asked before it is read to its end, so nothing is missed.
-        let moved = self.moved()?;
+        let moved = self.moved();
         self.read(each)?;
+        if let Moved::Gone = moved {
+            self.missed += 1;
+            if self.missed == GONE_LOOKS {
+                each(New::Gone(&self.current));
+            }
+            return Ok(());
+        }
+        let was_gone = std::mem::take(&mut self.missed) >= GONE_LOOKS;
+        if was_gone {
+            each(New::Back(&self.current));
+        }
         match moved {
-            Moved::No => {}
+            Moved::No | Moved::Gone => {}
+            Moved::Cut(to) => {
+                each(New::Cut(&self.current, self.at, to));
+                let mut file = open(&self.current)?;
+                let stood = file.seek(SeekFrom::Start(to));
+                stood.map_err(|cause| cannot_read(&self.current, cause))?;
+                self.enter(file, self.current.clone(), to);
+                self.fork = Fork::default();
+            }
             Moved::To(parts) => {
                 for part in parts {
                     each(New::Skipped(self.buffer.len() as u64));
@@ -112,16 +148,31 @@ impl Follower {
                 }
             }
             Moved::Replaced => {
-                let mut file = open(&self.path)?;
+                let mut file = open(&self.current)?;
                 let end = file.seek(SeekFrom::End(0));
-                let end = end.map_err(|cause| cannot_read(&self.path, cause))?;
+                let end = end.map_err(|cause| cannot_read(&self.current, cause))?;
                 each(New::Skipped(self.buffer.len() as u64));
-                self.enter(file, self.path.clone(), end);
-                self.rewritten_bytes = Some(end);
-                each(New::Rewritten);
+                let goes_on = self.fork.goes_on(&self.file, self.at, &file);
+                let from = goes_on.unwrap_or(end);
+                file.seek(SeekFrom::Start(from))
+                    .map_err(|cause| cannot_read(&self.current, cause))?;
+                self.enter(file, self.current.clone(), from);
+                // What was found stands at the beginning of a command.
+                self.lost = goes_on.is_none() && from > 0;
+                self.fork = std::mem::take(&mut self.fork).of_rewritten();
+                self.rewritten_bytes = Some(from);
+                if !was_gone {
+                    each(New::Rewritten);
+                }
+                self.read(each)?;
             }
         }
         Ok(())
+    }
+
+    /// Whether the log is gone, as far as several looks can tell.
+    pub(super) fn is_gone(&self) -> bool {
+        self.missed >= GONE_LOOKS
     }
 
     fn enter(&mut self, file: File, path: PathBuf, at: u64) {
@@ -132,30 +183,46 @@ impl Follower {
         self.lost = at > 0;
     }
 
-    fn moved(&self) -> Result<Moved> {
-        if !self.is_directory {
-            let Ok(there) = std::fs::metadata(&self.path) else { return Ok(Moved::No) };
-            let here = self.file.metadata().map_err(|cause| cannot_read(&self.current, cause))?;
-            let same = is_same_file(&here, &there) && there.len() >= self.at;
-            return Ok(if same { Moved::No } else { Moved::Replaced });
+    fn moved(&self) -> Moved {
+        if self.is_directory
+            && let Some(moved) = self.moved_on()
+        {
+            return moved;
         }
+        let Ok(there) = std::fs::metadata(&self.current) else { return Moved::Gone };
+        match self.file.metadata() {
+            Ok(here) if is_same_file(&here, &there) => match there.len() {
+                len if len < self.at => Moved::Cut(len),
+                _ => Moved::No,
+            },
+            _ => Moved::Replaced,
+        }
+    }
+
+    /// Where a log of parts has gone; `None` where it has not.
+    fn moved_on(&self) -> Option<Moved> {
+        // The manifest is replaced by renaming; what is broken may be whole at the next look.
         let log = match aof::survey(&self.path) {
             Ok(log) => log,
-            // The manifest is replaced by renaming; a look between two renames is repeated later.
-            Err(_) if self.path.exists() => return Ok(Moved::No),
-            Err(error) => return Err(error),
+            Err(_) if self.path.exists() => return None,
+            Err(_) => return Some(Moved::Gone),
         };
         let parts: Vec<PathBuf> = log.parts.into_iter().map(|part| part.path).collect();
-        let last = parts.last();
-        if last.is_none_or(|last| *last == self.current) {
-            return Ok(Moved::No);
+        let Some(last) = parts.last() else { return Some(Moved::Gone) };
+        if *last == self.current {
+            return None;
         }
         let behind = match parts.iter().position(|part| *part == self.current) {
             Some(at) => parts.get(at + 1..).unwrap_or_default().to_vec(),
             // The parts between were written and rewritten since the last look.
-            None => last.into_iter().cloned().collect(),
+            None => vec![last.clone()],
         };
-        Ok(Moved::To(behind))
+        // A part is made before the manifest names it.
+        if behind.iter().all(|part| part.exists()) {
+            Some(Moved::To(behind))
+        } else {
+            Some(Moved::Gone)
+        }
     }
 
     /// Reads the current file to its end.
@@ -206,6 +273,10 @@ impl Follower {
                 Ok((behind, found)) => {
                     self.lost = false;
                     if let LogItem::Command(command) = found {
+                        if command.is("SELECT") {
+                            let at = self.at - rest.len() as u64;
+                            self.fork.select(at, command.first().unwrap_or_default());
+                        }
                         each(New::Command(&command));
                     }
                     used += rest.len() - behind.len();
@@ -269,6 +340,10 @@ enum Moved {
     To(Vec<PathBuf>),
     /// Another file has its name.
     Replaced,
+    /// It is shorter than what was read of it.
+    Cut(u64),
+    /// It is not there.
+    Gone,
 }
 
 #[cfg(unix)]
@@ -308,6 +383,9 @@ mod tests {
             New::Skipped(n) => told.push(format!("skipped {n}")),
             New::Rotated(to) => told.push(to.file_name().unwrap().to_string_lossy().into()),
             New::Rewritten => told.push("rewritten".to_owned()),
+            New::Gone(_) => told.push("gone".to_owned()),
+            New::Back(_) => told.push("back".to_owned()),
+            New::Cut(_, from, to) => told.push(format!("cut {from} {to}")),
         };
         follower.poll(each).unwrap();
         told.join(" ")
@@ -361,6 +439,90 @@ mod tests {
         let sizes = follower.sizes();
         let size = SET.len() as u64;
         assert_eq!(sizes, Sizes { total_bytes: 3 * size, base_bytes: Some(2 * size) });
+    }
+
+    const SELECT: &[u8] = b"*2\r\n$6\r\nSELECT\r\n$1\r\n0\r\n";
+
+    /// What a server writes between the end of a rewrite and the look that notices it.
+    #[test]
+    fn nothing_is_missed_while_a_log_is_rewritten() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("appendonly.aof");
+        append(&path, &[SELECT, SET].concat());
+        let mut follower = Follower::open(&path).unwrap();
+        for _ in 0..2 {
+            append(&path, SET);
+            // A rewrite begins.
+            append(&path, &[SELECT, SET, SET].concat());
+            let other = folder.path().join("temp-rewriteaof.aof");
+            append(&other, &[SELECT, SET, SELECT, SET, SET].concat());
+            std::fs::rename(&other, &path).unwrap();
+            append(&path, &[SELECT, SET, SET, SET].concat());
+            let want = "SET SELECT SET SET rewritten SELECT SET SET SET";
+            assert_eq!(polled(&mut follower), want);
+            assert_eq!(follower.offset(), std::fs::metadata(&path).unwrap().len());
+        }
+    }
+
+    #[test]
+    fn a_log_that_is_gone_is_waited_for() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("appendonly.aof");
+        append(&path, SET);
+        let mut follower = Follower::open(&path).unwrap();
+        let aside = folder.path().join("aside");
+        std::fs::rename(&path, &aside).unwrap();
+        // What a server still writes into it is read.
+        append(&aside, SET);
+        assert_eq!(polled(&mut follower), "SET");
+        assert!(!follower.is_gone());
+        assert_eq!(polled(&mut follower), "gone");
+        assert!(follower.is_gone());
+        assert_eq!(polled(&mut follower), "");
+        std::fs::rename(&aside, &path).unwrap();
+        append(&path, SET);
+        assert_eq!(polled(&mut follower), "SET back");
+        std::fs::remove_file(&path).unwrap();
+        assert_eq!(polled(&mut follower) + &polled(&mut follower), "gone");
+        append(&path, SET);
+        assert_eq!(polled(&mut follower), "back");
+        append(&path, SET);
+        assert_eq!(polled(&mut follower), "SET");
+    }
+
+    #[test]
+    fn a_log_that_is_cut_is_read_on_from_there() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("appendonly.aof");
+        append(&path, &[SET, SET].concat());
+        let mut follower = Follower::open(&path).unwrap();
+        let (size, all) = (SET.len() as u64, 2 * SET.len() as u64);
+        File::options().write(true).open(&path).unwrap().set_len(size).unwrap();
+        assert_eq!(polled(&mut follower), format!("cut {all} {size}"));
+        append(&path, SET);
+        assert_eq!(polled(&mut follower), "SET");
+        assert_eq!(follower.sizes().total_bytes, all);
+    }
+
+    #[test]
+    fn a_directory_that_is_gone_is_waited_for() {
+        let folder = tempfile::tempdir().unwrap();
+        let log = folder.path().join("appendonlydir");
+        let aside = folder.path().join("aside");
+        std::fs::create_dir(&log).unwrap();
+        append(&log.join("a.1.incr.aof"), SET);
+        append(&log.join("a.manifest"), b"file a.1.incr.aof seq 1 type i\n");
+        let mut follower = Follower::open(&log).unwrap();
+        std::fs::rename(&log, &aside).unwrap();
+        assert_eq!(polled(&mut follower) + &polled(&mut follower), "gone");
+        std::fs::rename(&aside, &log).unwrap();
+        append(&log.join("a.1.incr.aof"), SET);
+        assert_eq!(polled(&mut follower), "SET back");
+        // A part goes, and the manifest stays.
+        std::fs::remove_file(log.join("a.1.incr.aof")).unwrap();
+        assert_eq!(polled(&mut follower) + &polled(&mut follower), "gone");
+        append(&log.join("a.1.incr.aof"), SET);
+        assert_eq!(polled(&mut follower), "back");
     }
 
     #[test]

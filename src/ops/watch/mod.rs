@@ -2,6 +2,7 @@
 
 mod follow;
 mod hot;
+mod rewritten;
 
 use std::path::Path;
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
@@ -62,7 +63,9 @@ impl Default for WatchOptions {
 /// Follows a log from its end on, and hands out each interval as it ends, until the options or
 /// `each` say that it is enough (by `false`).
 ///
-/// Fails with [`Error::Io`](crate::Error::Io) where the log cannot be read, or is gone, and with
+/// A log that is removed meanwhile is waited for.
+///
+/// Fails with [`Error::Io`](crate::Error::Io) where the log cannot be read, and with
 /// [`Error::Source`](crate::Error::Source) where the file is no log but a snapshot, say.
 ///
 /// ```
@@ -117,6 +120,7 @@ pub fn watch(
             interval.watched_ms = millis(now - began);
             interval.file = follower.current().shown().to_string();
             interval.offset = follower.offset();
+            interval.gone = follower.is_gone();
             let sizes = follower.sizes();
             interval.size_bytes = sizes.total_bytes;
             interval.base_bytes = options.base_bytes.or(sizes.base_bytes);
@@ -226,6 +230,18 @@ impl Counted {
                 self.db = None;
                 self.events.push("the log was rewritten".to_owned());
             }
+            New::Gone(path) => self.events.push(format!(
+                "{} is gone: removed, renamed or replaced; it is waited for",
+                path.shown()
+            )),
+            New::Back(path) => {
+                self.db = None;
+                self.events.push(format!("{} is there again", path.shown()));
+            }
+            New::Cut(path, from, to) => self.events.push(format!(
+                "{} was cut from {from} to {to} bytes; it is read on from there",
+                path.shown()
+            )),
         }
     }
 
@@ -306,6 +322,7 @@ impl Counted {
             watched_ms: 0,
             file: String::new(),
             offset: 0,
+            gone: false,
             commands: tally.commands,
             commands_per_sec: per_sec(tally.commands),
             bytes: tally.bytes,
