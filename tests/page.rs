@@ -169,12 +169,23 @@ fn a_page_shows_what_is_large_and_a_screen_beside_it_stays_one() {
     // A bar is not what expires within a day: it leaves out what expires within an hour.
     assert!(expiry.contains("1 hour – 1 day") && !expiry.contains("within a day"), "{expiry}");
 
+    // All rows say how long the longest element is.
+    assert!(text.contains("Longest element") && !text.contains(">–</td>"));
+
     // The page has more of the biggest keys than the screen, and JSON is as the screen.
     assert!(text.matches(":state&quot;</td>").count() >= 100, "rows of the page");
     let screen = String::from_utf8(look.stdout).unwrap();
     let biggest = screen.split("Biggest keys by memory").nth(1).unwrap();
     let biggest = biggest.split("\n\n").next().unwrap();
     assert_eq!(biggest.trim().lines().count(), 1 + 10, "{biggest}");
+
+    // How many are asked for is about the page.
+    let mut look = rdbkit();
+    look.args(["inspect", "--top=2000", "--force", "--html"]).arg(&html).arg(&rdb);
+    let screen = String::from_utf8(look.unwrap().stdout).unwrap();
+    assert!(screen.matches(":state").count() < 40, "{screen}");
+    let text = fs::read_to_string(&html).unwrap();
+    assert!(text.matches(":state&quot;</td>").count() >= 2000);
 }
 
 /// A page as it is printed: how many rows of the table of keys there are, the first of them, and
@@ -229,9 +240,12 @@ fn a_map_has_figures_where_there_is_room_and_one_for_narrow_screens() {
         let map = text.split(&format!("<svg class=\"{class}\"")).nth(1).unwrap();
         let map = map.split("</section>").next().unwrap();
         let tile = map.split("<g>").find(|tile| tile.contains(">alone:<")).unwrap();
-        assert!(tile.contains("class=\"note\"") && tile.contains(" %</text>"), "{tile}");
+        assert!(tile.contains("class=\"note") && tile.contains(" %</text>"), "{tile}");
         let whole = map.split("<g>").find(|tile| tile.contains(">split:<")).unwrap();
-        assert!(!whole.contains("class=\"note\""), "{whole}");
+        // One that is divided has them beside its name.
+        assert!(whole.contains(" beside\""), "{whole}");
+        let figures = if class == "map wide" { "500 keys · " } else { " · " };
+        assert!(whole.contains(figures) && whole.contains(" %</text>"), "{whole}");
         assert!(map.contains(">0:<"), "{class}");
     }
 }

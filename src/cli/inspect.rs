@@ -288,8 +288,9 @@ fn look(args: &InspectArgs) -> Result<Exit, Error> {
     if args.write_files(&report, sources)? {
         return Ok(exit);
     }
-    if args.top.is_none() {
-        // There may be more of them for a page, which can be searched.
+    // There may be more of them for a page, which can be searched.
+    let of_the_page = args.page().is_some() && args.format == Format::Human;
+    if args.top.is_none() || of_the_page {
         report.keep_biggest(TOP);
     }
     let mut out = super::stdout();

@@ -5,7 +5,7 @@ use std::io::{self, Write};
 use super::biggest::{Biggest, heading};
 use super::{BigKey, Group, Groups, LookReport, Prefix, Prefixes, Volume};
 use crate::report::table::Table;
-use crate::report::text::{Style, count, key, percent, plural, size};
+use crate::report::text::{Style, count, instant, key, percent, plural, size};
 
 /// How wide a key may be.
 const KEY_WIDTH: usize = 48;
@@ -32,14 +32,16 @@ pub(super) fn write(
     if look.groups.is_none() && look.prefixes.is_none() {
         types(out, look, style)?;
     }
-    soon(out, look, style)?;
-    let tables: [(&str, &[BigKey]); 3] = [
-        ("Biggest keys by memory", &look.biggest_by_memory),
-        ("Biggest keys by elements", &look.biggest_by_elements),
-        ("Biggest keys by longest element", &look.biggest_by_longest),
+    if look.groups.as_ref().is_none_or(|groups| groups.by != "expiry") {
+        soon(out, look, now_ms, style)?;
+    }
+    let tables: [(&str, &[BigKey], bool); 3] = [
+        ("Biggest keys by memory", &look.biggest_by_memory, false),
+        ("Biggest keys by elements", &look.biggest_by_elements, false),
+        ("Biggest keys by longest element", &look.biggest_by_longest, true),
     ];
-    for (title, keys) in tables {
-        biggest(out, title, keys, now_ms, style)?;
+    for (title, keys, has_longest) in tables {
+        biggest(out, title, keys, has_longest, now_ms, style)?;
     }
     Ok(())
 }
@@ -231,8 +233,10 @@ fn types(out: &mut dyn Write, look: &LookReport, style: Style) -> io::Result<()>
     write!(out, "{}", table.table)
 }
 
-fn soon(out: &mut dyn Write, look: &LookReport, style: Style) -> io::Result<()> {
-    heading(out, "Expiry", style)?;
+fn soon(out: &mut dyn Write, look: &LookReport, now_ms: i64, style: Style) -> io::Result<()> {
+    let title =
+        format!("Expiry, as of {}; a day holds its hours, a week its days", instant(now_ms));
+    heading(out, &title, style)?;
     let mut table = Volumes::new("expires", look.total);
     table.row("expired already".to_owned(), look.expired);
     for expiring in &look.expiring {
@@ -256,10 +260,10 @@ fn biggest(
     out: &mut dyn Write,
     title: &str,
     keys: &[BigKey],
+    has_longest: bool,
     now_ms: i64,
     style: Style,
 ) -> io::Result<()> {
-    let has_longest = keys.iter().any(|big| big.longest_bytes.is_some());
     let own: &[&str] = if has_longest { &[">longest", ">memory"] } else { &[">memory"] };
     let mut table = Biggest::new(own, now_ms, KEY_WIDTH);
     for big in keys {

@@ -55,6 +55,19 @@ pub struct InspectReport {
     pub log: Option<LogReport>,
 }
 
+/// What a class of expiries is called: each holds what the ones before it do not.
+pub(crate) fn expiry_class(within: &str) -> &str {
+    match within {
+        "1h" => "within 1h",
+        "1d" => "1h to 1d",
+        "7d" => "1d to 7d",
+        "30d" => "7d to 30d",
+        "1y" => "30d to 1y",
+        "later" => "after 1y",
+        other => other,
+    }
+}
+
 impl InspectReport {
     /// Keeps so many of the biggest keys, of each kind.
     pub fn keep_biggest(&mut self, top: usize) {

@@ -4,7 +4,7 @@ use std::io::{self, Write};
 
 use super::biggest::{Biggest, heading};
 use super::look_text;
-use super::{Amount, ExpiryBucket, InspectReport, LogReport, SnapshotReport};
+use super::{Amount, ExpiryBucket, InspectReport, LogReport, SnapshotReport, expiry_class};
 use crate::bytes::{is_invisible, quoted};
 use crate::error::Result;
 use crate::report::json::failed;
@@ -87,6 +87,7 @@ fn headline(out: &mut dyn Write, report: &InspectReport, style: Style) -> io::Re
                 "breaks off before the first key".to_owned()
             }
             ("unknown", _) => format!("{keys} in {databases} before it breaks off"),
+            _ if is_of_base(report) => format!("{keys} in {databases} of the base"),
             _ => format!("{keys} in {databases}"),
         });
         if snapshot.expiring > 0 {
@@ -94,7 +95,8 @@ fn headline(out: &mut dyn Write, report: &InspectReport, style: Style) -> io::Re
         }
     }
     if let Some(log) = &report.log {
-        facts.push(plural(log.commands, "command"));
+        let behind = if is_of_base(report) { " behind it" } else { "" };
+        facts.push(plural(log.commands, "command") + behind);
     }
     let size_bytes = report.size_bytes.or(report.snapshot.as_ref().map(|s| s.size_bytes));
     facts.extend(size_bytes.map(size));
@@ -107,6 +109,11 @@ fn headline(out: &mut dyn Write, report: &InspectReport, style: Style) -> io::Re
         _ => {}
     }
     writeln!(out, "  {}", facts.join(", "))
+}
+
+/// Whether what is said of keys is about a base, and commands behind it are not run.
+fn is_of_base(report: &InspectReport) -> bool {
+    report.snapshot.is_some() && report.log.is_some() && report.look.is_none()
 }
 
 /// Version, writer and date.
@@ -145,7 +152,7 @@ fn file(
     snapshot: &SnapshotReport,
     style: Style,
 ) -> io::Result<()> {
-    heading(out, "File", style)?;
+    heading(out, if is_of_base(report) { "Base" } else { "File" }, style)?;
     let mut line = |name: &str, text: String| writeln!(out, "  {name:<12}{text}");
     line("size", format!("{} ({} bytes)", size(snapshot.size_bytes), count(snapshot.size_bytes)))?;
     if let (Some(compression), Some(on_disk)) = (&report.compression, report.size_bytes) {
@@ -298,7 +305,7 @@ fn times_to_live(
             plural(snapshot.expiring, "key")
         );
     }
-    let mut table = Table::new(&["within", ">keys", ">share", ""]);
+    let mut table = Table::new(&["expires", ">keys", ">share", ""]);
     let expiring = || snapshot.expiry.iter().filter(|bucket| bucket.within != "never");
     let most = expiring().map(|bucket| bucket.keys).max().unwrap_or(0);
     for bucket in &snapshot.expiry {
@@ -307,7 +314,7 @@ fn times_to_live(
             _ => (bucket.keys * 30).div_ceil(most.max(1)),
         };
         table.row([
-            bucket.within.to_owned(),
+            expiry_class(bucket.within).to_owned(),
             count(bucket.keys),
             percent(bucket.keys, snapshot.keys),
             "▇".repeat(usize::try_from(bar).unwrap_or(0)),

@@ -7,7 +7,7 @@ use crate::bytes::slot::slot;
 use crate::error::Result;
 use crate::ops::inspect::tally::WITHIN;
 use crate::rdb::{Entry, Eviction};
-use crate::report::inspect::{Group, Groups, Volume};
+use crate::report::inspect::{Group, Groups, Volume, expiry_class};
 use crate::report::text::size;
 use crate::value::Kind;
 
@@ -90,7 +90,7 @@ impl By {
             By::Expiry => match group {
                 NEVER => "never".to_owned(),
                 0 => "expired".to_owned(),
-                n => span(n - 1).map_or_else(|| "later".to_owned(), |s| format!("within {s}")),
+                n => expiry_class(span(n - 1).unwrap_or("later")).to_owned(),
             },
             By::Idle => match group {
                 NEVER => "unknown".to_owned(),
@@ -100,11 +100,20 @@ impl By {
                     2 => "frequency 10 to 99".to_owned(),
                     _ => "frequency from 100".to_owned(),
                 },
-                n => span(n).map_or_else(|| "longer".to_owned(), |s| format!("up to {s}")),
+                n => match expiry_class(span(n).unwrap_or("later")) {
+                    "within 1h" => "up to 1h".to_owned(),
+                    "after 1y" => "over 1y".to_owned(),
+                    class => class.to_owned(),
+                },
             },
             By::Size => {
                 let power = 2 * (group + 1);
-                format!("up to {}", size(1_u64.checked_shl(power as u32).unwrap_or(u64::MAX)))
+                let most = 1_u64.checked_shl(power as u32).unwrap_or(u64::MAX);
+                // Each class holds what the smaller ones do not.
+                match most <= SMALLEST.next_power_of_two() {
+                    true => format!("up to {}", size(most)),
+                    false => format!("{} to {}", size(most / 4), size(most)),
+                }
             }
         }
     }
@@ -177,18 +186,20 @@ mod tests {
         check(By::Expiry, |_| {}, "never");
         check(By::Expiry, |entry| entry.expires_at_ms = Some(1000), "expired");
         check(By::Expiry, |entry| entry.expires_at_ms = Some(1001), "within 1h");
-        check(By::Expiry, |entry| entry.expires_at_ms = Some(i64::MAX), "later");
+        check(By::Expiry, |entry| entry.expires_at_ms = Some(3_601_001), "1h to 1d");
+        check(By::Expiry, |entry| entry.expires_at_ms = Some(i64::MAX), "after 1y");
         check(By::Idle, |_| {}, "unknown");
-        check(By::Idle, |entry| entry.eviction = Some(Eviction::IdleSecs(3601)), "up to 1d");
-        check(By::Idle, |entry| entry.eviction = Some(Eviction::IdleSecs(u64::MAX)), "longer");
+        check(By::Idle, |entry| entry.eviction = Some(Eviction::IdleSecs(3601)), "1h to 1d");
+        check(By::Idle, |entry| entry.eviction = Some(Eviction::IdleSecs(3600)), "up to 1h");
+        check(By::Idle, |entry| entry.eviction = Some(Eviction::IdleSecs(u64::MAX)), "over 1y");
         for (frequency, want) in
             [(0, "frequency 0"), (9, "frequency 1 to 9"), (255, "frequency from 100")]
         {
             check(By::Idle, |e| e.eviction = Some(Eviction::Frequency(frequency)), want);
         }
-        check(By::Size, |_| {}, "up to 256 B");
-        check(By::Size, |entry| entry.end = entry.offset + 256, "up to 256 B");
-        check(By::Size, |entry| entry.end = entry.offset + 257, "up to 1.0 KiB");
+        check(By::Size, |_| {}, "64 B to 256 B");
+        check(By::Size, |entry| entry.end = entry.offset + 256, "64 B to 256 B");
+        check(By::Size, |entry| entry.end = entry.offset + 257, "256 B to 1.0 KiB");
         check(By::Size, |entry| entry.end = entry.offset + 3, "up to 64 B");
     }
 }

@@ -272,20 +272,25 @@ impl<'s> LookTally<'s> {
         room: &mut Scratch,
     ) -> Result<()> {
         let memory = volume.memory_bytes;
-        if self.by_memory.takes(memory) {
-            self.by_memory.push(memory, self.big(entry, volume, None)?);
-        }
         let elements = volume.elements;
-        if entry.value_type != ValueType::String && self.by_elements.takes(elements) {
-            self.by_elements.push(elements, self.big(entry, volume, None)?);
-        }
+        let has_memory = self.by_memory.takes(memory);
+        let has_elements =
+            entry.value_type != ValueType::String && self.by_elements.takes(elements);
         // No element is longer than all that there is of the value.
         let most = (entry.body().len() as u64).saturating_add(unpacked);
-        if self.asked.longest && self.by_longest.takes(most) {
-            let longest = longest_bytes(entry, room)?;
-            if self.by_longest.takes(longest) {
-                self.by_longest.push(longest, self.big(entry, volume, Some(longest))?);
-            }
+        let may_be_longest = self.asked.longest && self.by_longest.takes(most);
+        let longest = match self.asked.longest && (has_memory || has_elements || may_be_longest) {
+            true => Some(longest_bytes(entry, room)?),
+            false => None,
+        };
+        if has_memory {
+            self.by_memory.push(memory, self.big(entry, volume, longest)?);
+        }
+        if has_elements {
+            self.by_elements.push(elements, self.big(entry, volume, longest)?);
+        }
+        if let Some(bytes) = longest.filter(|&bytes| self.by_longest.takes(bytes)) {
+            self.by_longest.push(bytes, self.big(entry, volume, longest)?);
         }
         Ok(())
     }

@@ -28,8 +28,12 @@ const LAYOUTS: [Layout; 2] = [
 
 /// The height of a prefix' name above those below it.
 const STRIP: f64 = 20.0;
-/// The width of a character on the map.
+/// The width of a character on the map, of a figure, and of that on paper.
 const CHARACTER: f64 = 7.0;
+const FIGURE: f64 = 6.2;
+const FIGURE_PRINTED: f64 = 7.6;
+/// What stands left and right of a text.
+const MARGINS: f64 = 10.0;
 
 /// A map.
 #[derive(Serialize)]
@@ -51,6 +55,10 @@ struct Tile {
     inner: bool,
     label: String,
     note: String,
+    /// Whether the figures stand behind the name, and not below it.
+    beside: bool,
+    /// Whether they have no room on paper.
+    tight: bool,
     title: String,
 }
 
@@ -149,12 +157,22 @@ fn tile(
         Label::Strip | Label::Whole => name,
     };
     let share = percent(volume.memory_bytes, total.memory_bytes);
-    let room = ((rect.w - 10.0) / CHARACTER).max(0.0) as usize;
+    let room = ((rect.w - MARGINS) / CHARACTER).max(0.0) as usize;
     let fits = rect.h >= 16.0 && room >= 4;
     let label = if fits { shortened(short, room) } else { String::new() };
-    let note = format!("{} · {share}", size(volume.memory_bytes));
-    let is_high = rect.h >= 34.0 && !matches!(written, Label::Strip);
-    let has_note = fits && !label.is_empty() && is_high && note.chars().count() <= room;
+    let keys = plural(volume.keys, "key");
+    let memory = size(volume.memory_bytes);
+    // As much as there is room for.
+    let notes =
+        [format!("{keys} · {memory} · {share}"), format!("{memory} · {share}"), memory.clone()];
+    let beside = matches!(written, Label::Strip);
+    let before = if beside { (label.chars().count() + 1) as f64 * CHARACTER } else { 0.0 };
+    let has_place = !label.is_empty() && (beside || rect.h >= 34.0);
+    let left = rect.w - MARGINS - before;
+    let wide = |note: &str, figure: f64| note.chars().count() as f64 * figure;
+    let note = notes.into_iter().find(|note| has_place && wide(note, FIGURE) <= left);
+    let note = note.unwrap_or_default();
+    let printed = before * FIGURE_PRINTED / FIGURE + wide(&note, FIGURE_PRINTED);
     Tile {
         x: format!("{:.1}", rect.x),
         y: format!("{:.1}", rect.y),
@@ -163,12 +181,12 @@ fn tile(
         colour,
         inner: matches!(written, Label::Inner(_)),
         label,
-        note: if has_note { note } else { String::new() },
+        note,
+        beside,
+        tight: printed > rect.w - MARGINS,
         title: format!(
-            "{name}\n{}, {}\nmemory {}, {share}\nin the file {}",
-            plural(volume.keys, "key"),
+            "{name}\n{keys}, {}\nmemory {memory}, {share}\nin the file {}",
             plural(volume.elements, "element"),
-            size(volume.memory_bytes),
             size(volume.size_bytes),
         ),
     }

@@ -415,8 +415,7 @@ fn prefix_rows(found: &Prefixes, total: Volume) -> Vec<PrefixRow> {
 
 /// The keys of all lists, each once, most memory first.
 fn key_rows(look: &LookReport, now_ms: i64) -> Vec<KeyRow> {
-    // The list of the longest says more of a key than the others, so it comes first.
-    let lists = [&look.biggest_by_longest, &look.biggest_by_memory, &look.biggest_by_elements];
+    let lists = [&look.biggest_by_memory, &look.biggest_by_elements, &look.biggest_by_longest];
     let mut seen: BTreeSet<(u64, &[u8])> = BTreeSet::new();
     let mut keys: Vec<&BigKey> = lists
         .into_iter()
