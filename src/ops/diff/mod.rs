@@ -11,6 +11,7 @@
 //! is a mapped snapshot, or else in a temporary file into which they were put on the way. So
 //! memory does not grow with the sources, but for logs, which have to be run.
 
+mod alike;
 mod count;
 mod rows;
 mod values;

@@ -5,13 +5,14 @@
 //!                  what only one side has, and what differs, is told
 //! ```
 //!
-//! This takes memory by the larger of the two values. Lists have no names: what is left of them
-//! without what they begin and end with alike is aligned where that is affordable.
+//! Of what both have alike only sums are kept, and all of what differs. Lists have no names: what is
+//! left of them without what they begin and end with alike is aligned where that is affordable.
 
 use std::ops::ControlFlow;
 
 use hashbrown::HashMap;
 
+use super::alike::Alike;
 use crate::error::{FormatError, Result};
 use crate::rdb::{Entry, Scratch};
 use crate::report::diff::{Content, Name, Part, What};
@@ -37,8 +38,15 @@ pub(super) fn parts(
     scratch: &mut Scratch,
 ) -> Result<Vec<Part>> {
     let mut found = match before.value_type.kind() {
-        Kind::List => lists(&elements(before, scratch)?, &elements(after, scratch)?),
-        _ => maps(read(before, ignored, scratch)?, read(after, ignored, scratch)?),
+        Kind::List => {
+            let (before, after) = (Elements::of(before, scratch)?, Elements::of(after, scratch)?);
+            lists(&before.all(), &after.all())
+        }
+        _ => {
+            let new = read(after, ignored, &Alike::of(before, ignored, scratch)?, scratch)?;
+            let old = read(before, ignored, &Alike::of(after, ignored, scratch)?, scratch)?;
+            maps(old, new)
+        }
     };
     if before.meta != after.meta {
         let content = |meta: Option<&[u8]>| meta.map(|meta| Content::Bytes(meta.to_vec()));
@@ -75,14 +83,26 @@ fn maps(before: Parts, mut after: Parts) -> Vec<Part> {
     found
 }
 
-/// All parts of a value under their names.
-fn read(entry: &Entry<'_>, ignored: Ignored, scratch: &mut Scratch) -> Result<Parts> {
+/// All parts of a value that another one does not have alike, under their names.
+fn read(
+    entry: &Entry<'_>,
+    ignored: Ignored,
+    other: &Alike,
+    scratch: &mut Scratch,
+) -> Result<Parts> {
     let mut reading = Reading { ignored, ..Reading::default() };
     entry.visit(scratch, |item| {
-        reading.item(&item);
+        if !other.has(&item, ignored) {
+            reading.item(&item);
+        }
         ControlFlow::Continue(())
     })?;
     Ok(reading.parts)
+}
+
+/// A score as it counts: −0 and 0 are one.
+pub(super) fn score(score: f64) -> f64 {
+    if score == 0.0 { 0.0 } else { score }
 }
 
 #[derive(Default)]
@@ -108,9 +128,8 @@ impl Reading {
                 self.put(What::Member, Name::Text(member.to_vec()), Content::None);
             }
             Item::Scored { member, score } => {
-                // −0 and 0 are one score.
-                let score = if score == 0.0 { 0.0 } else { score };
-                self.put(What::Member, Name::Text(member.to_vec()), Content::Score(score));
+                let content = Content::Score(self::score(score));
+                self.put(What::Member, Name::Text(member.to_vec()), content);
             }
             Item::Field { field, value, expires_at_ms } => {
                 let expires_at_ms = expires_at_ms.filter(|_| !self.ignored.ttl);
@@ -228,31 +247,53 @@ impl Reading {
     }
 }
 
-type Element = Vec<u8>;
+type Element<'e> = &'e [u8];
 
-fn elements(entry: &Entry<'_>, scratch: &mut Scratch) -> Result<Vec<Element>, Box<FormatError>> {
-    let mut all = Vec::new();
-    entry.visit(scratch, |item| {
-        if let Item::Element(element) = item {
-            all.push(element.to_vec());
-        }
-        ControlFlow::Continue(())
-    })?;
-    Ok(all)
+/// The elements of a list, one behind the other.
+struct Elements {
+    bytes: Vec<u8>,
+    /// Where each ends.
+    ends: Vec<usize>,
+}
+
+impl Elements {
+    fn of(entry: &Entry<'_>, scratch: &mut Scratch) -> Result<Self, Box<FormatError>> {
+        // As large as it lies, unless it is compressed.
+        let bytes = Vec::with_capacity(entry.body().len());
+        let mut all = Elements { bytes, ends: Vec::new() };
+        entry.visit(scratch, |item| {
+            if let Item::Element(element) = item {
+                all.bytes.extend_from_slice(element.bytes(&mut itoa::Buffer::new()));
+                all.ends.push(all.bytes.len());
+            }
+            ControlFlow::Continue(())
+        })?;
+        Ok(all)
+    }
+
+    fn all(&self) -> Vec<Element<'_>> {
+        let mut from = 0;
+        let slice = |&end: &usize| {
+            let element = self.bytes.get(from..end).unwrap_or_default();
+            from = end;
+            element
+        };
+        self.ends.iter().map(slice).collect()
+    }
 }
 
 /// What has to be taken out of one list and put in to make it the other.
-fn lists(before: &[Element], after: &[Element]) -> Vec<Part> {
+fn lists(before: &[Element<'_>], after: &[Element<'_>]) -> Vec<Part> {
     let head = before.iter().zip(after).take_while(|(a, b)| a == b).count();
     let (old, new) = (before.get(head..).unwrap_or(&[]), after.get(head..).unwrap_or(&[]));
     let tail = old.iter().rev().zip(new.iter().rev()).take_while(|(a, b)| a == b).count();
     let old = old.get(..old.len() - tail).unwrap_or(&[]);
     let new = new.get(..new.len() - tail).unwrap_or(&[]);
-    let element = |index: usize, before: Option<&Element>, after: Option<&Element>| Part {
+    let element = |index: usize, before: Option<&Element<'_>>, after: Option<&Element<'_>>| Part {
         what: What::Element,
         name: Name::Index((head + index) as u64),
-        before: before.map(|bytes| Content::Bytes(bytes.clone())),
-        after: after.map(|bytes| Content::Bytes(bytes.clone())),
+        before: before.map(|bytes| Content::Bytes(bytes.to_vec())),
+        after: after.map(|bytes| Content::Bytes(bytes.to_vec())),
     };
     if old.len().saturating_mul(new.len()) > MOST_CELLS {
         let places = (0..old.len().max(new.len())).filter(|&at| old.get(at) != new.get(at));
@@ -284,7 +325,7 @@ struct Common {
 }
 
 impl Common {
-    fn of(old: &[Element], new: &[Element]) -> Self {
+    fn of(old: &[Element<'_>], new: &[Element<'_>]) -> Self {
         let width = new.len() + 1;
         let mut common = Common { width, cells: vec![0; width * (old.len() + 1)] };
         for (a, one) in old.iter().enumerate().rev() {
@@ -313,7 +354,9 @@ mod tests {
 
     #[track_caller]
     fn check(before: &str, after: &str, want: &str) {
-        let list = |text: &str| text.bytes().map(|byte| vec![byte]).collect::<Vec<_>>();
+        fn list(text: &str) -> Vec<Element<'_>> {
+            text.as_bytes().chunks(1).collect()
+        }
         let text = |content: &Option<Content>| match content {
             Some(Content::Bytes(bytes)) => String::from_utf8(bytes.clone()).unwrap(),
             _ => String::new(),
