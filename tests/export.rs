@@ -542,6 +542,10 @@ fn a_snapshot_is_alike_its_own_ndjson() {
         let told = String::from_utf8(told.get_output().stdout.clone()).unwrap();
         assert!(told.contains("encodings were not compared: values in NDJSON have none"), "{told}");
     }
+    // Nothing of it is copied: a line says what a value is, and not how it lies.
+    let told = rdbkit().arg("convert").arg(&lines).arg(folder.path().join("made.rdb")).unwrap();
+    let told = String::from_utf8(told.stdout).unwrap();
+    assert!(told.contains("  built      6 values") && !told.contains("copied"), "{told}");
     let told = rdbkit().arg("inspect").arg(&lines).assert().success();
     let told = String::from_utf8(told.get_output().stdout.clone()).unwrap();
     assert!(told.lines().next().unwrap().ends_with("NDJSON, a key on each line"), "{told}");

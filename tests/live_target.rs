@@ -364,5 +364,11 @@ fn a_default_of_another_way_to_replay_is_set_aside() {
     let before = keys(&server);
     replays(&file, &server.url(), &[&with, "--as", "log"]);
     assert_eq!(keys(&server), before + 1);
+    fs::write(&config, "[replay]\nas = \"log\"\n").unwrap();
+    let told = replays(dump, &server.url(), &[&with, "--no-state"]);
+    assert!(told.contains("verified"), "{told}");
+    fs::write(&file, "*2\r\n$3\r\nDEL\r\n$1\r\nb\r\n").unwrap();
+    replays(&file, &server.url(), &[&with]);
+    assert_eq!(keys(&server), before, "a DEL was sent");
     refused(dump, &server.url(), &["--no-state", "--target", "redis:6.2"], "is for logs");
 }

@@ -245,11 +245,13 @@ fn idle_times_that_nothing_has_are_told_of() {
     let lru = concat!(env!("CARGO_MANIFEST_DIR"), "/fixtures/redis-7.0.15-lru.rdb");
     let lfu = concat!(env!("CARGO_MANIFEST_DIR"), "/fixtures/redis-7.0.15-lfu.rdb");
     for (source, lacks) in [("log.aof", true), (lfu, true), (lru, false)] {
-        let calls: [&[&str]; 4] = [
+        let calls: [&[&str]; 6] = [
             &["keys", source],
             &["digest", source],
             &["diff", source, source],
             &["export", source, "--to", "csv"],
+            &["check", source, "--max-keys", "1000"],
+            &["replay", source],
         ];
         for words in calls {
             for filter in ["--idle=>1s", "--not-idle=>1s"] {

@@ -215,3 +215,16 @@ fn readers_see_what_the_csv_says() {
         assert!(read.status.success(), "{source}: {said}");
     }
 }
+
+#[test]
+fn libraries_that_are_left_out_are_told() {
+    let folder = tempfile::tempdir().unwrap();
+    for (out, more) in [("one", None), ("many", Some("--split-types"))] {
+        let mut call = Command::new(env!("CARGO_BIN_EXE_rdbkit"));
+        call.current_dir(concat!(env!("CARGO_MANIFEST_DIR"), "/fixtures"));
+        call.args(["export", "redis-8.10.2-alltypes.rdb", "--to", "parquet", "-o"]);
+        call.arg(folder.path().join(out)).args(more);
+        let told = String::from_utf8(call.output().unwrap().stdout).unwrap();
+        assert!(told.contains("2 libraries left out: a table has no place for them"), "{told}");
+    }
+}

@@ -133,6 +133,7 @@ pub(crate) fn run(args: &CheckArgs) -> Result<Exit, Error> {
         }));
     }
 
+    super::say_lacking(&options.filter, &args.common);
     let mut out = super::stdout();
     match args.format {
         CheckFormat::Json => write_json(&mut out, &report)?,

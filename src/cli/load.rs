@@ -195,8 +195,9 @@ impl LoadArgs {
 type RunsAs = (Option<Target>, bool);
 
 pub(crate) fn run(
-    (args, filters, url, (until, (runs_as, runs_if_log))): (
+    (args, by_default, filters, url, (until, (runs_as, runs_if_log))): (
         &LoadArgs,
+        bool,
         &FilterArgs,
         &str,
         (Until, RunsAs),
@@ -219,7 +220,12 @@ pub(crate) fn run(
     let reply = timeouts.reply.max(args.patience);
     let stop = Arc::new(AtomicBool::new(false));
     let connector = Connector::new(&endpoint, &tls, Timeouts { reply, ..timeouts })?.heeding(&stop);
-    let Opened { source, bar, .. } = from.open_with_bar(source_name, common)?;
+    let Opened { mut source, bar, .. } = from.open_with_bar(source_name, common)?;
+    // A default about logs is none about snapshots.
+    let send = match args.send {
+        As::Log if by_default && !load::is_log(&mut source) => As::Auto,
+        send => send,
+    };
     let bar = bar.speaking(!common.is_quiet());
     metrics.judge(&source)?;
     let state = match &args.state {
@@ -229,7 +235,7 @@ pub(crate) fn run(
     };
     state.check(&source)?;
     let cannot_go_on = source.path.is_none() || source.form == Form::Ndjson;
-    if cannot_go_on && !args.dry_run && args.send != As::Log && !common.is_quiet() {
+    if cannot_go_on && !args.dry_run && send != As::Log && !common.is_quiet() {
         super::complain(&format!(
             "{}: only snapshots and logs that lie in files are gone on with; an interrupted replay \
              of this begins anew with all of it, which does no harm",
@@ -250,9 +256,9 @@ pub(crate) fn run(
         }
     });
     // A log that was sent up to a point goes on from there up to another one.
-    let bound = if args.send == As::Log { Until::default() } else { until };
+    let bound = if send == As::Log { Until::default() } else { until };
     let options = LoadOptions {
-        send: match args.send {
+        send: match send {
             As::Auto | As::Log => load::As::Auto,
             As::Restore => load::As::Restore,
             As::Commands => load::As::Commands,
@@ -301,11 +307,12 @@ pub(crate) fn run(
         open,
     };
     let again = || from.open(source_name);
-    let report = match args.send {
+    let report = match send {
         As::Log => load::load_log(source, destination, &options, &bar)?,
         _ => load::load(source, &again, destination, &options, &bar)?,
     };
     drop(bar);
+    super::say_lacking(&options.filter, common);
     metrics.write("replay", || of_load(&report))?;
     report_args.tell(&report, common, write_text, write_json)?;
     if let Some(why) = &report.stopped {

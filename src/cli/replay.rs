@@ -132,7 +132,8 @@ fn play(args: &ReplayArgs) -> Result<Exit, Error> {
             ));
         }
         let target = (args.target, args.defaulted.has("target"));
-        let live = (&args.live, filters, url.as_str(), (args.until(), target));
+        let by_default = args.defaulted.has("as");
+        let live = (&args.live, by_default, filters, url.as_str(), (args.until(), target));
         return super::load::run(live, (source, from), run, common, (report, metrics));
     }
     let Opened { source, bar, .. } = args.from.open_with_bar(&args.source, &args.common)?;
@@ -158,6 +159,7 @@ fn play(args: &ReplayArgs) -> Result<Exit, Error> {
         drop(AtomicFile::create(Path::new(out), &publish)?);
     }
     let (mut report, run) = replay(source, &options, &bar)?;
+    super::say_lacking(&options.filter, &args.common);
     if let Some(out) = &args.save {
         let ReplayOptions { filter, .. } = options;
         let options =

@@ -37,7 +37,7 @@ use crate::rdb::write::Loss;
 use crate::rdb::{Header, Product};
 use crate::report::convert::{ConvertReport, Unsigned, Written};
 use crate::report::losses::Lost;
-use crate::source::{OpenOptions, Source, temporary_failed, temporary_file};
+use crate::source::{Form, OpenOptions, Source, temporary_failed, temporary_file};
 use crate::target::Publish;
 
 /// What is written.
@@ -143,8 +143,14 @@ pub fn convert(
     let publish = Publish { force: options.force, in_place: false, sources: sources_of(&source) };
     // What may not be written is said before anything is read.
     let place = Place::create(out, options.form, &publish)?;
+    let is_lines = source.form == Form::Ndjson;
     let keys = Keys::of_source(source, options.target, &options.walk, &options.open, observer)?;
-    Ok(make(&name, keys, place, options, None, observer)?.0)
+    let (mut report, _) = make(&name, keys, place, options, None, observer)?;
+    if is_lines {
+        // What is copied then was built before.
+        report.built = std::mem::take(&mut report.copied);
+    }
+    Ok(report)
 }
 
 /// Writes keys, and publishes what was written; where they come from a log and a proof is asked
@@ -242,6 +248,7 @@ pub(super) fn make(
         keys_written: counts.written,
         expired: counts.expired,
         copied: counts.copied,
+        built: 0,
         anew: counts
             .anew
             .into_iter()

@@ -12,7 +12,7 @@ use crate::ops::convert::{How, Keys};
 use crate::ops::encoding;
 use crate::ops::filter::Filter;
 use crate::ops::walk::Tally;
-use crate::rdb::{Entry, Scratch};
+use crate::rdb::{Entry, Record, Scratch};
 use crate::report::export::parquet::{ParquetFile, Rows};
 use crate::report::export::{ExportReport, ExportedFile, manifest};
 use crate::target::{AtomicFile, DirectoryTarget, Part, Publish};
@@ -37,9 +37,8 @@ pub(super) fn write(
         Table { file: ParquetFile::new(file, None, GROUP_BYTES)?, counts: Counts::default() };
     let nothing_more = &mut |_: Kind| Err(Error::Usage("there is one table".to_owned()));
     let root = Root { open: nothing_more, tables: BTreeMap::from([(None, table)]) };
-    let (keys_read, tables) = tally(name, keys, how, &options.filter, root)?;
-    let mut report =
-        ExportReport { keys_read, ..ExportReport::new(name, ExportForm::Parquet.name()) };
+    let (read, tables) = tally(name, keys, how, &options.filter, root)?;
+    let mut report = read.report(name, ExportForm::Parquet);
     for (_, Table { file, counts }) in tables {
         file.finish()?;
         report.keys_written += counts.keys;
@@ -61,14 +60,12 @@ pub(super) fn write_types(
     let bytes_read = keys.size_bytes();
     let open = &mut |kind: Kind| directory.part(format!("{}.parquet", kind.name()));
     let root = Root { open, tables: BTreeMap::new() };
-    let (keys_read, tables) = tally(name, keys, how, &options.filter, root)?;
-    let form = ExportForm::ParquetTypes.name();
+    let (read, tables) = tally(name, keys, how, &options.filter, root)?;
     let mut report = ExportReport {
         output: out.to_owned(),
-        keys_read,
         bytes_read,
         rows: Some(0),
-        ..ExportReport::new(name, form)
+        ..read.report(name, ExportForm::ParquetTypes)
     };
     for (_, Table { file, counts: Counts { keys, rows } }) in tables {
         let part: Part = file.finish()?;
@@ -83,22 +80,41 @@ pub(super) fn write_types(
     Ok(report)
 }
 
-/// Brings all keys to their tables; how many were read, and the tables.
+/// What was read.
+#[derive(Debug, Clone, Copy, Default)]
+struct Read {
+    keys: u64,
+    /// Function libraries, which no table has a place for.
+    functions: u64,
+}
+
+impl Read {
+    fn report(self, name: &str, form: ExportForm) -> ExportReport {
+        ExportReport {
+            keys_read: self.keys,
+            functions_left_out: self.functions,
+            ..ExportReport::new(name, form.name())
+        }
+    }
+}
+
+/// Brings all keys to their tables; what was read, and the tables.
 fn tally<'o, W: Write + Send>(
     name: &str,
     keys: Keys,
     how: &How<'_>,
     filter: &'o Filter,
     root: Root<'o, W>,
-) -> Result<(u64, Tables<W>)> {
+) -> Result<(Read, Tables<W>)> {
     let by_type = root.tables.is_empty();
-    let fresh = || Batch { filter, by_type, rows: BTreeMap::new(), keys: 0, root: None };
+    let fresh =
+        || Batch { filter, by_type, rows: BTreeMap::new(), read: Read::default(), root: None };
     let mut batch = Batch { root: Some(root), ..fresh() };
     let ran = keys.tally(name, how, &fresh, &mut batch)?;
     // Giving back all that memory piece by piece takes time that nobody needs to wait for.
     std::mem::forget(ran);
     let tables = batch.root.map(|root| root.tables).unwrap_or_default();
-    Ok((batch.keys, tables))
+    Ok((batch.read, tables))
 }
 
 /// By type, where there is a table for each.
@@ -119,7 +135,7 @@ struct Batch<'o, W: Write + Send> {
     filter: &'o Filter,
     by_type: bool,
     rows: BTreeMap<Option<Kind>, (Rows, Counts)>,
-    keys: u64,
+    read: Read,
     root: Option<Root<'o, W>>,
 }
 
@@ -143,7 +159,7 @@ impl<W: Write + Send> Tally for Batch<'_, W> {
     type Room = Scratch;
 
     fn entry(&mut self, entry: &Entry<'_>, room: &mut Scratch) -> Result<()> {
-        self.keys += 1;
+        self.read.keys += 1;
         if !self.filter.matches(entry)? {
             return Ok(());
         }
@@ -155,8 +171,15 @@ impl<W: Write + Send> Tally for Batch<'_, W> {
         Ok(())
     }
 
+    fn record(&mut self, record: &Record<'_>, _: u64, _: &mut Scratch) -> Result<()> {
+        let is_library = matches!(record, Record::Function(_) | Record::FunctionPreGa { .. });
+        self.read.functions += u64::from(is_library);
+        Ok(())
+    }
+
     fn merge(&mut self, later: Self) -> Result<()> {
-        self.keys += later.keys;
+        self.read.keys += later.read.keys;
+        self.read.functions += later.read.functions;
         let Some(root) = &mut self.root else { return Ok(()) };
         for (of, (rows, Counts { keys, rows: count })) in later.rows {
             let Some(Table { file, counts }) = root.table(of)? else { continue };

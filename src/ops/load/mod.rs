@@ -59,6 +59,15 @@ use crate::report::load::LoadReport;
 use crate::source::{Form, Source};
 use crate::target::live::{Courier, CourierOptions, Halt};
 
+/// Whether a source has commands that can be sent one by one.
+pub fn is_log(source: &mut Source) -> bool {
+    match source.form {
+        Form::Aof | Form::AofDir | Form::Manifest => true,
+        Form::Rdb => source.feed.as_mut().is_some_and(snapshot::goes_on_as_log),
+        _ => false,
+    }
+}
+
 /// Loads a source into a target. `again` opens the source once more, for a comparison, or for a
 /// target that has lost something.
 ///

@@ -42,6 +42,8 @@ pub struct ConvertReport {
     pub expired: u64,
     /// Values that are in the output as they were in the source.
     pub copied: u64,
+    /// Values that were built of lines of NDJSON.
+    pub built: u64,
     /// Values that were read and written anew.
     pub anew: Vec<Written>,
     /// Function libraries.
@@ -126,6 +128,9 @@ pub fn write_text(out: &mut dyn Write, report: &ConvertReport, style: Style) -> 
     if report.copied > 0 {
         line("copied", plural(report.copied, "value"));
     }
+    if report.built > 0 {
+        line("built", plural(report.built, "value"));
+    }
     for Written { from, to, keys } in &report.anew {
         line("anew", format!("{} {from} as {to}", count(*keys)));
     }
@@ -161,6 +166,7 @@ pub fn write_json(out: &mut dyn Write, report: &ConvertReport) -> Result<()> {
             filtered: report.filtered,
             expired: report.expired,
             copied: report.copied,
+            built: Some(report.built).filter(|&values| values > 0),
             anew: &report.anew,
             functions: report.functions,
             bytes_read: report.bytes_read,
@@ -193,6 +199,8 @@ struct Document<'a> {
     filtered: Option<u64>,
     expired: u64,
     copied: u64,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    built: Option<u64>,
     anew: &'a [Written],
     functions: u64,
     bytes_read: Option<u64>,

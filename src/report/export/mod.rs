@@ -41,7 +41,7 @@ pub struct ExportReport {
     pub rows: Option<u64>,
     /// Function libraries in the output.
     pub functions: u64,
-    /// Function libraries that CSV has no place for.
+    /// Function libraries that a table has no place for.
     pub functions_left_out: u64,
     /// Size of the source, compressed as it is; `None` for a pipe.
     pub bytes_read: Option<u64>,
