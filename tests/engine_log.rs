@@ -22,7 +22,7 @@ use rdbkit::ops::replay::{ReplayOptions, replay};
 use rdbkit::ops::run::{Run, RunOptions};
 use rdbkit::ops::walk::Silent;
 use rdbkit::report::replay::ReplayReport;
-use rdbkit::resp::Reply;
+use rdbkit::resp::{Reply, encode};
 use rdbkit::source::{Locator, OpenOptions, open};
 use redis::Value;
 use support::history::{drive, log_of, rewrite, text};
@@ -176,6 +176,35 @@ fn a_server_s_log_leads_to_its_keys() {
             if kind.version.major >= 7 {
                 compare_reloaded(&server, &path);
             }
+        }
+    }
+}
+
+/// Each file is loaded by a client of its own, which begins in database 0.
+#[test]
+fn what_a_part_selects_ends_with_it() {
+    let dir = tempfile::tempdir().unwrap();
+    let put = |name: &str, bytes: &[u8]| std::fs::write(dir.path().join(name), bytes).unwrap();
+    let log = |lines: &[&str]| {
+        let mut out = Vec::new();
+        for line in lines {
+            encode::command(&mut out, line.split(' ').collect::<Vec<_>>());
+        }
+        out
+    };
+    put("appendonly.aof.1.base.aof", &log(&["SELECT 5", "SET a 1"]));
+    put("appendonly.aof.1.incr.aof", &log(&["FLUSHDB", "SET b 1", "SELECT 3", "SET c 1"]));
+    put("appendonly.aof.2.incr.aof", &log(&["SET d 1"]));
+    put(
+        "appendonly.aof.manifest",
+        b"file appendonly.aof.1.base.aof seq 1 type b\n\
+          file appendonly.aof.1.incr.aof seq 1 type i\n\
+          file appendonly.aof.2.incr.aof seq 2 type i\n",
+    );
+    for kind in servers().iter().filter(|kind| kind.version.major >= 7) {
+        let server = Server::start_with_aof_dir(kind, dir.path(), &["--appendonly", "yes"]);
+        for threads in [1, 3] {
+            compare(&server, dir.path(), threads);
         }
     }
 }

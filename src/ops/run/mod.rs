@@ -337,6 +337,8 @@ fn run_part(
         return Err(Error::Usage(format!("{name} is a directory where a file is expected")));
     };
     let mut part = RunPart { name: name.clone(), ..RunPart::default() };
+    // Servers load each file as a client of its own.
+    run.engine.select(0);
     // Values stay where they are, so all that was read has to stay.
     let done = feed
         .spool(&|bytes| observer.progress(bytes))
