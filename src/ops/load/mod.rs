@@ -60,6 +60,18 @@ use crate::source::{Form, Source};
 use crate::target::live::{Courier, CourierOptions, Halt};
 
 /// Whether a source has commands that can be sent one by one.
+///
+/// ```
+/// use rdbkit::ops::load::is_log;
+/// use rdbkit::source::{OpenOptions, open};
+///
+/// # fn main() -> rdbkit::Result<()> {
+/// let opened = |name: &str| open(&name.into(), &OpenOptions::default());
+/// assert!(is_log(&mut opened("fixtures/annotations.aof")?));
+/// assert!(!is_log(&mut opened("fixtures/redis-7.0.15-lru.rdb")?));
+/// # Ok(())
+/// # }
+/// ```
 pub fn is_log(source: &mut Source) -> bool {
     match source.form {
         Form::Aof | Form::AofDir | Form::Manifest => true,
