@@ -15,6 +15,7 @@ mod fingerprint;
 mod keys;
 pub(super) mod output;
 mod proof;
+mod records;
 
 use std::collections::BTreeMap;
 use std::fs::File;
