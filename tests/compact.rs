@@ -239,6 +239,29 @@ fn a_directory_is_compacted_in_place_and_a_backup_stays() {
     assert_eq!(again.digest(), digest);
 }
 
+/// What takes the place of the source may be larger than that; nobody wrote to it.
+#[test]
+fn what_replaces_a_source_is_not_taken_for_growth() {
+    let folder = tempfile::tempdir().unwrap();
+    let target: Target = "redis:7.0".parse().unwrap();
+    let options =
+        || CompactOptions { in_place: true, target: Some(target), ..CompactOptions::default() };
+    let bytes = b"*2\r\n$6\r\nSELECT\r\n$1\r\n0\r\n*3\r\n$3\r\nSET\r\n$1\r\na\r\n$1\r\nb\r\n";
+    let file = folder.path().join("s.aof");
+    fs::write(&file, bytes).unwrap();
+    let report = compacted(&file, &file, options());
+    assert!(size(&file) > bytes.len() as u64);
+    assert_eq!(report.grown_bytes, 0);
+    // A manifest has another size afterwards, too.
+    let log = folder.path().join("log");
+    fs::create_dir(&log).unwrap();
+    fs::write(log.join("i"), bytes).unwrap();
+    fs::write(log.join("appendonly.aof.manifest"), "file i seq 1 type i\n").unwrap();
+    let report = compacted(&log, &log, options());
+    assert!(report.backup.is_some());
+    assert_eq!(report.grown_bytes, 0);
+}
+
 #[test]
 fn snapshots_go_through_a_log_of_commands_and_come_back() {
     let Some(corpus) = corpus() else { return };

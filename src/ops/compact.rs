@@ -145,11 +145,9 @@ pub fn compact(
     let prove = (out != Path::new("-")).then_some(prove);
     let keys = Keys::Ran(Box::new(run));
     let (written, proof) = make(&name, keys, place, &convert, prove, observer)?;
-    let grown = sizes(&files)
-        .iter()
-        .zip(&before)
-        .map(|(now, then)| now.unwrap_or(0).saturating_sub(then.unwrap_or(0)))
-        .sum();
+    // What has taken the place of the source has a size of its own; to replace one that has changed
+    // is refused.
+    let grown = if options.in_place { 0 } else { growth(&files, &before) };
     let ran = written.ran.as_ref();
     let (failures, played) =
         (ran.map(|ran| ran.failures.clone()), ran.and_then(|ran| ran.played.clone()));
@@ -198,6 +196,13 @@ fn form_of(source: &Source) -> Result<OutputForm> {
 fn sizes(sources: &[PathBuf]) -> Vec<Option<u64>> {
     let size = |path| fs::metadata(path).ok().filter(fs::Metadata::is_file).map(|it| it.len());
     sources.iter().map(size).collect()
+}
+
+/// How much the files have grown.
+fn growth(files: &[PathBuf], before: &[Option<u64>]) -> u64 {
+    let now = sizes(files);
+    let sizes = now.iter().zip(before);
+    sizes.map(|(now, then)| now.unwrap_or(0).saturating_sub(then.unwrap_or(0))).sum()
 }
 
 /// A log that somebody writes cannot be replaced: what is written meanwhile would be lost.
