@@ -30,7 +30,8 @@ const FLOORS: &[(&str, &[&str])] = &[
     ("report", &["rdb", "value", "bytes", "error", "finding"]),
     // What several servers send becomes one snapshot.
     ("source", &["live", "rdb", "bytes", "error"]),
-    ("target", &["live", "resp", "bytes", "error"]),
+    // No file of a log in several files may be replaced alone.
+    ("target", &["live", "aof", "resp", "bytes", "error"]),
     ("live", &["rdb", "resp", "bytes", "error"]),
     ("digest", &["rdb", "value", "bytes", "error"]),
     ("memory", &["rdb", "value", "bytes", "error"]),

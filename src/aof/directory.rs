@@ -358,7 +358,7 @@ fn list(path: &Path) -> Result<Vec<File>> {
     Ok(files)
 }
 
-fn is_manifest_name(name: &[u8]) -> bool {
+pub(super) fn is_manifest_name(name: &[u8]) -> bool {
     name.ends_with(b".manifest") && !name.starts_with(b"temp-")
 }
 
@@ -384,24 +384,24 @@ pub(crate) fn part_name(name: &[u8]) -> Option<(&[u8], i64, PartType)> {
 }
 
 #[cfg(unix)]
-fn bytes_of(name: &OsStr) -> Vec<u8> {
+pub(super) fn bytes_of(name: &OsStr) -> Vec<u8> {
     use std::os::unix::ffi::OsStrExt;
     name.as_bytes().to_vec()
 }
 
 #[cfg(unix)]
-fn os(name: &[u8]) -> PathBuf {
+pub(super) fn os(name: &[u8]) -> PathBuf {
     use std::os::unix::ffi::OsStrExt;
     PathBuf::from(OsStr::from_bytes(name))
 }
 
 #[cfg(not(unix))]
-fn bytes_of(name: &OsStr) -> Vec<u8> {
+pub(super) fn bytes_of(name: &OsStr) -> Vec<u8> {
     name.to_string_lossy().into_owned().into_bytes()
 }
 
 #[cfg(not(unix))]
-fn os(name: &[u8]) -> PathBuf {
+pub(super) fn os(name: &[u8]) -> PathBuf {
     PathBuf::from(String::from_utf8_lossy(name).into_owned())
 }
 

@@ -2,6 +2,7 @@
 //!
 //! ```text
 //! directory, manifest   which files are the parts of a log, and in which order they are loaded
+//! membership            whether a file is a part of a log in several files
 //! history               lines of a manifest that cannot mean what they say
 //! log, annotation       one item out of the bytes at hand
 //! walk                  all items of one log, through any window; notes incidents
@@ -22,6 +23,7 @@ pub(crate) mod history;
 pub mod incident;
 pub mod log;
 pub mod manifest;
+pub mod membership;
 pub mod names;
 pub mod scan;
 pub mod stats;
@@ -35,6 +37,7 @@ pub use directory::{Directory, Layout, Part, survey, survey_manifest};
 pub use incident::{Incident, IncidentKind, Incidents};
 pub use log::LogItem;
 pub use manifest::{Manifest, PartType};
+pub use membership::{Membership, membership};
 pub use names::{UnknownName, UnknownNames};
 pub use scan::{ScanOptions, scan};
 pub use stats::LogStats;

@@ -16,7 +16,7 @@ use super::convert::{ConvertOptions, Keys, Prove, make};
 use super::filter::Filter;
 use super::run::{self, Run, RunOptions};
 use super::snapshot::is_empty;
-use super::sources_of;
+use super::sources::{log_of_part, sources_of};
 use super::walk::{Observer, WalkOptions};
 use crate::bytes::PathName as _;
 use crate::error::{Error, Result};
@@ -90,6 +90,7 @@ pub fn compact(
         None => form_of(&source)?,
     };
     let files = sources_of(&source);
+    let part_of = log_of_part(&source).map(|manifest| manifest.shown().to_string());
     let before = sizes(&files);
     let publish =
         Publish { force: options.force, in_place: options.in_place, sources: files.clone() };
@@ -157,6 +158,7 @@ pub fn compact(
         output: written.output.shown().to_string(),
         form: written.form,
         server: written.target,
+        part_of,
         server_is_guess: is_guessed && form.is_snapshot(),
         commands: written.ran.as_ref().map_or(0, |ran| ran.commands),
         failed,

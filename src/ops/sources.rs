@@ -36,3 +36,9 @@ pub fn sources_of(source: &Source) -> Vec<PathBuf> {
     }
     sources
 }
+
+/// The manifest of the log that a source is only one part of, where the others hold something.
+pub(super) fn log_of_part(source: &Source) -> Option<PathBuf> {
+    let path = source.path.as_deref().filter(|_| matches!(source.form, Form::Aof | Form::Rdb))?;
+    aof::membership(path).filter(|part| !part.is_all).map(|part| part.manifest)
+}

@@ -4,7 +4,7 @@ use std::io::Write;
 
 use serde::Serialize;
 
-use super::failures::{as_where, failure_text};
+use super::failures::{as_where, failure_text, ran_alone};
 use super::filtered::left_out_by_filters;
 use super::json::{self, failed};
 use super::losses::{Lost, losses_text};
@@ -27,6 +27,9 @@ pub struct CompactReport {
     pub server: String,
     /// Whether nothing said which server that is.
     pub server_is_guess: bool,
+    /// The manifest of the log that the source is only one part of.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub part_of: Option<String>,
     /// Commands that were run.
     pub commands: u64,
     /// Commands among them that failed, as they do in the server that was played.
@@ -84,6 +87,9 @@ pub fn write_text(out: &mut dyn Write, report: &CompactReport, style: Style) -> 
     };
     line(format!("  written    {} for {}{guess}", report.form, report.server));
     line(format!("  log        {}", plural(report.commands, "command")));
+    if let Some(manifest) = &report.part_of {
+        line(format!("             {}", style.warn(ran_alone(manifest))));
+    }
     if report.failed > 0 {
         let commands = plural(report.failed, "command");
         let words = format!("{commands} failed, {}", as_where(report.played.as_deref()));

@@ -29,6 +29,7 @@ pub use atomic_file::{AtomicFile, Published};
 pub use compressed::{Packer, Packing};
 pub use directory::{DirectoryTarget, Part, PublishedDirectory, PublishedPart};
 
+use crate::aof;
 use crate::bytes::PathName as _;
 use crate::error::{Error, Result};
 
@@ -71,6 +72,16 @@ impl Publish {
     /// Whether what lies at `path` may be replaced, and whether a backup of it has to stay.
     fn judge(&self, path: &Path, metadata: &fs::Metadata) -> Result<bool> {
         let name = path.shown();
+        if metadata.is_file()
+            && let Some(part) = aof::membership(path)
+        {
+            return Err(Error::Usage(format!(
+                "{name} is a part of the log of {}, and with something else in its place that would \
+                 be another log, or none: name the manifest or its directory as the source (compact \
+                 and rewrite have --in-place), or give the output another name",
+                part.manifest.shown()
+            )));
+        }
         match (self.is_source(path, metadata), self.in_place, self.force) {
             (true, true, _) => match writer::writer_of(path) {
                 None => Ok(true),

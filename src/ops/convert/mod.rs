@@ -27,7 +27,7 @@ use self::output::{Output, Place};
 pub(super) use self::proof::{Proof, Prove};
 use super::filter::Filter;
 use super::run::{Run, entries};
-use super::sources_of;
+use super::sources::{log_of_part, sources_of};
 use super::walk::{Observer, WalkOptions};
 use crate::bytes::quoted;
 use crate::bytes::rooms::Rooms;
@@ -144,9 +144,11 @@ pub fn convert(
     let publish = Publish { force: options.force, in_place: false, sources: sources_of(&source) };
     // What may not be written is said before anything is read.
     let place = Place::create(out, options.form, &publish)?;
+    let part_of = log_of_part(&source);
     let is_lines = source.form == Form::Ndjson;
     let keys = Keys::of_source(source, options.target, &options.walk, &options.open, observer)?;
     let (mut report, _) = make(&name, keys, place, options, None, observer)?;
+    report.part_of = part_of;
     if is_lines {
         // What is copied then was built before.
         report.built = std::mem::take(&mut report.copied);
@@ -238,6 +240,7 @@ pub(super) fn make(
         source: name.to_owned(),
         source_version,
         ran: log,
+        part_of: None,
         backup: published.backup,
         output: published.name,
         form: options.form.name(),

@@ -5,6 +5,7 @@ use std::path::PathBuf;
 
 use serde::Serialize;
 
+use super::failures::ran_alone;
 use super::filtered::left_out_by_filters;
 use super::json::{self, failed};
 use super::losses::{Lost, losses_text};
@@ -22,6 +23,8 @@ pub struct ConvertReport {
     pub source_version: String,
     /// How the log ran, if the keys are those of a log.
     pub ran: Option<Ran>,
+    /// The manifest of the log that the source is only one part of.
+    pub part_of: Option<PathBuf>,
     /// Where the files are that were replaced, if they were the source.
     pub backup: Option<PathBuf>,
     /// The output.
@@ -109,6 +112,9 @@ pub fn write_text(out: &mut dyn Write, report: &ConvertReport, style: Style) -> 
         text += &format!("  {name:<10} {value}\n");
     };
     line("format", format!("{source_version} to {target_version}, from {source}"));
+    if let Some(manifest) = &report.part_of {
+        line("", style.warn(ran_alone(manifest.shown())).to_string());
+    }
     let read = report.bytes_read.map_or_else(|| "a pipe".into(), |bytes| size(bytes).to_string());
     line("size", format!("{read} to {}", size(report.bytes_written)));
     let mut keys = plural(report.keys_written, "key");
@@ -156,6 +162,7 @@ pub fn write_json(out: &mut dyn Write, report: &ConvertReport) -> Result<()> {
             schema: "rdbkit.convert/1",
             source: &report.source,
             source_version: &report.source_version,
+            part_of: report.part_of.as_ref().map(|manifest| manifest.shown().to_string()),
             ran: report.ran.as_ref(),
             output: report.output.shown().to_string(),
             form: report.form,
@@ -187,6 +194,8 @@ struct Document<'a> {
     schema: &'static str,
     source: &'a str,
     source_version: &'a str,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    part_of: Option<String>,
     #[serde(skip_serializing_if = "Option::is_none")]
     ran: Option<&'a Ran>,
     output: String,
