@@ -86,12 +86,15 @@ pub struct Note {
     /// Whether it means a loss.
     #[serde(skip)]
     pub is_loss: bool,
+    /// Whether it may mean one.
+    #[serde(skip)]
+    pub is_doubt: bool,
 }
 
 impl RepairReport {
     /// Whether everything that was in the source is in the output.
     pub fn is_lossless(&self) -> bool {
-        !self.files_notes.iter().any(|note| note.is_loss)
+        !self.files_notes.iter().any(|note| note.is_loss || note.is_doubt)
             && self.files.iter().all(|file| file.losses.is_empty() && file.doubts.is_empty())
     }
 
@@ -158,9 +161,10 @@ pub fn write_text(out: &mut dyn Write, report: &RepairReport, style: Style) -> R
     };
     text += &format!("{}: {verdict} ({})\n", style.bold(to), report.kind);
     for note in &report.files_notes {
-        let head = match note.is_loss {
-            true => style.bad("lost").to_string(),
-            false => style.warn("files").to_string(),
+        let head = match (note.is_loss, note.is_doubt) {
+            (true, _) => style.bad("lost").to_string(),
+            (false, true) => style.warn("doubt").to_string(),
+            (false, false) => style.warn("files").to_string(),
         };
         text += &format!("  {head}  {}\n", note.text);
     }

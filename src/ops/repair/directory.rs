@@ -26,6 +26,7 @@ use crate::error::{Error, Result};
 use crate::ops::names::{bytes_of, os};
 use crate::ops::rewrite::output::stem;
 use crate::report::repair::Note;
+use crate::report::text::size;
 use crate::source::Form;
 
 /// What will be written.
@@ -130,6 +131,9 @@ fn complete(path: &Path, folder: &Path, stem: &[u8], notes: &mut Vec<Note>) -> R
         for lost in not_history(&manifest) {
             take_back(lost, &mut entries, notes);
         }
+        for (name, ..) in unlisted(&files, &entries, &history, stem) {
+            leave_out(folder, name, notes);
+        }
         return Ok(entries);
     }
     if entries.is_empty() && history.is_empty() {
@@ -138,15 +142,7 @@ fn complete(path: &Path, folder: &Path, stem: &[u8], notes: &mut Vec<Note>) -> R
         notes.push(files_note("manifest-rebuilt", text));
         return Ok(entries);
     }
-    let unlisted: Vec<(&[u8], i64, PartType)> = files
-        .iter()
-        .filter(|name| !entries.iter().any(|entry| entry.name == **name))
-        .filter(|name| !history.contains(&name.as_slice()))
-        .filter_map(|name| {
-            let (of, seq, part_type) = part_name(name)?;
-            (of == stem).then_some((name.as_slice(), seq, part_type))
-        })
-        .collect();
+    let unlisted = unlisted(&files, &entries, &history, stem);
     let has_base = entries.iter().any(|entry| entry.part_type == PartType::Base);
     let fits = |part_type: PartType| part_type == PartType::Incr || !has_base;
     for error in &errors {
@@ -189,12 +185,45 @@ fn complete(path: &Path, folder: &Path, stem: &[u8], notes: &mut Vec<Note>) -> R
         if !entries.iter().any(|entry| entry.name == *name)
             && !errors.iter().any(|error| holds(&error.text, name))
         {
-            let text = format!("{} is not listed, and was left out", quoted(name));
-            notes.push(files_note("unlisted-part", text));
+            leave_out(folder, name, notes);
         }
     }
     in_order(&mut entries);
     Ok(entries)
+}
+
+/// The files that are named as parts of a log are, and that nothing lists.
+fn unlisted<'f>(
+    files: &'f [Vec<u8>],
+    entries: &[Entry],
+    history: &[&[u8]],
+    stem: &[u8],
+) -> Vec<(&'f [u8], i64, PartType)> {
+    files
+        .iter()
+        .filter(|name| !entries.iter().any(|entry| entry.name == **name))
+        .filter(|name| !history.contains(&name.as_slice()))
+        .filter_map(|name| {
+            let (of, seq, part_type) = part_name(name)?;
+            (of == stem).then_some((name.as_slice(), seq, part_type))
+        })
+        .collect()
+}
+
+/// Says that a file was left out because it is not listed. A rewrite that ended early leaves empty
+/// ones; any other may be what the list lacks.
+fn leave_out(folder: &Path, name: &[u8], notes: &mut Vec<Note>) {
+    let size_bytes = fs::metadata(folder.join(os(name))).map_or(0, |file| file.len());
+    let text = match size_bytes {
+        0 => format!("{} is empty and not listed, and was left out", quoted(name)),
+        _ => format!(
+            "{} ({}) is not listed, and was left out: a server does not load it, but it may be a \
+             part that the manifest lacks; if so, list it there and repair again",
+            quoted(name),
+            size(size_bytes)
+        ),
+    };
+    notes.push(Note { is_doubt: size_bytes > 0, ..files_note("unlisted-part", text) });
 }
 
 /// Loads what cannot be history.

@@ -94,7 +94,7 @@ impl Finder<'_> {
         let (code, key) = (error.fault.code(), error.key.clone());
         let db = key.is_some().then_some(db);
         let text = format!("{} while reading {}", words(error), error.doing);
-        let note = Note { code, offset, bytes, db, key, text, is_loss };
+        let note = Note { code, offset, bytes, db, key, text, is_loss, ..Note::default() };
         self.file.note(list, note, self.most_notes);
     }
 
@@ -387,6 +387,7 @@ impl Finder<'_> {
                     key: Some(key.clone()),
                     text,
                     is_loss: true,
+                    ..Note::default()
                 };
                 self.file.lost_bytes += range.len() as u64;
                 self.file.note(NoteList::Loss, note, self.most_notes);

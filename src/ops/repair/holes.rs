@@ -226,7 +226,8 @@ impl Finder<'_> {
         let db = key.is_some().then(|| framer.db());
         self.file.lost_bytes += (found - start) as u64;
         let (offset, bytes) = (Some(start as u64), Some((found - start) as u64));
-        let note = Note { code: "hole", offset, bytes, db, key, text, is_loss: true };
+        let note =
+            Note { code: "hole", offset, bytes, db, key, text, is_loss: true, ..Note::default() };
         self.file.note(NoteList::Loss, note, self.most_notes);
         found
     }
