@@ -57,6 +57,39 @@ fn a_list_is_packed_for_as_long_as_on_the_server() {
     }
 }
 
+/// Some servers keep the lower 32 bits of an index alone, and some take no count without an opposite.
+#[test]
+fn indexes_and_counts_that_are_too_large_are_taken_as_by_the_server() {
+    for kind in recent() {
+        let mut pair = Paired::start(&kind);
+        pair.run(&["RPUSH", "small", "a", "b", "c", "a"]);
+        pair.run(&["RPUSH", "large", &"x".repeat(9000), "b", "c", "a"]);
+        for key in ["small", "large"] {
+            for (n, index) in [
+                "4294967297",
+                "-4294967294",
+                "4294967295",
+                "2147483648",
+                "-2147483649",
+                "9223372036854775807",
+                "-9223372036854775808",
+            ]
+            .iter()
+            .enumerate()
+            {
+                pair.run(&["LSET", key, index, &n.to_string()]);
+                pair.run(&["LINDEX", key, index]);
+                pair.run(&["LRANGE", key, "0", "-1"]);
+            }
+            pair.run(&["LREM", key, "-9223372036854775808", "a"]);
+            pair.run(&["LREM", key, "-9223372036854775807", "c"]);
+            pair.run(&["LRANGE", key, "0", "-1"]);
+        }
+        pair.run(&["LREM", "none", "-9223372036854775808", "a"]);
+        pair.finish();
+    }
+}
+
 const COMMANDS: usize = 1500;
 const KEYS: [&str; 3] = ["l1", "l2", "l3"];
 

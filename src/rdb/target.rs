@@ -156,6 +156,12 @@ impl Target {
         }
     }
 
+    /// Whether LSET keeps the lower 32 bits of an index alone: servers with packed lists do, up to
+    /// Redis 8.6.3 and in Valkey 9.1; Redis 8.10.2 does not.
+    pub(crate) fn cuts_list_indexes(&self) -> bool {
+        self.has_packed_lists() && (self.product != Product::Redis || self.version < (8, 8))
+    }
+
     /// What its commands take for a double: Valkey 9 and newer refuse hexadecimal ones.
     pub fn double_rules(&self) -> DoubleRules {
         let hex = self.product != Product::Valkey || self.version < (9, 0);

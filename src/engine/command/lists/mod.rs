@@ -8,6 +8,7 @@ mod pops;
 mod positions;
 
 use crate::engine::call::is;
+use crate::engine::command::pick;
 use crate::engine::{Answer, Call, End, Failure, List, Spec};
 use crate::resp::Reply;
 
@@ -127,6 +128,7 @@ fn set(call: &mut Call<'_>) -> Answer {
         return Err(Failure::NO_SUCH_KEY);
     }
     let index = call.int(2)?;
+    let index = if call.env.target.cuts_list_indexes() { i64::from(index as i32) } else { index };
     let limits = &call.env.target.limits;
     let Some(list) = call.keys.get::<List>(key)? else { return Err(Failure::NO_SUCH_KEY) };
     // The form is settled before the index is looked at.
@@ -154,7 +156,12 @@ fn insert(call: &mut Call<'_>) -> Answer {
 }
 
 fn remove(call: &mut Call<'_>) -> Answer {
-    let (key, count, text) = (call.arg(1), call.int(2)?, call.arg(3));
+    // Before 7.2 the count that has no opposite is any number.
+    let count = match call.env.target.has_packed_lists() {
+        true => pick::count(call.arg(2))?,
+        false => call.int(2)?,
+    };
+    let (key, text) = (call.arg(1), call.arg(3));
     let Some(list) = call.keys.get::<List>(key)? else { return Ok(Reply::Int(0)) };
     let from = if count < 0 { End::Right } else { End::Left };
     let most = match count {

@@ -61,9 +61,11 @@ pub(super) fn xadd(call: &mut Call<'_>) -> Answer {
         _ => return Err(Failure::text("ERR wrong number of arguments for 'xadd' command")),
     };
     if new_id == NewId::This(FIRST) {
-        if call.env.loading {
-            // Redis 5.0 rewrites a stream that never had an entry in this way, and counts on the
-            // key being there although the command fails (seen in a log of 5.0.6).
+        // Redis 5.0 rewrites a stream that never had an entry as `XADD key MAXLEN 0 0-0 x y`, and
+        // counts on the key being there although the command fails (seen in a log of 5.0.6), as it
+        // does there however it was written.
+        let is_rewritten = call.argc() == 7 && call.is(2, "MAXLEN") && call.arg(3) == b"0";
+        if call.env.loading && (is_rewritten || !call.env.target.since((6, 0))) {
             call.keys.get_or(call.arg(1), Stream::default)?;
         }
         return Err(Failure::text("ERR The ID specified in XADD must be greater than 0-0"));

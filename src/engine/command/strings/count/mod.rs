@@ -31,7 +31,11 @@ pub(super) fn add(call: &mut Call<'_>, by: Answer<i64>) -> Answer {
 
 pub(super) fn take(call: &mut Call<'_>) -> Answer {
     let by = call.int(2)?;
-    let by = by.checked_neg().ok_or(Failure::text("ERR decrement would overflow"));
+    // Before 7.0 the one number without an opposite is its own.
+    let by = match call.env.target.since((7, 0)) {
+        true => by.checked_neg().ok_or(Failure::text("ERR decrement would overflow")),
+        false => Ok(by.wrapping_neg()),
+    };
     add(call, by)
 }
 
