@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use crate::bytes::number::DoubleRules;
-use crate::rdb::{LibraryHead, Target};
+use crate::rdb::{LibraryHead, Product, Target};
 
 /// What commands know besides the keys.
 #[derive(Debug, Clone)]
@@ -59,6 +59,12 @@ impl Env {
     pub fn double_rules(&self) -> DoubleRules {
         let rules = self.target.double_rules();
         DoubleRules { hex: rules.hex || self.takes_all(), ..rules }
+    }
+
+    /// The time before which fields of hashes are hidden though they are kept, if any are: to the
+    /// commands of a log that it loads, a Redis hides fields that have expired; a Valkey does not.
+    pub fn hidden_before_ms(&self) -> Option<i64> {
+        (self.loading && self.target.product != Product::Valkey).then_some(self.now_ms)
     }
 
     /// The time before which keys are gone, if any are.

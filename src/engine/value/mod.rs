@@ -21,6 +21,7 @@ pub mod vector_set;
 
 pub(in crate::engine) use array::kept_as_double;
 pub use array::{Array, Shape};
+pub(crate) use hash::is_hidden;
 pub use hash::{Fields, Hash, PackedHash};
 pub use list::{Elements, End, List, ListNode};
 pub use opaque::Opaque;

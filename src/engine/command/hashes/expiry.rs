@@ -124,7 +124,8 @@ pub(super) fn tell(call: &mut Call<'_>, unit: i64, remaining: bool) -> Answer {
     let Some(hash) = live(keys, key)? else { return Ok(no_fields(fields)) };
     // Redis rounds up, Valkey to the nearest.
     let round = if is_valkey(env) { unit / 2 } else { unit - 1 };
-    let one = |field: &&[u8]| match hash.expiry(field) {
+    let hidden = env.hidden_before_ms();
+    let one = |field: &&[u8]| match hash.seen_expiry(field, hidden) {
         None => Reply::Int(NO_FIELD),
         Some(None) => Reply::Int(-1),
         Some(Some(at_ms)) => {
@@ -140,8 +141,9 @@ pub(super) fn persist(call: &mut Call<'_>) -> Answer {
     let (key, fields) = (call.arg(1), fields_of_key(call, false)?);
     let Call { keys, env, .. } = call;
     let Some(hash) = live(keys, key)? else { return Ok(no_fields(fields)) };
+    let hidden = env.hidden_before_ms();
     let one = |field: &&[u8]| {
-        Reply::Int(match hash.expiry(field) {
+        Reply::Int(match hash.seen_expiry(field, hidden) {
             None => NO_FIELD,
             Some(None) => -1,
             Some(Some(_)) => i64::from(hash.set_expiry(field, None, &env.target)),
@@ -168,9 +170,11 @@ pub(super) fn get_and_expire(call: &mut Call<'_>) -> Answer {
     if at_ms.is_some() || told.keep {
         expect_expiry(hash, env);
     }
+    let hidden = env.hidden_before_ms();
     let one = |field: &&[u8]| {
-        let reply = bulk(hash.get(field));
+        let reply = bulk(hash.seen(field, hidden));
         match at_ms {
+            _ if hash.hides(field, hidden) => {}
             Some(at_ms) if is_past(at_ms, env) => _ = hash.remove(field),
             Some(_) => _ = hash.set_expiry(field, at_ms, &env.target),
             None if told.keep => _ = hash.set_expiry(field, None, &env.target),
@@ -189,9 +193,12 @@ pub(super) fn get_and_delete(call: &mut Call<'_>) -> Answer {
     let Some(hash) = live(&mut call.keys, key)? else {
         return Ok(Reply::Array(fields.iter().map(|_| Reply::Nil).collect()));
     };
+    let hidden = call.env.hidden_before_ms();
     let one = |field: &&[u8]| {
-        let reply = bulk(hash.get(field));
-        hash.remove(field);
+        let reply = bulk(hash.seen(field, hidden));
+        if !hash.hides(field, hidden) {
+            hash.remove(field);
+        }
         reply
     };
     let replies = fields.iter().map(one).collect();
@@ -207,7 +214,8 @@ pub(super) fn set_and_expire(call: &mut Call<'_>) -> Answer {
     if told.nx && there.is_some() || told.xx && there.is_none() {
         return Ok(Reply::Int(0));
     }
-    let has = |field: &[u8]| there.as_ref().is_some_and(|hash| hash.get(field).is_some());
+    let hidden = call.env.hidden_before_ms();
+    let has = |field: &[u8]| there.as_ref().is_some_and(|hash| hash.seen(field, hidden).is_some());
     let pairs = || told.fields.chunks_exact(2).filter_map(|pair| pair.split_first());
     let met = pairs().all(|(field, _)| match has(field) {
         true => !told.fnx,

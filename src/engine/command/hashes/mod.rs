@@ -1,7 +1,8 @@
 //! Hashes.
 //!
 //! A field that has expired is gone as soon as anything asks for the hash; a server hides it at
-//! once and removes it a little later. While a log is loaded nothing expires.
+//! once and removes it a little later. While a log is loaded nothing is removed; a Redis hides such
+//! a field all the same ([`Env::hidden_before_ms`](crate::engine::Env::hidden_before_ms)).
 
 mod expiry;
 mod import;
@@ -12,6 +13,7 @@ use crate::bytes::number::Extended;
 use crate::engine::Keys;
 use crate::engine::call::int;
 use crate::engine::command::scan::{self, Page};
+use crate::engine::value::is_hidden;
 use crate::engine::{Answer, Call, Failure, Hash, Spec, Typed};
 use crate::rdb::Target;
 use crate::resp::Reply;
@@ -27,11 +29,15 @@ pub(super) const COMMANDS: &[Spec] = &[
     Spec::key("HGETALL", 2, |call| list(call, true, true)),
     Spec::key("HKEYS", 2, |call| list(call, true, false)),
     Spec::key("HVALS", 2, |call| list(call, false, true)),
-    Spec::key("HLEN", 2, |call| count(call, |_, hash| hash.len())),
+    Spec::key("HLEN", 2, |call| count(call, |_, hash, _| hash.len())),
     Spec::key("HSTRLEN", 3, |call| {
-        count(call, |field, hash| hash.get(field).map_or(0, |value| value.len() as usize))
+        count(call, |field, hash, hidden| {
+            hash.seen(field, hidden).map_or(0, |value| value.len() as usize)
+        })
     }),
-    Spec::key("HEXISTS", 3, |call| count(call, |field, hash| hash.get(field).is_some().into())),
+    Spec::key("HEXISTS", 3, |call| {
+        count(call, |field, hash, hidden| hash.seen(field, hidden).is_some().into())
+    }),
     Spec::key("HDEL", -3, delete),
     Spec::key("HINCRBY", 4, add_integer),
     Spec::key("HINCRBYFLOAT", 4, add_float),
@@ -109,7 +115,7 @@ fn set_new(call: &mut Call<'_>) -> Answer {
     let (field, value) = (call.arg(2), call.arg(3));
     let key = call.arg(1);
     let hash = live_or_new(&mut call.keys, key)?;
-    let new = hash.get(field).is_none();
+    let new = hash.seen(field, call.env.hidden_before_ms()).is_none();
     if new {
         hash.set(field, value, &call.env.target.limits);
     }
@@ -120,14 +126,15 @@ fn get(call: &mut Call<'_>) -> Answer {
     let field = call.arg(2);
     let key = call.arg(1);
     let hash = live(&mut call.keys, key)?;
-    Ok(bulk(hash.and_then(|hash| hash.get(field))))
+    Ok(bulk(hash.and_then(|hash| hash.seen(field, call.env.hidden_before_ms()))))
 }
 
 fn get_several(call: &mut Call<'_>) -> Answer {
     let fields = call.rest(2);
     let key = call.arg(1);
     let hash = live(&mut call.keys, key)?;
-    let value = |field: &&[u8]| bulk(hash.as_ref().and_then(|hash| hash.get(field)));
+    let hidden = call.env.hidden_before_ms();
+    let value = |field: &&[u8]| bulk(hash.as_ref().and_then(|hash| hash.seen(field, hidden)));
     Ok(Reply::Array(fields.iter().map(value).collect()))
 }
 
@@ -135,7 +142,7 @@ fn list(call: &mut Call<'_>, fields: bool, values: bool) -> Answer {
     let mut out = Vec::new();
     let key = call.arg(1);
     if let Some(hash) = live(&mut call.keys, key)? {
-        for (field, value, _) in hash.iter() {
+        for (field, value, _) in hash.seen_fields(call.env.hidden_before_ms()) {
             out.extend(fields.then(|| Reply::Bulk(field.to_vec())));
             out.extend(values.then(|| Reply::Bulk(value.to_vec())));
         }
@@ -143,11 +150,11 @@ fn list(call: &mut Call<'_>, fields: bool, values: bool) -> Answer {
     Ok(Reply::Array(out))
 }
 
-fn count(call: &mut Call<'_>, of: impl Fn(&[u8], &Hash) -> usize) -> Answer {
+fn count(call: &mut Call<'_>, of: impl Fn(&[u8], &Hash, Option<i64>) -> usize) -> Answer {
     let field = call.arg(2);
     let key = call.arg(1);
     let hash = live(&mut call.keys, key)?;
-    Ok(Reply::count(hash.map_or(0, |hash| of(field, hash))))
+    Ok(Reply::count(hash.map_or(0, |hash| of(field, hash, call.env.hidden_before_ms()))))
 }
 
 fn delete(call: &mut Call<'_>) -> Answer {
@@ -164,7 +171,9 @@ fn add_integer(call: &mut Call<'_>) -> Answer {
     const NO_INTEGER: Failure = Failure::text("ERR hash value is not an integer");
     const OVERFLOW: Failure = Failure::text("ERR increment or decrement would overflow");
     let (key, field, by) = (call.arg(1), call.arg(2), call.int(3)?);
-    let old = match live(&mut call.keys, key)?.as_ref().and_then(|hash| hash.get(field)) {
+    let hidden = call.env.hidden_before_ms();
+    let there = live(&mut call.keys, key)?;
+    let old = match there.as_ref().and_then(|hash| hash.seen(field, hidden)) {
         None => 0,
         Some(Elem::Int(n)) => n,
         Some(Elem::Bytes(text)) => int(text).map_err(|_| NO_INTEGER)?,
@@ -182,7 +191,9 @@ fn add_float(call: &mut Call<'_>) -> Answer {
     if !by.is_finite() {
         return Err(Failure::text("ERR value is NaN or Infinity"));
     }
-    let old = match live(&mut call.keys, key)?.as_ref().and_then(|hash| hash.get(field)) {
+    let hidden = call.env.hidden_before_ms();
+    let there = live(&mut call.keys, key)?;
+    let old = match there.as_ref().and_then(|hash| hash.seen(field, hidden)) {
         None => Extended::ZERO,
         Some(Elem::Int(n)) => Extended::of(n),
         Some(Elem::Bytes(text)) => {
@@ -207,9 +218,9 @@ fn scan_fields(call: &mut Call<'_>) -> Answer {
         Some(_) => Page { from: 0, to: hash.len(), next: 0 },
         None => scan::page(cursor, options.count, hash.len()),
     };
-    let mut out = Vec::new();
-    for (field, value, _) in hash.iter_from(page.from).take(page.to - page.from) {
-        if options.matches(&field) {
+    let (mut out, hidden) = (Vec::new(), call.env.hidden_before_ms());
+    for (field, value, at_ms) in hash.iter_from(page.from).take(page.to - page.from) {
+        if options.matches(&field) && !is_hidden(at_ms, hidden) {
             out.push(Reply::Bulk(field.to_vec()));
             out.extend((!options.no_values).then(|| Reply::Bulk(value.to_vec())));
         }

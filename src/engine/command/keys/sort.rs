@@ -197,7 +197,8 @@ fn outside(call: &mut Call<'_>, pattern: &[u8], element: &[u8]) -> Answer<Option
     match field {
         Some(field) => {
             let hash = Hash::of(&mut record.value);
-            Ok(hash.and_then(|hash| hash.get(field).map(|value| value.to_vec())))
+            let hidden = call.env.hidden_before_ms();
+            Ok(hash.and_then(|hash| hash.seen(field, hidden).map(|value| value.to_vec())))
         }
         None => Ok(record.value.text(&mut itoa::Buffer::new()).map(<[u8]>::to_vec)),
     }

@@ -13,9 +13,11 @@
 
 mod fields;
 mod load;
+mod seen;
 mod table;
 
 pub use fields::Fields;
+pub(crate) use seen::is_hidden;
 
 use crate::rdb::packed::ListpackBuf;
 use crate::rdb::{Limits, Product, Target};
