@@ -203,7 +203,8 @@ pub fn find_command(bytes: &[u8], from: usize) -> Option<usize> {
     }
 }
 
-fn looks_like_command(bytes: &[u8]) -> bool {
+/// Whether bytes begin as a command does that a server writes; see [`find_command`].
+pub fn looks_like_command(bytes: &[u8]) -> bool {
     let name = || {
         let (argc, rest) = header::strict(bytes, b'*')?;
         let (length, rest) = header::strict(rest, b'$')?;

@@ -10,11 +10,13 @@
 //! value can look like a command. So what is gone on with must be a whole command as servers write
 //! it, with another item, or the end, right behind it.
 
+mod resync;
+
 use crate::aof::LogItem;
-use crate::aof::log::{Quirks, find_command, item};
+use crate::aof::log::{Quirks, item};
 use crate::bytes::Input;
 use crate::error::{Fault, Result, unwrap_bad};
-use crate::resp::Command;
+use resync::resync;
 
 /// Something on the way through a log.
 #[derive(Debug)]
@@ -47,6 +49,8 @@ pub(super) enum Seen<'a> {
         from: u64,
         /// Where they end.
         to: u64,
+        /// What begins in front of this may be text of a value.
+        doubtful_until: u64,
     },
 }
 
@@ -130,54 +134,14 @@ pub(super) fn each(
             Go::Stop => return Ok(()),
             Go::Resync => {
                 let from = input.position();
-                resync(input)?;
+                let doubtful_until = resync(input)?;
                 let to = input.position();
-                if see(Seen::Skipped { from, to })? == Go::Stop {
+                if see(Seen::Skipped { from, to, doubtful_until })? == Go::Stop {
                     return Ok(());
                 }
             }
             Go::On if wanting && !ended => ended = !input.more()?,
             Go::On => return Ok(()),
-        }
-    }
-}
-
-/// Goes to the next command that can be believed in, or to the end.
-fn resync(input: &mut impl Input) -> Result<()> {
-    // What begins at the first byte is what was not believed in.
-    let mut from = 1;
-    let mut ended = false;
-    loop {
-        let buffer = input.buffer();
-        match find_command(buffer, from) {
-            Some(at) => {
-                let rest = buffer.get(at..).unwrap_or_default();
-                match Command::strict(rest) {
-                    Some((_, [b'*' | b'#', ..])) => {
-                        input.consume(at);
-                        return Ok(());
-                    }
-                    Some((_, [])) if ended => {
-                        input.consume(at);
-                        return Ok(());
-                    }
-                    // It may not have come as a whole.
-                    Some((_, [])) | None if !ended => ended = !input.more()?,
-                    _ => from = at + 1,
-                }
-            }
-            None if ended => {
-                let all = buffer.len();
-                input.consume(all);
-                return Ok(());
-            }
-            None => {
-                // A start may be cut by the end of the window.
-                let passed = buffer.len().saturating_sub(crate::aof::log::START_BYTES);
-                input.consume(passed.max(from).min(buffer.len()));
-                from = 0;
-                ended = !input.more()?;
-            }
         }
     }
 }
@@ -223,7 +187,7 @@ mod tests {
                     told += &format!("{at}!{} ", fault.code());
                     return Ok(Go::Resync);
                 }
-                Seen::Skipped { from, to } => told += &format!("[{from}-{to}] "),
+                Seen::Skipped { from, to, .. } => told += &format!("[{from}-{to}] "),
             }
             Ok(Go::On)
         })

@@ -17,7 +17,7 @@ use std::io::{Read as _, Seek as _, Write as _};
 use tempfile::SpooledTempFile;
 
 use super::Put;
-use super::names::{Hidden, Open, hidden, put_right};
+use super::names::{Hidden, Open, hidden, put_right, removes};
 use crate::aof::log::{Quirk, Quirks};
 use crate::aof::names::is_module_name;
 use crate::aof::{LogItem, LogTally as _, UnknownName, UnknownNames, is_database};
@@ -52,6 +52,8 @@ pub(super) fn repair(
         state: State::Outside,
         commands: 0,
         cut: None,
+        is_behind_damage: false,
+        doubtful_until: 0,
         select_hidden: false,
         names: UnknownNames::keeping(most_notes as u64),
     };
@@ -78,6 +80,10 @@ struct Mender<'m> {
     commands: u64,
     /// Where the log was cut, and why.
     cut: Option<(u64, FormatError)>,
+    /// What was stepped over ends where the next command begins.
+    is_behind_damage: bool,
+    /// A command in front of this may be text of a value.
+    doubtful_until: u64,
     /// What was left out may have been a SELECT, there was none since, and it has not been said yet.
     select_hidden: bool,
     names: UnknownNames,
@@ -173,7 +179,7 @@ impl Mender<'_> {
                 Ok(Go::On)
             }
             Seen::Broken { at, offset, fault } => Ok(self.broken(at, offset, fault)),
-            Seen::Skipped { from, to } => {
+            Seen::Skipped { from, to, doubtful_until } => {
                 let text = match self.cut.take() {
                     Some((_, error)) => words(&error),
                     None => "bytes that are no command".to_owned(),
@@ -181,6 +187,8 @@ impl Mender<'_> {
                 self.lost("damaged", from, to, 0, text);
                 self.lose_track(from, to, true);
                 self.select_hidden = true;
+                self.is_behind_damage = true;
+                self.doubtful_until = doubtful_until;
                 Ok(Go::On)
             }
         }
@@ -249,6 +257,15 @@ impl Mender<'_> {
                 Quirk::Stray => "something behind a number, which loaders ignore",
             };
             self.mended("command-form", at, &format!("{text}: written as servers write it"));
+        }
+        let is_behind = std::mem::take(&mut self.is_behind_damage);
+        if (is_behind || at < self.doubtful_until) && removes(name) {
+            let text = format!(
+                "{} behind the damage may be text of a damaged value, and no command: see whether it \
+                 is one before this is loaded (`rdbkit rewrite --drop` leaves commands out)",
+                quoted(name)
+            );
+            self.doubt("behind-damage", at, text);
         }
         let role = role(name);
         if matches!(role, Role::Multi | Role::Exec) && command.argc() > 1 {

@@ -73,6 +73,12 @@ pub(super) fn hidden(command: &Command<'_>) -> Hidden {
     }
 }
 
+/// Whether a command takes keys away, so that it does the most harm where it is none.
+pub(super) fn removes(name: &[u8]) -> bool {
+    const REMOVING: [&str; 6] = ["FLUSHALL", "FLUSHDB", "SWAPDB", "DEL", "UNLINK", "DELEX"];
+    REMOVING.iter().any(|removing| name.eq_ignore_ascii_case(removing.as_bytes()))
+}
+
 #[cfg(test)]
 mod tests {
     use super::{Open, put_right};

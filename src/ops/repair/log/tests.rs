@@ -4,10 +4,10 @@ use super::*;
 use crate::bytes::SliceInput;
 use crate::ops::walk::Silent;
 
-/// Items of a log: a letter is a DEL of it, words are a command, the rest stands as it is.
+/// Items of a log: a letter is a GET of it, words are a command, the rest stands as it is.
 fn log(items: &[&str]) -> String {
     let item = |item: &&str| match item.as_bytes() {
-        [letter @ b'A'..=b'Z'] => del(char::from(*letter)),
+        [letter @ b'A'..=b'Z'] => get(char::from(*letter)),
         [b'A'..=b'Z', ..] => {
             let mut out = Vec::new();
             let words: Vec<&str> = item.split(' ').collect();
@@ -19,8 +19,8 @@ fn log(items: &[&str]) -> String {
     items.iter().map(item).collect()
 }
 
-fn del(key: char) -> String {
-    format!("*2\r\n$3\r\nDEL\r\n$1\r\n{key}\r\n")
+fn get(key: char) -> String {
+    format!("*2\r\n$3\r\nGET\r\n$1\r\n{key}\r\n")
 }
 
 #[test]
@@ -53,6 +53,15 @@ fn damage_is_stepped_over_where_that_is_asked_for() {
 }
 
 #[test]
+fn what_takes_keys_away_right_behind_damage_is_said() {
+    for removing in ["FLUSHALL", "Flushdb", "SWAPDB 0 1", "DEL k", "UNLINK k"] {
+        let codes = "damaged behind-damage database";
+        check(&["A", "??", removing, "B"], true, &["A", removing, "B"], codes);
+        check(&["A", "??", "B", removing], true, &["A", "B", removing], "damaged database");
+    }
+}
+
+#[test]
 fn a_damaged_transaction_goes_whole() {
     check(
         &["MULTI", "A", "??", "B", "EXEC", "C"],
@@ -71,8 +80,8 @@ fn a_damaged_transaction_goes_whole() {
 
 #[test]
 fn what_loaders_read_is_written_properly() {
-    check(&["*02\r\n$3\r\nDEL\r\n$1\r\nA\r\n", "B"], false, &["A", "B"], "command-form");
-    check(&["*2\r\n$3\r\nDEL\r\n$1\r\nAxx", "B"], false, &["A", "B"], "command-form");
+    check(&["*02\r\n$3\r\nGET\r\n$1\r\nA\r\n", "B"], false, &["A", "B"], "command-form");
+    check(&["*2\r\n$3\r\nGET\r\n$1\r\nAxx", "B"], false, &["A", "B"], "command-form");
     check(&["A", "EXEC", "B"], false, &["A", "B"], "lone-exec");
     check(
         &["MULTI", "A", "MULTI", "B", "EXEC"],
