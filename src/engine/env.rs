@@ -13,6 +13,8 @@ pub struct Env {
     /// Whether this is a server that loads its log: nothing expires, nothing is cut off by time,
     /// forms that only logs have are taken.
     pub loading: bool,
+    /// Whether the log is known to come from another server than the one that is played.
+    pub foreign: bool,
     /// The server that is played: its limits, and how it spells numbers.
     pub target: Target,
     /// Function libraries by name: their code.
@@ -31,6 +33,7 @@ impl Env {
         Env {
             now_ms,
             loading: false,
+            foreign: false,
             target,
             functions: BTreeMap::new(),
             scripts: BTreeMap::new(),
@@ -55,10 +58,11 @@ impl Env {
         self.loading
     }
 
-    /// What is taken for a double.
+    /// What is taken for a double. Where the writer of a log is not known it may be the server that is
+    /// played, which then refused the same (Valkey 9.1 does, of a log as of a client).
     pub fn double_rules(&self) -> DoubleRules {
         let rules = self.target.double_rules();
-        DoubleRules { hex: rules.hex || self.takes_all(), ..rules }
+        DoubleRules { hex: rules.hex || (self.loading && self.foreign), ..rules }
     }
 
     /// The time before which fields of hashes are hidden though they are kept, if any are: to the

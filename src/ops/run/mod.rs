@@ -254,13 +254,15 @@ fn run_with(
     }
     run.engine.select(0);
     run.engine.env.loading = false;
-    let differs = |target: Target| {
-        let same =
-            |writer: Target| (writer.product, writer.header) == (target.product, target.header);
-        !run.writer.is_some_and(same)
-    };
-    run.for_another = options.target.is_some_and(differs);
+    run.for_another = options
+        .target
+        .is_some_and(|target| run.writer.is_none_or(|writer| differs(writer, target)));
     Ok(run)
+}
+
+/// Whether what one server writes may be strange to the other.
+fn differs(writer: Target, target: Target) -> bool {
+    (writer.product, writer.header) != (target.product, target.header)
 }
 
 /// The parts of a log, in the order in which a server loads them.
@@ -389,7 +391,8 @@ fn whole_part(
             refuse_libraries(&part.name, loaded.libraries)?;
         }
         run.base_keys += loaded.keys;
-        run.writer.get_or_insert(loaded.writer);
+        let writer = *run.writer.get_or_insert(loaded.writer);
+        run.engine.env.foreign = options.target.is_some_and(|target| differs(writer, target));
         at = loaded.end;
         sum = Some(loaded.sum);
         if let Some(watcher) = watcher {
