@@ -30,7 +30,12 @@ type Options = &'static [&'static str];
 
 /// A snapshot and a log, the servers that have what is in them, and how each is replayed.
 fn sources(kind: &Kind) -> [(Server, PathBuf, Options); 2] {
-    let (one, path) = snapshot(kind, 91, 20_000);
+    let (one, _) = snapshot(kind, 91, 20_000);
+    // Whether the target has another database is asked when the first of its keys is due.
+    one.cmd(&["SELECT", "3"]);
+    one.cmd(&["SET", "last", "1"]);
+    one.cmd(&["SELECT", "0"]);
+    let path = one.save();
     let (two, logged) = log(kind, 92, (500, 20_000), true);
     [(one, path, &[]), (two, logged, &["--as", "log"])]
 }

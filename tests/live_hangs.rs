@@ -97,6 +97,35 @@ fn a_target_that_hangs_is_told_of_and_left_when_asked() {
 }
 
 #[test]
+fn a_source_that_hangs_is_told_of_and_left_when_asked() {
+    let Some(kind) = require("redis-8.0") else { return };
+    let (source, _) = snapshot(&kind, 84, 20_000);
+    let target = Server::start(&kind, &[]);
+    for (name, value) in [
+        ("repl-diskless-sync", "yes"),
+        ("repl-diskless-sync-delay", "0"),
+        ("rdb-key-save-delay", "1000"),
+        // Over a connection of its own a child would send it, which does not hang.
+        ("repl-rdb-channel", "no"),
+    ] {
+        source.cmd(&["CONFIG", "SET", name, value]);
+    }
+    let silent = format!("waiting: 127.0.0.1:{} does not answer", source.port());
+    let folder = tempfile::tempdir().unwrap();
+    let from = PathBuf::from(source.url());
+    let replay = Replayer::start(folder.path(), &from, &target.url(), &["--timeout", "100000"]);
+    wait_until("some of it has arrived", PATIENCE, || keys(&target) > 300);
+    source.hang();
+    wait_until("it is told", PATIENCE, || said(folder.path()).contains(&silent));
+    replay.interrupt();
+    let (status, said) = replay.ends();
+    assert_eq!(status.code(), Some(2), "{said}");
+    assert!(said.contains("stopped as asked") && !said.contains("goes on after"), "{said}");
+    assert_eq!(locks(&target), 0);
+    source.go_on();
+}
+
+#[test]
 fn sentinels_that_hang_are_told_of_and_left_when_asked() {
     let Some(kind) = require("redis-8.0") else { return };
     let watched = Watched::start(&kind, &[]);

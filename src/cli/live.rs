@@ -105,6 +105,7 @@ impl LiveArgs {
             },
             timeouts: Timeouts { connect: defaults.connect.min(self.timeout), reply: self.timeout },
             prefer_replica: self.prefer_replica,
+            silence: None,
         })
     }
 }

@@ -17,14 +17,15 @@ use rdbkit::ops::run::Until;
 use rdbkit::rdb::Target;
 use rdbkit::report::load::{write_json, write_text};
 use rdbkit::report::metrics::of_load;
-use rdbkit::source::Form;
+use rdbkit::source::{Form, Locator};
 use rdbkit::target::live::{CourierOptions, Rate};
 
-use super::args::{CommonArgs, Opened, RunArgs, SourceArgs, number, renames, signed_ms};
+use super::args::{CommonArgs, RunArgs, SourceArgs, number, renames, signed_ms};
 use super::exit::Exit;
 use super::filters::{FilterArgs, size};
 use super::metrics::MetricsArgs;
 use super::output::ReportArgs;
+use super::progress::Bar;
 
 /// What only a live target has.
 #[derive(Debug, Args)]
@@ -213,14 +214,39 @@ pub(crate) fn run(
         return Err(Error::Usage(why));
     }
     let map_db = super::rewrite::new_numbers(&args.map_db)?;
-    let open = from.options()?;
+    let mut open = from.options()?;
     let LiveOptions { access: Access { user, password }, tls, timeouts, .. } = open.live.clone();
     let endpoint = url.parse::<Endpoint>()?.with_access(user, password);
     // A command may keep a server busy; it is not gone for that.
     let reply = timeouts.reply.max(args.patience);
     let stop = Arc::new(AtomicBool::new(false));
     let connector = Connector::new(&endpoint, &tls, Timeouts { reply, ..timeouts })?.heeding(&stop);
-    let Opened { mut source, bar, .. } = from.open_with_bar(source_name, common)?;
+    open.live.silence = connector.silence().cloned();
+    let asks = Arc::new(AtomicBool::new(false));
+    let (heard, asked) = (Arc::clone(&stop), Arc::clone(&asks));
+    // A second one ends the program at once, and so does the first while a question is open.
+    let listen = move || {
+        let _ = ctrlc::set_handler(move || {
+            if heard.swap(true, Ordering::Relaxed) || asked.load(Ordering::Relaxed) {
+                std::process::exit(130);
+            }
+        });
+    };
+    let locator = Locator::from(source_name.as_os_str());
+    let again = || rdbkit::source::open(&locator, &open);
+    // A server that hangs is left when asked; a pipe from which nothing comes is ended by the signal.
+    let mut source = match locator {
+        Locator::Live(_) => {
+            listen();
+            again()?
+        }
+        _ => {
+            let source = again()?;
+            listen();
+            source
+        }
+    };
+    let bar = Bar::of(&source, common.shows_progress());
     // A default about logs is none about snapshots.
     let send = match args.send {
         As::Log if by_default && !load::is_log(&mut source) => As::Auto,
@@ -246,15 +272,10 @@ pub(crate) fn run(
     let connections = args.connections.into();
     let destination = connect(&endpoint, &connector, connections, args.patience, &bar)?;
     if args.flush_first && !args.yes && !args.dry_run {
+        asks.store(true, Ordering::Relaxed);
         ask(&format!("empty {}, all databases of it?", destination.name))?;
+        asks.store(false, Ordering::Relaxed);
     }
-    let heard = Arc::clone(&stop);
-    // A second one ends the program at once.
-    let _ = ctrlc::set_handler(move || {
-        if heard.swap(true, Ordering::Relaxed) {
-            std::process::exit(130);
-        }
-    });
     // A log that was sent up to a point goes on from there up to another one.
     let bound = if send == As::Log { Until::default() } else { until };
     let options = LoadOptions {
@@ -304,9 +325,8 @@ pub(crate) fn run(
         runs_as,
         runs_if_log,
         walk: common.walk(now_ms, run),
-        open,
+        open: open.clone(),
     };
-    let again = || from.open(source_name);
     let report = match send {
         As::Log => load::load_log(source, destination, &options, &bar)?,
         _ => load::load(source, &again, destination, &options, &bar)?,

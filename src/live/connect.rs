@@ -62,13 +62,19 @@ impl Connector {
     /// The same, which once `stop` is set waits for no server longer than a moment.
     #[must_use]
     pub fn heeding(&self, stop: &Arc<AtomicBool>) -> Self {
-        Connector { silence: Some(Silence::new(stop)), ..self.clone() }
+        self.telling(Some(&Silence::new(stop)))
+    }
+
+    /// The same, whose waits are known to one who hears of others, too.
+    #[must_use]
+    pub fn telling(&self, silence: Option<&Silence>) -> Self {
+        Connector { silence: silence.cloned(), ..self.clone() }
     }
 
     /// The same for work on the side, of which nobody wants to hear.
     #[must_use]
     pub fn aside(&self) -> Self {
-        Connector { silence: None, ..self.clone() }
+        self.telling(None)
     }
 
     /// Who is waited for, where that is known.

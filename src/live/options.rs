@@ -1,6 +1,6 @@
 //! What is to be known besides a URL.
 
-use super::{Access, Timeouts, TlsOptions};
+use super::{Access, Silence, Timeouts, TlsOptions};
 
 /// How live servers are reached that a URL names.
 #[derive(Debug, Clone, Default)]
@@ -13,4 +13,6 @@ pub struct LiveOptions {
     pub timeouts: Timeouts,
     /// Of what Sentinels or a Cluster watch over: read from a replica where there is one in step.
     pub prefer_replica: bool,
+    /// Who hears of servers that say nothing, and ends the waits for them.
+    pub silence: Option<Silence>,
 }

@@ -16,6 +16,7 @@ pub(super) fn open(url: &LiveUrl, options: &OpenOptions) -> Result<Source> {
     let endpoint = endpoint.with_access(access.user, access.password);
     let prefer_replica = options.live.prefer_replica;
     let connector = Connector::new(&endpoint, &options.live.tls, options.live.timeouts)?
+        .telling(options.live.silence.as_ref())
         .watching(&endpoint, prefer_replica);
     if let Place::Cluster { seeds } = &endpoint.place {
         let name = endpoint.to_string();

@@ -311,10 +311,13 @@ impl<'r> Courier<'r> {
         let mut pause = PAUSES.0;
         while !self.databases.contains(&database) {
             self.check_stop()?;
+            // Nothing is done there, and the lane goes where it went: who was the master last may say.
+            self.route.trust_last(true);
             let asked = self
                 .route
                 .open(lane)
                 .and_then(|mut to| has_database(&mut to, database, &elsewhere(database)));
+            self.route.trust_last(false);
             match asked {
                 Ok(()) => self.databases.push(database),
                 Err(failure) if failure.is_passing() => {
