@@ -118,6 +118,87 @@ fn keys_that_a_full_target_throws_out_are_told() {
     }
 }
 
+/// A number that a server tells in its INFO.
+fn told(server: &Server, field: &str) -> u64 {
+    let info = text(server.connect().cmd(&["INFO"]));
+    let line = info.lines().find_map(|line| line.strip_prefix(field)?.strip_prefix(':'));
+    line.unwrap().trim().parse().unwrap()
+}
+
+/// Of the keys of the replay those that expire; how many went. What the target remembers of the
+/// replay does not expire, and so it stays.
+fn throw_some_out(server: &Server) -> u64 {
+    server.cmd(&["CONFIG", "SET", "maxmemory-policy", "volatile-lru"]);
+    let limit = told(server, "used_memory") - 30_000;
+    server.cmd(&["CONFIG", "SET", "maxmemory", &limit.to_string()]);
+    wait_until("keys were thrown out", PATIENCE, || told(server, "evicted_keys") >= 10);
+    server.cmd(&["CONFIG", "SET", "maxmemory", "0"]);
+    told(server, "evicted_keys")
+}
+
+#[test]
+fn a_replay_that_goes_on_remembers_what_its_target_threw_out() {
+    let Some(kind) = require("redis-8.0") else { return };
+    let (single, path) = snapshot(&kind, 94, 20_000);
+    let nothing: Options = &[];
+    for (is_killed, meanwhile) in [
+        (false, nothing),
+        (true, nothing),
+        (false, &["CONFIG", "RESETSTAT"]),
+        (false, &["FLUSHALL"]),
+    ] {
+        let target = Server::start(&kind, &[]);
+        let options = ["--verify", "none", "--pipeline", "64kb"];
+        let slow = [&options[..], &["--rate", "3000"]].concat();
+        let folder = tempfile::tempdir().unwrap();
+        let start = || Replayer::start(folder.path(), &path, &target.url(), &slow);
+        let mut replay = start();
+        // More than one piece of the source, or nothing is kept of it.
+        wait_until("some of it has arrived", PATIENCE, || keys(&target) > 12_000);
+        if is_killed {
+            // One that is killed leaves the state of one that was not.
+            replay.interrupt();
+            assert_eq!(replay.ends().0.code(), Some(2));
+            let before = keys(&target);
+            replay = start();
+            wait_until("more of it has arrived", PATIENCE, || keys(&target) > before + 500);
+        }
+        // What has lain idle for long goes first: it has arrived before, and is not sent again.
+        replay.stand_still();
+        let evicted = throw_some_out(&target);
+        assert!(replay.is_at_work());
+        if is_killed {
+            assert!(replay.kill());
+        } else {
+            replay.interrupt();
+            replay.go_on();
+            let (status, said) = replay.ends();
+            assert_eq!(status.code(), Some(2), "{said}");
+            assert!(said.contains(&format!("evicted    {evicted} keys")), "{said}");
+        }
+        if !meanwhile.is_empty() {
+            target.cmd(meanwhile);
+        }
+        let folder = tempfile::tempdir().unwrap();
+        let (status, said) = Replayer::start(folder.path(), &path, &target.url(), &options).ends();
+        if meanwhile == ["FLUSHALL"] {
+            // Nothing is missing of what was sent once more.
+            assert!(said.contains("begins anew"), "{said}");
+            assert_eq!(status.code(), Some(0), "{said}");
+            assert_eq!(target.digest(), single.digest());
+            continue;
+        }
+        assert!(said.contains("goes on at offset"), "{said}");
+        assert!(keys(&target) < keys(&single), "{said}");
+        assert_eq!(status.code(), Some(1), "{said}");
+        assert!(said.contains(&format!("evicted    {evicted} keys")), "{said}");
+        // Whoever sends all of it again has all of it.
+        let (status, said) = Replayer::start(folder.path(), &path, &target.url(), &options).ends();
+        assert_eq!(status.code(), Some(0), "{said}");
+        assert_eq!(target.digest(), single.digest());
+    }
+}
+
 /// A server that keeps no log of its own, and is started from what it had saved.
 #[test]
 fn a_target_that_has_forgotten_the_first_command_is_sent_all_again() {

@@ -55,7 +55,8 @@ pub struct LoadReport {
     pub existing: u64,
     /// Keys that were refused.
     pub refused: u64,
-    /// Keys that the target has thrown out meanwhile, because it was full: of the replay, or others.
+    /// Keys that the target has thrown out meanwhile, because it was full: of the replay, or others;
+    /// since its first run where a state was kept.
     pub evicted: u64,
     /// The first of those that were refused.
     pub errors: Vec<RefusedKey>,

@@ -98,9 +98,9 @@ impl Ledger {
     /// Writes the state.
     pub(super) fn save(&mut self) {
         if let Some(claim) = &self.claim {
-            let keys = self.before_keys + self.settled;
+            let behind = (self.mark, self.before_keys + self.settled);
             // A state that cannot be written costs a repetition, and nothing else.
-            let _ = self.state.save(claim.session(), self.mark, keys);
+            let _ = self.state.save(claim.session(), behind, self.servers.evicted.seen());
         }
     }
 
@@ -398,7 +398,8 @@ impl<'l, 'r> Root<'l, 'r> {
             // A state that cannot be written costs a repetition, and nothing else.
             let (mark, keys) = self.noted_mark;
             let keys = self.ledger.before_keys + keys;
-            let _ = self.ledger.state.save(claim.session(), mark, keys);
+            let evicted = self.ledger.servers.evicted.seen();
+            let _ = self.ledger.state.save(claim.session(), (mark, keys), evicted);
         }
         self.noted_mark = (mark, self.ledger.settled);
         Ok(())

@@ -268,6 +268,9 @@ fn send(
             (_, Some(Halt::Rewind(mark))) => {
                 observer.goes_on();
                 from = ledger.rewind(mark);
+                if from == 0 {
+                    settled.servers.evicted.begins_anew();
+                }
                 report.notes.push(format!(
                     "{target} came back without some of what it had taken, so everything behind \
                      {} of the source was sent again",
@@ -323,6 +326,7 @@ fn send(
             true => report.notes.extend(ledger.end(&mut *route, limits)),
             false => {
                 settle::ends(&mut *route, &connector);
+                report.evicted = settled.servers.evicted.count(&mut *route);
                 ledger.pause(&mut *route);
             }
         }

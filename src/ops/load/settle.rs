@@ -144,7 +144,7 @@ fn try_settle(
     let session = claim.session();
     let mut notes = Vec::new();
     let mut from = found.map_or(0, |found| found.offset);
-    let servers = Servers::default();
+    let servers = Servers::after(found.map(|found| found.evicted.clone()).unwrap_or_default());
     let mut masters: Vec<(Claim, Connection)> = Vec::new();
     each_master(route, |route, lane, tag| {
         let claim = claim.tagged(tag);
@@ -179,6 +179,9 @@ fn try_settle(
                 from = 0;
             }
         }
+    }
+    if from == 0 {
+        servers.evicted.begins_anew();
     }
     if let Some(found) = found.filter(|_| from > 0) {
         let (at, path) = (marks.named(from), found.path.shown());

@@ -6,6 +6,7 @@ use std::path::{Path, PathBuf};
 
 use serde::{Deserialize, Serialize};
 
+use super::servers::ThrownBy;
 use crate::bytes::{PathName as _, crc64};
 use crate::error::{Error, Result};
 use crate::ops::sources_of;
@@ -94,6 +95,9 @@ struct Content {
     /// The time of the first attempt.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     now_ms: Option<i64>,
+    /// What the target has thrown out so far.
+    #[serde(default, skip_serializing_if = "ThrownBy::is_empty")]
+    evicted: ThrownBy,
 }
 
 /// What a state file says.
@@ -105,6 +109,8 @@ pub(super) struct Found {
     pub(super) keys: u64,
     /// The time of the first attempt.
     pub(super) now_ms: Option<i64>,
+    /// What the target has thrown out until then.
+    pub(super) evicted: ThrownBy,
     /// The source had another size or content then.
     pub(super) is_of_another: bool,
 }
@@ -158,6 +164,7 @@ impl StateFile {
             offset: 0,
             keys: 0,
             now_ms: None,
+            evicted: ThrownBy::default(),
         });
         StateFile { path: path.filter(|_| content.is_some()), content }
     }
@@ -185,8 +192,9 @@ impl StateFile {
             return refuse("it had other filters or policies");
         }
         let is_of_another = found.source != content.source;
-        let Content { session, offset, keys, now_ms, .. } = found;
-        Ok(Some(Found { path: path.clone(), session, offset, keys, now_ms, is_of_another }))
+        let Content { session, offset, keys, now_ms, evicted, .. } = found;
+        let path = path.clone();
+        Ok(Some(Found { path, session, offset, keys, now_ms, evicted, is_of_another }))
     }
 
     /// Notes the time at which keys are what they are.
@@ -197,10 +205,15 @@ impl StateFile {
     }
 
     /// Writes how far the load has come, as a whole or not at all.
-    pub(super) fn save(&mut self, session: &str, offset: u64, keys: u64) -> Result<()> {
+    pub(super) fn save(
+        &mut self,
+        session: &str,
+        (offset, keys): (u64, u64),
+        evicted: ThrownBy,
+    ) -> Result<()> {
         let (Some(path), Some(content)) = (&self.path, &mut self.content) else { return Ok(()) };
         session.clone_into(&mut content.session);
-        (content.offset, content.keys) = (offset, keys);
+        (content.offset, content.keys, content.evicted) = (offset, keys, evicted);
         let text = serde_json::to_vec_pretty(content)
             .map_err(|error| Error::io("cannot write the state", io::Error::other(error)))?;
         let publish = Publish { force: true, ..Publish::default() };
@@ -239,7 +252,7 @@ mod tests {
         };
         let mut first = state("redis://a", "x");
         assert!(first.load().unwrap().is_none());
-        first.save("s", 17, 3).unwrap();
+        first.save("s", (17, 3), ThrownBy::default()).unwrap();
         let found = state("redis://a", "x").load().unwrap().unwrap();
         assert_eq!((found.session.as_str(), found.offset, found.keys), ("s", 17, 3));
         assert!(state("redis://b", "x").load().is_err());
@@ -249,5 +262,23 @@ mod tests {
         assert!(found.is_of_another && found.refused("why").to_string().contains("--restart"));
         first.remove();
         assert!(state("redis://a", "x").load().unwrap().is_none());
+    }
+    #[test]
+    fn a_state_knows_what_was_thrown_out() {
+        let folder = tempfile::tempdir().unwrap();
+        let source = folder.path().join("dump.rdb");
+        fs::write(&source, "one").unwrap();
+        let identity = Identity::of(&source).unwrap();
+        let mut state =
+            StateFile::new(&StatePlace::Beside, Some(&source), Some(identity), "redis://a", "x");
+        let path = state.path().unwrap().to_owned();
+        // One of before says nothing of it.
+        state.save("s", (17, 3), ThrownBy::default()).unwrap();
+        assert!(!fs::read_to_string(&path).unwrap().contains("evicted"));
+        assert!(state.load().unwrap().unwrap().evicted.is_empty());
+        let text = r#"{"b1ad": {"counter": 9, "keys": 4}}"#;
+        let evicted: ThrownBy = serde_json::from_str(text).unwrap();
+        state.save("s", (17, 3), evicted.clone()).unwrap();
+        assert_eq!(state.load().unwrap().unwrap().evicted, evicted);
     }
 }
