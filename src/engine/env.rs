@@ -13,7 +13,7 @@ pub struct Env {
     /// Whether this is a server that loads its log: nothing expires, nothing is cut off by time,
     /// forms that only logs have are taken.
     pub loading: bool,
-    /// Whether the log is known to come from another server than the one that is played.
+    /// Whether the log comes from another server than the one that is played.
     pub foreign: bool,
     /// The server that is played: its limits, and how it spells numbers.
     pub target: Target,
@@ -58,8 +58,8 @@ impl Env {
         self.loading
     }
 
-    /// What is taken for a double. Where the writer of a log is not known it may be the server that is
-    /// played, which then refused the same (Valkey 9.1 does, of a log as of a client).
+    /// What is taken for a double. A server that refuses one from a client does so from its log, too
+    /// (Valkey 9.1); what another one has logged was taken there.
     pub fn double_rules(&self) -> DoubleRules {
         let rules = self.target.double_rules();
         DoubleRules { hex: rules.hex || (self.loading && self.foreign), ..rules }

@@ -231,6 +231,8 @@ fn run_with(
     };
     let name = source.name.clone();
     run.engine.env.loading = true;
+    // Of one who says nothing of himself it is supposed where something is made for that target.
+    run.engine.env.foreign = options.sound && options.target.is_some();
     run.engine.keyspace.set_databases(options.databases);
     match source.form {
         Form::AofDir | Form::Manifest => {
